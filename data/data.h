@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The data service: published datasets answered from their sources. Speaks HTTP on a unix socket, believes
+ * only callers that prove themselves with the link key (libs/link). */
+#pragma once
+#include <stdint.h>
+
+struct data_config {
+    const char *data_dir; /* keys/link.key, pki/, data/replica below it */
+    const char *socket;   /* unix socket path, mode 0660 */
+    const char *control;  /* "https://127.0.0.1:7301": the feed */
+    unsigned threads;     /* request threads = most connections per source; 0: 8 */
+    unsigned max_rows;    /* most rows of one answer; 0: 1000 */
+};
+
+/* Runs until SIGTERM or SIGINT; returns the process's exit code. */
+int data_run(const struct data_config *cfg);

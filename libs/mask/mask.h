@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mask rules for one value: what a level-3 field becomes on its way to third-party software
+ * (EC-6.1.4.2, EC-3.15, BK-7.2.2c2-2). Pure functions, no allocation, safe from any thread. Text is
+ * UTF-8; a rule counts characters, not bytes, and never splits one. A value its rule does not
+ * recognise (a "phone" without digits) is covered whole: when in doubt, hide. */
+#pragma once
+#include "base/slice.h"
+
+enum mask_rule { /* numbers reach replica and audit records: append only */
+    MASK_NONE,
+    MASK_NAME,       /* name: 张**, J*** S*** : the first character of each word */
+    MASK_PHONE,      /* phone: 138****5678; keeps an area code and the last four */
+    MASK_EMAIL,      /* email: z***@example.com */
+    MASK_ADDRESS,    /* address: kept to the district (区县旗市), the rest covered */
+    MASK_ID_CARD,    /* id_card: first 6 and last 2, 110101**********1X : birth date hidden */
+    MASK_BANK_CARD,  /* bank_card: first 6 and last 4 */
+    MASK_USCC,       /* uscc: first 8 and last 2 */
+    MASK_KEEP,       /* keep:N:M : first N and last M characters */
+    MASK_YEAR,       /* year: 1987-**-** ; a date or time keeps its year */
+    MASK_NULL,       /* null: JSON null */
+    MASK_PSEUDONYM,  /* pseudonym[:DOMAIN]: keyed, equal in gives equal out in a domain, format kept */
+    MASK_RULES
+};
+
+#define MASK_DOMAIN_MAX 31  /* bytes */
+#define MASK_INPUT_MAX 65536 /* bytes of one value; a longer one is covered by MASK_COVER */
+#define MASK_COVER "***"
+#define MASK_OUT_MAX(n) ((n)*3 + 8) /* room mask_apply may need for n bytes of input */
+
+struct mask_spec {
+    uint8_t rule; /* enum mask_rule */
+    uint8_t first, last; /* MASK_KEEP */
+    char domain[MASK_DOMAIN_MAX + 1]; /* MASK_PSEUDONYM; "" is the platform-wide domain */
+};
+
+enum mask_err { MASK_OK, MASK_ERULE, MASK_EARGUMENT };
+const char *mask_strerror(enum mask_err err);
+
+/* Reads "phone", "keep:3:4", "pseudonym:orders.phone". On error *spec is unchanged. */
+enum mask_err mask_parse(struct mask_spec *spec, struct slice text) __attribute__((warn_unused_result));
+/* Writes the same form, NUL-terminated, and returns its length. */
+#define MASK_SPEC_TEXT_MAX 64
+size_t mask_format(const struct mask_spec *spec, char out[static MASK_SPEC_TEXT_MAX]);
+
+/* The key of MASK_PSEUDONYM; irreversible and not guessable without it (EC-3.15b). */
+struct mask_key;
+struct mask_key *mask_key_new(const uint8_t key[static 32]);
+void mask_key_free(struct mask_key **key); /* wipes */
+
+/* Masks in[0..n) into out, which has room for MASK_OUT_MAX(in.n); returns the bytes written.
+ * MASK_NULL writes nothing and the caller puts null. key may be NULL for rules other than
+ * MASK_PSEUDONYM (with a NULL key that rule covers the value). One thread at a time per key. */
+size_t mask_apply(const struct mask_spec *spec, struct mask_key *key, struct slice in, char *out);
