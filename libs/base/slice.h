@@ -12,17 +12,17 @@ struct slice {
     size_t n;
 };
 
-#define SLICE(literal) ((struct slice){ (literal), sizeof(literal) - 1 })
-#define SLICE_FMT(s) (int)(s).n, (s).p /* for "%.*s" */
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+#define SLICE_FMT(s)   (int)(s).n, (s).p /* for "%.*s" */
 
 static inline struct slice slice_of(const char *p, size_t n)
 {
-    return (struct slice){ p, n };
+    return (struct slice){p, n};
 }
 
 static inline struct slice slice_str(const char *nul_terminated)
 {
-    return (struct slice){ nul_terminated, strlen(nul_terminated) };
+    return (struct slice){nul_terminated, strlen(nul_terminated)};
 }
 
 static inline bool slice_eq(struct slice a, struct slice b)
