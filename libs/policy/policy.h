@@ -85,7 +85,7 @@ struct policy_call {
 
 enum policy_field_why { /* why a field has its outcome; explain prints it with clause ids */
     POLICY_WHY_OPEN,         /* kept: L1, or L2 with what it needs */
-    POLICY_WHY_MASKED,       /* masked: L3 */
+    POLICY_WHY_MASKED,       /* masked: L3, or a lower level that has a rule */
     POLICY_WHY_FORBIDDEN,    /* dropped: L4 */
     POLICY_WHY_UNCLASSIFIED, /* dropped: no level */
     POLICY_WHY_UNMASKABLE,   /* dropped: L3 without a rule */
@@ -105,5 +105,6 @@ struct policy_verdict {
     uint64_t valid_until_ms; /* with the same records the verdict stays the same until then; 0 = no bound */
 };
 
-/* Fills *v wholly. The order of tests is the order of the enum in contract/errors.tsv. */
+/* Fills *v wholly. A refused call gives every field PLAN_DROP; its why[] still tells what each field
+ * met by itself, for explain. The order of tests is the order of the enum in contract/errors.tsv. */
 void policy_decide(const struct policy_call *call, struct policy_verdict *v);

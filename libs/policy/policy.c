@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decision is a row of gates, each of which may refuse, and then one pass over the fields. A
+ * gate that does not know a value refuses it: the enums come from records that another version of
+ * the program may have written. */
+#include "policy/policy.h"
+
+#include "plan/plan.h"
+
+static const struct {
+    const char *clauses, *en, *zh;
+} whys[POLICY_WHY_COUNT] = {
+    [POLICY_WHY_OPEN] = {"EC-5.2-T1,EC-5.2-T2", "open to this app", "已向该应用开放"},
+    [POLICY_WHY_MASKED] = {"EC-5.2-T3,EC-6.1.4.2", "given masked", "脱敏后提供"},
+    [POLICY_WHY_FORBIDDEN] = {"EC-5.2-T4,EC-6.1.1.2b", "level 4 never leaves", "四级数据禁止开放"},
+    [POLICY_WHY_UNCLASSIFIED] = {"EC-4.2.1b1,EC-6.1.1.2a", "the field has no level",
+                                 "字段尚未定级"},
+    [POLICY_WHY_UNMASKABLE] = {"EC-5.2.3-0", "it must be masked and has no usable rule",
+                               "需要脱敏但没有可用的脱敏规则"},
+    [POLICY_WHY_ENVIRONMENT] = {"EC-7.1.3-0,EC-7.1.3-T1",
+                                "the app's run environment may not receive this level",
+                                "应用运行环境等级不足以接收该级别数据"},
+    [POLICY_WHY_SUBSCRIPTION] = {"EC-6.1.4.1,EC-6.1.3.1c,BK-9.2.1a2-4",
+                                 "outside what the app's subscription opens",
+                                 "超出应用订阅的级别或字段范围"},
+    [POLICY_WHY_GRANT] = {"EC-6.1.3.1d,EC-4.2.1c1", "the data owner has not granted it",
+                          "数据所有者未授权该字段"},
+};
+
+const char *policy_why_text(enum policy_field_why why, bool zh)
+{
+    if ((unsigned)why >= POLICY_WHY_COUNT) {
+        return "";
+    }
+    return zh ? whys[why].zh : whys[why].en;
+}
+
+const char *policy_why_clauses(enum policy_field_why why)
+{
+    return (unsigned)why < POLICY_WHY_COUNT ? whys[why].clauses : "";
+}
+
+/* A window holds its first instant and not its last: what expires at t is refused at t. */
+static bool in_window(uint64_t not_before_ms, uint64_t expires_ms, uint64_t now_ms)
+{
+    return now_ms >= not_before_ms && (expires_ms == 0 || now_ms < expires_ms);
+}
+
+static bool has_bit(const uint64_t *words, uint32_t i)
+{
+    return words[i / 64] >> (i % 64) & 1;
+}
+
+static enum problem gate_route(const struct policy_call *c)
+{
+    if (c->api == NULL || c->api->state < POLICY_API_PUBLISHED ||
+        c->api->state > POLICY_API_OFFLINE) {
+        return PROBLEM_ROUTE_UNKNOWN;
+    }
+    return PROBLEM_OK;
+}
+
+static enum problem gate_method(const struct policy_call *c)
+{
+    bool one_bit = c->method != 0 && (c->method & (c->method - 1)) == 0;
+    return one_bit && (c->method & c->api->methods) ? PROBLEM_OK : PROBLEM_METHOD_NOT_ALLOWED;
+}
+
+static enum problem gate_offline(const struct policy_call *c)
+{
+    return c->api->state == POLICY_API_OFFLINE ? PROBLEM_API_OFFLINE : PROBLEM_OK;
+}
+
+static enum problem gate_credential(const struct policy_call *c)
+{
+    const struct policy_credential *k = c->credential;
+    if (k == NULL) {
+        return PROBLEM_CREDENTIAL_UNKNOWN;
+    }
+    if (k->state != POLICY_ACTIVE || !in_window(k->not_before_ms, k->expires_ms, c->now_ms)) {
+        return PROBLEM_CREDENTIAL_INACTIVE;
+    }
+    if (c->app != NULL && !uuid_eq(&k->app, &c->app->id)) {
+        return PROBLEM_CREDENTIAL_INACTIVE;
+    }
+    return PROBLEM_OK;
+}
+
+static enum problem gate_app(const struct policy_call *c)
+{
+    return c->app != NULL && c->app->state == POLICY_ACTIVE ? PROBLEM_OK : PROBLEM_APP_INACTIVE;
+}
+
+/* BK-7.2.1a2, BK-9.2.1b2: a shared secret alone never opens A2, and every algorithm there is now is
+ * one. An algorithm that proves a key pair adds its number here. */
+static enum problem gate_scheme(const struct policy_call *c)
+{
+    uint8_t alg = c->credential->alg;
+    bool shared_secret = alg == POLICY_HMAC_SHA256 || alg == POLICY_HMAC_SM3;
+    return shared_secret && c->api->class_ == POLICY_A1 ? PROBLEM_OK : PROBLEM_SCHEME_TOO_WEAK;
+}
+
+static enum problem gate_subscription(const struct policy_call *c)
+{
+    const struct policy_subscription *s = c->subscription;
+    if (c->api->access == POLICY_REGISTERED) {
+        return PROBLEM_OK;
+    }
+    if (s == NULL || s->state != POLICY_ACTIVE || s->max_level < POLICY_L1 ||
+        !in_window(s->not_before_ms, s->expires_ms, c->now_ms)) {
+        return PROBLEM_SUBSCRIPTION_MISSING;
+    }
+    return PROBLEM_OK;
+}
+
+/* What the app was approved for, whatever the owner says: by level and by field. */
+static bool subscribed(const struct policy_call *c, uint32_t i)
+{
+    uint8_t level = c->api->fields[i].level;
+    if (c->api->access == POLICY_REGISTERED) {
+        return level == POLICY_L1;
+    }
+    const struct policy_subscription *s = c->subscription;
+    return s != NULL && level <= s->max_level && (s->all_fields || has_bit(s->allowed, i));
+}
+
+static bool is_owner_data(uint8_t level)
+{
+    return level == POLICY_L2 || level == POLICY_L3;
+}
+
+static bool grant_needed(const struct policy_call *c, uint32_t n_fields)
+{
+    if (!c->api->owner_scoped) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n_fields; i++) {
+        if (is_owner_data(c->api->fields[i].level) && subscribed(c, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t field_count(const struct policy_api *api)
+{
+    if (api == NULL || api->fields == NULL) {
+        return 0;
+    }
+    return api->n_fields < POLICY_FIELDS_MAX ? api->n_fields : POLICY_FIELDS_MAX;
+}
+
+/* A grant that is named must be good even where none is needed: a caller that shows a revoked
+ * consent has a mistake worth hearing of, and the audit record must not cite it. */
+static enum problem gate_grant(const struct policy_call *c)
+{
+    const struct policy_grant *g = c->grant;
+    if (!c->grant_named && g == NULL) {
+        return grant_needed(c, field_count(c->api)) ? PROBLEM_GRANT_MISSING : PROBLEM_OK;
+    }
+    if (g == NULL) {
+        return PROBLEM_GRANT_UNKNOWN;
+    }
+    if (!uuid_eq(&g->app, &c->app->id) || !uuid_eq(&g->api, &c->api->id)) {
+        return PROBLEM_GRANT_MISMATCH;
+    }
+    if (!in_window(g->not_before_ms, g->expires_ms, c->now_ms) || g->term < POLICY_ONCE ||
+        g->term > POLICY_AGREEMENT) {
+        return PROBLEM_GRANT_EXPIRED;
+    }
+    return g->state == POLICY_ACTIVE ? PROBLEM_OK : PROBLEM_GRANT_REVOKED;
+}
+
+/* EC-7.1.3-T2, -T3: only a controlled environment writes. A dataset's POST carries a query. */
+static enum problem gate_environment(const struct policy_call *c)
+{
+    bool read = c->method == POLICY_GET || c->method == POLICY_HEAD ||
+                (c->method == POLICY_POST && c->api->kind == POLICY_DATASET);
+    return read || c->app->environment == POLICY_CONTROLLED ? PROBLEM_OK
+                                                            : PROBLEM_ENVIRONMENT_TOO_LOW;
+}
+
+static enum problem (*const gates[])(const struct policy_call *) = {
+    gate_route,  gate_method,       gate_offline, gate_credential,  gate_app,
+    gate_scheme, gate_subscription, gate_grant,   gate_environment,
+};
+
+static bool environment_receives(const struct policy_app *app, uint8_t level)
+{
+    if (app == NULL) {
+        return false;
+    }
+    switch (app->environment) {
+    case POLICY_GENERAL:
+        return level == POLICY_L1;
+    case POLICY_MONITORED:
+    case POLICY_CONTROLLED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool granted(const struct policy_call *c, uint32_t i)
+{
+    if (c->grant == NULL) {
+        return !c->api->owner_scoped;
+    }
+    return c->grant->all_fields || has_bit(c->grant->allowed, i);
+}
+
+/* The environment is asked last, so that POLICY_WHY_ENVIRONMENT means: nothing else is in the way.
+ */
+static enum policy_field_why field_why(const struct policy_call *c, uint32_t i)
+{
+    const struct policy_field *f = &c->api->fields[i];
+    if (f->level < POLICY_L1 || f->level > POLICY_L4) {
+        return POLICY_WHY_UNCLASSIFIED;
+    }
+    if (f->level == POLICY_L4) {
+        return POLICY_WHY_FORBIDDEN;
+    }
+    if (!subscribed(c, i)) {
+        return POLICY_WHY_SUBSCRIPTION;
+    }
+    if (is_owner_data(f->level) && !granted(c, i)) {
+        return POLICY_WHY_GRANT;
+    }
+    if (f->mask.rule >= MASK_RULES || (f->level == POLICY_L3 && f->mask.rule == MASK_NONE)) {
+        return POLICY_WHY_UNMASKABLE;
+    }
+    if (!environment_receives(c->app, f->level)) {
+        return POLICY_WHY_ENVIRONMENT;
+    }
+    return f->mask.rule == MASK_NONE ? POLICY_WHY_OPEN : POLICY_WHY_MASKED;
+}
+
+static enum problem decide_fields(const struct policy_call *c, struct policy_verdict *v)
+{
+    static const uint8_t outcomes[POLICY_WHY_COUNT] = {
+        [POLICY_WHY_OPEN] = PLAN_KEEP, [POLICY_WHY_MASKED] = PLAN_MASK};
+    uint32_t given = 0, environment = 0;
+    for (uint32_t i = 0; i < v->n_fields; i++) {
+        v->why[i] = (uint8_t)field_why(c, i);
+        v->outcome[i] = outcomes[v->why[i]];
+        given += v->outcome[i] != PLAN_DROP;
+        environment += v->why[i] == POLICY_WHY_ENVIRONMENT;
+    }
+    if (given > 0) {
+        return PROBLEM_OK;
+    }
+    return environment > 0 ? PROBLEM_ENVIRONMENT_TOO_LOW : PROBLEM_NO_READABLE_FIELD;
+}
+
+static void sooner(uint64_t *until_ms, uint64_t at_ms, uint64_t now_ms)
+{
+    if (at_ms > now_ms && (*until_ms == 0 || at_ms < *until_ms)) {
+        *until_ms = at_ms;
+    }
+}
+
+static uint64_t valid_until(const struct policy_call *c)
+{
+    uint64_t until_ms = 0;
+    if (c->credential != NULL) {
+        sooner(&until_ms, c->credential->not_before_ms, c->now_ms);
+        sooner(&until_ms, c->credential->expires_ms, c->now_ms);
+    }
+    if (c->subscription != NULL) {
+        sooner(&until_ms, c->subscription->not_before_ms, c->now_ms);
+        sooner(&until_ms, c->subscription->expires_ms, c->now_ms);
+    }
+    if (c->grant != NULL) {
+        sooner(&until_ms, c->grant->not_before_ms, c->now_ms);
+        sooner(&until_ms, c->grant->expires_ms, c->now_ms);
+    }
+    return until_ms;
+}
+
+void policy_decide(const struct policy_call *call, struct policy_verdict *v)
+{
+    memset(v, 0, sizeof *v);
+    v->n_fields = field_count(call->api);
+    v->valid_until_ms = valid_until(call);
+    enum problem fields = decide_fields(call, v);
+    for (size_t i = 0; i < sizeof gates / sizeof *gates && v->reason == PROBLEM_OK; i++) {
+        v->reason = gates[i](call);
+    }
+    if (v->reason == PROBLEM_OK) {
+        v->reason = fields;
+    }
+    if (v->reason != PROBLEM_OK) {
+        memset(v->outcome, PLAN_DROP, sizeof v->outcome);
+    }
+}
