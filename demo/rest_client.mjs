@@ -71,6 +71,7 @@ export class Rest {
     const session = await rest.post('/sessions', { login, password });
     rest.token = session.token;
     rest.user = session.user;
+    rest.password = password;
     if (!session.password_change_required) return rest;
     if (!next) throw new Error(`${login} must change the first password`);
     await rest.ok('PUT', '/api/v1/users/me/password', { old_password: password, new_password: next });
