@@ -24,7 +24,7 @@ const char *crypto_strerror(enum crypto_err err);
 /* crypto/hash.c ------------------------------------------------------------------------------- */
 void crypto_hash(enum crypto_hash alg, const void *in, size_t n, uint8_t out[static CRYPTO_HASH_LEN]);
 
-struct crypto_hasher { /* incremental; holds an EVP_MD_CTX */
+struct crypto_hasher { /* incremental; ctx is a gcry_md_hd_t */
     void *ctx;
     enum crypto_hash alg;
 };
@@ -45,7 +45,7 @@ void crypto_derive(const uint8_t master[static CRYPTO_KEY_LEN], const char *labe
 /* crypto/seal.c: SM4-GCM. key: first 16 bytes of a derived key are used. ------------------------- */
 /* Writes n + CRYPTO_SEAL_EXTRA bytes. */
 void crypto_seal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice aad, const void *in, size_t n, uint8_t *out);
-/* Writes n - CRYPTO_SEAL_EXTRA bytes; nothing on error. */
+/* Writes n - CRYPTO_SEAL_EXTRA bytes; on EVERIFY they are zeros, on EFORMAT (n too short) nothing is written. */
 enum crypto_err crypto_open(const uint8_t key[static CRYPTO_KEY_LEN], struct slice aad, const void *in, size_t n, uint8_t *out)
     __attribute__((warn_unused_result));
 
@@ -53,7 +53,7 @@ enum crypto_err crypto_open(const uint8_t key[static CRYPTO_KEY_LEN], struct sli
 struct crypto_sm2;
 struct crypto_sm2 *crypto_sm2_new(void); /* a fresh key pair */
 enum crypto_err crypto_sm2_load(struct crypto_sm2 **key, const char *pem_path) __attribute__((warn_unused_result)); /* private or public PEM */
-enum crypto_err crypto_sm2_save(const struct crypto_sm2 *key, const char *private_path, const char *public_path) __attribute__((warn_unused_result)); /* private: mode 0600 */
+enum crypto_err crypto_sm2_save(const struct crypto_sm2 *key, const char *private_path, const char *public_path) __attribute__((warn_unused_result)); /* private: mode 0600, EIO with errno EEXIST over an existing file; public is replaced */
 void crypto_sm2_free(struct crypto_sm2 **key);
 void crypto_sm2_sign(const struct crypto_sm2 *key, const void *in, size_t n, uint8_t sig[static CRYPTO_SM2_SIG_MAX], size_t *sig_n);
 enum crypto_err crypto_sm2_verify(const struct crypto_sm2 *key, const void *in, size_t n, const uint8_t *sig, size_t sig_n) __attribute__((warn_unused_result));
@@ -62,7 +62,7 @@ enum crypto_err crypto_sm2_verify(const struct crypto_sm2 *key, const void *in, 
 void crypto_random(void *out, size_t n);
 void crypto_wipe(void *p, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
-/* A 32-byte key file, mode 0600. load: EFORMAT when the size or mode is wrong. create: makes one with
+/* A 32-byte key file, mode 0600 or 0400. load: EFORMAT when the size or mode is wrong. create: makes one with
  * fresh random bytes when there is none, then loads it. */
 enum crypto_err crypto_keyfile_load(const char *path, uint8_t key[static CRYPTO_KEY_LEN]) __attribute__((warn_unused_result));
 enum crypto_err crypto_keyfile_create(const char *path, uint8_t key[static CRYPTO_KEY_LEN]) __attribute__((warn_unused_result));
@@ -73,5 +73,7 @@ enum crypto_err crypto_password_verify(const char *phc, struct slice password) _
 
 /* crypto/pki.c: the platform's inner CA for the links between its own processes. ------------------- */
 /* Makes dir/ca.{key,crt} and, for each name, dir/NAME.{key,crt} (ECDSA P-256, SAN localhost,
- * 127.0.0.1, ::1 and `host`), what is missing only. Keys 0600. */
+ * 127.0.0.1, ::1 and `host`, a DNS name or address; NULL: none), what is missing or within 90 days of
+ * its end only. Keys 0600. Makes dir (0755; its parent must exist). Processes may call it at the same time.
+ * EFORMAT: a name is not [a-z0-9-]{1,64}, a host is no host, or a CA file cannot be read. */
 enum crypto_err crypto_pki_ensure(const char *dir, const char *const names[], size_t n, const char *host) __attribute__((warn_unused_result));

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this module share; nothing outside it includes this. */
+#pragma once
+#include "crypto/crypto.h"
+
+/* For what no caller could survive: a missing algorithm, no memory, no entropy. */
+_Noreturn void crypto_die(const char *what);
+/* Sets libgcrypt up, once a process, unless the program already has. */
+void crypto_gcrypt_ready(void);
+
+enum crypto_file_mode { CRYPTO_FILE_NEW, CRYPTO_FILE_REPLACE };
+/* Writes a whole file that others see either complete or not at all, and syncs it to disk.
+ * CRYPTO_FILE_NEW: EIO with errno EEXIST when there is one. On error nothing is left behind. */
+enum crypto_err crypto_file_write(const char *path, enum crypto_file_mode how, unsigned mode,
+                                  struct slice bytes) __attribute__((warn_unused_result));
