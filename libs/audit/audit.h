@@ -42,6 +42,7 @@ struct audit_call {
     struct slice target; /* only for calls without an API or refused ones: path and query, cut at 512 bytes */
     uint32_t plan;       /* from audit_writer_plan; 0: none */
     const uint64_t *seen; uint32_t n_fields; /* bits of plan fields that left */
+    bool opened;         /* an AUDIT_OPEN of txn was appended: data has left, so this record may use the reserve */
 };
 
 struct audit_config {
@@ -57,8 +58,10 @@ enum audit_err audit_writer_open(struct audit_writer **w, const struct audit_con
 void audit_writer_close(struct audit_writer **w);
 /* EFULL leaves the log unchanged. Refusals (status >= 400) may use the reserve. */
 enum audit_err audit_writer_append(struct audit_writer *w, const struct audit_call *call) __attribute__((warn_unused_result));
-/* A number, good for the current segment generation, under which calls may cite this plan: API, revision,
- * field paths, levels, outcomes, masks. Cheap when the same key was given since the last rotation.
+/* A handle under which calls may cite this plan: API, revision, field paths, levels, outcomes, masks. Cheap when
+ * the same key was given lately. The handle stays good across rotations: append writes the plan again into a
+ * segment that has not seen it. Only thousands of other plans used in between make it stale; a call that
+ * cites a stale one is recorded with plan 0.
  * key: any value that names (api, rev, outcomes) uniquely, e.g. a 64-bit hash of them. */
 enum audit_err audit_writer_plan(struct audit_writer *w, uint64_t key, const struct policy_api *api, const struct policy_verdict *v, uint32_t *plan) __attribute__((warn_unused_result));
 /* Rotates a segment that is full enough or old; call about once a second. */
