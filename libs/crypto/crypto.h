@@ -39,6 +39,10 @@ struct crypto_hmac;
 struct crypto_hmac *crypto_hmac_new(enum crypto_hash alg, const void *key, size_t n);
 void crypto_hmac_free(struct crypto_hmac **h); /* wipes */
 void crypto_hmac_sign(struct crypto_hmac *h, const void *in, size_t n, uint8_t out[static CRYPTO_HASH_LEN]);
+/* The same over parts; _begin drops whatever was under way. */
+void crypto_hmac_begin(struct crypto_hmac *h);
+void crypto_hmac_add(struct crypto_hmac *h, const void *in, size_t n);
+void crypto_hmac_end(struct crypto_hmac *h, uint8_t out[static CRYPTO_HASH_LEN]);
 /* A sub-key for one purpose: HMAC-SM3(master, label). */
 void crypto_derive(const uint8_t master[static CRYPTO_KEY_LEN], const char *label, uint8_t out[static CRYPTO_KEY_LEN]);
 

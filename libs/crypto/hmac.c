@@ -34,13 +34,27 @@ void crypto_hmac_free(struct crypto_hmac **h)
     }
 }
 
+void crypto_hmac_begin(struct crypto_hmac *h)
+{
+    gcry_md_reset(handle(h));
+}
+
+void crypto_hmac_add(struct crypto_hmac *h, const void *in, size_t n)
+{
+    gcry_md_write(handle(h), in, n);
+}
+
+void crypto_hmac_end(struct crypto_hmac *h, uint8_t out[static CRYPTO_HASH_LEN])
+{
+    memcpy(out, gcry_md_read(handle(h), 0), CRYPTO_HASH_LEN);
+}
+
 void crypto_hmac_sign(struct crypto_hmac *h, const void *in, size_t n,
                       uint8_t out[static CRYPTO_HASH_LEN])
 {
-    gcry_md_hd_t md = handle(h);
-    gcry_md_reset(md);
-    gcry_md_write(md, in, n);
-    memcpy(out, gcry_md_read(md, 0), CRYPTO_HASH_LEN);
+    crypto_hmac_begin(h);
+    crypto_hmac_add(h, in, n);
+    crypto_hmac_end(h, out);
 }
 
 void crypto_derive(const uint8_t master[static CRYPTO_KEY_LEN], const char *label,
