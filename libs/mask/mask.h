@@ -2,34 +2,37 @@
 /* Mask rules for one value: what a level-3 field becomes on its way to third-party software
  * (EC-6.1.4.2, EC-3.15, BK-7.2.2c2-2). Pure functions, no allocation, safe from any thread. Text is
  * UTF-8; a rule counts characters, not bytes, and never splits one. A value its rule does not
- * recognise (a "phone" without digits) is covered whole: when in doubt, hide. */
+ * recognise (a "phone" without digits), one that is not UTF-8, and one longer than MASK_INPUT_MAX
+ * is covered whole by MASK_COVER: when in doubt, hide. An empty value stays empty. */
 #pragma once
 #include "base/slice.h"
 
 enum mask_rule { /* numbers reach replica and audit records: append only */
-    MASK_NONE,
-    MASK_NAME,       /* name: 张**, J*** S*** : the first character of each word */
-    MASK_PHONE,      /* phone: 138****5678; keeps an area code and the last four */
-    MASK_EMAIL,      /* email: z***@example.com */
-    MASK_ADDRESS,    /* address: kept to the district (区县旗市), the rest covered */
-    MASK_ID_CARD,    /* id_card: first 6 and last 2, 110101**********1X : birth date hidden */
-    MASK_BANK_CARD,  /* bank_card: first 6 and last 4 */
-    MASK_USCC,       /* uscc: first 8 and last 2 */
-    MASK_KEEP,       /* keep:N:M : first N and last M characters */
-    MASK_YEAR,       /* year: 1987-**-** ; a date or time keeps its year */
-    MASK_NULL,       /* null: JSON null */
-    MASK_PSEUDONYM,  /* pseudonym[:DOMAIN]: keyed, equal in gives equal out in a domain, format kept */
-    MASK_RULES
+                 MASK_NONE,
+                 MASK_NAME,    /* name: 张**, J*** S*** : the first character of each word */
+                 MASK_PHONE,   /* phone: 138****5678; keeps an area code and the last four */
+                 MASK_EMAIL,   /* email: z***@example.com */
+                 MASK_ADDRESS, /* address: kept to the district (区县旗市), the rest covered */
+                 MASK_ID_CARD, /* id_card: first 6 and last 2, 110101**********1X : birth date
+                                  hidden */
+                 MASK_BANK_CARD, /* bank_card: first 6 and last 4 */
+                 MASK_USCC,      /* uscc: first 8 and last 2 */
+                 MASK_KEEP,      /* keep:N:M : first N and last M characters */
+                 MASK_YEAR,      /* year: 1987-**-** ; a date or time keeps its year */
+                 MASK_NULL,      /* null: JSON null */
+                 MASK_PSEUDONYM, /* pseudonym[:DOMAIN]: keyed, equal in gives equal out in a domain,
+                                    format kept */
+                 MASK_RULES
 };
 
-#define MASK_DOMAIN_MAX 31  /* bytes */
-#define MASK_INPUT_MAX 65536 /* bytes of one value; a longer one is covered by MASK_COVER */
-#define MASK_COVER "***"
+#define MASK_DOMAIN_MAX 31    /* bytes */
+#define MASK_INPUT_MAX  65536 /* bytes of one value; a longer one is covered by MASK_COVER */
+#define MASK_COVER      "***"
 #define MASK_OUT_MAX(n) ((n)*3 + 8) /* room mask_apply may need for n bytes of input */
 
 struct mask_spec {
-    uint8_t rule; /* enum mask_rule */
-    uint8_t first, last; /* MASK_KEEP */
+    uint8_t rule;                     /* enum mask_rule */
+    uint8_t first, last;              /* MASK_KEEP */
     char domain[MASK_DOMAIN_MAX + 1]; /* MASK_PSEUDONYM; "" is the platform-wide domain */
 };
 
@@ -37,7 +40,8 @@ enum mask_err { MASK_OK, MASK_ERULE, MASK_EARGUMENT };
 const char *mask_strerror(enum mask_err err);
 
 /* Reads "phone", "keep:3:4", "pseudonym:orders.phone". On error *spec is unchanged. */
-enum mask_err mask_parse(struct mask_spec *spec, struct slice text) __attribute__((warn_unused_result));
+enum mask_err mask_parse(struct mask_spec *spec, struct slice text)
+    __attribute__((warn_unused_result));
 /* Writes the same form, NUL-terminated, and returns its length. */
 #define MASK_SPEC_TEXT_MAX 64
 size_t mask_format(const struct mask_spec *spec, char out[static MASK_SPEC_TEXT_MAX]);
