@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer. A batch is one LMDB transaction: records, indexes, cursor and version change together
+ * or not at all. An index entry is computed from the record alone, so the entry an old record left
+ * is found and removed by computing it again from the old record. */
+#include "replica/env.h"
+#include "replica/record.h"
+
+#define INDEX_KEY_MAX 511
+
+struct index_entry {
+    enum env_table table;
+    uint8_t key[INDEX_KEY_MAX], value[8 + UUID_LEN];
+    size_t key_n, value_n;
+};
+
+static void add_key(struct index_entry *e, const void *p, size_t n)
+{
+    memcpy(e->key + e->key_n, p, n);
+    e->key_n += n;
+}
+
+static bool index_api(const struct uuid *id, struct slice record, struct index_entry *e)
+{
+    struct record_keys k;
+    if (!record_keys_api(record, &k)) {
+        return false;
+    }
+    *e = (struct index_entry){.table = ENV_ROUTE, .value_n = sizeof e->value};
+    add_key(e, k.path.p, k.path.n);
+    env_put_be64(e->value, ~k.rev);
+    memcpy(e->value + 8, id->b, UUID_LEN);
+    return true;
+}
+
+static bool index_subscription(const struct uuid *id, struct slice record, struct index_entry *e)
+{
+    struct record_keys k;
+    uint8_t order[9];
+    if (!record_keys_subscription(record, &k)) {
+        return false;
+    }
+    *e = (struct index_entry){.table = ENV_SUBSCRIPTION_BY_APP};
+    order[0] = k.state != POLICY_ACTIVE;
+    env_put_be64(order + 1, ~k.rev);
+    add_key(e, k.app.b, UUID_LEN);
+    add_key(e, k.api.b, UUID_LEN);
+    add_key(e, order, sizeof order);
+    add_key(e, id->b, UUID_LEN);
+    return true;
+}
+
+static bool index_grant(const struct uuid *id, struct slice record, struct index_entry *e)
+{
+    struct record_keys k;
+    if (!record_keys_grant(record, &k)) {
+        return false;
+    }
+    *e = (struct index_entry){.table = ENV_GRANT_BY_OWNER};
+    uint8_t n = (uint8_t)k.owner.n;
+    add_key(e, k.app.b, UUID_LEN);
+    add_key(e, k.api.b, UUID_LEN);
+    add_key(e, &n, 1);
+    add_key(e, k.owner.p, k.owner.n);
+    add_key(e, id->b, UUID_LEN);
+    return true;
+}
+
+static const struct kind {
+    const char *name;
+    enum env_table table;
+    record_pack_fn *pack;
+    bool (*index)(const struct uuid *id, struct slice record, struct index_entry *e);
+} kinds[] = {
+    {"api", ENV_API, record_pack_api, index_api},
+    {"app", ENV_APP, record_pack_app, NULL},
+    {"credential", ENV_CREDENTIAL, record_pack_credential, NULL},
+    {"subscription", ENV_SUBSCRIPTION, record_pack_subscription, index_subscription},
+    {"grant", ENV_GRANT, record_pack_grant, index_grant},
+    {"dataset", ENV_DATASET, record_pack_json, NULL},
+    {"source", ENV_SOURCE, record_pack_json, NULL},
+};
+
+struct batch {
+    struct replica *r;
+    MDB_txn *txn;
+    struct buf record; /* reused from entry to entry */
+};
+
+static enum replica_err remove_record(struct batch *b, const struct kind *kind,
+                                      const struct uuid *id)
+{
+    struct index_entry e;
+    MDB_val key = env_val(id->b, UUID_LEN), old;
+    int rc = mdb_get(b->txn, b->r->tables[kind->table], &key, &old);
+    if (rc == MDB_NOTFOUND) {
+        return REPLICA_OK;
+    }
+    if (rc == 0 && kind->index != NULL) {
+        if (!kind->index(id, slice_of(old.mv_data, old.mv_size), &e)) {
+            return REPLICA_EFORMAT;
+        }
+        MDB_val index_key = env_val(e.key, e.key_n), index_value = env_val(e.value, e.value_n);
+        rc = mdb_del(b->txn, b->r->tables[e.table], &index_key, &index_value);
+        rc = rc == MDB_NOTFOUND ? 0 : rc;
+    }
+    if (rc == 0) {
+        rc = mdb_del(b->txn, b->r->tables[kind->table], &key, NULL);
+    }
+    return env_error(rc);
+}
+
+static enum replica_err put_record(struct batch *b, const struct kind *kind, const struct uuid *id)
+{
+    struct index_entry e;
+    struct slice record = buf_slice(&b->record);
+    MDB_val key = env_val(id->b, UUID_LEN), value = env_val(record.p, record.n);
+    int rc = mdb_put(b->txn, b->r->tables[kind->table], &key, &value, 0);
+    if (rc != 0 || kind->index == NULL) {
+        return env_error(rc);
+    }
+    if (!kind->index(id, record, &e)) {
+        return REPLICA_EFORMAT;
+    }
+    MDB_val index_key = env_val(e.key, e.key_n), index_value = env_val(e.value, e.value_n);
+    return env_error(mdb_put(b->txn, b->r->tables[e.table], &index_key, &index_value, 0));
+}
+
+static const struct kind *kind_of(const json_t *entry)
+{
+    const char *name = json_string_value(json_object_get(entry, "kind"));
+    for (size_t i = 0; name != NULL && i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(kinds[i].name, name) == 0) {
+            return &kinds[i];
+        }
+    }
+    return NULL;
+}
+
+static enum replica_err apply_entry(struct batch *b, const json_t *entry)
+{
+    struct uuid id;
+    const json_t *id_text = json_object_get(entry, "id"), *seq = json_object_get(entry, "seq");
+    const char *op = json_string_value(json_object_get(entry, "op"));
+    if (!json_is_string(json_object_get(entry, "kind")) || op == NULL || !json_is_string(id_text) ||
+        !json_is_integer(seq) || json_integer_value(seq) < 0 ||
+        !uuid_parse(&id, json_string_value(id_text), json_string_length(id_text))) {
+        return REPLICA_EFORMAT;
+    }
+    const struct kind *kind = kind_of(entry);
+    if (kind == NULL) {
+        return REPLICA_OK;
+    }
+    bool put = strcmp(op, "put") == 0;
+    if (!put && strcmp(op, "del") != 0) {
+        return REPLICA_EFORMAT;
+    }
+    buf_clear(&b->record);
+    uint64_t rev = (uint64_t)json_integer_value(seq);
+    if (put && !kind->pack(&b->record, rev, json_object_get(entry, "data"))) {
+        return b->record.failed ? REPLICA_EMEMORY : REPLICA_EFORMAT;
+    }
+    enum replica_err err = remove_record(b, kind, &id);
+    if (err != REPLICA_OK || !put) {
+        return err;
+    }
+    return put_record(b, kind, &id);
+}
+
+static enum replica_err empty_records(struct batch *b)
+{
+    for (int i = 0; i < ENV_META; i++) {
+        int rc = mdb_drop(b->txn, b->r->tables[i], 0);
+        if (rc != 0) {
+            return env_error(rc);
+        }
+    }
+    return REPLICA_OK;
+}
+
+static enum replica_err apply_all(struct batch *b, const json_t *entries,
+                                  const struct replica_cursor *cursor, bool reset, size_t *bad)
+{
+    struct env_meta meta;
+    size_t n = json_array_size(entries);
+    enum replica_err err = env_meta_get(b->r, b->txn, &meta);
+    if (err == REPLICA_OK && reset) {
+        err = empty_records(b);
+    }
+    for (size_t i = 0; i < n && err == REPLICA_OK; i++) {
+        err = apply_entry(b, json_array_get(entries, i));
+        *bad = err == REPLICA_EFORMAT ? i : *bad;
+    }
+    if (err != REPLICA_OK) {
+        return err;
+    }
+    meta.cursor = *cursor;
+    meta.version += n > 0 || reset;
+    return env_error(env_meta_put(b->r, b->txn, &meta));
+}
+
+enum replica_err replica_apply(struct replica *r, const json_t *entries,
+                               const struct replica_cursor *cursor, bool reset, bool durable,
+                               size_t *bad)
+{
+    struct batch b = {.r = r};
+    if (entries != NULL && !json_is_array(entries)) {
+        *bad = 0;
+        return REPLICA_EFORMAT;
+    }
+    /* Without the meta page's sync a crash of the machine may lose this batch but never tear it:
+     * MDB_NOSYNC could. */
+    int rc = mdb_env_set_flags(r->env, MDB_NOMETASYNC, !durable);
+    if (rc == 0) {
+        rc = mdb_txn_begin(r->env, NULL, 0, &b.txn);
+    }
+    if (rc != 0) {
+        return env_error(rc);
+    }
+    buf_init(&b.record);
+    enum replica_err err = apply_all(&b, entries, cursor, reset, bad);
+    buf_wipe(&b.record);
+    if (err != REPLICA_OK) {
+        mdb_txn_abort(b.txn);
+        return err;
+    }
+    return env_error(mdb_txn_commit(b.txn));
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bytes of one record: a version byte, then fixed numbers (little endian) and texts with their
+ * length before them, in the order of the struct. Pure functions; the replica's other files alone
+ * use them. pack reads the feed's JSON (contract/feed.md) and is strict: a member missing, of the
+ * wrong type or with an unknown word makes the entry unreadable, never a default. unpack trusts no
+ * byte: a damaged record is false, and then *out is unspecified. */
+#pragma once
+#include "base/buf.h"
+#include "replica/replica.h"
+
+#define RECORD_VERSION   1
+#define RECORD_OWNER_MAX 128 /* bytes, = LINK_OWNER_MAX */
+
+typedef bool record_pack_fn(struct buf *out, uint64_t rev, const json_t *data);
+/* Looks up upstream host names: blocks on DNS. A host that has no address packs as "". */
+record_pack_fn record_pack_api;
+record_pack_fn record_pack_app, record_pack_credential, record_pack_subscription, record_pack_grant,
+    record_pack_json;
+
+/* policy.id and the like are not in the record: the caller knows them, they are its key. */
+bool record_unpack_api(struct slice in, struct replica_api *api,
+                       struct policy_field fields[static POLICY_FIELDS_MAX])
+    __attribute__((warn_unused_result));
+bool record_unpack_app(struct slice in, struct replica_app *app)
+    __attribute__((warn_unused_result));
+bool record_unpack_credential(struct slice in, struct replica_credential *c)
+    __attribute__((warn_unused_result));
+/* api: its fields give the bits; NULL sets none. */
+bool record_unpack_subscription(struct slice in, const struct policy_api *api,
+                                struct policy_subscription *s) __attribute__((warn_unused_result));
+bool record_unpack_grant(struct slice in, const struct policy_api *api, struct policy_grant *g)
+    __attribute__((warn_unused_result));
+bool record_unpack_json(struct slice in, uint64_t *rev, struct slice *json)
+    __attribute__((warn_unused_result));
+
+/* The parts indexes are made of, for the kinds that have an index. */
+struct record_keys {
+    uint64_t rev;
+    uint8_t state;
+    struct uuid app, api;     /* subscription, grant */
+    struct slice owner, path; /* grant; api */
+};
+bool record_keys_api(struct slice in, struct record_keys *k) __attribute__((warn_unused_result));
+bool record_keys_subscription(struct slice in, struct record_keys *k)
+    __attribute__((warn_unused_result));
+bool record_keys_grant(struct slice in, struct record_keys *k) __attribute__((warn_unused_result));
+
+/* record_path.c ----------------------------------------------------------------------------------
+ */
+/* "/a/b/v1": 1 to REPLICA_SEGMENTS_MAX whole segments, no dot segments, unreserved characters. */
+bool record_path_ok(struct slice path);
+/* Splits "http://host:port/base"; base keeps no '/' at its end. */
+bool record_upstream_split(struct slice url, struct slice *host, uint16_t *port,
+                           struct slice *base);
+#define RECORD_ADDRESS_MAX 64
+/* Writes "10.0.0.7:8080" or "[::1]:8080" and a NUL; "" when the host has no address. */
+void record_upstream_resolve(struct slice host, uint16_t port, char out[static RECORD_ADDRESS_MAX]);

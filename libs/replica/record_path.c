@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "replica/record.h"
+
+#define HOST_MAX 253
+#define BASE_MAX 255
+
+static bool is_path_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-._~", c) != NULL);
+}
+
+static bool segment_ok(struct slice s)
+{
+    if (s.n == 0 || slice_eq(s, SLICE(".")) || slice_eq(s, SLICE(".."))) {
+        return false;
+    }
+    for (size_t i = 0; i < s.n; i++) {
+        if (!is_path_char(s.p[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool record_path_ok(struct slice path)
+{
+    if (path.n < 2 || path.n > REPLICA_PATH_MAX || path.p[0] != '/') {
+        return false;
+    }
+    size_t segments = 0, at = 1;
+    while (at <= path.n) {
+        const char *slash = memchr(path.p + at, '/', path.n - at);
+        size_t end = slash == NULL ? path.n : (size_t)(slash - path.p);
+        if (++segments > REPLICA_SEGMENTS_MAX || !segment_ok(slice_of(path.p + at, end - at))) {
+            return false;
+        }
+        at = end + 1;
+    }
+    return true;
+}
+
+static bool read_port(struct slice text, uint16_t *port)
+{
+    unsigned value = 0;
+    if (text.n == 0 || text.n > 5) {
+        return false;
+    }
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (unsigned)(text.p[i] - '0');
+    }
+    if (value == 0 || value > 65535) {
+        return false;
+    }
+    *port = (uint16_t)value;
+    return true;
+}
+
+static bool host_ok(struct slice host)
+{
+    if (host.n == 0 || host.n > HOST_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < host.n; i++) {
+        char c = host.p[i];
+        bool name = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '.' || c == '-' || c == ':' || c == '_';
+        if (!name) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* host, host:port, [v6] or [v6]:port */
+static bool split_authority(struct slice text, struct slice *host, uint16_t *port)
+{
+    const char *bracket = text.n > 0 && text.p[0] == '[' ? memchr(text.p, ']', text.n) : NULL;
+    size_t host_end = text.n, after;
+    *port = 80;
+    if (bracket != NULL) {
+        host_end = (size_t)(bracket - text.p);
+        *host = slice_of(text.p + 1, host_end - 1);
+        after = host_end + 1;
+    } else {
+        const char *colon = memchr(text.p, ':', text.n);
+        host_end = colon == NULL ? text.n : (size_t)(colon - text.p);
+        *host = slice_of(text.p, host_end);
+        after = host_end;
+    }
+    if (!host_ok(*host)) {
+        return false;
+    }
+    if (after == text.n) {
+        return true;
+    }
+    return text.p[after] == ':' &&
+           read_port(slice_of(text.p + after + 1, text.n - after - 1), port);
+}
+
+bool record_upstream_split(struct slice url, struct slice *host, uint16_t *port, struct slice *base)
+{
+    const struct slice scheme = SLICE("http://");
+    if (url.n <= scheme.n || memcmp(url.p, scheme.p, scheme.n) != 0) {
+        return false;
+    }
+    struct slice rest = slice_of(url.p + scheme.n, url.n - scheme.n);
+    const char *slash = memchr(rest.p, '/', rest.n);
+    size_t end = slash == NULL ? rest.n : (size_t)(slash - rest.p);
+    *base = slice_of(rest.p + end, rest.n - end);
+    if (base->n > 0 && base->p[base->n - 1] == '/') {
+        base->n--;
+    }
+    if (base->n > BASE_MAX) {
+        return false;
+    }
+    /* A base goes into the request line: no query, no escape, nothing that ends the line. */
+    for (size_t i = 0; i < base->n; i++) {
+        if (base->p[i] != '/' && !is_path_char(base->p[i])) {
+            return false;
+        }
+    }
+    return split_authority(slice_of(rest.p, end), host, port);
+}
+
+void record_upstream_resolve(struct slice host, uint16_t port, char out[static RECORD_ADDRESS_MAX])
+{
+    char name[HOST_MAX + 1], text[INET6_ADDRSTRLEN];
+    struct addrinfo *found = NULL;
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    out[0] = '\0';
+    if (host.n >= sizeof name) {
+        return;
+    }
+    memcpy(name, host.p, host.n);
+    name[host.n] = '\0';
+    if (getaddrinfo(name, NULL, &hints, &found) != 0) {
+        return;
+    }
+    /* IPv4 first where a host has both: "localhost" services commonly listen there alone. */
+    const struct addrinfo *best = found;
+    for (const struct addrinfo *a = found; a != NULL && best->ai_family != AF_INET;
+         a = a->ai_next) {
+        best = a->ai_family == AF_INET ? a : best;
+    }
+    int rc =
+        getnameinfo(best->ai_addr, best->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST);
+    if (rc == 0 && strchr(text, '%') == NULL) {
+        const char *fmt = best->ai_family == AF_INET6 ? "[%s]:%u" : "%s:%u";
+        snprintf(out, RECORD_ADDRESS_MAX, fmt, text, port);
+    }
+    freeaddrinfo(found);
+}

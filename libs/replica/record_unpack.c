@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From bytes back to structs. Every read goes through take(), which never passes the end; texts
+ * stay where they are and are borrowed. */
+#include "plan/plan.h"
+#include "replica/record.h"
+
+struct cursor {
+    const char *p, *end;
+    bool bad;
+};
+
+static const char *take(struct cursor *c, size_t n)
+{
+    if (c->bad || (size_t)(c->end - c->p) < n) {
+        c->bad = true;
+        return NULL;
+    }
+    const char *at = c->p;
+    c->p += n;
+    return at;
+}
+
+static uint64_t take_uint(struct cursor *c, int n_bytes)
+{
+    const char *at = take(c, (size_t)n_bytes);
+    uint64_t value = 0;
+    for (int i = 0; at != NULL && i < n_bytes; i++) {
+        value |= (uint64_t)(uint8_t)at[i] << (8 * i);
+    }
+    return value;
+}
+
+static struct slice take_text(struct cursor *c)
+{
+    size_t n = take_uint(c, 2);
+    const char *at = take(c, n);
+    return at == NULL ? SLICE("") : slice_of(at, n);
+}
+
+static void take_uuid(struct cursor *c, struct uuid *id)
+{
+    const char *at = take(c, sizeof id->b);
+    if (at != NULL) {
+        memcpy(id->b, at, sizeof id->b);
+    }
+}
+
+static struct cursor start(struct slice in, uint64_t *rev)
+{
+    struct cursor c = {in.p, in.p + in.n, false};
+    c.bad = take_uint(&c, 1) != RECORD_VERSION || c.bad;
+    *rev = take_uint(&c, 8);
+    return c;
+}
+
+static bool finished(const struct cursor *c)
+{
+    return !c->bad && c->p == c->end;
+}
+
+bool record_unpack_app(struct slice in, struct replica_app *app)
+{
+    uint64_t rev;
+    memset(app, 0, sizeof *app);
+    struct cursor c = start(in, &rev);
+    app->policy.state = (uint8_t)take_uint(&c, 1);
+    app->policy.environment = (uint8_t)take_uint(&c, 1);
+    take_uuid(&c, &app->org);
+    app->name = take_text(&c);
+    return finished(&c);
+}
+
+bool record_unpack_credential(struct slice in, struct replica_credential *k)
+{
+    uint64_t rev;
+    memset(k, 0, sizeof *k);
+    struct cursor c = start(in, &rev);
+    k->policy.state = (uint8_t)take_uint(&c, 1);
+    k->policy.alg = (uint8_t)take_uint(&c, 1);
+    take_uuid(&c, &k->policy.app);
+    k->policy.not_before_ms = take_uint(&c, 8);
+    k->policy.expires_ms = take_uint(&c, 8);
+    k->secret_sealed = take_text(&c);
+    return finished(&c);
+}
+
+/* Lists are made in the API's own order as a rule, so the search goes on from the last hit. */
+static void set_bit(uint64_t *words, const struct policy_api *api, struct slice path,
+                    uint32_t *from)
+{
+    uint32_t n = api->n_fields < POLICY_FIELDS_MAX ? api->n_fields : POLICY_FIELDS_MAX;
+    for (uint32_t tried = 0; tried < n; tried++) {
+        uint32_t i = (*from + tried) % n;
+        if (slice_eq(api->fields[i].path, path)) {
+            words[i / 64] |= 1ull << (i % 64);
+            *from = i + 1;
+            return;
+        }
+    }
+}
+
+static bool take_paths(struct cursor *c, const struct policy_api *api, uint64_t *words)
+{
+    bool all = take_uint(c, 1) == 1;
+    if (all) {
+        return true;
+    }
+    uint32_t from = 0;
+    size_t n = take_uint(c, 2);
+    c->bad |= n > POLICY_FIELDS_MAX;
+    for (size_t i = 0; i < n && !c->bad; i++) {
+        struct slice path = take_text(c);
+        if (api != NULL && !c->bad) {
+            set_bit(words, api, path, &from);
+        }
+    }
+    return false;
+}
+
+bool record_unpack_subscription(struct slice in, const struct policy_api *api,
+                                struct policy_subscription *s)
+{
+    uint64_t rev;
+    struct uuid skipped;
+    memset(s, 0, sizeof *s);
+    struct cursor c = start(in, &rev);
+    s->state = (uint8_t)take_uint(&c, 1);
+    s->max_level = (uint8_t)take_uint(&c, 1);
+    take_uuid(&c, &skipped);
+    take_uuid(&c, &skipped);
+    s->not_before_ms = take_uint(&c, 8);
+    s->expires_ms = take_uint(&c, 8);
+    s->all_fields = take_paths(&c, api, s->allowed);
+    return finished(&c);
+}
+
+bool record_unpack_grant(struct slice in, const struct policy_api *api, struct policy_grant *g)
+{
+    uint64_t rev;
+    memset(g, 0, sizeof *g);
+    struct cursor c = start(in, &rev);
+    g->state = (uint8_t)take_uint(&c, 1);
+    g->term = (uint8_t)take_uint(&c, 1);
+    take_uuid(&c, &g->app);
+    take_uuid(&c, &g->api);
+    g->owner = take_text(&c);
+    g->not_before_ms = take_uint(&c, 8);
+    g->expires_ms = take_uint(&c, 8);
+    g->all_fields = take_paths(&c, api, g->allowed);
+    return finished(&c);
+}
+
+bool record_unpack_json(struct slice in, uint64_t *rev, struct slice *json)
+{
+    struct cursor c = start(in, rev);
+    size_t n = take_uint(&c, 4);
+    const char *at = take(&c, n);
+    *json = at == NULL ? SLICE("") : slice_of(at, n);
+    return finished(&c);
+}
+
+static void take_field(struct cursor *c, struct policy_field *f)
+{
+    memset(f, 0, sizeof *f);
+    f->level = (uint8_t)take_uint(c, 1);
+    f->type = (uint8_t)take_uint(c, 1);
+    f->mask.rule = (uint8_t)take_uint(c, 1);
+    f->mask.first = (uint8_t)take_uint(c, 1);
+    f->mask.last = (uint8_t)take_uint(c, 1);
+    struct slice domain = take_text(c);
+    f->path = take_text(c);
+    c->bad |= domain.n > MASK_DOMAIN_MAX || f->path.n > PLAN_PATH_MAX;
+    if (!c->bad) {
+        memcpy(f->mask.domain, domain.p, domain.n);
+    }
+}
+
+bool record_unpack_api(struct slice in, struct replica_api *api,
+                       struct policy_field fields[static POLICY_FIELDS_MAX])
+{
+    memset(api, 0, sizeof *api);
+    struct cursor c = start(in, &api->policy.rev);
+    api->policy.state = (uint8_t)take_uint(&c, 1);
+    api->path = take_text(&c);
+    api->policy.kind = (uint8_t)take_uint(&c, 1);
+    api->policy.class_ = (uint8_t)take_uint(&c, 1);
+    api->policy.access = (uint8_t)take_uint(&c, 1);
+    api->policy.methods = (uint8_t)take_uint(&c, 1);
+    api->policy.owner_scoped = take_uint(&c, 1) != 0;
+    api->policy.sunset_ms = take_uint(&c, 8);
+    api->timeout_ms = (uint32_t)take_uint(&c, 4);
+    api->max_body_bytes = (uint32_t)take_uint(&c, 4);
+    take_uuid(&c, &api->dataset);
+    api->name = take_text(&c);
+    api->profile = take_text(&c);
+    size_t n = take_uint(&c, 2);
+    c.bad |= n > POLICY_FIELDS_MAX;
+    for (size_t i = 0; i < n && !c.bad; i++) {
+        take_field(&c, &fields[i]);
+    }
+    api->upstream = take_text(&c);
+    api->upstream_path = take_text(&c);
+    api->policy.n_fields = (uint32_t)n;
+    api->policy.fields = fields;
+    return finished(&c);
+}
+
+bool record_keys_api(struct slice in, struct record_keys *k)
+{
+    memset(k, 0, sizeof *k);
+    struct cursor c = start(in, &k->rev);
+    k->state = (uint8_t)take_uint(&c, 1);
+    k->path = take_text(&c);
+    return !c.bad && k->path.n > 0 && k->path.n <= REPLICA_PATH_MAX;
+}
+
+bool record_keys_subscription(struct slice in, struct record_keys *k)
+{
+    memset(k, 0, sizeof *k);
+    struct cursor c = start(in, &k->rev);
+    k->state = (uint8_t)take_uint(&c, 1);
+    take_uint(&c, 1);
+    take_uuid(&c, &k->app);
+    take_uuid(&c, &k->api);
+    return !c.bad;
+}
+
+bool record_keys_grant(struct slice in, struct record_keys *k)
+{
+    if (!record_keys_subscription(in, k)) {
+        return false;
+    }
+    struct policy_grant g;
+    bool ok = record_unpack_grant(in, NULL, &g) && g.owner.n <= RECORD_OWNER_MAX;
+    k->owner = ok ? g.owner : SLICE("");
+    return ok;
+}
