@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stage 4: the request body is the one that was signed (EC-6.1.4.3a). The signature covers
+ * Content-Digest; here the body is read, into memory only, and held against it. Runs after
+ * `decide`: nobody's body is read before we know that the call may be made. */
+#include "sluice.h"
+
+#include "httpsig/httpsig.h"
+
+static void on_body(ngx_http_request_t *r)
+{
+    sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
+    ctx->body_read = true;
+    r->preserve_body = 1;
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}
+
+static ngx_int_t read_body(ngx_http_request_t *r)
+{
+    ngx_int_t rc = ngx_http_read_client_request_body(r, on_body);
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+    /* The read took a reference of its own; the phases go on from on_body(). */
+    ngx_http_finalize_request(r, NGX_DONE);
+    return NGX_DONE;
+}
+
+/* Hashes what was read; -1 when it went to a file, which our configuration never lets happen to a
+ * body within the limit. */
+static off_t digest_body(ngx_http_request_t *r, enum crypto_hash alg, uint8_t out[CRYPTO_HASH_LEN])
+{
+    struct crypto_hasher hasher;
+    off_t total = 0;
+    ngx_chain_t *link = r->request_body ? r->request_body->bufs : NULL;
+    if (r->request_body && r->request_body->temp_file) {
+        return -1;
+    }
+    crypto_hasher_init(&hasher, alg);
+    for (; link; link = link->next) {
+        size_t n = (size_t)(link->buf->last - link->buf->pos);
+        crypto_hasher_add(&hasher, link->buf->pos, n);
+        total += (off_t)n;
+    }
+    crypto_hasher_end(&hasher, out);
+    crypto_hasher_fini(&hasher);
+    return total;
+}
+
+static ngx_int_t check_digest(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    enum httpsig_digest alg;
+    uint8_t claimed[CRYPTO_HASH_LEN], actual[CRYPTO_HASH_LEN];
+    if (httpsig_digest_parse(ctx->content_digest, &alg, claimed) != HTTPSIG_OK ||
+        alg == HTTPSIG_DIGEST_NONE) {
+        return sluice_refuse(ctx, PROBLEM_DIGEST_MISSING, SLICE("sm3 or sha-256 is needed"),
+                             SLICE("content-digest"));
+    }
+    off_t n = digest_body(r, alg == HTTPSIG_DIGEST_SM3 ? CRYPTO_SM3 : CRYPTO_SHA256, actual);
+    if (n < 0 || n > (off_t)ctx->api->record.max_body_bytes) {
+        return sluice_refuse(ctx, PROBLEM_BODY_TOO_LARGE, SLICE(""), SLICE("body"));
+    }
+    if (!crypto_equal(claimed, actual, sizeof actual)) {
+        return sluice_refuse(ctx, PROBLEM_DIGEST_MISMATCH, SLICE(""), SLICE("content-digest"));
+    }
+    return NGX_OK;
+}
+
+ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    off_t length = r->headers_in.content_length_n;
+    if (length <= 0 && !r->headers_in.chunked) {
+        return NGX_OK;
+    }
+    if (length > (off_t)ctx->api->record.max_body_bytes) {
+        return sluice_refuse(ctx, PROBLEM_BODY_TOO_LARGE, SLICE(""), SLICE("body"));
+    }
+    return ctx->body_read ? check_digest(r, ctx) : read_body(r);
+}

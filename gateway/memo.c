@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker remembers between calls: APIs by path, callers by credential, verdicts by (API,
+ * caller, method, grant). Three direct-mapped tables of fixed size, so cost and memory do not grow
+ * with what the replica holds. An entry is taken as it stands while the replica's version is the
+ * one it was found true at; otherwise its record is read again, and only what really changed is
+ * rebuilt: under a steady flow of changes elsewhere a call pays two look-ups, not a new plan. */
+#include "sluice.h"
+
+#include <xxhash.h>
+
+#define APIS     1024
+#define CALLERS  4096
+#define VERDICTS 4096
+
+static struct {
+    sluice_api_t *apis[APIS];
+    sluice_caller_t *callers[CALLERS];
+    sluice_verdict_t *verdicts[VERDICTS];
+} memo;
+
+/* APIs ---------------------------------------------------------------------------------------- */
+
+void sluice_api_drop(sluice_api_t *api)
+{
+    if (api && --api->refs == 0) {
+        free(api);
+    }
+}
+
+static struct slice copy_into(char **at, struct slice s)
+{
+    struct slice copy = {*at, s.n};
+    if (s.n) {
+        memcpy(*at, s.p, s.n);
+    }
+    *at += s.n;
+    return copy;
+}
+
+static size_t text_bytes(const struct replica_api *api, struct slice request_path)
+{
+    size_t n = api->name.n + api->path.n + api->upstream.n + api->upstream_path.n + api->profile.n +
+               request_path.n;
+    for (uint32_t i = 0; i < api->policy.n_fields; i++) {
+        n += api->policy.fields[i].path.n;
+    }
+    return n;
+}
+
+/* "10.0.0.7:8080" or "[::1]:8080", as the agent resolved it. */
+static bool upstream_address(sluice_api_t *api, struct slice text)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = text.n ? memrchr(text.p, ':', text.n) : NULL;
+    if (!colon || (size_t)(colon - text.p) >= sizeof host) {
+        return false;
+    }
+    size_t n = (size_t)(colon - text.p);
+    ngx_int_t port = ngx_atoi((u_char *)colon + 1, text.n - n - 1);
+    if (port <= 0 || port > 65535) {
+        return false;
+    }
+    bool v6 = n > 2 && text.p[0] == '[' && text.p[n - 1] == ']';
+    memcpy(host, text.p + v6, n - 2 * v6);
+    host[n - 2 * v6] = '\0';
+    struct sockaddr_in *in = (struct sockaddr_in *)&api->addr;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&api->addr;
+    if (v6 && inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons((uint16_t)port);
+        api->addrlen = sizeof *in6;
+        return true;
+    }
+    if (!v6 && inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+        api->addrlen = sizeof *in;
+        return true;
+    }
+    return false;
+}
+
+/* A copy of the record in one block: struct, fields, texts. */
+static sluice_api_t *api_new(const struct replica_api *from, struct slice request_path)
+{
+    size_t fields = from->policy.n_fields * sizeof(struct policy_field);
+    sluice_api_t *api = calloc(1, sizeof *api + fields + text_bytes(from, request_path));
+    if (!api) {
+        return NULL;
+    }
+    struct policy_field *field = (struct policy_field *)(api + 1);
+    char *at = (char *)field + fields;
+    api->refs = 1;
+    api->record = *from;
+    api->record.policy.fields = field;
+    for (uint32_t i = 0; i < from->policy.n_fields; i++) {
+        field[i] = from->policy.fields[i];
+        field[i].path = copy_into(&at, from->policy.fields[i].path);
+    }
+    api->record.name = copy_into(&at, from->name);
+    api->record.path = copy_into(&at, from->path);
+    api->record.upstream = copy_into(&at, from->upstream);
+    api->record.upstream_path = copy_into(&at, from->upstream_path);
+    api->record.profile = copy_into(&at, from->profile);
+    api->request_path = copy_into(&at, request_path);
+    api->addr_text = (ngx_str_t){from->upstream.n, (u_char *)api->record.upstream.p};
+    if (from->policy.kind == POLICY_HTTP) {
+        upstream_address(api,
+                         api->record.upstream); /* without one the balancer has nobody to ask */
+    }
+    return api;
+}
+
+/* The same API at the same revision: still true at the new version. */
+static bool api_is(const sluice_api_t *api, const struct replica_api *now)
+{
+    return api && api->record.policy.rev == now->policy.rev &&
+           uuid_eq(&api->record.policy.id, &now->policy.id) &&
+           api->record.prefix_bytes == now->prefix_bytes;
+}
+
+sluice_api_t *sluice_api_find(struct slice path)
+{
+    sluice_worker_t *w = &sluice_worker;
+    sluice_api_t **slot = &memo.apis[XXH3_64bits(path.p, path.n) % APIS];
+    bool same_path = *slot && slice_eq((*slot)->request_path, path);
+    if (same_path && (*slot)->version == w->version) {
+        (*slot)->refs++;
+        return *slot;
+    }
+    struct replica_api now;
+    if (replica_route(w->reader, path, &now, w->fields) != REPLICA_OK) {
+        return NULL;
+    }
+    if (!same_path || !api_is(*slot, &now)) {
+        sluice_api_t *fresh = api_new(&now, path);
+        if (!fresh) {
+            return NULL;
+        }
+        sluice_api_drop(*slot);
+        *slot = fresh;
+    }
+    (*slot)->version = w->version;
+    (*slot)->refs++;
+    return *slot;
+}
+
+/* Callers ------------------------------------------------------------------------------------- */
+
+void sluice_caller_drop(sluice_caller_t *caller)
+{
+    if (caller && --caller->refs == 0) {
+        crypto_hmac_free(&caller->hmac);
+        free(caller);
+    }
+}
+
+static bool same_secret(const sluice_caller_t *caller, const struct replica_credential *c)
+{
+    return caller->sealed_n == c->secret_sealed.n && caller->credential.alg == c->policy.alg &&
+           memcmp(caller->sealed, c->secret_sealed.p, caller->sealed_n) == 0;
+}
+
+static void open_secret(sluice_caller_t *caller, const struct replica_credential *c)
+{
+    uint8_t secret[sizeof caller->sealed];
+    char id[UUID_TEXT_LEN + 1];
+    size_t n = c->secret_sealed.n;
+    crypto_hmac_free(&caller->hmac);
+    if (n <= CRYPTO_SEAL_EXTRA || n > sizeof caller->sealed) {
+        return;
+    }
+    memcpy(caller->sealed, c->secret_sealed.p, n);
+    caller->sealed_n = n;
+    uuid_format(&c->policy.id, id);
+    if (crypto_open(sluice_worker.feed_key, slice_of(id, UUID_TEXT_LEN), c->secret_sealed.p, n,
+                    secret) == CRYPTO_OK) {
+        enum crypto_hash alg = c->policy.alg == POLICY_HMAC_SM3 ? CRYPTO_SM3 : CRYPTO_SHA256;
+        caller->hmac = crypto_hmac_new(alg, secret, n - CRYPTO_SEAL_EXTRA);
+    }
+    crypto_wipe(secret, sizeof secret);
+}
+
+/* Reads the credential and its app anew into *caller; false: there is no such credential. */
+static bool caller_refresh(sluice_caller_t *caller, const struct uuid *id)
+{
+    sluice_worker_t *w = &sluice_worker;
+    struct replica_credential now;
+    struct replica_app app;
+    if (replica_get_credential(w->reader, id, &now) != REPLICA_OK) {
+        return false;
+    }
+    if (!caller->hmac || !same_secret(caller, &now)) {
+        open_secret(caller, &now);
+    }
+    caller->credential = now.policy;
+    caller->app_known = replica_get_app(w->reader, &now.policy.app, &app) == REPLICA_OK;
+    if (caller->app_known) {
+        caller->app = app.policy;
+    }
+    caller->version = w->version;
+    return true;
+}
+
+sluice_caller_t *sluice_caller_find(const struct uuid *credential)
+{
+    sluice_worker_t *w = &sluice_worker;
+    sluice_caller_t **slot = &memo.callers[XXH3_64bits(credential->b, UUID_LEN) % CALLERS];
+    bool same = *slot && uuid_eq(&(*slot)->credential.id, credential);
+    if (same && (*slot)->version == w->version) {
+        (*slot)->refs++;
+        return *slot;
+    }
+    /* Calls in flight read only what does not change under them: they hold a verdict already. */
+    sluice_caller_t *caller = same ? *slot : calloc(1, sizeof *caller);
+    if (!caller) {
+        return NULL;
+    }
+    caller->refs += !same;
+    if (!caller_refresh(caller, credential)) {
+        *slot = same ? NULL : *slot;
+        sluice_caller_drop(caller);
+        return NULL;
+    }
+    if (!same) {
+        sluice_caller_drop(*slot);
+        *slot = caller;
+    }
+    caller->refs++;
+    return caller;
+}
+
+/* Verdicts ------------------------------------------------------------------------------------ */
+
+void sluice_verdict_drop(sluice_verdict_t *verdict)
+{
+    if (verdict && --verdict->refs == 0) {
+        sluice_api_drop(verdict->api);
+        sluice_caller_drop(verdict->caller);
+        plan_free(&verdict->plan);
+        free(verdict);
+    }
+}
+
+static void read_grant(sluice_verdict_t *v, const struct uuid *grant)
+{
+    v->grant_known = replica_get_grant(sluice_worker.reader, grant, &v->api->record.policy,
+                                       &v->grant_record) == REPLICA_OK &&
+                     v->grant_record.owner.n <= sizeof v->owner;
+    if (v->grant_known) {
+        memcpy(v->owner, v->grant_record.owner.p, v->grant_record.owner.n);
+        v->grant_record.owner.p = v->owner;
+    }
+}
+
+/* Asks decide() with what the replica says now. */
+static void ask(sluice_verdict_t *v, bool grant_named, const struct uuid *grant, uint64_t now_ms,
+                struct policy_verdict *verdict)
+{
+    sluice_worker_t *w = &sluice_worker;
+    const struct policy_api *api = &v->api->record.policy;
+    struct policy_subscription subscription;
+    struct policy_call call = {.api = api,
+                               .credential = &v->caller->credential,
+                               .grant_named = grant_named,
+                               .method = v->method,
+                               .now_ms = now_ms};
+    if (v->caller->app_known) {
+        call.app = &v->caller->app;
+    }
+    if (replica_get_subscription(w->reader, &v->caller->credential.app, api, &subscription) ==
+        REPLICA_OK) {
+        call.subscription = &subscription;
+    }
+    if (grant_named) {
+        read_grant(v, grant);
+        call.grant = v->grant_known ? &v->grant_record : NULL;
+    }
+    policy_decide(&call, verdict);
+}
+
+static bool make_plan(sluice_verdict_t *v)
+{
+    static struct plan_field fields[POLICY_FIELDS_MAX];
+    const struct policy_api *api = &v->api->record.policy;
+    for (uint32_t i = 0; i < v->verdict.n_fields; i++) {
+        fields[i] = (struct plan_field){.path = api->fields[i].path,
+                                        .outcome = v->verdict.outcome[i],
+                                        .type = api->fields[i].type,
+                                        .mask = api->fields[i].mask};
+    }
+    v->plan = plan_new(fields, v->verdict.n_fields);
+    XXH64_hash_t seed = XXH3_64bits(api->id.b, UUID_LEN) ^ api->rev;
+    v->plan_key = XXH3_64bits_withSeed(v->verdict.outcome, v->verdict.n_fields, seed);
+    return v->plan != NULL;
+}
+
+/* A verdict is never changed once a call holds it, so a changed one is a new object; it keeps the
+ * old one's place in the table. */
+static sluice_verdict_t *verdict_new(sluice_api_t *api, sluice_caller_t *caller, uint8_t method,
+                                     bool grant_named, const struct uuid *grant, uint64_t now_ms)
+{
+    sluice_verdict_t *v = calloc(1, sizeof *v);
+    if (!v) {
+        return NULL;
+    }
+    v->refs = 1;
+    v->api = api;
+    v->caller = caller;
+    v->method = method;
+    api->refs++;
+    caller->refs++;
+    if (grant_named) {
+        v->grant = *grant;
+    }
+    ask(v, grant_named, grant, now_ms, &v->verdict);
+    if (v->verdict.reason == PROBLEM_OK && !make_plan(v)) {
+        sluice_verdict_drop(v);
+        return NULL;
+    }
+    v->version = sluice_worker.version;
+    return v;
+}
+
+static bool fresh(const sluice_verdict_t *v, uint64_t now_ms)
+{
+    return v->version == sluice_worker.version &&
+           (v->verdict.valid_until_ms == 0 || now_ms < v->verdict.valid_until_ms);
+}
+
+/* Asks again; true when the answer is what it was, so the plan may stay. */
+static bool still_true(sluice_verdict_t *v, bool grant_named, uint64_t now_ms)
+{
+    static struct policy_verdict now;
+    if (v->refs > 1) {
+        return false; /* a call in flight reads it */
+    }
+    ask(v, grant_named, &v->grant, now_ms, &now);
+    if (now.reason != v->verdict.reason || now.n_fields != v->verdict.n_fields ||
+        memcmp(now.outcome, v->verdict.outcome, now.n_fields) != 0) {
+        return false;
+    }
+    v->verdict.valid_until_ms = now.valid_until_ms;
+    v->version = sluice_worker.version;
+    return true;
+}
+
+sluice_verdict_t *sluice_verdict_find(sluice_api_t *api, sluice_caller_t *caller, uint8_t method,
+                                      bool grant_named, const struct uuid *grant, uint64_t now_ms)
+{
+    struct {
+        const void *api, *caller;
+        struct uuid grant;
+        uint8_t method, named, pad[14];
+    } key = {.api = api, .caller = caller, .method = method, .named = grant_named};
+    if (grant_named) {
+        key.grant = *grant;
+    }
+    sluice_verdict_t **slot = &memo.verdicts[XXH3_64bits(&key, sizeof key) % VERDICTS];
+    sluice_verdict_t *v = *slot;
+    bool same = v && v->api == api && v->caller == caller && v->method == method &&
+                uuid_eq(&v->grant, &key.grant);
+    if (!same || (!fresh(v, now_ms) && !still_true(v, grant_named, now_ms))) {
+        v = verdict_new(api, caller, method, grant_named, grant, now_ms);
+        if (!v) {
+            return NULL;
+        }
+        sluice_verdict_drop(*slot);
+        *slot = v;
+    }
+    v->refs++;
+    return v;
+}
+
+void sluice_memo_clear(void)
+{
+    for (size_t i = 0; i < VERDICTS; i++) {
+        sluice_verdict_drop(memo.verdicts[i]);
+    }
+    for (size_t i = 0; i < CALLERS; i++) {
+        sluice_caller_drop(memo.callers[i]);
+    }
+    for (size_t i = 0; i < APIS; i++) {
+        sluice_api_drop(memo.apis[i]);
+    }
+    ngx_memzero(&memo, sizeof memo);
+}

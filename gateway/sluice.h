@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gateway inside an nginx worker. A call passes the stages below in order; each is one file and
+ * looks the same: it reads the call, and either returns NGX_OK or sets ctx->problem and returns
+ * NGX_DECLINED. No stage does I/O but `body`, which may wait for the client (NGX_DONE).
+ *
+ *   route → authenticate → decide → body → dispatch → (proxy) → filter → record
+ *
+ * Invariants
+ * - Nothing of an answer leaves before its audit record is in the log (record.c).
+ * - Nothing an upstream says leaves unless the plan names it (filter.c); its errors never do.
+ * - Whatever goes wrong inside is a problem of the catalogue to the outside (answer.c). */
+#pragma once
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "audit/audit.h"
+#include "crypto/crypto.h"
+#include "link/link.h"
+#include "plan/plan.h"
+#include "policy/policy.h"
+#include "replay/replay.h"
+#include "replica/replica.h"
+
+typedef struct {
+    ngx_str_t replica_dir, audit_dir, node, replay_file, link_key_file, data_socket;
+    size_t replay_size;
+    time_t staleness_s;
+    ngx_addr_t data_addr;
+} sluice_main_conf_t;
+
+typedef struct {
+    ngx_flag_t on;
+} sluice_loc_conf_t;
+
+/* What a worker remembers of the replica (memo.c). Entries are shared by the table and by the calls
+ * that use them, and die with the last of both. */
+typedef struct {
+    unsigned refs;
+    uint64_t version;          /* replica version at which it was last found true */
+    struct replica_api record; /* slices and fields point into this same block */
+    struct sockaddr_storage addr;
+    socklen_t addrlen;
+    ngx_str_t addr_text;
+    struct slice request_path; /* the exact path that led here */
+} sluice_api_t;
+
+typedef struct {
+    unsigned refs;
+    uint64_t version;
+    struct policy_credential credential;
+    struct policy_app app;
+    bool app_known;
+    struct crypto_hmac *hmac; /* NULL: the secret cannot be opened */
+    size_t sealed_n;
+    char sealed[128]; /* what hmac was made from */
+} sluice_caller_t;
+
+typedef struct {
+    unsigned refs;
+    uint64_t version;
+    sluice_api_t *api;
+    sluice_caller_t *caller;
+    struct uuid grant;
+    struct policy_grant grant_record;
+    bool grant_known;
+    char owner[LINK_OWNER_MAX];
+    uint8_t method;
+    struct policy_verdict verdict;
+    struct plan *plan; /* NULL when refused */
+    uint64_t plan_key; /* names (api, rev, outcomes) to the audit log */
+} sluice_verdict_t;
+
+typedef enum {
+    SLUICE_UNDECIDED, /* no stage has run, or one refused */
+    SLUICE_OWN,       /* the answer is our problem, made by our content handler */
+    SLUICE_REPLACE,   /* an answer that must not leave: our problem goes instead */
+    SLUICE_PASS,      /* no body to plan, or the data service's own problem */
+    SLUICE_PLAN       /* the body streams through the plan */
+} sluice_mode_e;
+
+typedef struct {
+    struct uuid txn;
+    char txn_text[UUID_TEXT_LEN + 1];
+    uint64_t began_us, began_mono_us;
+    ngx_uint_t stage;
+    sluice_mode_e mode;
+    enum problem problem;
+    struct slice detail, where;
+    uint8_t method;
+
+    struct slice signature_input, signature, grant_header, content_digest, target;
+    bool duplicate_header; /* one of those came twice */
+    struct uuid grant;
+    bool snapshot, grant_named, body_read, body_pending;
+    sluice_api_t *api;
+    sluice_caller_t *caller;
+    bool authenticated;
+    sluice_verdict_t *verdict;
+
+    /* filter */
+    struct plan_stream *stream;
+    struct plan_out out;
+    ngx_http_request_t *request; /* for the plan's call-back */
+    ngx_chain_t *in, *outs, **last_out, *free, *busy;
+    ngx_buf_t *buf; /* being filled */
+    ngx_uint_t n_bufs;
+    size_t held_bytes;
+    uint64_t bytes_out;
+    bool header_held, ended, failed, opened, recorded, replaced;
+    ngx_str_t problem_body;
+} sluice_ctx_t;
+
+/* Everything one worker has. */
+typedef struct {
+    ngx_uint_t ready; /* keys are loaded and the audit stream is ours */
+    struct replica *replica;
+    struct replica_reader *reader;
+    uint64_t version, synced_ms;
+    struct audit_writer *audit;
+    struct replay *replay;
+    struct crypto_hmac *link;
+    struct mask_key *mask_key;
+    uint8_t feed_key[CRYPTO_KEY_LEN];
+    struct plan_stream *idle[64];
+    ngx_uint_t n_idle;
+    ngx_event_t tick;
+    struct policy_field fields[POLICY_FIELDS_MAX]; /* scratch of one lookup */
+} sluice_worker_t;
+
+extern ngx_module_t ngx_http_sluice_module;
+extern sluice_worker_t sluice_worker;
+
+/* worker.c */
+ngx_int_t sluice_worker_init(ngx_cycle_t *cycle);
+void sluice_worker_exit(ngx_cycle_t *cycle);
+/* Begins a snapshot of the replica for this turn of the event loop; false: none can be had. */
+bool sluice_snapshot(ngx_http_request_t *r);
+struct plan_stream *sluice_stream_take(const struct plan *plan);
+void sluice_stream_give(struct plan_stream *stream);
+
+/* memo.c: each returns a new reference, or NULL when there is nothing such. */
+sluice_api_t *sluice_api_find(struct slice path);
+sluice_caller_t *sluice_caller_find(const struct uuid *credential);
+sluice_verdict_t *sluice_verdict_find(sluice_api_t *api, sluice_caller_t *caller, uint8_t method,
+                                      bool grant_named, const struct uuid *grant, uint64_t now_ms);
+void sluice_api_drop(sluice_api_t *api);
+void sluice_caller_drop(sluice_caller_t *caller);
+void sluice_verdict_drop(sluice_verdict_t *verdict);
+void sluice_memo_clear(void);
+
+/* stages */
+typedef ngx_int_t (*sluice_stage_pt)(ngx_http_request_t *r, sluice_ctx_t *ctx);
+ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* route.c */
+ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* authenticate.c */
+ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* decide.c */
+ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
+ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* dispatch.c */
+
+/* dispatch.c */
+ngx_int_t sluice_add_variables(ngx_conf_t *cf);
+
+/* balancer.c */
+char *sluice_balancer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* filter.c */
+ngx_int_t sluice_filter_init(ngx_conf_t *cf);
+
+/* answer.c */
+sluice_ctx_t *sluice_ctx(ngx_http_request_t *r); /* makes one when there is none; NULL: no memory */
+ngx_int_t sluice_refuse(sluice_ctx_t *ctx, enum problem problem, struct slice detail,
+                        struct slice where);             /* always NGX_DECLINED */
+ngx_int_t sluice_problem_handler(ngx_http_request_t *r); /* content handler */
+/* Makes r's headers those of ctx->problem and renders its body. */
+ngx_int_t sluice_problem_headers(ngx_http_request_t *r, sluice_ctx_t *ctx);
+ngx_int_t sluice_transaction_header(ngx_http_request_t *r, sluice_ctx_t *ctx);
+enum problem sluice_problem_of_status(ngx_http_request_t *r, ngx_uint_t status);
+
+/* record.c: NGX_ERROR: it could not be recorded, so nothing may leave. */
+ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind);
+ngx_int_t sluice_log_handler(ngx_http_request_t *r);
+
+static inline struct slice sluice_slice(ngx_str_t s)
+{
+    return slice_of((const char *)s.data, s.len);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker holds for its life: keys, its audit stream, its view of the replica. The replica
+ * may not exist yet when nginx starts (a new node): the tick keeps trying, and calls are refused
+ * `policy-stale` meanwhile. */
+#include "sluice.h"
+
+#include "base/clock.h"
+
+sluice_worker_t sluice_worker;
+
+#define TICK_MS 1000
+
+static sluice_main_conf_t *main_conf(ngx_cycle_t *cycle)
+{
+    return cycle->conf_ctx[ngx_http_module.index]
+               ? ngx_http_cycle_get_module_main_conf(cycle, ngx_http_sluice_module)
+               : NULL;
+}
+
+static const char *text(ngx_pool_t *pool, ngx_str_t s)
+{
+    char *copy = ngx_pnalloc(pool, s.len + 1);
+    if (copy) {
+        ngx_memcpy(copy, s.data, s.len);
+        copy[s.len] = '\0';
+    }
+    return copy;
+}
+
+static void open_replica(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
+{
+    sluice_worker_t *w = &sluice_worker;
+    if (w->reader) {
+        return;
+    }
+    const char *dir = text(cycle->pool, conf->replica_dir);
+    enum replica_err err = dir ? replica_open_reader(&w->replica, dir) : REPLICA_EMEMORY;
+    if (err == REPLICA_OK) {
+        err = replica_reader_new(&w->reader, w->replica);
+    }
+    if (err == REPLICA_OK) {
+        return;
+    }
+    replica_close(&w->replica);
+    ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0, "sluice: no policy replica yet (%s)",
+                  replica_strerror(err));
+}
+
+static void on_tick(ngx_event_t *event)
+{
+    ngx_cycle_t *cycle = event->data;
+    sluice_main_conf_t *conf = main_conf(cycle);
+    sluice_worker_t *w = &sluice_worker;
+    open_replica(cycle, conf);
+    enum audit_err err = audit_writer_tick(w->audit, clock_wall_ms());
+    if (err != AUDIT_OK) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno, "sluice: audit log: %s",
+                      audit_strerror(err));
+    }
+    if (!ngx_exiting) {
+        ngx_add_timer(event, TICK_MS);
+    }
+}
+
+static ngx_int_t load_keys(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
+{
+    sluice_worker_t *w = &sluice_worker;
+    uint8_t master[CRYPTO_KEY_LEN], key[CRYPTO_KEY_LEN];
+    const char *path = text(cycle->pool, conf->link_key_file);
+    enum crypto_err err = path ? crypto_keyfile_load(path, master) : CRYPTO_EIO;
+    if (err != CRYPTO_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "sluice_link_key \"%V\": %s",
+                      &conf->link_key_file, crypto_strerror(err));
+        return NGX_ERROR;
+    }
+    crypto_derive(master, "feed.secret", w->feed_key);
+    crypto_derive(master, "link.call", key);
+    w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
+    crypto_derive(master, "mask.pseudonym", key);
+    w->mask_key = mask_key_new(key);
+    crypto_wipe(master, sizeof master);
+    crypto_wipe(key, sizeof key);
+    return w->link && w->mask_key ? NGX_OK : NGX_ERROR;
+}
+
+static ngx_int_t open_stores(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
+{
+    sluice_worker_t *w = &sluice_worker;
+    struct audit_config audit = {.dir = text(cycle->pool, conf->audit_dir),
+                                 .node = text(cycle->pool, conf->node)};
+    const char *replay = text(cycle->pool, conf->replay_file);
+    if (!audit.dir || !audit.node || !replay) {
+        return NGX_ERROR;
+    }
+    enum replay_err failed = replay_open(&w->replay, replay, conf->replay_size);
+    if (failed != REPLAY_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "sluice_replay \"%V\": %s",
+                      &conf->replay_file, replay_strerror(failed));
+        return NGX_ERROR;
+    }
+    enum audit_err err = audit_writer_open(&w->audit, &audit);
+    if (err != AUDIT_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "sluice_audit \"%V\": %s",
+                      &conf->audit_dir, audit_strerror(err));
+        return NGX_ERROR;
+    }
+    return NGX_OK;
+}
+
+/* A worker that cannot record or has no keys must not live: nginx would start it again at once and
+ * for ever, so it lives on unready and refuses every call instead. */
+ngx_int_t sluice_worker_init(ngx_cycle_t *cycle)
+{
+    sluice_worker_t *w = &sluice_worker;
+    sluice_main_conf_t *conf = main_conf(cycle);
+    bool serves = ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE;
+    if (!conf || conf->replica_dir.len == 0 || !serves) {
+        return NGX_OK;
+    }
+    if (load_keys(cycle, conf) != NGX_OK || open_stores(cycle, conf) != NGX_OK) {
+        return NGX_OK;
+    }
+    open_replica(cycle, conf);
+    w->tick = (ngx_event_t){.handler = on_tick, .data = cycle, .log = cycle->log, .cancelable = 1};
+    ngx_add_timer(&w->tick, TICK_MS);
+    w->ready = 1;
+    return NGX_OK;
+}
+
+void sluice_worker_exit(ngx_cycle_t *cycle)
+{
+    sluice_worker_t *w = &sluice_worker;
+    (void)cycle;
+    sluice_memo_clear();
+    while (w->n_idle) {
+        plan_stream_free(&w->idle[--w->n_idle]);
+    }
+    audit_writer_close(&w->audit);
+    replay_close(&w->replay);
+    replica_reader_free(&w->reader);
+    replica_close(&w->replica);
+    crypto_hmac_free(&w->link);
+    mask_key_free(&w->mask_key);
+    crypto_wipe(w->feed_key, sizeof w->feed_key);
+}
+
+bool sluice_snapshot(ngx_http_request_t *r)
+{
+    sluice_worker_t *w = &sluice_worker;
+    if (!w->ready || !w->reader) {
+        return false;
+    }
+    enum replica_err err = replica_read_begin(w->reader, &w->version, &w->synced_ms);
+    if (err != REPLICA_OK) {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0, "sluice: replica: %s",
+                      replica_strerror(err));
+        return false;
+    }
+    return true;
+}
+
+struct plan_stream *sluice_stream_take(const struct plan *plan)
+{
+    sluice_worker_t *w = &sluice_worker;
+    if (w->n_idle == 0) {
+        return plan_stream_new(plan, w->mask_key);
+    }
+    struct plan_stream *stream = w->idle[--w->n_idle];
+    plan_stream_reset(stream, plan, w->mask_key);
+    return stream;
+}
+
+void sluice_stream_give(struct plan_stream *stream)
+{
+    sluice_worker_t *w = &sluice_worker;
+    if (w->n_idle < sizeof w->idle / sizeof *w->idle) {
+        w->idle[w->n_idle++] = stream;
+        return;
+    }
+    plan_stream_free(&stream);
+}
