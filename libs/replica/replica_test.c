@@ -5,7 +5,6 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +13,6 @@
 #include <unistd.h>
 
 #include "plan/plan.h"
-#include "replica/record.h"
 
 #define ID(last)  "019a0000-0000-7000-8000-0000000000" last
 #define SMALL_MAP ((size_t)256 << 20)
@@ -400,41 +398,6 @@ static void http_upstreams_are_resolved(void **state)
     }
 }
 
-static void upstream_urls(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *url;
-        bool ok;
-    } rows[] = {
-        {"http://a", true},
-        {"http://a:65535/x", true},
-        {"http://", false},
-        {"http:///x", false},
-        {"http://a:0", false},
-        {"http://a:65536", false},
-        {"http://a:", false},
-        {"http://a:8x", false},
-        {"http://u@a", false},
-        {"http://a/b?c", false},
-        {"http://a/b\r\n", false},
-        {"http://[::1", false},
-        {"http://[::1]x", false},
-        {"http://[]:1", false},
-        {"HTTP://a", false},
-        {"http://a b", false},
-        {"", false},
-        {"http://a/%2e", false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct slice host, base;
-        uint16_t port;
-        if (record_upstream_split(slice_str(rows[i].url), &host, &port, &base) != rows[i].ok) {
-            fail_msg("%s", rows[i].url);
-        }
-    }
-}
-
 static void subscriptions_by_field_name(void **state)
 {
     struct world *w = *state;
@@ -622,66 +585,6 @@ static void a_foreign_format_is_emptied(void **state)
     assert_int_equal(replica_get_app(w->rd, &id, &app), REPLICA_ENOTFOUND);
 }
 
-static void unpack_any(struct slice in)
-{
-    static struct policy_field fields[POLICY_FIELDS_MAX];
-    struct replica_api api;
-    struct replica_app app;
-    struct replica_credential c;
-    struct policy_subscription s;
-    struct policy_grant g;
-    struct record_keys k;
-    struct slice json;
-    uint64_t rev;
-    bool ok = record_unpack_api(in, &api, fields);
-    const struct policy_api *p = ok ? &api.policy : NULL;
-    ok |= record_unpack_app(in, &app) | record_unpack_credential(in, &c);
-    ok |= record_unpack_subscription(in, p, &s) | record_unpack_grant(in, p, &g);
-    ok |= record_unpack_json(in, &rev, &json);
-    ok |= record_keys_api(in, &k) | record_keys_subscription(in, &k) | record_keys_grant(in, &k);
-    (void)ok;
-}
-
-/* Every cut and many flipped bytes of each record, in memory of exactly its size for ASan to guard.
- */
-static void damaged_records_are_refused(void **state)
-{
-    (void)state;
-    static const char *const entries[] = {APP(ID("01"), "active"), CREDENTIAL(ID("02"), SEALED),
-                                          API("3", ID("10"), "/a", "published"),
-                                          SUBSCRIPTION("4", ID("20"), "active", "['id','tags']"),
-                                          GRANT(ID("30"), "M1", "active")};
-    record_pack_fn *const packs[] = {record_pack_app, record_pack_credential, record_pack_api,
-                                     record_pack_subscription, record_pack_grant};
-    struct policy_field fields[POLICY_FIELDS_MAX];
-    for (size_t i = 0; i < 5; i++) {
-        char *text = strdup(entries[i]);
-        for (char *p = text; *p != '\0'; p++) {
-            *p = *p == '\'' ? '"' : *p;
-        }
-        json_t *json = json_loads(text, 0, NULL);
-        struct buf b;
-        buf_init(&b);
-        assert_true(packs[i](&b, 7, json_object_get(json, "data")));
-        for (size_t n = 0; n < b.n; n++) {
-            char *copy = malloc(n + 1);
-            memcpy(copy, b.p, n);
-            unpack_any(slice_of(copy, n));
-            struct replica_api api;
-            assert_false(i == 2 && record_unpack_api(slice_of(copy, n), &api, fields));
-            free(copy);
-            char *whole = malloc(b.n);
-            memcpy(whole, b.p, b.n);
-            whole[n] = (char)(whole[n] ^ 0xff);
-            unpack_any(slice_of(whole, b.n));
-            free(whole);
-        }
-        buf_fini(&b);
-        json_decref(json);
-        free(text);
-    }
-}
-
 /* A writer process: app 01's name, app 02's name and the cursor all carry the number of the batch.
  */
 static void write_for_ever(const char *dir)
@@ -791,7 +694,6 @@ int main(void)
             routes_by_whole_segments),
         ROW("[BK-11e2] a route follows its API's path and leaves with it", routes_follow_their_api),
         ROW("the writer resolves upstream hosts", http_upstreams_are_resolved),
-        ROW("upstream URLs", upstream_urls),
         ROW("[EC-6.1.3.1c] subscriptions find their fields by name", subscriptions_by_field_name),
         ROW("[EC-6.1.3.1e] an owner's grant is not another's", grants_of_an_owner),
         ROW("a reset replaces everything", reset_replaces_everything),
@@ -800,7 +702,6 @@ int main(void)
         ROW("a replica that is not there", opening_what_is_not_there),
         ROW("a full map is an error and keeps the old state", a_full_map_is_an_error),
         ROW("a replica of another format is emptied", a_foreign_format_is_emptied),
-        ROW("damaged records are refused", damaged_records_are_refused),
         ROW("a writer killed at any time tears nothing, readers see whole batches",
             a_killed_writer_tears_nothing),
     };

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replica/record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#define ID "019a0000-0000-7000-8000-000000000001"
+
+static void paths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        bool ok;
+    } rows[] = {
+        {"/a", true},
+        {"/a/b/c/d/e/f/g/h/i/j/k/l", true},
+        {"/a/b/c/d/e/f/g/h/i/j/k/l/m", false},
+        {"/A-._~9", true},
+        {"/...", true},
+        {"", false},
+        {"/", false},
+        {"a/b", false},
+        {"//a", false},
+        {"/a//b", false},
+        {"/a/", false},
+        {"/.", false},
+        {"/a/..", false},
+        {"/a/./b", false},
+        {"/a b", false},
+        {"/a%2f", false},
+        {"/a?b", false},
+        {"/a#b", false},
+        {"/a;b", false},
+        {"/\xe4\xb8\xad", false},
+        {"/a\n", false},
+    };
+    char longest[REPLICA_PATH_MAX + 2];
+    memset(longest, 'a', sizeof longest);
+    longest[0] = '/';
+    assert_true(record_path_ok(slice_of(longest, REPLICA_PATH_MAX)));
+    assert_false(record_path_ok(slice_of(longest, REPLICA_PATH_MAX + 1)));
+    assert_false(record_path_ok(slice_of("/a\0b", 4)));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (record_path_ok(slice_str(rows[i].path)) != rows[i].ok) {
+            fail_msg("%s", rows[i].path);
+        }
+    }
+}
+
+static void upstream_urls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        bool ok;
+    } rows[] = {
+        {"http://a", true},
+        {"http://a:65535/x", true},
+        {"http://", false},
+        {"http:///x", false},
+        {"http://a:0", false},
+        {"http://a:65536", false},
+        {"http://a:", false},
+        {"http://a:8x", false},
+        {"http://u@a", false},
+        {"http://a/b?c", false},
+        {"http://a/b\r\n", false},
+        {"http://[::1", false},
+        {"http://[::1]x", false},
+        {"http://[]:1", false},
+        {"HTTP://a", false},
+        {"http://a b", false},
+        {"", false},
+        {"http://a/%2e", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct slice host, base;
+        uint16_t port;
+        if (record_upstream_split(slice_str(rows[i].url), &host, &port, &base) != rows[i].ok) {
+            fail_msg("%s", rows[i].url);
+        }
+    }
+}
+
+static void unpack_any(struct slice in)
+{
+    static struct policy_field fields[POLICY_FIELDS_MAX];
+    struct replica_api api;
+    struct replica_app app;
+    struct replica_credential c;
+    struct policy_subscription s;
+    struct policy_grant g;
+    struct record_keys k;
+    struct slice json;
+    uint64_t rev;
+    bool ok = record_unpack_api(in, &api, fields);
+    const struct policy_api *p = ok ? &api.policy : NULL;
+    ok |= record_unpack_app(in, &app) | record_unpack_credential(in, &c);
+    ok |= record_unpack_subscription(in, p, &s) | record_unpack_grant(in, p, &g);
+    ok |= record_unpack_json(in, &rev, &json);
+    ok |= record_keys_api(in, &k) | record_keys_subscription(in, &k) | record_keys_grant(in, &k);
+    (void)ok;
+}
+
+/* Every cut and many flipped bytes of each record, in memory of exactly its size for ASan to guard.
+ */
+static void damaged_records_are_refused(void **state)
+{
+    (void)state;
+    static const char *const data[] = {
+        "{\"state\":\"active\",\"environment\":\"general\",\"name\":\"shop\"}",
+        "{\"state\":\"active\",\"alg\":\"hmac-sm3\",\"app_id\":\"" ID
+        "\",\"expires_at\":9,\"secret_sealed\":"
+        "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+        "{\"state\":\"offline\",\"path\":\"/"
+        "a\",\"kind\":\"http\",\"class\":\"A1\",\"access\":\"registered\",\"methods\":[\"GET\"],"
+        "\"owner_scoped\":false,\"upstream\":\"http://127.0.0.1:1/"
+        "b\",\"fields\":[{\"path\":\"a.b\",\"level\":3,\"type\":\"scalar\","
+        "\"mask\":\"keep:1:2\"},{\"path\":\"c\",\"level\":1,\"type\":\"json\"}]}",
+        "{\"state\":\"active\",\"max_level\":3,\"app_id\":\"" ID "\",\"api_id\":\"" ID
+        "\",\"fields\":[\"a.b\",\"c\"]}",
+        "{\"state\":\"revoked\",\"term\":\"once\",\"app_id\":\"" ID "\",\"api_id\":\"" ID
+        "\",\"owner\":\"M1\",\"fields\":null}",
+        "{\"any\":[1,2]}"};
+    record_pack_fn *const packs[] = {record_pack_app,   record_pack_credential,
+                                     record_pack_api,   record_pack_subscription,
+                                     record_pack_grant, record_pack_json};
+    struct policy_field fields[POLICY_FIELDS_MAX];
+    for (size_t i = 0; i < sizeof packs / sizeof *packs; i++) {
+        json_t *json = json_loads(data[i], 0, NULL);
+        struct buf b;
+        buf_init(&b);
+        assert_true(packs[i](&b, 7, json));
+        for (size_t n = 0; n < b.n; n++) {
+            char *copy = malloc(n + 1);
+            memcpy(copy, b.p, n);
+            unpack_any(slice_of(copy, n));
+            struct replica_api api;
+            assert_false(i == 2 && record_unpack_api(slice_of(copy, n), &api, fields));
+            free(copy);
+            char *whole = malloc(b.n);
+            memcpy(whole, b.p, b.n);
+            whole[n] = (char)(whole[n] ^ 0xff);
+            unpack_any(slice_of(whole, b.n));
+            free(whole);
+        }
+        buf_fini(&b);
+        json_decref(json);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"[BK-9.3.2] paths an API may have", paths, NULL, NULL, NULL},
+        {"upstream URLs", upstream_urls, NULL, NULL, NULL},
+        {"damaged records are refused", damaged_records_are_refused, NULL, NULL, NULL},
+    };
+    return cmocka_run_group_tests_name("record", tests, NULL, NULL);
+}
