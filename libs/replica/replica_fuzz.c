@@ -21,11 +21,11 @@ static void fuzz_records(struct slice in)
     struct slice json;
     uint64_t rev;
     const struct policy_api *p = record_unpack_api(in, &api, fields) ? &api.policy : NULL;
-    bool ok = record_unpack_app(in, &app) | record_unpack_credential(in, &c) |
-              record_unpack_subscription(in, p, &s) | record_unpack_grant(in, p, &g) |
-              record_unpack_json(in, &rev, &json) | record_keys_api(in, &k) |
-              record_keys_subscription(in, &k) | record_keys_grant(in, &k);
-    (void)ok;
+    const bool read[] = {record_unpack_app(in, &app),           record_unpack_credential(in, &c),
+                         record_unpack_subscription(in, p, &s), record_unpack_grant(in, p, &g),
+                         record_unpack_json(in, &rev, &json),   record_keys_api(in, &k),
+                         record_keys_subscription(in, &k),      record_keys_grant(in, &k)};
+    (void)read;
 }
 
 static struct replica *open_once(struct replica_reader **rd)
