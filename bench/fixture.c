@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A gateway node's files without a control plane, so that a bench can load 100,000 entries in
+ * seconds: fixture DIR UPSTREAM_HOST:PORT ENTRIES Writes DIR/keys/link.key, DIR/replica and
+ * DIR/secret; prints {"credential": …, "path": …}. The API under test is the first of ENTRIES APIs;
+ * each has an app, a credential, a subscription and a grant. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "crypto/crypto.h"
+#include "id/uuid.h"
+#include "replica/replica.h"
+
+#define BATCH   5000
+#define YEAR_MS 31536000000ull
+
+struct fixture {
+    struct replica *replica;
+    json_t *entries;
+    uint64_t seq;
+    uint8_t feed_key[CRYPTO_KEY_LEN];
+    const char *upstream;
+};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "fixture: %s\n", what);
+    exit(1);
+}
+
+static void flush_entries(struct fixture *f)
+{
+    size_t bad = 0;
+    struct replica_cursor cursor = {
+        .epoch = {1}, .seq = f->seq, .synced_ms = clock_wall_ms() + YEAR_MS};
+    if (replica_apply(f->replica, f->entries, &cursor, false, false, &bad) != REPLICA_OK) {
+        die("replica_apply failed");
+    }
+    json_array_clear(f->entries);
+}
+
+static void put(struct fixture *f, const char *kind, const char *id, json_t *data)
+{
+    json_t *entry = json_pack("{s:I s:s s:s s:s s:o}", "seq", (json_int_t)++f->seq, "kind", kind,
+                              "id", id, "op", "put", "data", data);
+    if (!entry) {
+        die("out of memory");
+    }
+    json_array_append_new(f->entries, entry);
+    if (json_array_size(f->entries) >= BATCH) {
+        flush_entries(f);
+    }
+}
+
+static void new_id(char out[UUID_TEXT_LEN + 1])
+{
+    struct uuid id;
+    uuid_new(&id);
+    uuid_format(&id, out);
+}
+
+static json_t *order_fields(void)
+{
+    static const struct {
+        const char *path, *mask;
+        int level;
+    } rows[] = {
+        {"id", "", 1},
+        {"merchant", "", 1},
+        {"product", "", 1},
+        {"amount", "", 2},
+        {"status", "", 2},
+        {"created_at", "", 2},
+        {"buyer_name", "name", 3},
+        {"phone", "phone", 3},
+        {"email", "email", 3},
+        {"address", "address", 3},
+        {"card", "", 4},
+        {"password", "", 4},
+        {"note", "", 1},
+    };
+    json_t *fields = json_array();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_array_append_new(fields, json_pack("{s:s s:s s:i s:s s:s}", "path", rows[i].path,
+                                                "name", rows[i].path, "level", rows[i].level,
+                                                "type", "scalar", "mask", rows[i].mask));
+    }
+    return fields;
+}
+
+static void put_api(struct fixture *f, const char *id, unsigned n)
+{
+    char path[64], upstream[128];
+    snprintf(path, sizeof path, "/bench/orders%u/v1", n);
+    snprintf(upstream, sizeof upstream, "http://%s/order", f->upstream);
+    put(f, "api", id,
+        json_pack("{s:s s:s s:s s:s s:s s:s s:[s] s:s s:b s:s s:i s:i s:o}", "name", "orders",
+                  "path", path, "state", "published", "class", "A1", "access", "subscription",
+                  "kind", "http", "methods", "GET", "profile", "rest", "owner_scoped", 1,
+                  "upstream", upstream, "timeout_ms", 10000, "max_body_bytes", 1048576, "fields",
+                  order_fields()));
+}
+
+static void put_credential(struct fixture *f, const char *id, const char *app,
+                           const uint8_t secret[32])
+{
+    uint8_t sealed[32 + CRYPTO_SEAL_EXTRA];
+    char text[CODEC_BASE64URL_LEN(sizeof sealed) + 1];
+    crypto_seal(f->feed_key, slice_of(id, UUID_TEXT_LEN), secret, 32, sealed);
+    text[codec_base64url(text, sealed, sizeof sealed)] = '\0';
+    put(f, "credential", id,
+        json_pack("{s:s s:s s:s s:s}", "app_id", app, "alg", "hmac-sm3", "state", "active",
+                  "secret_sealed", text));
+}
+
+static void put_entry(struct fixture *f, unsigned n, const uint8_t secret[32], FILE *tell)
+{
+    char api[37], app[37], credential[37], subscription[37], grant[37], owner[32];
+    new_id(api), new_id(app), new_id(credential), new_id(subscription), new_id(grant);
+    snprintf(owner, sizeof owner, "M%06u", n);
+    put_api(f, api, n);
+    put(f, "app", app,
+        json_pack("{s:s s:s s:s s:s}", "org_id", app, "name", "bench", "state", "active",
+                  "environment", "monitored"));
+    put_credential(f, credential, app, secret);
+    put(f, "subscription", subscription,
+        json_pack("{s:s s:s s:s s:i s:n}", "app_id", app, "api_id", api, "state", "active",
+                  "max_level", 3, "fields"));
+    put(f, "grant", grant,
+        json_pack("{s:s s:s s:s s:s s:s s:I s:n}", "app_id", app, "api_id", api, "owner", owner,
+                  "state", "active", "term", "period", "expires_at",
+                  (json_int_t)(clock_wall_ms() + YEAR_MS), "fields"));
+    if (tell) {
+        fprintf(tell,
+                "{\"credential\":\"%s\",\"grant\":\"%s\",\"api\":\"%s\",\"path\":\"/bench/orders%u/"
+                "v1\"}\n",
+                credential, grant, api, n);
+    }
+}
+
+static void save_secret(const char *dir, const uint8_t secret[32])
+{
+    char path[512], text[44];
+    snprintf(path, sizeof path, "%s/secret", dir);
+    text[codec_base64url(text, secret, 32)] = '\0';
+    FILE *file = fopen(path, "w");
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0) {
+        die("cannot write the secret");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4) {
+        die("usage: fixture DIR UPSTREAM_HOST:PORT ENTRIES");
+    }
+    struct fixture f = {.entries = json_array(), .upstream = argv[2]};
+    uint8_t link[CRYPTO_KEY_LEN], secret[32];
+    char path[512];
+    unsigned entries = (unsigned)strtoul(argv[3], NULL, 10);
+    mkdir(argv[1], 0755);
+    snprintf(path, sizeof path, "%s/keys", argv[1]);
+    mkdir(path, 0755);
+    snprintf(path, sizeof path, "%s/keys/link.key", argv[1]);
+    if (crypto_keyfile_create(path, link) != CRYPTO_OK) {
+        die("cannot make the link key");
+    }
+    crypto_derive(link, "feed.secret", f.feed_key);
+    crypto_random(secret, sizeof secret);
+    save_secret(argv[1], secret);
+    snprintf(path, sizeof path, "%s/replica", argv[1]);
+    if (replica_open_writer(&f.replica, path, (size_t)4 << 30) != REPLICA_OK) {
+        die("cannot make the replica");
+    }
+    for (unsigned n = 0; n < entries; n++) {
+        put_entry(&f, n, secret, n == 0 ? stdout : NULL);
+    }
+    flush_entries(&f);
+    json_decref(f.entries);
+    replica_close(&f.replica);
+    return 0;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+import { writeFileSync, readFileSync } from 'node:fs';
+import { rows, sh, stopAll } from './lib.mjs';
+
+const benches = {
+  gateway: async () => (await import('./gateway.mjs')).gateway(),
+  feed: async () => (await import('./product.mjs')).changeToLive(),
+  data: async () => (await import('./product.mjs')).dataset(),
+  mask: async () => (await import('./streams.mjs')).mask(),
+  audit: async () => (await import('./streams.mjs')).audit(),
+};
+
+const names = process.argv.slice(2).filter((a) => !a.startsWith('--'));
+for (const name of names) {
+  if (!benches[name]) { console.error(`no bench '${name}'; there are: ${Object.keys(benches).join(' ')}`); process.exit(2); }
+}
+console.log('| work | here | peer, same run | ratio | bar | note |\n|---|---|---|---|---|---|');
+let failed = false;
+for (const name of names.length ? names : Object.keys(benches)) {
+  try { await benches[name](); } catch (e) { failed = true; console.error(`bench ${name}: ${e.stack}`); } finally { await stopAll(); }
+}
+if (process.argv.includes('--write')) {
+  const cpu = /model name\s*: (.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown';
+  const table = rows.map((r) => `| ${r.work} | ${r.ours} | ${r.peer} | ${r.ratio} | ${r.bar} | ${r.note} |`).join('\n');
+  const page = readFileSync('docs/benchmarks.md', 'utf8');
+  const head = page.slice(0, page.indexOf('<!-- table -->') + 14), tail = page.slice(page.indexOf('<!-- end -->'));
+  writeFileSync('docs/benchmarks.md', `${head}\n${sh('date', ['-u', '+%F']).trim()}, ${sh('nproc').trim()} cores, ${cpu}; medians of five runs.\n\n` +
+    `| work | here | peer, same run | ratio | bar | note |\n|---|---|---|---|---|---|\n${table}\n${tail}`);
+}
+process.exit(failed ? 1 : 0);
