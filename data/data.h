@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The data service: published datasets answered from their sources. Speaks HTTP on a unix socket, believes
- * only callers that prove themselves with the link key (libs/link). */
+/* The data service: published datasets answered from their sources. Speaks HTTP on a unix socket,
+ * believes only callers that prove themselves with the link key (libs/link). */
 #pragma once
 #include <stdint.h>
 

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/catalog.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+
+static const struct {
+    struct slice name;
+    uint8_t profile;
+} profiles[] = {
+    {{"rest", 4}, CATALOG_REST},
+    {{"", 0}, CATALOG_REST},
+    {{"getEnterpriseGrade", 18}, CATALOG_GRADE},
+    {{"getEnterpriseGrades", 19}, CATALOG_GRADES},
+    {{"getPublicResourcesTrading", 25}, CATALOG_TRADING},
+};
+
+static void api_free(struct catalog_api **api)
+{
+    if (!*api)
+        return;
+    arena_fini(&(*api)->arena);
+    free(*api);
+    *api = NULL;
+}
+
+bool catalog_init(struct catalog *c, struct replica *replica,
+                  const uint8_t secret_key[static CRYPTO_KEY_LEN])
+{
+    memset(c, 0, sizeof *c);
+    memcpy(c->secret_key, secret_key, CRYPTO_KEY_LEN);
+    return replica_reader_new(&c->reader, replica) == REPLICA_OK;
+}
+
+void catalog_fini(struct catalog *c)
+{
+    for (size_t i = 0; i < CATALOG_APIS; i++)
+        api_free(&c->apis[i]);
+    for (size_t i = 0; i < CATALOG_SOURCES; i++)
+        source_free(&c->sources[i].source);
+    if (c->reader)
+        replica_reader_free(&c->reader);
+    crypto_wipe(c->secret_key, sizeof c->secret_key);
+}
+
+static struct slice json_text(const json_t *object, const char *member)
+{
+    const json_t *v = json_object_get(object, member);
+    return json_is_string(v) ? slice_of(json_string_value(v), json_string_length(v)) : SLICE("");
+}
+
+static bool parse_id(const json_t *object, const char *member, struct uuid *id)
+{
+    struct slice text = json_text(object, member);
+    return uuid_parse(id, text.p, text.n);
+}
+
+/* The dataset's name of an API field: the path itself, or what stands in the rows of a profile's
+ * answer: "data.companyList.uniscId" is uniscId. Members of the envelope have none. */
+static struct slice field_name(uint8_t profile, struct slice path)
+{
+    static const struct slice prefixes[] = {
+        [CATALOG_REST] = {"", 0},
+        [CATALOG_GRADE] = {"data.", 5},
+        [CATALOG_GRADES] = {"data.companyList.", 17},
+        [CATALOG_TRADING] = {"data.", 5},
+    };
+    struct slice prefix = prefixes[profile];
+    if (path.n <= prefix.n || (prefix.n && memcmp(path.p, prefix.p, prefix.n) != 0))
+        return SLICE("");
+    return slice_of(path.p + prefix.n, path.n - prefix.n);
+}
+
+static const json_t *find_column(const json_t *columns, struct slice name, const char *member)
+{
+    size_t i;
+    const json_t *column;
+    json_array_foreach(columns, i, column)
+    {
+        if (name.n && slice_eq(json_text(column, member), name))
+            return column;
+    }
+    return NULL;
+}
+
+static bool fill_column(struct catalog_api *api, size_t i, struct slice name, const json_t *column)
+{
+    struct query_column *c = &api->columns[i];
+    struct buf member;
+    buf_init(&member);
+    buf_add_json(&member, name);
+    buf_addc(&member, ':');
+    c->name = arena_copy(&api->arena, name);
+    c->column = arena_copy(&api->arena, column ? json_text(column, "column") : SLICE(""));
+    c->type = (uint8_t)query_type_by_name(json_text(column, "type"));
+    api->members[i] = arena_copy(&api->arena, buf_slice(&member));
+    bool ok = !member.failed && c->name.p && c->column.p && api->members[i].p;
+    buf_fini(&member);
+    return ok;
+}
+
+static bool fill_keys(struct catalog_api *api, const json_t *columns)
+{
+    size_t i;
+    const json_t *column;
+    struct slice *keys = arena_get(&api->arena, sizeof *keys, json_array_size(columns) + 1);
+    if (!keys)
+        return false;
+    json_array_foreach(columns, i, column)
+    {
+        if (!json_is_true(json_object_get(column, "key")))
+            continue;
+        keys[api->table.n_keys] = arena_copy(&api->arena, json_text(column, "column"));
+        if (!keys[api->table.n_keys++].p)
+            return false;
+    }
+    api->table.keys = keys;
+    return true;
+}
+
+/* The owner column may be given as the table's column or as the field's public name. */
+static bool fill_owner(struct catalog_api *api, const json_t *dataset, const json_t *columns)
+{
+    struct slice name = json_text(dataset, "owner_column");
+    const json_t *column = find_column(columns, name, "column");
+    if (!column)
+        column = find_column(columns, name, "name");
+    if (column) {
+        name = json_text(column, "column");
+        api->table.owner_type = (uint8_t)query_type_by_name(json_text(column, "type"));
+    }
+    api->table.owner_column = arena_copy(&api->arena, name);
+    return api->table.owner_column.p != NULL;
+}
+
+static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
+                       const json_t *dataset)
+{
+    const json_t *columns = json_object_get(dataset, "columns");
+    api->columns = arena_get(&api->arena, sizeof *api->columns, policy->n_fields + 1);
+    api->members = arena_get(&api->arena, sizeof *api->members, policy->n_fields + 1);
+    if (!json_is_array(columns) || !api->columns || !api->members ||
+        !parse_id(dataset, "source_id", &api->source))
+        return false;
+    for (size_t i = 0; i < policy->n_fields; i++) {
+        struct slice name = field_name(api->profile, policy->fields[i].path);
+        if (!fill_column(api, i, name, find_column(columns, name, "name")))
+            return false;
+    }
+    api->table.columns = api->columns;
+    api->table.n_columns = policy->n_fields;
+    api->table.schema = arena_copy(&api->arena, json_text(dataset, "schema"));
+    api->table.table = arena_copy(&api->arena, json_text(dataset, "table"));
+    return api->table.schema.p && api->table.table.p && fill_keys(api, columns) &&
+           fill_owner(api, dataset, columns);
+}
+
+static struct catalog_api *api_new(const struct replica_api *from, uint64_t dataset_rev,
+                                   struct slice json)
+{
+    size_t profile = 0;
+    while (profile < sizeof profiles / sizeof *profiles &&
+           !slice_eq(profiles[profile].name, from->profile))
+        profile++;
+    if (profile == sizeof profiles / sizeof *profiles)
+        return NULL;
+    struct catalog_api *api = calloc(1, sizeof *api);
+    json_t *dataset = json_loadb(json.p, json.n, 0, NULL);
+    size_t room =
+        8192 + json.n * 2 + from->policy.n_fields * (sizeof *api->columns + sizeof *api->members);
+    for (size_t i = 0; i < from->policy.n_fields; i++)
+        room += from->policy.fields[i].path.n * 8;
+    room += json_array_size(json_object_get(dataset, "columns")) * sizeof(struct slice);
+    if (api && dataset && arena_init(&api->arena, room)) {
+        api->id = from->policy.id;
+        api->dataset = from->dataset;
+        api->rev = from->policy.rev;
+        api->dataset_rev = dataset_rev;
+        api->state = from->policy.state;
+        api->profile = profiles[profile].profile;
+        api->owner_scoped = from->policy.owner_scoped;
+        if (!fill_table(api, &from->policy, dataset))
+            api_free(&api);
+    } else {
+        api_free(&api);
+    }
+    json_decref(dataset);
+    return api;
+}
+
+/* Inside a snapshot: brings the slot up to the snapshot's version. PROBLEM_NOT_FOUND: the replica
+ * has no such API, or not yet its dataset. */
+static enum problem refresh(struct catalog *c, struct catalog_api **slot, const struct uuid *id,
+                            uint64_t version)
+{
+    struct replica_api from;
+    uint64_t dataset_rev;
+    struct slice json;
+    if (*slot && (*slot)->version == version && uuid_eq(&(*slot)->id, id))
+        return PROBLEM_OK;
+    if (replica_get_api(c->reader, id, &from, c->fields) != REPLICA_OK ||
+        from.policy.kind != POLICY_DATASET)
+        return PROBLEM_NOT_FOUND;
+    if (replica_get_json(c->reader, "dataset", &from.dataset, &dataset_rev, &json) != REPLICA_OK)
+        return PROBLEM_NOT_FOUND;
+    struct catalog_api *old = *slot;
+    if (!old || !uuid_eq(&old->id, id) || old->rev != from.policy.rev ||
+        old->dataset_rev != dataset_rev) {
+        struct catalog_api *fresh = api_new(&from, dataset_rev, json);
+        if (!fresh)
+            return PROBLEM_INTERNAL;
+        api_free(slot);
+        *slot = fresh;
+    }
+    (*slot)->version = version;
+    return PROBLEM_OK;
+}
+
+static size_t slot_of(const struct uuid *id)
+{
+    return ((size_t)id->b[13] << 16 ^ (size_t)id->b[14] << 8 ^ id->b[15]) % CATALOG_APIS;
+}
+
+enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
+                         const struct catalog_api **api)
+{
+    struct catalog_api **slot = &c->apis[slot_of(id)];
+    uint64_t until_us = 0;
+    for (;;) {
+        uint64_t version, synced_ms;
+        if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
+            return PROBLEM_INTERNAL;
+        enum problem p = refresh(c, slot, id, version);
+        replica_read_end(c->reader);
+        if (p == PROBLEM_INTERNAL)
+            return p;
+        if (p == PROBLEM_OK && (*slot)->rev == rev) {
+            *api = *slot;
+            return PROBLEM_OK;
+        }
+        /* Ours is newer: fields may differ from those the gateway decided on. */
+        if (p == PROBLEM_OK && (*slot)->rev > rev)
+            return PROBLEM_PLAN_CHANGED;
+        uint64_t now = clock_mono_us();
+        if (until_us == 0)
+            until_us = now + CATALOG_WAIT_MS * 1000;
+        if (now >= until_us)
+            return PROBLEM_PLAN_CHANGED;
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
+}
+
+bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
+                    struct buf *text)
+{
+    uint8_t bytes[SOURCE_CONNECTION_MAX + CRYPTO_SEAL_EXTRA];
+    size_t n = 0;
+    if (!codec_unbase64url(bytes, sizeof bytes, &n, sealed.p, sealed.n) || n <= CRYPTO_SEAL_EXTRA)
+        return false;
+    buf_clear(text);
+    if (!buf_reserve(text, n))
+        return false;
+    if (crypto_open(key, id, bytes, n, (uint8_t *)text->p) != CRYPTO_OK)
+        return false;
+    text->n = n - CRYPTO_SEAL_EXTRA;
+    return true;
+}
+
+static struct source *open_sealed(struct catalog *c, const struct uuid *id, const json_t *data)
+{
+    char text[UUID_TEXT_LEN + 1];
+    struct buf connection;
+    struct source *s = NULL;
+    struct slice state = json_text(data, "state");
+    if (state.n && !slice_eq(state, SLICE("ready")) && !slice_eq(state, SLICE("active")))
+        return NULL;
+    buf_init(&connection);
+    uuid_format(id, text);
+    if (catalog_unseal(c->secret_key, slice_str(text), json_text(data, "connection_sealed"),
+                       &connection) &&
+        source_check_connection(buf_slice(&connection)) == SOURCE_OK)
+        s = source_new(buf_slice(&connection));
+    buf_wipe(&connection);
+    return s;
+}
+
+static struct catalog_source *source_slot(struct catalog *c, const struct uuid *id)
+{
+    struct catalog_source *oldest = &c->sources[0];
+    for (size_t i = 0; i < CATALOG_SOURCES; i++) {
+        struct catalog_source *s = &c->sources[i];
+        if (s->source && uuid_eq(&s->id, id))
+            return s;
+        if (s->used < oldest->used)
+            oldest = s;
+    }
+    source_free(&oldest->source);
+    oldest->id = *id;
+    return oldest;
+}
+
+enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
+{
+    struct catalog_source *slot = source_slot(c, id);
+    uint64_t version, synced_ms, rev;
+    struct slice json;
+    if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
+        return PROBLEM_INTERNAL;
+    bool found = replica_get_json(c->reader, "source", id, &rev, &json) == REPLICA_OK;
+    if (!found || !slot->source || slot->rev != rev) {
+        source_free(&slot->source);
+        json_t *data = found ? json_loadb(json.p, json.n, 0, NULL) : NULL;
+        slot->source = data ? open_sealed(c, id, data) : NULL;
+        slot->rev = found ? rev : 0;
+        json_decref(data);
+    }
+    replica_read_end(c->reader);
+    slot->used = ++c->uses;
+    *source = slot->source;
+    return slot->source ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker knows of APIs, datasets and sources: read from the replica once a revision, kept
+ * ready for use, so a call costs a look at the replica's version and a slot. One per thread, no
+ * locks. */
+#pragma once
+#include "data/query/query.h"
+#include "data/sources/odbc.h"
+#include "replica/replica.h"
+
+#define CATALOG_APIS    1024 /* slots; two APIs in one take turns */
+#define CATALOG_SOURCES 64
+#define CATALOG_WAIT_MS 200 /* for the feed, when the gateway knows more than we do */
+
+enum catalog_profile {
+    CATALOG_REST,
+    CATALOG_GRADE,  /* getEnterpriseGrade */
+    CATALOG_GRADES, /* getEnterpriseGrades */
+    CATALOG_TRADING /* getPublicResourcesTrading */
+};
+
+struct catalog_api {
+    struct uuid id, dataset, source;
+    uint64_t version, rev, dataset_rev;
+    uint8_t state, profile;
+    bool owner_scoped;
+    struct query_table table;
+    struct query_column *columns;
+    struct slice *members; /* `"name":`, one for each column */
+    struct arena arena;    /* what the slices point at */
+};
+
+struct catalog_source {
+    struct uuid id;
+    uint64_t rev, used;
+    struct source *source;
+};
+
+struct catalog {
+    struct replica_reader *reader;
+    uint8_t secret_key[CRYPTO_KEY_LEN]; /* sub-key feed.secret */
+    struct catalog_api *apis[CATALOG_APIS];
+    struct catalog_source sources[CATALOG_SOURCES];
+    uint64_t uses;
+    struct policy_field fields[POLICY_FIELDS_MAX];
+};
+
+/* borrows the replica. */
+bool catalog_init(struct catalog *c, struct replica *replica,
+                  const uint8_t secret_key[static CRYPTO_KEY_LEN])
+    __attribute__((warn_unused_result));
+void catalog_fini(struct catalog *c);
+
+/* The API at exactly this revision; waits for it when the replica is behind. *api is borrowed until
+ * the next call. */
+enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
+                         const struct catalog_api **api) __attribute__((warn_unused_result));
+/* The connection of the API's source, not necessarily open. Borrowed until the next call. */
+enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
+    __attribute__((warn_unused_result));
+
+/* Unseals a connection string (base64url of SM4-GCM, AAD: the source's id). Wipe *text after use.
+ */
+bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
+                    struct buf *text) __attribute__((warn_unused_result));

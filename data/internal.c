@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the control plane asks of a source that may not be in the feed yet: can it be opened, what
+ * does it hold. The connection lives for the request only. */
+#include <stdlib.h>
+
+#include "data/service.h"
+#include "data/sources/metadata.h"
+
+struct internal_call {
+    struct source *source;
+    const char *schema, *table;
+    json_t *answer;
+};
+
+static enum problem check(struct internal_call *c)
+{
+    enum source_err err = source_ready(c->source);
+    if (!err)
+        c->answer = json_pack("{s:b}", "ok", 1);
+    return service_source_problem(err);
+}
+
+static enum problem tables(struct internal_call *c)
+{
+    json_t *items = NULL;
+    enum source_err err = metadata_tables(c->source, &items);
+    if (!err)
+        c->answer = json_pack("{s:o}", "items", items);
+    return service_source_problem(err);
+}
+
+static enum problem columns(struct internal_call *c)
+{
+    json_t *list = NULL;
+    if (!c->table[0])
+        return PROBLEM_BODY_MALFORMED;
+    enum source_err err = metadata_columns(c->source, c->schema, c->table, &list);
+    if (err)
+        return service_source_problem(err);
+    if (json_array_size(list) == 0) {
+        json_decref(list);
+        return PROBLEM_NOT_FOUND;
+    }
+    c->answer = json_pack("{s:o}", "columns", list);
+    return PROBLEM_OK;
+}
+
+static const struct {
+    struct slice path;
+    enum problem (*run)(struct internal_call *c);
+} routes[] = {
+    {{"/internal/v1/sources/check", 26}, check},
+    {{"/internal/v1/sources/tables", 27}, tables},
+    {{"/internal/v1/sources/columns", 28}, columns},
+};
+
+static const char *text_member(const json_t *body, const char *name)
+{
+    const char *text = json_string_value(json_object_get(body, name));
+    return text ? text : "";
+}
+
+static enum problem open_source(struct worker *w, const json_t *body, struct internal_call *c)
+{
+    struct buf connection;
+    struct uuid id;
+    struct slice id_text = slice_str(text_member(body, "id"));
+    if (!uuid_parse(&id, id_text.p, id_text.n))
+        return PROBLEM_BODY_MALFORMED;
+    buf_init(&connection);
+    enum problem p = PROBLEM_BODY_MALFORMED;
+    if (catalog_unseal(w->catalog.secret_key, id_text,
+                       slice_str(text_member(body, "connection_sealed")), &connection)) {
+        bool acceptable = source_check_connection(buf_slice(&connection)) == SOURCE_OK;
+        c->source = acceptable ? source_new(buf_slice(&connection)) : NULL;
+        p = c->source ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+    }
+    buf_wipe(&connection);
+    return p;
+}
+
+static enum problem run(struct worker *w, const struct service_request *rq, const json_t *body,
+                        struct internal_call *c)
+{
+    size_t i = 0;
+    while (i < sizeof routes / sizeof *routes && !slice_eq(routes[i].path, rq->target))
+        i++;
+    if (i == sizeof routes / sizeof *routes)
+        return PROBLEM_NOT_FOUND;
+    if (!slice_eq(rq->method, SLICE("POST")))
+        return PROBLEM_METHOD_NOT_ALLOWED;
+    if (!json_is_object(body))
+        return PROBLEM_BODY_MALFORMED;
+    enum problem p = open_source(w, body, c);
+    if (p)
+        return p;
+    c->schema = text_member(body, "schema");
+    c->table = text_member(body, "table");
+    return routes[i].run(c);
+}
+
+void internal_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp)
+{
+    struct internal_call c = {0};
+    json_t *body = json_loadb(rq->body.p, rq->body.n, JSON_REJECT_DUPLICATES, NULL);
+    enum problem p = run(w, rq, body, &c);
+    char *text = p ? NULL : json_dumps(c.answer, JSON_COMPACT);
+    if (!p && !text)
+        p = PROBLEM_INTERNAL;
+    if (p)
+        service_problem(w, rq, rp, p, NULL, SLICE(""));
+    else
+        buf_adds(&w->body, text);
+    free(text);
+    json_decref(c.answer);
+    json_decref(body);
+    source_free(&c.source);
+}

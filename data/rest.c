@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A dataset read in PostgREST's grammar. */
+#include <stdio.h>
+
+#include "data/service.h"
+
+static struct slice query_of(struct slice target)
+{
+    const char *mark = memchr(target.p, '?', target.n);
+    if (!mark)
+        return SLICE("");
+    return slice_of(mark + 1, target.n - (size_t)(mark + 1 - target.p));
+}
+
+/* The whole number of rows: by the rows themselves when they reach the end, else asked for. */
+static enum problem find_total(struct worker *w, const struct catalog_api *api,
+                               struct source *source, uint64_t n, uint64_t *total)
+{
+    if (n < w->query.limit && (n > 0 || w->query.offset == 0)) {
+        *total = w->query.offset + n;
+        return PROBLEM_OK;
+    }
+    return service_count(w, api, source, total);
+}
+
+static void set_range(const struct worker *w, struct service_reply *rp, uint64_t n, uint64_t total)
+{
+    char rows[48] = "*", all[24] = "*";
+    if (n)
+        snprintf(rows, sizeof rows, "%llu-%llu", (unsigned long long)w->query.offset,
+                 (unsigned long long)(w->query.offset + n - 1));
+    if (w->query.count)
+        snprintf(all, sizeof all, "%llu", (unsigned long long)total);
+    snprintf(rp->content_range, sizeof rp->content_range, "%s/%s", rows, all);
+    rp->status = w->query.count && n < total ? 206 : 200;
+}
+
+static enum problem answer(struct worker *w, const struct catalog_api *api,
+                           struct service_reply *rp, const char **detail)
+{
+    struct source *source;
+    uint64_t n = 0, total = 0;
+    enum problem p = service_open(w, api, &source);
+    if (p)
+        return p;
+    if (!w->query.single)
+        buf_addc(&w->body, '[');
+    p = service_rows(w, api, source, false, &n);
+    if (!p && w->query.count)
+        p = find_total(w, api, source, n, &total);
+    if (p)
+        return p;
+    if (w->query.single && n != 1) {
+        *detail = n ? "more than one row" : "no row";
+        return n ? PROBLEM_QUERY_MALFORMED : PROBLEM_NOT_FOUND;
+    }
+    if (!w->query.single)
+        buf_addc(&w->body, ']');
+    set_range(w, rp, n, total);
+    if (w->query.count && w->query.offset > total) {
+        *detail = "the first row asked for is behind the last there is";
+        return PROBLEM_QUERY_MALFORMED;
+    }
+    return w->body.failed ? PROBLEM_INTERNAL : PROBLEM_OK;
+}
+
+/* Parsing comes before the source: a query that cannot be read never costs a connection. Whether a
+ * regular expression can be asked for is only known when the source has been connected once. */
+static enum problem parse(struct worker *w, const struct catalog_api *api,
+                          const struct service_request *rq, struct query_error *err)
+{
+    struct source *source = NULL;
+    struct query_input in = {
+        .raw = query_of(rq->target),
+        .range = rq->header(rq->ctx, "Range"),
+        .range_unit = rq->header(rq->ctx, "Range-Unit"),
+        .prefer = rq->header(rq->ctx, "Prefer"),
+        .accept = rq->header(rq->ctx, "Accept"),
+        .outcome = w->call.outcome,
+        .max_rows = w->max_rows,
+    };
+    if (memmem(in.raw.p, in.raw.n, "match.", 6) && in.raw.n <= QUERY_BYTES_MAX) {
+        enum problem p = service_open(w, api, &source);
+        if (p)
+            return p;
+        in.regex = source_dialect(source)->match != NULL;
+    }
+    return query_parse(&w->query, &w->arena, &api->table, &in, err);
+}
+
+void rest_handle(struct worker *w, const struct catalog_api *api, const struct service_request *rq,
+                 struct service_reply *rp)
+{
+    struct query_error err = {.where = SLICE("")};
+    enum problem p = parse(w, api, rq, &err);
+    if (!p)
+        p = answer(w, api, rp, &err.detail);
+    if (p)
+        service_problem(w, rq, rp, p, err.detail, err.where);
+    else if (w->query.single)
+        rp->content_type = "application/vnd.pgrst.object+json; charset=utf-8";
+    else
+        rp->content_type = "application/json; charset=utf-8";
+    /* The rest of PostgREST's answer to a range that cannot be met: 416 and the total. */
+    if (p == PROBLEM_QUERY_MALFORMED && rp->content_range[0])
+        rp->status = 416;
+}

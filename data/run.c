@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "data/data.h"
+#include "data/server.h"
+#include "node/node.h"
+
+#define RUN_REPLICA_BYTES ((size_t)4 << 30) /* of address space, not of disk */
+#define RUN_THREADS       8
+#define RUN_ROWS          1000
+
+struct paths {
+    char link_key[512], replica[512], ca[512], certificate[512], key[512];
+};
+
+static void fill_paths(struct paths *p, const char *dir)
+{
+    snprintf(p->link_key, sizeof p->link_key, "%s/keys/link.key", dir);
+    snprintf(p->replica, sizeof p->replica, "%s/data/replica", dir);
+    snprintf(p->ca, sizeof p->ca, "%s/pki/ca.crt", dir);
+    snprintf(p->certificate, sizeof p->certificate, "%s/pki/data.crt", dir);
+    snprintf(p->key, sizeof p->key, "%s/pki/data.key", dir);
+}
+
+static int fail(const char *what, const char *why)
+{
+    fprintf(stderr, "data: %s: %s\n", what, why);
+    return 1;
+}
+
+/* Serves until a signal comes. */
+static int serve(const struct server_config *cfg, const struct node_feed_config *feed_cfg,
+                 const sigset_t *signals)
+{
+    const char *why = NULL;
+    struct node_feed *feed = node_feed_start(feed_cfg);
+    if (!feed)
+        return fail("feed", "cannot be started");
+    struct server *server = server_start(cfg, &why);
+    int code = 0, signal_no = 0;
+    if (!server)
+        code = fail(cfg->socket, why);
+    else
+        while (sigwait(signals, &signal_no) != 0)
+            ;
+    server_stop(&server);
+    node_feed_stop(&feed);
+    return code;
+}
+
+int data_run(const struct data_config *cfg)
+{
+    struct paths paths;
+    char dir[512];
+    sigset_t signals;
+    struct server_config server = {.socket = cfg->socket,
+                                   .threads = cfg->threads ? cfg->threads : RUN_THREADS};
+    server.service.max_rows = cfg->max_rows ? cfg->max_rows : RUN_ROWS;
+    fill_paths(&paths, cfg->data_dir);
+    /* Threads made from here on inherit the mask, so the signal comes to sigwait alone. */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    enum crypto_err key_err = crypto_keyfile_load(paths.link_key, server.service.link_key);
+    if (key_err)
+        return fail(paths.link_key, crypto_strerror(key_err));
+    snprintf(dir, sizeof dir, "%s/data", cfg->data_dir);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return fail(dir, "cannot be made");
+    struct replica *replica = NULL;
+    enum replica_err err = replica_open_writer(&replica, paths.replica, RUN_REPLICA_BYTES);
+    if (err)
+        return fail(paths.replica, replica_strerror(err));
+    struct node_feed_config feed = {.control = cfg->control,
+                                    .ca = paths.ca,
+                                    .certificate = paths.certificate,
+                                    .key = paths.key,
+                                    .kinds = "api,dataset,source",
+                                    .replica = replica};
+    server.service.replica = replica;
+    int code = serve(&server, &feed, &signals);
+    crypto_wipe(server.service.link_key, sizeof server.service.link_key);
+    replica_close(&replica);
+    return code;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/service.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "data/query/cell.h"
+
+struct worker *worker_new(const struct service_config *cfg)
+{
+    uint8_t key[CRYPTO_KEY_LEN];
+    struct worker *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    w->max_rows = cfg->max_rows;
+    buf_init(&w->sql);
+    buf_init(&w->body);
+    crypto_derive(cfg->link_key, "link.call", key);
+    w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
+    crypto_derive(cfg->link_key, "feed.secret", key);
+    if (!arena_init(&w->arena, ARENA_BYTES) || !catalog_init(&w->catalog, cfg->replica, key))
+        worker_free(&w);
+    crypto_wipe(key, sizeof key);
+    return w;
+}
+
+void worker_free(struct worker **w)
+{
+    if (!*w)
+        return;
+    catalog_fini(&(*w)->catalog);
+    crypto_hmac_free(&(*w)->link);
+    arena_fini(&(*w)->arena);
+    buf_fini(&(*w)->sql);
+    buf_fini(&(*w)->body);
+    free(*w);
+    *w = NULL;
+}
+
+void service_problem(struct worker *w, const struct service_request *rq, struct service_reply *rp,
+                     enum problem problem, const char *detail, struct slice where)
+{
+    char text[PROBLEM_RENDER_MAX], instance[UUID_TEXT_LEN + 1] = "";
+    if (problem != PROBLEM_LINK_REFUSED)
+        uuid_format(&w->call.txn, instance);
+    bool zh = problem_prefers_zh(rq->header(rq->ctx, "Accept-Language"));
+    size_t n = problem_render(problem, zh, slice_str(detail ? detail : ""), where,
+                              slice_str(instance), text);
+    rp->status = problem_row(problem)->status;
+    rp->problem = problem;
+    rp->content_type = "application/problem+json";
+    buf_clear(&w->body);
+    buf_add(&w->body, text, n);
+}
+
+enum problem service_source_problem(enum source_err err)
+{
+    static const enum problem problems[] = {
+        [SOURCE_OK] = PROBLEM_OK,
+        [SOURCE_EUNAVAILABLE] = PROBLEM_SOURCE_UNAVAILABLE,
+        [SOURCE_ETIMEOUT] = PROBLEM_UPSTREAM_TIMEOUT,
+        [SOURCE_EVALUE] = PROBLEM_QUERY_MALFORMED,
+        [SOURCE_ECONNECTION] = PROBLEM_SOURCE_UNAVAILABLE,
+    };
+    return problems[err];
+}
+
+enum problem service_open(struct worker *w, const struct catalog_api *api, struct source **source)
+{
+    enum problem p = catalog_source(&w->catalog, &api->source, source);
+    return p ? p : service_source_problem(source_ready(*source));
+}
+
+bool service_owner(const struct worker *w, const struct catalog_api *api, struct slice *owner)
+{
+    *owner = (struct slice){NULL, 0};
+    if (!api->owner_scoped)
+        return true;
+    *owner = w->call.owner;
+    return owner->n > 0 && api->table.owner_column.n > 0;
+}
+
+struct sql service_sql(struct worker *w, const struct source *source)
+{
+    return (struct sql){.text = &w->sql,
+                        .arena = &w->arena,
+                        .dialect = source_dialect(source),
+                        .quote = source_quote(source)[0]};
+}
+
+enum problem service_count(struct worker *w, const struct catalog_api *api, struct source *source,
+                           uint64_t *total)
+{
+    struct slice owner, text;
+    struct source_rows rows;
+    bool more = false;
+    *total = 0;
+    if (!service_owner(w, api, &owner))
+        return PROBLEM_OK;
+    struct sql sql = service_sql(w, source);
+    sql_count(&sql, &api->table, &w->query, owner);
+    if (sql.failed)
+        return PROBLEM_QUERY_TOO_LARGE;
+    enum source_err err =
+        source_query(source, buf_slice(sql.text), sql.params, sql.n_params, &rows);
+    if (err)
+        return service_source_problem(err);
+    err = source_next(&rows, &more);
+    bool ok = !err && more && source_cell(&rows, 0, &text) && query_uint(text, total);
+    source_rows_end(&rows);
+    return ok ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+}
+
+static void write_row(struct worker *w, const struct catalog_api *api,
+                      const struct source_rows *rows, bool as_text)
+{
+    for (size_t i = 0; i < w->query.n_select; i++) {
+        uint16_t column = w->query.select[i];
+        enum query_type type = (enum query_type)api->columns[column].type;
+        struct slice value;
+        buf_addc(&w->body, i ? ',' : '{');
+        buf_add(&w->body, api->members[column].p, api->members[column].n);
+        if (!source_cell(rows, i, &value))
+            buf_add(&w->body, "null", 4);
+        else if (as_text)
+            cell_write_text(&w->body, type, CELL_SECONDS, value);
+        else
+            cell_write(&w->body, type, value);
+    }
+    buf_addc(&w->body, '}');
+}
+
+static enum problem write_rows(struct worker *w, const struct catalog_api *api,
+                               struct source_rows *rows, bool as_text, uint64_t *n)
+{
+    if (rows->n_columns != w->query.n_select)
+        return PROBLEM_SOURCE_UNAVAILABLE;
+    for (*n = 0;; ++*n) {
+        bool more = false;
+        enum source_err err = source_next(rows, &more);
+        if (err || !more)
+            return service_source_problem(err);
+        if (*n)
+            buf_addc(&w->body, ',');
+        write_row(w, api, rows, as_text);
+        if (w->body.failed || w->body.n > SERVICE_ANSWER_MAX)
+            return PROBLEM_QUERY_TOO_LARGE;
+    }
+}
+
+enum problem service_rows(struct worker *w, const struct catalog_api *api, struct source *source,
+                          bool as_text, uint64_t *n)
+{
+    struct slice owner;
+    struct source_rows rows;
+    *n = 0;
+    if (!service_owner(w, api, &owner) || w->query.limit == 0)
+        return PROBLEM_OK;
+    struct sql sql = service_sql(w, source);
+    sql_select(&sql, &api->table, &w->query, owner);
+    if (sql.failed)
+        return PROBLEM_QUERY_TOO_LARGE;
+    enum source_err err =
+        source_query(source, buf_slice(sql.text), sql.params, sql.n_params, &rows);
+    if (err)
+        return service_source_problem(err);
+    enum problem p = write_rows(w, api, &rows, as_text, n);
+    source_rows_end(&rows);
+    return p;
+}
+
+static const char INTERNAL[] = "/internal/";
+
+static bool is_internal(struct slice target)
+{
+    return target.n >= sizeof INTERNAL - 1 && memcmp(target.p, INTERNAL, sizeof INTERNAL - 1) == 0;
+}
+
+/* A caller proves itself, for this method and target, for these 30 seconds; the control plane with
+ * nil ids may speak to /internal/ and to nothing else. */
+static enum problem check_caller(struct worker *w, const struct service_request *rq)
+{
+    struct slice text = rq->header(rq->ctx, LINK_HEADER);
+    if (text.n == 0 || text.n > LINK_TEXT_MAX)
+        return PROBLEM_LINK_REFUSED;
+    if (link_decode(&w->call, w->link, rq->method, rq->target, text, clock_wall_ms(), w->scratch) !=
+        LINK_OK)
+        return PROBLEM_LINK_REFUSED;
+    return uuid_is_nil(&w->call.api) == is_internal(rq->target) ? PROBLEM_OK : PROBLEM_LINK_REFUSED;
+}
+
+static enum problem check_method(const struct catalog_api *api, struct slice method)
+{
+    bool get = slice_eq(method, SLICE("GET")) || slice_eq(method, SLICE("HEAD"));
+    bool fits = api->profile == CATALOG_REST ? get : slice_eq(method, SLICE("POST"));
+    return fits ? PROBLEM_OK : PROBLEM_METHOD_NOT_ALLOWED;
+}
+
+void service_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp)
+{
+    const struct catalog_api *api = NULL;
+    *rp = (struct service_reply){.status = 200, .content_type = "application/json"};
+    buf_clear(&w->body);
+    arena_reset(&w->arena);
+    enum problem p = check_caller(w, rq);
+    if (!p && is_internal(rq->target)) {
+        internal_handle(w, rq, rp);
+        return;
+    }
+    if (!p)
+        p = catalog_api(&w->catalog, &w->call.api, w->call.api_rev, &api);
+    if (!p && w->call.n_fields != api->table.n_columns)
+        p = PROBLEM_PLAN_CHANGED;
+    if (!p && api->state == POLICY_API_OFFLINE)
+        p = PROBLEM_API_OFFLINE;
+    if (!p && api->owner_scoped && api->table.owner_column.n == 0)
+        p = PROBLEM_INTERNAL; /* nothing tells whose rows are whose */
+    if (!p)
+        p = check_method(api, rq->method);
+    if (p)
+        service_problem(w, rq, rp, p, NULL, SLICE(""));
+    else if (api->profile == CATALOG_REST)
+        rest_handle(w, api, rq, rp);
+    else
+        credit_handle(w, api, rq, rp);
+}

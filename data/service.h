@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a request to its answer, without HTTP around it. */
+#pragma once
+#include "data/catalog.h"
+#include "data/query/sql.h"
+#include "link/link.h"
+
+#define SERVICE_BODY_MAX   65536       /* bytes of a request's body */
+#define SERVICE_ANSWER_MAX (32u << 20) /* bytes of an answer */
+
+struct service_config { /* shared by all workers, read only */
+    struct replica *replica;
+    uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
+    uint32_t max_rows;
+};
+
+/* One per thread. */
+struct worker {
+    struct catalog catalog;
+    struct crypto_hmac *link;
+    uint32_t max_rows;
+    struct arena arena;
+    struct buf sql, body;
+    struct query query;
+    struct link_call call;
+    uint8_t scratch[LINK_TEXT_MAX];
+};
+
+struct worker *
+worker_new(const struct service_config *cfg); /* NULL: no memory, or no reader slot */
+void worker_free(struct worker **w);
+
+struct service_request {
+    struct slice method, target; /* target as it came: path, '?', query */
+    struct slice body;
+    struct slice (*header)(void *ctx, const char *name); /* "" when absent */
+    void *ctx;
+};
+
+struct service_reply { /* the body is the worker's */
+    unsigned status;
+    enum problem problem; /* PROBLEM_OK: no Sluice-Problem */
+    const char *content_type;
+    char content_range[64]; /* "": none */
+};
+
+void service_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);
+
+/* For the files that answer (rest.c, profiles/credit.c, internal.c):
+ * ------------------------------------ */
+void service_problem(struct worker *w, const struct service_request *rq, struct service_reply *rp,
+                     enum problem problem, const char *detail, struct slice where);
+enum problem service_source_problem(enum source_err err);
+/* The source of the API, connected. */
+enum problem service_open(struct worker *w, const struct catalog_api *api, struct source **source)
+    __attribute__((warn_unused_result));
+/* Whose rows: p NULL when the API is not owner-scoped. False: no owner, so no rows. */
+bool service_owner(const struct worker *w, const struct catalog_api *api, struct slice *owner);
+struct sql service_sql(struct worker *w, const struct source *source);
+enum problem service_count(struct worker *w, const struct catalog_api *api, struct source *source,
+                           uint64_t *total) __attribute__((warn_unused_result));
+/* Runs w->query and writes its rows as objects with commas between them. */
+enum problem service_rows(struct worker *w, const struct catalog_api *api, struct source *source,
+                          bool as_text, uint64_t *n) __attribute__((warn_unused_result));
+
+void rest_handle(struct worker *w, const struct catalog_api *api, const struct service_request *rq,
+                 struct service_reply *rp);
+void credit_handle(struct worker *w, const struct catalog_api *api,
+                   const struct service_request *rq, struct service_reply *rp);
+void internal_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);

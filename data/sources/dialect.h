@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a kind of database differs from another, one row each, found by its SQL_DBMS_NAME. */
+#pragma once
+#include <stdbool.h>
+
+#include "base/slice.h"
+
+enum dialect_paging {
+    DIALECT_LIMIT_OFFSET /* LIMIT ? OFFSET ? */,
+    DIALECT_OFFSET_FETCH /* OFFSET ? ROWS FETCH NEXT ? ROWS ONLY */
+};
+enum dialect_binding {
+    DIALECT_BIND_TEXT, /* the server infers a parameter's type from the column */
+    DIALECT_BIND_TYPED /* integers and booleans must be bound as integers */
+};
+
+struct dialect {
+    const char *dbms; /* SQL_DBMS_NAME begins with it */
+    enum dialect_paging paging;
+    enum dialect_binding binding;
+    const char *like[2],
+        *ilike[2]; /* before and after the column; the parameter is `?` in the second */
+    const char *match, *imatch;     /* operator; NULL: the database has none */
+    const char *distinct;           /* operator */
+    const char *is_true, *is_false; /* after the column */
+    const char *setup[4];           /* said once on each new connection: read only, time limit */
+};
+
+/* NULL: we do not speak it. */
+const struct dialect *dialect_by_dbms(const char *dbms);

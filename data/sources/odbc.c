@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every source has an environment handle of its own: the driver manager's locks are by environment,
+ * so threads never wait for each other there. Values leave the driver as text: a decimal keeps its
+ * digits, and one code path serves all types. */
+#include "data/sources/odbc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <xxhash.h>
+
+#include "base/clock.h"
+#include "crypto/crypto.h"
+
+struct statement {
+    uint64_t hash, used;
+    char *sql;
+    size_t sql_n;
+    SQLHSTMT handle;
+    struct source_column *columns;
+    size_t n_columns;
+};
+
+struct source {
+    char *connection;
+    size_t connection_n;
+    SQLHENV env;
+    SQLHDBC dbc;
+    bool connected;
+    const struct dialect *dialect;
+    char quote[2];
+    uint64_t refuse_until_us; /* monotonic */
+    uint64_t uses;
+    struct statement statements[SOURCE_STATEMENTS];
+};
+
+static const char *const errors[] = {
+    [SOURCE_OK] = "no error",
+    [SOURCE_EUNAVAILABLE] = "the source cannot be reached or lacks the table",
+    [SOURCE_ETIMEOUT] = "the source cut the query off",
+    [SOURCE_EVALUE] = "a value does not fit its column",
+    [SOURCE_ECONNECTION] = "the connection string is not acceptable",
+};
+
+const char *source_strerror(enum source_err err)
+{
+    return (size_t)err < sizeof errors / sizeof *errors ? errors[err] : "unknown error";
+}
+
+/* Attributes that would load code, run a program, write a file or read settings from one. */
+static const char *const refused_attributes[] = {"FILEDSN",   "SAVEFILE", "LOADEXT",
+                                                 "TRACEFILE", "ILDAPI",   "CONNSETTINGS"};
+
+static bool names_driver(const char *name, size_t n)
+{
+    return (n == 6 && strncasecmp(name, "DRIVER", n) == 0) ||
+           (n == 3 && strncasecmp(name, "DSN", n) == 0);
+}
+
+static bool attribute_allowed(const char *name, size_t n, struct slice value)
+{
+    for (size_t i = 0; i < sizeof refused_attributes / sizeof *refused_attributes; i++)
+        if (n == strlen(refused_attributes[i]) && strncasecmp(name, refused_attributes[i], n) == 0)
+            return false;
+    return !names_driver(name, n) || memchr(value.p, '/', value.n) == NULL;
+}
+
+enum source_err source_check_connection(struct slice connection)
+{
+    bool driver = false;
+    if (connection.n == 0 || connection.n > SOURCE_CONNECTION_MAX)
+        return SOURCE_ECONNECTION;
+    for (size_t i = 0; i < connection.n; i++)
+        if ((unsigned char)connection.p[i] < ' ')
+            return SOURCE_ECONNECTION;
+    for (size_t i = 0; i < connection.n;) {
+        const char *p = connection.p + i;
+        const char *end = memchr(p, ';', connection.n - i);
+        size_t n = end ? (size_t)(end - p) : connection.n - i;
+        i += n + 1;
+        while (n && *p == ' ')
+            p++, n--;
+        if (n == 0)
+            continue;
+        const char *equals = memchr(p, '=', n);
+        if (!equals)
+            return SOURCE_ECONNECTION;
+        size_t name_n = (size_t)(equals - p);
+        while (name_n && p[name_n - 1] == ' ')
+            name_n--;
+        if (!attribute_allowed(p, name_n, slice_of(equals + 1, n - (size_t)(equals + 1 - p))))
+            return SOURCE_ECONNECTION;
+        driver = driver || names_driver(p, name_n);
+    }
+    return driver ? SOURCE_OK : SOURCE_ECONNECTION;
+}
+
+struct source *source_new(struct slice connection)
+{
+    struct source *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    /* A SQLite file that is gone must not be made anew, and rows are wanted one by one. */
+    static const char sqlite_extra[] = ";NoCreat=1;StepAPI=1;Timeout=2000";
+    s->connection = calloc(1, connection.n + sizeof sqlite_extra);
+    if (!s->connection) {
+        free(s);
+        return NULL;
+    }
+    memcpy(s->connection, connection.p, connection.n);
+    if (strcasestr(s->connection, "sqlite"))
+        memcpy(s->connection + connection.n, sqlite_extra, sizeof sqlite_extra);
+    s->connection_n = connection.n + sizeof sqlite_extra;
+    return s;
+}
+
+static void statement_drop(struct statement *st)
+{
+    for (size_t i = 0; i < st->n_columns; i++) {
+        free(st->columns[i].bytes);
+        buf_fini(&st->columns[i].more);
+    }
+    free(st->columns);
+    free(st->sql);
+    if (st->handle)
+        SQLFreeHandle(SQL_HANDLE_STMT, st->handle);
+    *st = (struct statement){0};
+}
+
+void source_lost(struct source *s)
+{
+    for (size_t i = 0; i < SOURCE_STATEMENTS; i++)
+        statement_drop(&s->statements[i]);
+    if (s->dbc) {
+        SQLDisconnect(s->dbc);
+        SQLFreeHandle(SQL_HANDLE_DBC, s->dbc);
+        s->dbc = NULL;
+    }
+    if (s->env) {
+        SQLFreeHandle(SQL_HANDLE_ENV, s->env);
+        s->env = NULL;
+    }
+    s->connected = false;
+}
+
+void source_free(struct source **s)
+{
+    if (!*s)
+        return;
+    source_lost(*s);
+    crypto_wipe((*s)->connection, (*s)->connection_n);
+    free((*s)->connection);
+    free(*s);
+    *s = NULL;
+}
+
+static bool run_setup(struct source *s)
+{
+    SQLHSTMT h;
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &h)))
+        return false;
+    bool ok = true;
+    for (size_t i = 0; ok && i < 4 && s->dialect->setup[i]; i++) {
+        SQLRETURN r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)s->dialect->setup[i], SQL_NTS);
+        ok = SQL_SUCCEEDED(r) || r == SQL_NO_DATA;
+        SQLFreeStmt(h, SQL_CLOSE);
+    }
+    SQLFreeHandle(SQL_HANDLE_STMT, h);
+    return ok;
+}
+
+static bool learn_dialect(struct source *s)
+{
+    char name[128] = "";
+    SQLSMALLINT n;
+    if (!SQL_SUCCEEDED(SQLGetInfo(s->dbc, SQL_DBMS_NAME, name, sizeof name, &n)))
+        return false;
+    s->dialect = dialect_by_dbms(name);
+    memset(s->quote, 0, sizeof s->quote);
+    SQLRETURN r = SQLGetInfo(s->dbc, SQL_IDENTIFIER_QUOTE_CHAR, s->quote, sizeof s->quote, &n);
+    return s->dialect && SQL_SUCCEEDED(r) && s->quote[0] && s->quote[0] != ' ';
+}
+
+static bool connect_now(struct source *s)
+{
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &s->env)))
+        return false;
+    SQLSetEnvAttr(s->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)SQL_OV_ODBC3, 0);
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, s->env, &s->dbc)))
+        return false;
+    SQLSetConnectAttr(s->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)SOURCE_TIMEOUT_S,
+                      SQL_IS_UINTEGER);
+    SQLSMALLINT n;
+    SQLRETURN r = SQLDriverConnect(s->dbc, NULL, (SQLCHAR *)s->connection, SQL_NTS, NULL, 0, &n,
+                                   SQL_DRIVER_NOPROMPT);
+    s->connected = SQL_SUCCEEDED(r);
+    return s->connected && learn_dialect(s) && run_setup(s);
+}
+
+enum source_err source_ready(struct source *s)
+{
+    if (s->connected)
+        return SOURCE_OK;
+    uint64_t now = clock_mono_us();
+    if (now < s->refuse_until_us)
+        return SOURCE_EUNAVAILABLE;
+    if (connect_now(s)) {
+        s->refuse_until_us = 0;
+        return SOURCE_OK;
+    }
+    source_lost(s);
+    s->refuse_until_us = clock_mono_us() + SOURCE_RETRY_MS * 1000;
+    return SOURCE_EUNAVAILABLE;
+}
+
+const struct dialect *source_dialect(const struct source *s)
+{
+    return s->dialect;
+}
+
+const char *source_quote(const struct source *s)
+{
+    return s->quote;
+}
+
+void *source_handle(const struct source *s)
+{
+    return s->dbc;
+}
+
+/* What went wrong, from the SQLSTATE: class 22 is the caller's value, 57014 and HYT00 a time limit,
+ * 42 a table that is not there; the rest means that the connection cannot be relied on. */
+static enum source_err judge(SQLHSTMT h, bool *dead)
+{
+    char state[6] = "", text[256] = "";
+    SQLINTEGER native;
+    SQLSMALLINT n;
+    *dead = false;
+    if (h)
+        SQLGetDiagRec(SQL_HANDLE_STMT, h, 1, (SQLCHAR *)state, &native, (SQLCHAR *)text,
+                      sizeof text, &n);
+    crypto_wipe(text, sizeof text);
+    if (memcmp(state, "22", 2) == 0)
+        return SOURCE_EVALUE;
+    if (strcmp(state, "57014") == 0 || strcmp(state, "HYT00") == 0)
+        return SOURCE_ETIMEOUT;
+    *dead = memcmp(state, "42", 2) != 0;
+    return SOURCE_EUNAVAILABLE;
+}
+
+static bool bind_column(SQLHSTMT h, SQLUSMALLINT i, struct source_column *c)
+{
+    SQLSMALLINT type = 0, digits, nullable, name_n;
+    SQLULEN size = 0;
+    char name[4];
+    if (!SQL_SUCCEEDED(SQLDescribeCol(h, i, (SQLCHAR *)name, sizeof name, &name_n, &type, &size,
+                                      &digits, &nullable)))
+        return false;
+    c->binary = type == SQL_BINARY || type == SQL_VARBINARY || type == SQL_LONGVARBINARY;
+    c->cap = size == 0 || size * 4 > SOURCE_BOUND_MAX ? SOURCE_BOUND_MAX : (SQLLEN)size * 4 + 32;
+    c->bytes = malloc((size_t)c->cap);
+    buf_init(&c->more);
+    return c->bytes && SQL_SUCCEEDED(SQLBindCol(h, i, c->binary ? SQL_C_BINARY : SQL_C_CHAR,
+                                                c->bytes, c->cap, &c->length));
+}
+
+static bool bind_columns(struct statement *st)
+{
+    SQLSMALLINT n = 0;
+    if (!SQL_SUCCEEDED(SQLNumResultCols(st->handle, &n)) || n <= 0)
+        return false;
+    st->columns = calloc((size_t)n, sizeof *st->columns);
+    if (!st->columns)
+        return false;
+    st->n_columns = (size_t)n;
+    for (SQLSMALLINT i = 0; i < n; i++)
+        if (!bind_column(st->handle, (SQLUSMALLINT)(i + 1), &st->columns[i]))
+            return false;
+    return true;
+}
+
+static struct statement *statement_find(struct source *s, struct slice sql, uint64_t hash)
+{
+    struct statement *oldest = &s->statements[0];
+    for (size_t i = 0; i < SOURCE_STATEMENTS; i++) {
+        struct statement *st = &s->statements[i];
+        if (st->handle && st->hash == hash && slice_eq(slice_of(st->sql, st->sql_n), sql))
+            return st;
+        if (st->used < oldest->used)
+            oldest = st;
+    }
+    statement_drop(oldest);
+    return oldest;
+}
+
+static enum source_err statement_prepare(struct source *s, struct statement *st, struct slice sql,
+                                         bool *dead)
+{
+    *dead = true;
+    st->sql = malloc(sql.n + 1);
+    if (!st->sql || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &st->handle)))
+        return SOURCE_EUNAVAILABLE;
+    memcpy(st->sql, sql.p, sql.n);
+    st->sql[sql.n] = '\0';
+    st->sql_n = sql.n;
+    SQLSetStmtAttr(st->handle, SQL_ATTR_NOSCAN, (SQLPOINTER)SQL_NOSCAN_ON, 0);
+    if (!SQL_SUCCEEDED(SQLPrepare(st->handle, (SQLCHAR *)st->sql, (SQLINTEGER)sql.n)))
+        return judge(st->handle, dead);
+    return SOURCE_OK;
+}
+
+static bool bind_param(SQLHSTMT h, SQLUSMALLINT i, const struct source_param *p, SQLLEN *length)
+{
+    if (p->is_integer) {
+        *length = sizeof p->integer;
+        return SQL_SUCCEEDED(SQLBindParameter(h, i, SQL_PARAM_INPUT, SQL_C_SBIGINT, SQL_BIGINT, 19,
+                                              0, (SQLPOINTER)(uintptr_t)&p->integer,
+                                              sizeof p->integer, length));
+    }
+    *length = (SQLLEN)p->text.n;
+    return SQL_SUCCEEDED(
+        SQLBindParameter(h, i, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, p->text.n ? p->text.n : 1,
+                         0, (SQLPOINTER)(uintptr_t)p->text.p, (SQLLEN)p->text.n, length));
+}
+
+static enum source_err execute(struct source *s, struct statement *st,
+                               const struct source_param *params, SQLLEN *lengths, size_t n,
+                               bool *dead)
+{
+    *dead = true;
+    for (size_t i = 0; i < n; i++)
+        if (!bind_param(st->handle, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
+            return judge(st->handle, dead);
+    st->used = ++s->uses;
+    if (!SQL_SUCCEEDED(SQLExecute(st->handle)))
+        return judge(st->handle, dead);
+    if (!st->columns && !bind_columns(st))
+        return SOURCE_EUNAVAILABLE;
+    return SOURCE_OK;
+}
+
+static enum source_err attempt(struct source *s, struct slice sql,
+                               const struct source_param *params, SQLLEN *lengths, size_t n,
+                               struct source_rows *rows, bool *dead)
+{
+    *dead = false;
+    enum source_err err = source_ready(s);
+    if (err)
+        return err;
+    uint64_t hash = XXH3_64bits(sql.p, sql.n);
+    struct statement *st = statement_find(s, sql, hash);
+    if (!st->handle) {
+        st->hash = hash;
+        err = statement_prepare(s, st, sql, dead);
+    }
+    if (!err)
+        err = execute(s, st, params, lengths, n, dead);
+    if (err) {
+        statement_drop(st);
+        return err;
+    }
+    *rows = (struct source_rows){s, st->handle, st->columns, st->n_columns};
+    return SOURCE_OK;
+}
+
+enum source_err source_query(struct source *s, struct slice sql, const struct source_param *params,
+                             size_t n_params, struct source_rows *rows)
+{
+    SQLLEN few[16], *lengths = n_params > 16 ? malloc(n_params * sizeof *lengths) : few;
+    bool dead = false, was_connected = s->connected;
+    if (!lengths)
+        return SOURCE_EUNAVAILABLE;
+    enum source_err err = attempt(s, sql, params, lengths, n_params, rows, &dead);
+    if (err && dead) {
+        source_lost(s);
+        if (was_connected)
+            err = attempt(s, sql, params, lengths, n_params, rows, &dead);
+        if (err && dead)
+            source_lost(s);
+    }
+    if (lengths != few)
+        free(lengths);
+    return err;
+}
+
+/* A value longer than its buffer: fetched again, piece by piece. */
+static bool fetch_long(SQLHSTMT h, SQLUSMALLINT i, struct source_column *c)
+{
+    char piece[16384];
+    buf_clear(&c->more);
+    for (;;) {
+        SQLLEN length = 0;
+        SQLRETURN r =
+            SQLGetData(h, i, c->binary ? SQL_C_BINARY : SQL_C_CHAR, piece, sizeof piece, &length);
+        if (r == SQL_NO_DATA)
+            return true;
+        if (!SQL_SUCCEEDED(r) || length == SQL_NULL_DATA)
+            return false;
+        size_t room = sizeof piece - (c->binary ? 0 : 1);
+        size_t got = length == SQL_NO_TOTAL || (size_t)length > room ? room : (size_t)length;
+        buf_add(&c->more, piece, got);
+        if (c->more.failed || c->more.n > SOURCE_CELL_MAX)
+            return false;
+        if (r == SQL_SUCCESS)
+            return true;
+    }
+}
+
+enum source_err source_next(struct source_rows *rows, bool *more)
+{
+    bool dead;
+    SQLRETURN r = SQLFetch(rows->handle);
+    *more = r != SQL_NO_DATA;
+    if (r == SQL_NO_DATA)
+        return SOURCE_OK;
+    if (!SQL_SUCCEEDED(r))
+        return judge(rows->handle, &dead);
+    for (size_t i = 0; i < rows->n_columns; i++) {
+        struct source_column *c = &rows->columns[i];
+        SQLLEN room = c->cap - (c->binary ? 0 : 1);
+        if ((c->length > room || c->length == SQL_NO_TOTAL) &&
+            !fetch_long(rows->handle, (SQLUSMALLINT)(i + 1), c))
+            return SOURCE_EUNAVAILABLE;
+    }
+    return SOURCE_OK;
+}
+
+bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
+{
+    const struct source_column *c = &rows->columns[i];
+    if (c->length == SQL_NULL_DATA)
+        return false;
+    SQLLEN room = c->cap - (c->binary ? 0 : 1);
+    *value = c->length > room || c->length == SQL_NO_TOTAL ? buf_slice(&c->more)
+                                                           : slice_of(c->bytes, (size_t)c->length);
+    return true;
+}
+
+void source_rows_end(struct source_rows *rows)
+{
+    SQLFreeStmt(rows->handle, SQL_CLOSE);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread's connection to one source of data, through unixODBC. Connects when first asked, keeps
+ * a bounded set of prepared statements by their SQL text, reconnects once when the connection turns
+ * out dead before a row was seen, and after a failed connect refuses for a moment instead of trying
+ * again. What a driver says stays in this process: it may hold hosts, names, values. */
+#pragma once
+#include <sql.h>
+#include <sqlext.h>
+
+#include "base/buf.h"
+#include "data/sources/dialect.h"
+
+#define SOURCE_STATEMENTS     32   /* kept per connection */
+#define SOURCE_BOUND_MAX      1024 /* bytes of a column's buffer; longer values are fetched apart */
+#define SOURCE_RETRY_MS       250  /* after a failed connect */
+#define SOURCE_TIMEOUT_S      5
+#define SOURCE_CONNECTION_MAX 4096
+#define SOURCE_CELL_MAX       (8u << 20) /* bytes of one value */
+
+enum source_err {
+    SOURCE_OK,
+    SOURCE_EUNAVAILABLE, /* cannot be reached, or its table is not what the dataset says */
+    SOURCE_ETIMEOUT,     /* the source cut the query off */
+    SOURCE_EVALUE,       /* a bound value does not fit its column */
+    SOURCE_ECONNECTION   /* the connection string is not acceptable */
+};
+const char *source_strerror(enum source_err err);
+
+/* May this connection string be handed to a driver? It must not name a driver by path, load code or
+ * write files. */
+enum source_err source_check_connection(struct slice connection)
+    __attribute__((warn_unused_result));
+
+struct source;
+struct source *source_new(struct slice connection); /* copies; NULL: out of memory */
+void source_free(struct source **s);                /* closes, wipes */
+
+/* Connects when it must. */
+enum source_err source_ready(struct source *s) __attribute__((warn_unused_result));
+const struct dialect *source_dialect(const struct source *s); /* after source_ready */
+const char *source_quote(const struct source *s);             /* one character, or "" */
+void *source_handle(const struct source *s);                  /* SQLHDBC, for metadata.c */
+void source_lost(struct source *s); /* drops the connection; the next use makes another */
+
+struct source_param {
+    struct slice text;
+    int64_t integer;
+    bool is_integer;
+};
+
+struct source_column { /* a cell of the current row */
+    char *bytes;
+    SQLLEN length; /* SQL_NULL_DATA: null */
+    SQLLEN cap;
+    bool binary;
+    struct buf more; /* of a value longer than cap */
+};
+
+struct source_rows {
+    struct source *source;
+    SQLHSTMT handle;
+    struct source_column *columns;
+    size_t n_columns;
+};
+
+/* sql is NUL-terminated. On SOURCE_OK the caller must call source_rows_end. */
+enum source_err source_query(struct source *s, struct slice sql, const struct source_param *params,
+                             size_t n_params, struct source_rows *rows)
+    __attribute__((warn_unused_result));
+/* *more false: no further row. */
+enum source_err source_next(struct source_rows *rows, bool *more)
+    __attribute__((warn_unused_result));
+/* False: null. The slice is good until the next source_next. */
+bool source_cell(const struct source_rows *rows, size_t i, struct slice *value);
+void source_rows_end(struct source_rows *rows);
