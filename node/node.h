@@ -35,6 +35,7 @@ struct node_feed_config {
 };
 struct node_feed;
 /* Starts a thread that follows the feed for ever: resumes from the replica's cursor, resyncs when told,
- * backs off 50 ms … 2 s while control is away. */
+ * backs off 50 ms … 2 s while control is away. What *cfg points at must outlive the feed. NULL: no memory, or
+ * the replica cannot be read. Stopping takes up to a second. */
 struct node_feed *node_feed_start(const struct node_feed_config *cfg);
 void node_feed_stop(struct node_feed **feed);

@@ -136,34 +136,59 @@ static const struct kind *kind_of(const json_t *entry)
     return NULL;
 }
 
-static enum replica_err apply_entry(struct batch *b, const json_t *entry)
-{
+struct entry {
+    const struct kind *kind; /* NULL: not kept here */
     struct uuid id;
-    const json_t *id_text = json_object_get(entry, "id"), *seq = json_object_get(entry, "seq");
-    const char *op = json_string_value(json_object_get(entry, "op"));
-    if (!json_is_string(json_object_get(entry, "kind")) || op == NULL || !json_is_string(id_text) ||
+    bool put;
+};
+
+/* Packs a put into *record. */
+static bool read_entry(const json_t *json, struct entry *e, struct buf *record)
+{
+    const json_t *id = json_object_get(json, "id"), *seq = json_object_get(json, "seq");
+    const char *op = json_string_value(json_object_get(json, "op"));
+    if (!json_is_string(json_object_get(json, "kind")) || op == NULL || !json_is_string(id) ||
         !json_is_integer(seq) || json_integer_value(seq) < 0 ||
-        !uuid_parse(&id, json_string_value(id_text), json_string_length(id_text))) {
-        return REPLICA_EFORMAT;
+        !uuid_parse(&e->id, json_string_value(id), json_string_length(id))) {
+        return false;
     }
-    const struct kind *kind = kind_of(entry);
-    if (kind == NULL) {
-        return REPLICA_OK;
+    e->kind = kind_of(json);
+    e->put = strcmp(op, "put") == 0;
+    if (e->kind == NULL) {
+        return true;
     }
-    bool put = strcmp(op, "put") == 0;
-    if (!put && strcmp(op, "del") != 0) {
-        return REPLICA_EFORMAT;
+    if (!e->put) {
+        return strcmp(op, "del") == 0;
     }
-    buf_clear(&b->record);
     uint64_t rev = (uint64_t)json_integer_value(seq);
-    if (put && !kind->pack(&b->record, rev, json_object_get(entry, "data"))) {
+    return e->kind->pack(record, rev, json_object_get(json, "data"));
+}
+
+bool replica_entry_readable(const json_t *entry)
+{
+    struct entry e;
+    struct buf record;
+    buf_init(&record);
+    bool ok = read_entry(entry, &e, &record);
+    buf_wipe(&record);
+    return ok;
+}
+
+static enum replica_err apply_entry(struct batch *b, const json_t *json)
+{
+    struct entry e;
+    buf_clear(&b->record);
+    if (!read_entry(json, &e, &b->record)) {
         return b->record.failed ? REPLICA_EMEMORY : REPLICA_EFORMAT;
     }
-    enum replica_err err = remove_record(b, kind, &id);
-    if (err != REPLICA_OK || !put) {
+    if (e.kind == NULL) {
+        return REPLICA_OK;
+    }
+    enum replica_err err = remove_record(b, e.kind, &e.id);
+    if (err != REPLICA_OK || !e.put) {
         return err;
     }
-    return put_record(b, kind, &id);
+    return put_record(b, e.kind, &e.id);
 }
 
 static enum replica_err empty_records(struct batch *b)

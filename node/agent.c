@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent beside the workers: keeps the replica, seals the audit log, minds nginx. It is never on
+ * the way of a call, so it may be killed and started again while calls go on. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "node/nginx_child.h"
+#include "replica/replica.h"
+
+#define TICK_MS       1000
+#define READERS_TICKS 10
+#define PATH_ROOM     600
+
+struct agent {
+    const struct node_config *cfg;
+    char replica_dir[PATH_ROOM], audit_dir[PATH_ROOM];
+    char ca[PATH_ROOM], certificate[PATH_ROOM], key[PATH_ROOM];
+    struct replica *replica;
+    struct node_feed *feed;
+    struct crypto_sm2 *audit_key;
+    struct audit_sealer *sealer;
+    struct node_nginx nginx;
+    int signals;
+    bool seal_failing;
+    unsigned ticks;
+};
+
+static bool path_of(char out[PATH_ROOM], const struct node_config *cfg, const char *rest)
+{
+    int n = snprintf(out, PATH_ROOM, "%s/%s", cfg->data_dir, rest);
+    return n > 0 && n < PATH_ROOM;
+}
+
+static bool complain(const char *what, const char *why)
+{
+    fprintf(stderr, "sluice: gateway: %s: %s\n", what, why);
+    return false;
+}
+
+static bool make_dir(const struct node_config *cfg, const char *rest)
+{
+    char path[PATH_ROOM];
+    if (!path_of(path, cfg, rest)) {
+        return complain(rest, "the path of the data directory is too long");
+    }
+    return mkdir(path, 0750) == 0 || errno == EEXIST || complain(path, strerror(errno));
+}
+
+static bool open_audit_key(struct agent *a)
+{
+    char private_path[PATH_ROOM], public_path[PATH_ROOM];
+    if (!path_of(private_path, a->cfg, "keys/audit.key") ||
+        !path_of(public_path, a->cfg, "keys/audit.pub")) {
+        return false;
+    }
+    enum crypto_err err = CRYPTO_OK;
+    if (access(private_path, F_OK) != 0 && errno == ENOENT) {
+        struct crypto_sm2 *fresh = crypto_sm2_new();
+        err = crypto_sm2_save(fresh, private_path, public_path);
+        crypto_sm2_free(&fresh);
+    }
+    if (err == CRYPTO_OK) {
+        err = crypto_sm2_load(&a->audit_key, private_path);
+    }
+    return err == CRYPTO_OK || complain(private_path, crypto_strerror(err));
+}
+
+static bool open_sealer(struct agent *a)
+{
+    struct audit_config cfg = {.dir = a->audit_dir, .node = a->cfg->node};
+    enum audit_err err = audit_sealer_open(&a->sealer, &cfg, a->audit_key);
+    return err == AUDIT_OK || complain(a->audit_dir, audit_strerror(err));
+}
+
+/* A replica that cannot be read holds nothing the control plane has not: it is set aside and made
+ * anew. Workers of a running nginx hold the old file open, and are told apart by its name. */
+static enum replica_err open_anew(struct agent *a)
+{
+    char from[PATH_ROOM + 16], to[PATH_ROOM + 32];
+    snprintf(from, sizeof from, "%s/data.mdb", a->replica_dir);
+    snprintf(to, sizeof to, "%s.broken", from);
+    fprintf(stderr, "sluice: gateway: the replica cannot be read; kept as %s, starting over\n", to);
+    if (rename(from, to) != 0) {
+        return REPLICA_EIO;
+    }
+    return replica_open_writer(&a->replica, a->replica_dir, 0);
+}
+
+static bool open_replica(struct agent *a)
+{
+    enum replica_err err = replica_open_writer(&a->replica, a->replica_dir, 0);
+    if (err == REPLICA_EFORMAT) {
+        err = open_anew(a);
+    }
+    return err == REPLICA_OK || complain(a->replica_dir, replica_strerror(err));
+}
+
+static bool start_feed(struct agent *a)
+{
+    struct node_feed_config cfg = {
+        .control = a->cfg->control,
+        .ca = a->ca,
+        .certificate = a->certificate,
+        .key = a->key,
+        .kinds = "api,app,credential,subscription,grant",
+        .replica = a->replica,
+    };
+    if (!path_of(a->ca, a->cfg, "pki/ca.crt") ||
+        !path_of(a->certificate, a->cfg, "pki/gateway.crt") ||
+        !path_of(a->key, a->cfg, "pki/gateway.key")) {
+        return complain("pki", "the path of the data directory is too long");
+    }
+    a->feed = node_feed_start(&cfg);
+    return a->feed != NULL || complain("feed", "cannot be started");
+}
+
+static bool start(struct agent *a)
+{
+    if (!path_of(a->replica_dir, a->cfg, "gateway/replica") ||
+        !path_of(a->audit_dir, a->cfg, "gateway/audit")) {
+        return complain(a->cfg->data_dir, "this path is too long");
+    }
+    return make_dir(a->cfg, "gateway") && make_dir(a->cfg, "gateway/audit") &&
+           make_dir(a->cfg, "keys") && open_audit_key(a) && open_sealer(a) && open_replica(a) &&
+           start_feed(a) && node_nginx_start(&a->nginx, a->cfg);
+}
+
+static void tick(struct agent *a)
+{
+    enum audit_err err = audit_sealer_tick(a->sealer, clock_wall_ms());
+    if (err != AUDIT_OK && !a->seal_failing) {
+        complain("sealing the audit log", audit_strerror(err));
+    }
+    a->seal_failing = err != AUDIT_OK;
+    if (++a->ticks % READERS_TICKS == 0) {
+        replica_check_readers(a->replica);
+    }
+}
+
+static void run(struct agent *a)
+{
+    uint64_t next_ms = clock_mono_us() / 1000;
+    for (;;) {
+        struct pollfd fds[] = {{.fd = a->signals, .events = POLLIN},
+                               {.fd = a->nginx.pidfd, .events = POLLIN}};
+        uint64_t now_ms = clock_mono_us() / 1000;
+        if (now_ms >= next_ms) {
+            tick(a);
+            next_ms = now_ms + TICK_MS;
+        }
+        node_nginx_tick(&a->nginx);
+        int wait_ms = a->nginx.pid == 0 ? 50 : (int)(next_ms - now_ms);
+        if (poll(fds, a->nginx.pid == 0 ? 1 : 2, wait_ms) > 0 && (fds[0].revents & POLLIN)) {
+            return;
+        }
+    }
+}
+
+static void stop(struct agent *a)
+{
+    node_nginx_stop(&a->nginx);
+    node_feed_stop(&a->feed);
+    if (a->sealer != NULL) { /* what the workers closed on their way out */
+        tick(a);
+    }
+    audit_sealer_close(&a->sealer);
+    crypto_sm2_free(&a->audit_key);
+    replica_close(&a->replica);
+    close(a->signals);
+}
+
+int node_run(const struct node_config *cfg)
+{
+    struct agent a = {.cfg = cfg, .nginx.pidfd = -1};
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGINT);
+    sigprocmask(SIG_BLOCK, &wanted, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    a.signals = signalfd(-1, &wanted, SFD_CLOEXEC);
+    if (a.signals < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        complain("start", strerror(errno));
+        return 1;
+    }
+    bool ok = start(&a);
+    if (ok) {
+        run(&a);
+    }
+    stop(&a);
+    curl_global_cleanup();
+    return ok ? 0 : 1;
+}
