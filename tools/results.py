@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Test results, one a line: "ok|not ok<TAB>title".
 
-  names [--suite S] [FILTER…]   reads `meson introspect --tests`, prints the tests' names
+  names [--only A,B] [FILTER…]   reads `meson introspect --tests`, prints the tests' names
   targets NAME…                 the same input, prints the programs to build
   unit TESTLOG.JSON LABEL       rows of a meson run: one for each cmocka test
   summary RESULTS               the failures, then "N passed, N failed"; exits 1 when any failed
@@ -16,15 +16,13 @@ TAP = re.compile(r"^(ok|not ok)\s+\d+\s*-?\s*(.*)$")
 
 
 def names(args):
-    suite = None
-    if args[:1] == ["--suite"]:
-        suite, args = args[1], args[2:]
-    wanted = [a.lstrip("=") for a in args]
-    exact = any(a.startswith("=") for a in args)
+    only = None
+    if args[:1] == ["--only"]:
+        only, args = args[1].split(","), args[2:]
     for test in json.load(sys.stdin):
-        name, suites = test["name"], [s.split(":")[-1] for s in test["suite"]]
-        match = name in wanted if exact else not wanted or any(w in name for w in wanted)
-        if match and (suite is None or suite in suites):
+        name = test["name"]
+        match = not args or any(name == a[1:] if a.startswith("=") else a in name for a in args)
+        if match and (only is None or name in only):
             print(name)
 
 
