@@ -182,7 +182,7 @@ test('[EC-6.1.4.4a] an app suspended by an operator is refused', async () => {
   await world.operator.act('apps', world.app, 'resume');
 });
 
-test('[CI-8.1e, BK-11] an API taken offline answers so', async () => {
+test('[CI-8.1e, BK-11e2] an API taken offline answers so', async () => {
   await world.provider.act('apis', world.api, 'offline');
   await until(async () => (await call()).json?.code === 'api-offline', { ms: 2000, what: 'the baffle' });
 });

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { load } from '../../../demo/load.mjs';
 import { Rest } from '../../../demo/rest_client.mjs';
 import { sign } from './sign.mjs';
-import { children, command } from './processes.mjs';
+import { command, ours } from './processes.mjs';
 import { delay, until } from './wait.mjs';
 
 export const BUILD = process.env.SLUICE_BUILD ?? path.resolve('build-asan');
@@ -141,7 +141,7 @@ export class Platform {
   // Our processes by role: {control: [pid], data, gateway, master, worker}.
   processes() {
     const roles = { control: [], data: [], gateway: [], master: [], worker: [] };
-    for (const pid of children(this.child.pid)) {
+    for (const pid of ours(this.child.pid, this.dir)) {
       const line = command(pid);
       const role = /nginx: master/.test(line) ? 'master' : /nginx: worker/.test(line) ? 'worker' : /\b(control|data|gateway)\b/.exec(line.replaceAll(this.dir, ''))?.[1];
       if (role) roles[role].push(pid);
@@ -155,10 +155,10 @@ export class Platform {
 
   // Asks politely, then kills what is left of our own children, by pid.
   async stop({ check = true, keep = false } = {}) {
-    const all = [this.child.pid, ...children(this.child.pid)];
+    const all = [this.child.pid, ...ours(this.child.pid, this.dir)];
     this.child.kill('SIGTERM');
     await Promise.race([this.exited, delay(15000)]);
-    const left = all.filter((pid) => command(pid).includes(this.dir) || /nginx/.test(command(pid)));
+    const left = all.filter((pid) => command(pid).includes(this.dir) || /^nginx: /.test(command(pid)));
     for (const pid of left) { try { process.kill(pid, 'SIGKILL'); } catch { /* gone meanwhile */ } }
     if (keep) return;
     this.agent?.destroy();

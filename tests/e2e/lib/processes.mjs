@@ -21,13 +21,15 @@ export function command(pid) {
   }
 }
 
-// All descendants, nearest first.
-export function children(root) {
+// Below root, nearest first; and what a killed process of ours left behind: those that name `dir` on their
+// command line, with theirs.
+export function ours(root, dir) {
   const parents = readdirSync('/proc').filter((n) => /^\d+$/.test(n)).map((n) => [Number(n), parentOf(n)]);
-  const out = [];
-  for (let level = [root]; level.length; ) {
-    level = parents.filter(([, parent]) => level.includes(parent)).map(([pid]) => pid);
-    out.push(...level);
+  const orphans = parents.map(([pid]) => pid).filter((pid) => pid !== root && pid !== process.pid && /^nginx: master/.test(command(pid)) && command(pid).includes(dir));
+  const out = new Set(orphans);
+  for (let level = [root, ...orphans]; level.length; ) {
+    level = parents.filter(([pid, parent]) => level.includes(parent) && !out.has(pid)).map(([pid]) => pid);
+    level.forEach((pid) => out.add(pid));
   }
-  return out;
+  return [...out];
 }
