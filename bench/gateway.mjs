@@ -16,7 +16,7 @@ const ORDER = JSON.stringify({
 });
 
 const common = (dir) => `
-daemon off; pid ${dir}/pid; error_log ${dir}/error.log warn; worker_rlimit_nofile 4096;
+${process.getuid() === 0 ? "user root;" : ""} daemon off; pid ${dir}/pid; error_log ${dir}/error.log warn; worker_rlimit_nofile 4096;
 events { worker_connections 1024; }`;
 const http = (dir) => `
   access_log off; server_tokens off; keepalive_requests 100000000; keepalive_timeout 300s; large_client_header_buffers 4 16k;

@@ -272,6 +272,7 @@ static ngx_int_t finish_buf(ngx_http_request_t *r, sluice_ctx_t *ctx)
     ctx->buf = NULL;
     ctx->out.pos = ctx->out.end = NULL;
     size_t n = (size_t)(buf->last - buf->pos);
+    buf->temporary = n > 0; /* an empty one only says that this was the last */
     ngx_chain_t *link = ngx_alloc_chain_link(r->pool);
     if (!link) {
         return NGX_ERROR;
