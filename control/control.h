@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control plane: REST (contract/rest.md, contract/openapi.yaml), the store, the feed (contract/feed.md).
- * The only writer of the store. */
+/* The control plane: REST (contract/rest.md, contract/openapi.yaml), the store, the feed
+ * (contract/feed.md). The only writer of the store. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,10 +12,11 @@ struct control_config {
     uint16_t feed_port;      /* feed, mutual TLS */
     const char *data_socket; /* unix socket of the data service, for source checks and metadata */
     const char *openapi_path;
-    uint64_t feed_keep;      /* changes kept before a node must resync; 0: 100,000 */
-    const char *admin_password; /* NULL: generate and print; tests and the demo give one by environment */
+    uint64_t feed_keep; /* changes kept before a node must resync; 0: 100,000 */
+    const char
+        *admin_password; /* NULL: generate and print; tests and the demo give one by environment */
 };
 
-/* Runs until SIGTERM or SIGINT; returns the process's exit code. On first start creates the store and the
- * administrator and prints its one-time password to stdout, once. */
+/* Runs until SIGTERM or SIGINT; returns the process's exit code. On first start creates the store
+ * and the administrator and prints its one-time password to stdout, once. */
 int control_run(const struct control_config *cfg);

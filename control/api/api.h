@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the resources say to each other. */
+#pragma once
+#include "rest/resource.h"
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+extern const struct resource organisations_resource, users_resource, apps_resource,
+    credentials_resource, sources_resource, datasets_resource, apis_resource,
+    subscriptions_resource, grants_resource;
+
+/* api/common.c */
+enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                      const char *id, json_t **row);  /* unscoped; must be there */
+uint64_t api_ms(const json_t *row, const char *name); /* 0: none */
+json_t *api_feed_ms(const json_t *row, const char *name);
+enum problem api_check_validity(struct rest_call *c, const json_t *row);
+enum problem api_check_paths(struct rest_call *c, const char *where,
+                             const json_t *v); /* an array of distinct texts */
+enum problem api_check_named_fields(struct rest_call *c, struct store_txn *txn,
+                                    const json_t *row); /* row.fields among those of row.api_id */
+/* Seals to base64url under a sub-key; *text: new string. */
+json_t *api_seal(const uint8_t key[static CRYPTO_KEY_LEN], const char *id, struct slice secret);
+/* Opens what the store holds and seals it for nodes. NULL: it cannot be opened. */
+json_t *api_reseal(const struct control *ctl, const char *id, const char *sealed);
+bool api_changed(const json_t *old, const json_t *row, const char *name);
+
+/* api/fields.c */
+enum problem fields_check_dataset(struct rest_call *c, const char *where, const json_t *v);
+enum problem fields_check_api(struct rest_call *c, const char *where, const json_t *v);
+/* Refuses a publication that would open an unclassified or unmasked field, or nothing at all. */
+enum problem fields_check_publication(struct rest_call *c, const json_t *fields);
+/* The fields of an API with this profile on a dataset's fields: new array. */
+json_t *fields_for_profile(const char *profile, const json_t *dataset_fields);
+/* Fields as the source tells them, unclassified: new array; NULL and *bad the column's name when
+ * one cannot be a field. */
+json_t *fields_from_columns(const json_t *columns);
+
+/* api/publication.c: dataset and API move together. */
+enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, const char *dataset_id,
+                                 const char *but_api);
+enum problem publication_levels(struct rest_call *c, struct store_txn *txn, const json_t *dataset);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Third-party software, admitted before it may call anything (BK-9.2.1a2). */
+#include "api/api.h"
+
+static const char *const environments[] = {"general", "monitored", "controlled", NULL};
+
+static const struct attr attrs[] = {
+    {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 200},
+    {"organisation_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "organisations"},
+    {"environment", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 20, .values = environments},
+    {"description", ATTR_TEXT, AF_LINES, 0, REST_TEXT_MAX},
+    {"comment", ATTR_TEXT, AF_READ_ONLY},
+};
+
+/* The environment bounds what an app may receive (EC-7.1.3), so once reviewed it is not its
+ * developer's to raise. */
+static enum problem check(struct rest_call *c, struct change *ch)
+{
+    bool reviewed = ch->old && strcmp(row_text(ch->old, "state"), "applied") != 0 &&
+                    strcmp(row_text(ch->old, "state"), "returned") != 0;
+
+    if (reviewed && api_changed(ch->old, ch->row, "environment") && !(c->user.role & ROLE_STAFF)) {
+        return rest_fail(c, PROBLEM_NOT_PERMITTED, "/environment",
+                         "an operator changes it after admission");
+    }
+    return PROBLEM_OK;
+}
+
+static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                         json_t **data)
+{
+    json_t *org = NULL;
+    enum problem p =
+        api_load(c, txn, &organisations_resource, row_text(row, "organisation_id"), &org);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    bool active = strcmp(row_text(row, "state"), "admitted") == 0 &&
+                  strcmp(row_text(org, "state"), "active") == 0;
+    json_decref(org);
+    *data = json_pack("{s:s, s:s, s:s, s:s}", "org_id", row_text(row, "organisation_id"), "name",
+                      row_text(row, "name"), "state", active ? "active" : "inactive", "environment",
+                      row_text(row, "environment"));
+    return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+}
+
+#define APPLICANT (ROLE_STAFF | ROLE_DEVELOPER)
+static const struct transition transitions[] = {
+    {"applied", "admit", "admitted", ROLE_STAFF},
+    {"admitted", "suspend", "suspended", ROLE_STAFF},
+    {"suspended", "resume", "admitted", ROLE_STAFF},
+    {"applied", "return", "returned", ROLE_STAFF, .body_text = "comment"},
+    {"returned", "apply", "applied", APPLICANT},
+    {"applied|returned|admitted|suspended", "withdraw", "withdrawn", APPLICANT},
+};
+
+static const struct scope scopes[] = {
+    {ROLE_DEVELOPER, BIND_ORGANISATION, "t.organisation_id = ?", "t.organisation_id = ?"},
+    {ROLE_PROVIDER, BIND_ORGANISATION,
+     "t.organisation_id = ? OR EXISTS (SELECT 1 FROM subscriptions s JOIN apis a ON a.id = "
+     "s.api_id WHERE s.app_id = t.id AND a.organisation_id = ?)",
+     "1 = 0"},
+};
+
+const struct resource apps_resource = {
+    .plural = "apps",
+    .kind = "app",
+    .initial = "applied",
+    .attrs = attrs,
+    .n_attrs = COUNT(attrs),
+    .transitions = transitions,
+    .n_transitions = COUNT(transitions),
+    .scopes = scopes,
+    .n_scopes = COUNT(scopes),
+    .read_roles = ROLE_ALL,
+    .create_roles = APPLICANT,
+    .patch_roles = APPLICANT,
+    .check = check,
+    .feed = feed,
+    .feed_kind = "app",
+};

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/codec.h"
+
+enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                      const char *id, json_t **row)
+{
+    enum problem p = row_load(c, txn, res, id, false, row);
+    return p == PROBLEM_OK && !*row ? PROBLEM_NOT_FOUND : p;
+}
+
+uint64_t api_ms(const json_t *row, const char *name)
+{
+    const json_t *v = json_object_get(row, name);
+    uint64_t ms = 0;
+
+    return json_is_string(v) && clock_parse_ms(json_string_value(v), json_string_length(v), &ms)
+               ? ms
+               : 0;
+}
+
+json_t *api_feed_ms(const json_t *row, const char *name)
+{
+    return json_integer((json_int_t)api_ms(row, name));
+}
+
+enum problem api_check_validity(struct rest_call *c, const json_t *row)
+{
+    uint64_t from = api_ms(row, "not_before"), to = api_ms(row, "expires_at");
+
+    if (from && to && from >= to) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at",
+                         "it has to be later than not_before");
+    }
+    return PROBLEM_OK;
+}
+
+enum problem api_check_paths(struct rest_call *c, const char *where, const json_t *v)
+{
+    json_t *seen = json_object(), *item;
+    enum problem p = PROBLEM_OK;
+    size_t i;
+
+    if (!json_is_array(v) || json_array_size(v) == 0 || json_array_size(v) > 512) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, where,
+                      "1 to 512 field paths, or null for all, are needed");
+    }
+    json_array_foreach(v, i, item)
+    {
+        if (p == PROBLEM_OK) {
+            p = attr_text_check(c, where, item, 1, 255, false);
+        }
+        if (p == PROBLEM_OK && json_object_get(seen, json_string_value(item))) {
+            p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "%.100s is there twice",
+                          json_string_value(item));
+        }
+        if (p == PROBLEM_OK) {
+            json_object_set(seen, json_string_value(item), item);
+        }
+    }
+    json_decref(seen);
+    return p;
+}
+
+static bool has_path(const json_t *fields, const char *path)
+{
+    json_t *f;
+    size_t i;
+
+    json_array_foreach(fields, i, f)
+    {
+        if (strcmp(row_text(f, "path"), path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum problem api_check_named_fields(struct rest_call *c, struct store_txn *txn, const json_t *row)
+{
+    json_t *api = NULL, *named = json_object_get(row, "fields"), *item;
+    size_t i;
+
+    if (!json_is_array(named)) {
+        return PROBLEM_OK;
+    }
+    enum problem p = api_load(c, txn, &apis_resource, row_text(row, "api_id"), &api);
+    json_array_foreach(named, i, item)
+    {
+        if (p == PROBLEM_OK && !has_path(json_object_get(api, "fields"), json_string_value(item))) {
+            p = rest_fail(c, PROBLEM_FIELD_INVALID, "/fields", "the API has no field %.100s",
+                          json_string_value(item));
+        }
+    }
+    json_decref(api);
+    return p;
+}
+
+json_t *api_seal(const uint8_t key[static CRYPTO_KEY_LEN], const char *id, struct slice secret)
+{
+    size_t n = secret.n + CRYPTO_SEAL_EXTRA;
+    uint8_t *sealed = malloc(n);
+    char *text = malloc(CODEC_BASE64URL_LEN(n));
+    json_t *out = NULL;
+
+    if (sealed && text) {
+        crypto_seal(key, slice_str(id), secret.p, secret.n, sealed);
+        out = json_stringn(text, codec_base64url(text, sealed, n));
+    }
+    free(sealed);
+    free(text);
+    return out;
+}
+
+json_t *api_reseal(const struct control *ctl, const char *id, const char *sealed)
+{
+    size_t text_n = strlen(sealed), n = 0;
+    uint8_t *bytes = malloc(text_n + 1), *plain = malloc(text_n + 1);
+    json_t *out = NULL;
+
+    if (bytes && plain && codec_unbase64url(bytes, text_n, &n, sealed, text_n) &&
+        n >= CRYPTO_SEAL_EXTRA &&
+        crypto_open(ctl->store_secret, slice_str(id), bytes, n, plain) == CRYPTO_OK) {
+        out = api_seal(ctl->feed_secret, id, slice_of((const char *)plain, n - CRYPTO_SEAL_EXTRA));
+    }
+    if (plain) {
+        crypto_wipe(plain, text_n + 1);
+    }
+    free(bytes);
+    free(plain);
+    return out;
+}
+
+bool api_changed(const json_t *old, const json_t *row, const char *name)
+{
+    return old && !json_equal(json_object_get(old, name), json_object_get(row, name));
+}

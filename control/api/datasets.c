@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A table of a source, field by field with its level (EC-5.2). Nodes read columns as they were at
+ * the last publication; a level reaches every API at once (EC-4.2.1b2). */
+#include "api/api.h"
+#include "data_client.h"
+
+static const struct attr attrs[] = {
+    {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 128},
+    {"title", ATTR_TEXT, AF_SORT, 0, 200},
+    {"source_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "sources"},
+    {"organisation_id", ATTR_REF, AF_READ_ONLY | AF_FILTER, .ref = "organisations"},
+    {"schema", ATTR_TEXT, 0, 0, 128},
+    {"table", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE, 1, 128},
+    {"owner_column", ATTR_TEXT, 0, 1, 128},
+    {"fields", ATTR_JSON, 0, .fallback = "[]", .check = fields_check_dataset},
+    {"published", ATTR_JSON, AF_HIDDEN},
+};
+
+static enum problem read_fields(struct rest_call *c, const json_t *source, json_t *row)
+{
+    json_t *answer = NULL;
+    enum problem p = data_client_call(c, "columns", source, row_text(row, "schema"),
+                                      row_text(row, "table"), &answer);
+
+    if (p != PROBLEM_OK) {
+        return p == PROBLEM_NOT_FOUND
+                   ? rest_fail(c, PROBLEM_FIELD_INVALID, "/table", "the source has no such table")
+                   : p;
+    }
+    json_t *fields = fields_from_columns(json_object_get(answer, "columns"));
+    json_decref(answer);
+    if (json_array_size(fields) == 0) {
+        json_decref(fields);
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/table",
+                         "the source has no such table, or one without columns");
+    }
+    json_object_set_new(row, "fields", fields);
+    return fields_check_dataset(c, "/fields", fields);
+}
+
+static enum problem prepare(struct rest_call *c, struct change *ch)
+{
+    struct store_txn *txn = NULL;
+    json_t *source = NULL;
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = api_load(c, txn, &sources_resource, row_text(ch->row, "source_id"), &source);
+    store_rollback(&txn);
+    if (p == PROBLEM_OK) {
+        json_object_set(ch->row, "organisation_id", json_object_get(source, "organisation_id"));
+        p = json_array_size(json_object_get(ch->row, "fields")) ? PROBLEM_OK
+                                                                : read_fields(c, source, ch->row);
+    }
+    json_decref(source);
+    return p;
+}
+
+static bool has_column(const json_t *fields, const char *column)
+{
+    json_t *f;
+    size_t i;
+
+    json_array_foreach(fields, i, f)
+    {
+        if (strcmp(row_text(f, "column"), column) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum problem check(struct rest_call *c, struct change *ch)
+{
+    const char *owner = row_text(ch->row, "owner_column");
+
+    if (json_array_size(json_object_get(ch->row, "fields")) == 0) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/fields", "a dataset has fields");
+    }
+    if (owner[0] && !has_column(json_object_get(ch->row, "fields"), owner)) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner_column", "no field has this column");
+    }
+    return PROBLEM_OK;
+}
+
+static enum problem after(struct rest_call *c, struct change *ch)
+{
+    return strcmp(ch->action, "update") == 0 && api_changed(ch->old, ch->row, "fields")
+               ? publication_levels(c, ch->txn, ch->row)
+               : PROBLEM_OK;
+}
+
+static enum problem no_live_api(struct rest_call *c, struct change *ch)
+{
+    static const char sql[] = "SELECT path FROM apis WHERE dataset_id = ? AND state IN "
+                              "('published', 'deprecated') LIMIT 1";
+    const struct store_value v = store_text(row_text(ch->row, "id"));
+    struct store_rows *rows = NULL;
+    enum problem p = rest_store_problem(c, store_query(ch->txn, sql, &v, 1, &rows));
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    if (store_next(rows)) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "",
+                      "the API at %.200s still serves it; take that offline first",
+                      store_get_text(rows, 0));
+    }
+    enum store_err err = store_rows_end(&rows);
+    return p == PROBLEM_OK ? rest_store_problem(c, err) : p;
+}
+
+static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                         json_t **data)
+{
+    json_t *published = json_object_get(row, "published");
+
+    (void)c;
+    (void)txn;
+    *data = strcmp(row_text(row, "state"), "published") == 0 && json_is_object(published)
+                ? json_incref(published)
+                : NULL;
+    return PROBLEM_OK;
+}
+
+#define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
+static const struct transition transitions[] = {
+    {"draft|published", "retire", "retired", KEEPER, .hook = no_live_api},
+};
+
+static const struct scope scopes[] = {
+    {ROLE_PROVIDER, BIND_ORGANISATION, "t.organisation_id = ?", "t.organisation_id = ?"},
+};
+
+const struct resource datasets_resource = {
+    .plural = "datasets",
+    .kind = "dataset",
+    .initial = "draft",
+    .attrs = attrs,
+    .n_attrs = COUNT(attrs),
+    .transitions = transitions,
+    .n_transitions = COUNT(transitions),
+    .scopes = scopes,
+    .n_scopes = COUNT(scopes),
+    .read_roles = KEEPER | ROLE_AUDITOR,
+    .create_roles = KEEPER,
+    .patch_roles = KEEPER,
+    .prepare = prepare,
+    .check = check,
+    .after = after,
+    .feed = feed,
+    .feed_kind = "dataset",
+};

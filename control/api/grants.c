@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The consent of whoever the data is about: who, which app, which API, what for, how long
+ * (EC-4.2.2b, BK-9.3.2a2). */
+#include "api/api.h"
+
+static const char *const terms[] = {"once", "period", "agreement", NULL};
+
+static const struct attr attrs[] = {
+    {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER | AF_REF_ANY, .ref = "apps"},
+    {"api_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apis"},
+    {"owner", ATTR_TEXT, AF_IMMUTABLE | AF_FILTER | AF_SORT, 1, 128},
+    {"purpose", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_LINES, 1, 1000},
+    {"term", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, 1, 20, .values = terms},
+    {"not_before", ATTR_TIME, AF_SORT},
+    {"expires_at", ATTR_TIME, AF_REQUIRED | AF_SORT},
+    {"fields", ATTR_JSON, 0, .check = api_check_paths},
+};
+
+static enum problem prepare(struct rest_call *c, struct change *ch)
+{
+    if (c->user.role == ROLE_OWNER) {
+        json_object_set_new(ch->row, "owner", json_string(c->user.subject));
+    }
+    if (!row_text(ch->row, "owner")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner", "this attribute is required");
+    }
+    if (api_ms(ch->row, "expires_at") <= c->now_ms) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at", "it lies in the past");
+    }
+    return PROBLEM_OK;
+}
+
+static enum problem check(struct rest_call *c, struct change *ch)
+{
+    json_t *app = NULL;
+    enum problem p = api_check_validity(c, ch->row);
+
+    if (p == PROBLEM_OK && ch->old && strcmp(row_text(ch->row, "state"), "active") != 0) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the grant is %s", row_text(ch->row, "state"));
+    }
+    if (p == PROBLEM_OK && !ch->old) {
+        p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
+    }
+    if (p == PROBLEM_OK && app && strcmp(row_text(app, "state"), "admitted") != 0) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id", "the app is not admitted");
+    }
+    json_decref(app);
+    return p == PROBLEM_OK ? api_check_named_fields(c, ch->txn, ch->row) : p;
+}
+
+static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                         json_t **data)
+{
+    (void)c;
+    (void)txn;
+    *data = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:O}", "app_id", row_text(row, "app_id"),
+                      "api_id", row_text(row, "api_id"), "owner", row_text(row, "owner"), "state",
+                      row_text(row, "state"), "term", row_text(row, "term"), "not_before",
+                      api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"),
+                      "fields", json_object_get(row, "fields"));
+    return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+}
+
+#define GIVER (ROLE_STAFF | ROLE_OWNER)
+static const struct transition transitions[] = {
+    {"active", "revoke", "revoked", GIVER},
+};
+
+static const struct scope scopes[] = {
+    {ROLE_OWNER, BIND_SUBJECT, "t.owner = ?", "t.owner = ?"},
+    {ROLE_DEVELOPER, BIND_ORGANISATION,
+     "t.app_id IN (SELECT id FROM apps WHERE organisation_id = ?)", "1 = 0"},
+    {ROLE_PROVIDER, BIND_ORGANISATION,
+     "t.api_id IN (SELECT id FROM apis WHERE organisation_id = ?)", "1 = 0"},
+};
+
+/* Only its owner changes a grant; an operator may end one, never widen it. */
+const struct resource grants_resource = {
+    .plural = "grants",
+    .kind = "grant",
+    .initial = "active",
+    .attrs = attrs,
+    .n_attrs = COUNT(attrs),
+    .transitions = transitions,
+    .n_transitions = COUNT(transitions),
+    .scopes = scopes,
+    .n_scopes = COUNT(scopes),
+    .read_roles = ROLE_ALL,
+    .create_roles = GIVER,
+    .patch_roles = ROLE_OWNER,
+    .prepare = prepare,
+    .check = check,
+    .feed = feed,
+    .feed_kind = "grant",
+};

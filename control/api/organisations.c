@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Organisations: the platform's operator, data holders, third-party providers (EC-4.2.1a). */
+#include "api/api.h"
+#include "id/idnum.h"
+
+static const char *const kinds[] = {"platform", "holder", "third_party", NULL};
+
+static enum problem check_uscc(struct rest_call *c, const char *where, const json_t *v)
+{
+    if (!idnum_is_uscc(slice_str(json_string_value(v)))) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, where,
+                         "not a unified social credit code: its check character does not fit");
+    }
+    return PROBLEM_OK;
+}
+
+static const struct attr attrs[] = {
+    {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 200},
+    {"kind", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER | AF_SORT, 1, 20, .values = kinds},
+    {"uscc", ATTR_TEXT, AF_FILTER, 1, 18, .check = check_uscc},
+    {"contact", ATTR_TEXT, AF_LINES, 0, 1000},
+    {"comment", ATTR_TEXT, AF_READ_ONLY},
+};
+
+static const struct transition transitions[] = {
+    {"applied", "approve", "active", ROLE_STAFF},
+    {"applied", "reject", "rejected", ROLE_STAFF},
+    {"active", "suspend", "suspended", ROLE_STAFF},
+    {"suspended", "resume", "active", ROLE_STAFF},
+    {"active|suspended", "close", "closed", ROLE_STAFF},
+};
+
+static const struct scope scopes[] = {
+    {ROLE_PROVIDER | ROLE_DEVELOPER | ROLE_OWNER, BIND_ORGANISATION, "t.id = ?", "1 = 0"},
+};
+
+static enum problem tell_app(struct rest_call *c, struct change *ch)
+{
+    return change_feed(c, ch->txn, ch->res, ch->row);
+}
+
+/* Only an active organisation's apps are served: their entries follow its state (EC-6.1.4.4a). */
+static enum problem after(struct rest_call *c, struct change *ch)
+{
+    if (!api_changed(ch->old, ch->row, "state")) {
+        return PROBLEM_OK;
+    }
+    return row_each(c, ch->txn, &apps_resource, "organisation_id", row_text(ch->row, "id"),
+                    tell_app);
+}
+
+const struct resource organisations_resource = {
+    .plural = "organisations",
+    .kind = "organisation",
+    .initial = "applied",
+    .attrs = attrs,
+    .n_attrs = COUNT(attrs),
+    .transitions = transitions,
+    .n_transitions = COUNT(transitions),
+    .scopes = scopes,
+    .n_scopes = COUNT(scopes),
+    .read_roles = ROLE_ALL,
+    .create_roles = ROLE_STAFF,
+    .patch_roles = ROLE_STAFF,
+    .after = after,
+};

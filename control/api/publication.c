@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A dataset and the APIs on it. Columns and names reach the nodes at a publication, all APIs of the
+ * dataset together, so that a public name always has its column. Levels reach them at once. */
+#include "api/api.h"
+
+#define LIVE_STATES "published deprecated offline"
+
+static bool live(const json_t *api)
+{
+    return strstr(LIVE_STATES, row_text(api, "state")) != NULL;
+}
+
+static json_t *published_columns(const json_t *dataset)
+{
+    json_t *out = json_array(), *f;
+    size_t i;
+
+    json_array_foreach(json_object_get(dataset, "fields"), i, f)
+    {
+        json_t *key = json_object_get(f, "key");
+        json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:o}", "name", row_text(f, "name"),
+                                             "column", row_text(f, "column"), "type",
+                                             row_text(f, "type"), "key",
+                                             key ? json_incref(key) : json_false()));
+    }
+    return out;
+}
+
+static json_t *snapshot(const json_t *dataset)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "source_id", row_text(dataset, "source_id"),
+                     "schema", row_text(dataset, "schema"), "table", row_text(dataset, "table"),
+                     "owner_column", row_text(dataset, "owner_column"), "columns",
+                     published_columns(dataset));
+}
+
+static enum problem store_fields(struct rest_call *c, struct store_txn *txn, const json_t *api,
+                                 json_t *fields, const char *action)
+{
+    if (json_equal(json_object_get(api, "fields"), fields)) {
+        json_decref(fields);
+        return PROBLEM_OK;
+    }
+    json_t *row = json_deep_copy(api);
+    json_object_set_new(row, "fields", fields);
+    enum problem p = change_store(c, txn, &apis_resource, api, row, action);
+    json_decref(row);
+    return p;
+}
+
+static enum problem collect(struct rest_call *c, struct change *ch)
+{
+    json_array_append(c->once, ch->row);
+    return PROBLEM_OK;
+}
+
+/* The visit of row_each has no context of its own: the list rides in c->once for the time of the
+ * walk. */
+static enum problem apis_of(struct rest_call *c, struct store_txn *txn, const char *dataset_id,
+                            json_t **apis)
+{
+    json_t *once = c->once;
+
+    c->once = *apis = json_array();
+    enum problem p = row_each(c, txn, &apis_resource, "dataset_id", dataset_id, collect);
+    c->once = once;
+    return p;
+}
+
+enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, const char *dataset_id,
+                                 const char *but_api)
+{
+    json_t *dataset = NULL, *apis = NULL, *api;
+    size_t i;
+    enum problem p = api_load(c, txn, &datasets_resource, dataset_id, &dataset);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    json_t *row = json_deep_copy(dataset);
+    json_object_set_new(row, "published", snapshot(dataset));
+    json_object_set_new(row, "state", json_string("published"));
+    if (!json_equal(row, dataset)) {
+        p = change_store(c, txn, &datasets_resource, dataset, row, "publish");
+    }
+    if (p == PROBLEM_OK) {
+        p = apis_of(c, txn, dataset_id, &apis);
+    }
+    json_array_foreach(apis, i, api)
+    {
+        if (p == PROBLEM_OK && live(api) && strcmp(row_text(api, "id"), but_api) != 0) {
+            p = store_fields(
+                c, txn, api,
+                fields_for_profile(row_text(api, "profile"), json_object_get(row, "fields")),
+                "refresh");
+        }
+    }
+    json_decref(apis);
+    json_decref(row);
+    json_decref(dataset);
+    return p;
+}
+
+static const json_t *find(const json_t *list, const char *member, const char *value)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        if (strcmp(row_text(item, member), value) == 0) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+/* Level and mask of each field by the column it had at publication. A column that is gone has no
+ * level any more and is dropped by the decision. */
+static json_t *relevelled(const json_t *api, const json_t *dataset)
+{
+    json_t *fields = json_deep_copy(json_object_get(api, "fields")), *f;
+    const json_t *columns = json_object_get(json_object_get(dataset, "published"), "columns");
+    json_t *envelope = fields_for_profile(row_text(api, "profile"), NULL);
+    size_t i;
+
+    json_array_foreach(fields, i, f)
+    {
+        if (find(envelope, "path", row_text(f, "path"))) {
+            continue;
+        }
+        const json_t *column = find(columns, "name", row_text(f, "name"));
+        const json_t *now =
+            column ? find(json_object_get(dataset, "fields"), "column", row_text(column, "column"))
+                   : NULL;
+        json_t *level = json_object_get(now, "level");
+        json_object_set_new(f, "level", level ? json_incref(level) : json_integer(0));
+        json_object_set_new(f, "mask", json_string(now ? row_text(now, "mask") : ""));
+    }
+    json_decref(envelope);
+    return fields;
+}
+
+enum problem publication_levels(struct rest_call *c, struct store_txn *txn, const json_t *dataset)
+{
+    json_t *apis = NULL, *api;
+    size_t i;
+    enum problem p = apis_of(c, txn, row_text(dataset, "id"), &apis);
+
+    json_array_foreach(apis, i, api)
+    {
+        if (p == PROBLEM_OK && live(api)) {
+            p = store_fields(c, txn, api, relevelled(api, dataset), "classify");
+        }
+    }
+    json_decref(apis);
+    return p;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/api.h"
+
+const struct resource *const resources[] = {
+    &organisations_resource, &users_resource,         &apps_resource,
+    &credentials_resource,   &sources_resource,       &datasets_resource,
+    &apis_resource,          &subscriptions_resource, &grants_resource,
+};
+const size_t resources_n = COUNT(resources);
+
+const struct resource *resource_by_plural(const char *plural)
+{
+    for (size_t i = 0; i < resources_n; i++) {
+        if (strcmp(resources[i]->plural, plural) == 0) {
+            return resources[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An app's permission to call an API, applied for and approved (BK-9.2.1a2-4, EC-4.2.1c3). */
+#include "api/api.h"
+
+static const struct attr attrs[] = {
+    {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apps"},
+    {"api_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apis"},
+    {"purpose", ATTR_TEXT, AF_REQUIRED | AF_LINES, 1, 1000},
+    {"max_level", ATTR_INT, AF_REQUIRED | AF_SORT, 1, 3},
+    {"fields", ATTR_JSON, 0, .check = api_check_paths},
+    {"not_before", ATTR_TIME, AF_SORT},
+    {"expires_at", ATTR_TIME, AF_SORT},
+    {"comment", ATTR_TEXT, AF_READ_ONLY},
+};
+
+static enum problem check_states(struct rest_call *c, struct change *ch)
+{
+    json_t *app = NULL, *api = NULL;
+    enum problem p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
+
+    if (p == PROBLEM_OK && strcmp(row_text(app, "state"), "withdrawn") == 0) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id", "the app is withdrawn");
+    }
+    if (p == PROBLEM_OK) {
+        p = api_load(c, ch->txn, &apis_resource, row_text(ch->row, "api_id"), &api);
+    }
+    const char *state = row_text(api, "state");
+    if (p == PROBLEM_OK && strcmp(state, "published") != 0 && strcmp(state, "deprecated") != 0) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/api_id", "the API is %s", state);
+    }
+    json_decref(app);
+    json_decref(api);
+    return p;
+}
+
+/* What an operator approved is not the applicant's to widen. */
+static enum problem check(struct rest_call *c, struct change *ch)
+{
+    const char *state = row_text(ch->row, "state");
+    bool open = strcmp(state, "applied") == 0 || strcmp(state, "returned") == 0;
+
+    if (ch->old && !open && !(c->user.role & ROLE_STAFF)) {
+        return rest_fail(c, PROBLEM_STATE_CONFLICT, "",
+                         "the subscription is %s; an operator changes it now", state);
+    }
+    enum problem p = ch->old ? PROBLEM_OK : check_states(c, ch);
+    if (p == PROBLEM_OK) {
+        p = api_check_validity(c, ch->row);
+    }
+    return p == PROBLEM_OK ? api_check_named_fields(c, ch->txn, ch->row) : p;
+}
+
+static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                         json_t **data)
+{
+    const char *state = row_text(row, "state");
+
+    (void)c;
+    (void)txn;
+    *data = NULL;
+    if (strcmp(state, "cancelled") == 0) {
+        return PROBLEM_OK;
+    }
+    *data = json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:O}", "app_id", row_text(row, "app_id"),
+                      "api_id", row_text(row, "api_id"), "state",
+                      strcmp(state, "approved") == 0 ? "active" : "inactive", "max_level",
+                      json_object_get(row, "max_level"), "not_before",
+                      api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"),
+                      "fields", json_object_get(row, "fields"));
+    return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+}
+
+#define APPLICANT (ROLE_STAFF | ROLE_DEVELOPER)
+static const struct transition transitions[] = {
+    {"applied", "approve", "approved", ROLE_STAFF},
+    {"approved", "suspend", "suspended", ROLE_STAFF},
+    {"suspended", "resume", "approved", ROLE_STAFF},
+    {"applied", "return", "returned", ROLE_STAFF, .body_text = "comment"},
+    {"returned", "apply", "applied", APPLICANT},
+    {"applied|returned|approved|suspended", "cancel", "cancelled", APPLICANT},
+};
+
+#define OWN_APP "t.app_id IN (SELECT id FROM apps WHERE organisation_id = ?)"
+#define OWN_API "t.api_id IN (SELECT id FROM apis WHERE organisation_id = ?)"
+static const struct scope scopes[] = {
+    {ROLE_DEVELOPER, BIND_ORGANISATION, OWN_APP, OWN_APP},
+    {ROLE_PROVIDER, BIND_ORGANISATION, OWN_API, "1 = 0"},
+};
+
+const struct resource subscriptions_resource = {
+    .plural = "subscriptions",
+    .kind = "subscription",
+    .initial = "applied",
+    .attrs = attrs,
+    .n_attrs = COUNT(attrs),
+    .transitions = transitions,
+    .n_transitions = COUNT(transitions),
+    .scopes = scopes,
+    .n_scopes = COUNT(scopes),
+    .read_roles = ROLE_ALL,
+    .create_roles = APPLICANT,
+    .patch_roles = APPLICANT,
+    .check = check,
+    .feed = feed,
+    .feed_kind = "subscription",
+};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every part of the control plane shares: the store, the keys, the feed's bell. Made once at
+ * start; all but the bell is constant afterwards. */
+#pragma once
+#include <jansson.h>
+#include <pthread.h>
+
+#include "control.h"
+#include "crypto/crypto.h"
+#include "store/store.h"
+
+#define CONTROL_FEED_KEEP 100000u
+
+struct control {
+    const struct control_config *cfg;
+    struct store *store;
+    uint8_t
+        store_secret[CRYPTO_KEY_LEN]; /* seals secrets at rest: "store.secret" of keys/master.key */
+    uint8_t feed_secret[CRYPTO_KEY_LEN]; /* seals them for nodes: "feed.secret" of keys/link.key */
+    uint8_t link_call[CRYPTO_KEY_LEN];   /* signs calls to the data service: "link.call" of
+                                            keys/link.key */
+    char epoch[33];                      /* the store's birth, hex */
+    char *openapi;                       /* text served at /api/v1/openapi.yaml; NULL: none */
+    uint64_t feed_keep;
+
+    /* Rung after each commit that wrote feed entries; long polls wait on it. */
+    pthread_mutex_t bell_lock;
+    pthread_cond_t bell; /* CLOCK_MONOTONIC */
+    uint64_t rings;
+    bool stopping;
+};
+
+/* Opens the store, makes missing keys and certificates, creates the administrator of a new store. A
+ * sentence on stderr and false on failure. */
+bool control_open(struct control *ctl, const struct control_config *cfg)
+    __attribute__((warn_unused_result));
+void control_close(struct control *ctl); /* wipes keys */
+void control_ring(struct control *ctl);

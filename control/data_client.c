@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data_client.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "link/link.h"
+
+#define ANSWER_MAX (8u << 20) /* bytes */
+
+struct answer {
+    struct buf body;
+    CURL *curl;
+    struct curl_slist *headers;
+    char *request;
+};
+
+static size_t take(char *p, size_t size, size_t n, void *ctx)
+{
+    struct answer *a = ctx;
+
+    if (a->body.n + size * n > ANSWER_MAX) {
+        return 0;
+    }
+    buf_add(&a->body, p, size * n);
+    return a->body.failed ? 0 : size * n;
+}
+
+static char *request_body(struct rest_call *c, const json_t *source, const char *schema,
+                          const char *table)
+{
+    const char *id = row_text(source, "id");
+    json_t *sealed = api_reseal(c->ctl, id, row_text(source, "connection_sealed"));
+    json_t *body = sealed ? json_pack("{s:s, s:o}", "id", id, "connection_sealed", sealed) : NULL;
+
+    if (!body) {
+        return NULL;
+    }
+    if (schema) {
+        json_object_set_new(body, "schema", json_string(schema));
+    }
+    if (table) {
+        json_object_set_new(body, "table", json_string(table));
+    }
+    char *text = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    return text;
+}
+
+/* Nobody's call but ours: nil ids, no fields; bound to this method and target. */
+static bool add_headers(struct rest_call *c, struct answer *a, const char *target)
+{
+    struct link_call call = {.issued_ms = clock_wall_ms(), .owner = SLICE("")};
+    char text[LINK_TEXT_MAX], header[LINK_TEXT_MAX + sizeof LINK_HEADER + 4];
+    struct crypto_hmac *key = crypto_hmac_new(CRYPTO_SM3, c->ctl->link_call, CRYPTO_KEY_LEN);
+
+    if (!uuid_parse(&call.txn, c->resp->transaction, strlen(c->resp->transaction))) {
+        uuid_new(&call.txn);
+    }
+    size_t n = link_encode(&call, key, SLICE("POST"), slice_str(target), text);
+    crypto_hmac_free(&key);
+    snprintf(header, sizeof header, "%s: %.*s", LINK_HEADER, (int)n, text);
+    a->headers = curl_slist_append(NULL, header);
+    return a->headers && curl_slist_append(a->headers, "Content-Type: application/json");
+}
+
+static bool send_request(struct rest_call *c, struct answer *a, const char *target)
+{
+    char url[128];
+
+    snprintf(url, sizeof url, "http://data%s", target);
+    a->curl = curl_easy_init();
+    if (!a->curl || !a->request || !c->ctl->cfg->data_socket || !add_headers(c, a, target)) {
+        return false;
+    }
+    curl_easy_setopt(a->curl, CURLOPT_UNIX_SOCKET_PATH, c->ctl->cfg->data_socket);
+    curl_easy_setopt(a->curl, CURLOPT_URL, url);
+    curl_easy_setopt(a->curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(a->curl, CURLOPT_HTTPHEADER, a->headers);
+    curl_easy_setopt(a->curl, CURLOPT_POSTFIELDS, a->request);
+    curl_easy_setopt(a->curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(a->curl, CURLOPT_WRITEDATA, a);
+    curl_easy_setopt(a->curl, CURLOPT_TIMEOUT_MS, (long)DATA_CLIENT_TIMEOUT_MS);
+    curl_easy_setopt(a->curl, CURLOPT_NOSIGNAL, 1L);
+    return curl_easy_perform(a->curl) == CURLE_OK;
+}
+
+static enum problem read_answer(struct rest_call *c, struct answer *a, json_t **answer)
+{
+    long status = 0;
+    json_t *json = json_loadb(a->body.p ? a->body.p : "", a->body.n, 0, NULL);
+
+    curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200 && json_is_object(json)) {
+        *answer = json;
+        return PROBLEM_OK;
+    }
+    enum problem p = problem_by_code(slice_str(row_text(json, "code")));
+    if (p == PROBLEM_OK || p == PROBLEM_COUNT) {
+        p = PROBLEM_SOURCE_UNAVAILABLE;
+    }
+    rest_fail(c, p, "", "%.250s", row_text(json, "detail"));
+    json_decref(json);
+    return p;
+}
+
+enum problem data_client_call(struct rest_call *c, const char *operation, const json_t *source,
+                              const char *schema, const char *table, json_t **answer)
+{
+    struct answer a = {.request = request_body(c, source, schema, table)};
+    char target[64];
+
+    *answer = NULL;
+    buf_init(&a.body);
+    snprintf(target, sizeof target, "/internal/v1/sources/%s", operation);
+    enum problem p = send_request(c, &a, target) ? read_answer(c, &a, answer)
+                                                 : rest_fail(c, PROBLEM_SOURCE_UNAVAILABLE, "",
+                                                             "the data service does not answer");
+    if (a.request) {
+        crypto_wipe(a.request, strlen(a.request));
+    }
+    free(a.request);
+    curl_slist_free_all(a.headers);
+    curl_easy_cleanup(a.curl);
+    buf_fini(&a.body);
+    return p;
+}

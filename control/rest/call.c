@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "rest/rest.h"
+
+#define PREFIX "/api/v1/"
+
+static const struct {
+    enum rest_role role;
+    const char *name;
+} roles[] = {
+    {ROLE_ADMIN, "admin"},         {ROLE_OPERATOR, "operator"}, {ROLE_PROVIDER, "provider"},
+    {ROLE_DEVELOPER, "developer"}, {ROLE_OWNER, "owner"},       {ROLE_AUDITOR, "auditor"},
+};
+
+const char *rest_role_name(enum rest_role role)
+{
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        if (roles[i].role == role) {
+            return roles[i].name;
+        }
+    }
+    return "nobody";
+}
+
+enum rest_role rest_role_by_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        if (strcmp(roles[i].name, name) == 0) {
+            return roles[i].role;
+        }
+    }
+    return 0;
+}
+
+void rest_response_init(struct rest_response *resp)
+{
+    *resp = (struct rest_response){.content_type = "application/json"};
+    buf_init(&resp->body);
+}
+
+void rest_response_fini(struct rest_response *resp)
+{
+    buf_wipe(&resp->body);
+}
+
+enum problem rest_fail(struct rest_call *c, enum problem p, const char *where, const char *format,
+                       ...)
+{
+    va_list args;
+
+    snprintf(c->where, sizeof c->where, "%s", where ? where : "");
+    va_start(args, format);
+    vsnprintf(c->detail, sizeof c->detail, format, args);
+    va_end(args);
+    return p;
+}
+
+enum problem rest_store_problem(struct rest_call *c, enum store_err err)
+{
+    switch (err) {
+    case STORE_OK:
+        return PROBLEM_OK;
+    case STORE_EEXISTS:
+        return PROBLEM_ALREADY_EXISTS;
+    case STORE_EREF:
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "", "it refers to a resource that is not there");
+    case STORE_EFULL:
+        return PROBLEM_STORAGE_FULL;
+    case STORE_EIO:
+    case STORE_ENEWER:
+        break;
+    }
+    return PROBLEM_INTERNAL;
+}
+
+const char *rest_query(const struct rest_call *c, const char *key)
+{
+    for (size_t i = 0; i < c->req->n_query; i++) {
+        if (strcmp(c->req->query[i].key, key) == 0) {
+            return c->req->query[i].value;
+        }
+    }
+    return NULL;
+}
+
+enum problem rest_answer(struct rest_call *c, unsigned status, json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    json_decref(json);
+    if (!text) {
+        return PROBLEM_INTERNAL;
+    }
+    size_t n = strlen(text);
+    buf_add(&c->resp->body, text, n);
+    crypto_wipe(text, n);
+    free(text);
+    c->resp->status = status;
+    return c->resp->body.failed ? PROBLEM_INTERNAL : PROBLEM_OK;
+}
+
+enum problem rest_body_members(struct rest_call *c, const char *const *allowed)
+{
+    const char *key;
+    json_t *value;
+    char where[80];
+
+    if (!c->body) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "a JSON object is needed");
+    }
+    json_object_foreach(c->body, key, value)
+    {
+        size_t i = 0;
+        while (allowed[i] && strcmp(allowed[i], key) != 0) {
+            i++;
+        }
+        if (!allowed[i]) {
+            snprintf(where, sizeof where, "/%.60s", key);
+            return rest_fail(c, PROBLEM_FIELD_INVALID, where, "there is no such member");
+        }
+    }
+    return PROBLEM_OK;
+}
+
+const char *rest_body_text(struct rest_call *c, const char *name, size_t max_bytes, enum problem *p)
+{
+    const json_t *v = json_object_get(c->body, name);
+    char where[80];
+
+    snprintf(where, sizeof where, "/%s", name);
+    if (!json_is_string(v) || json_string_length(v) == 0) {
+        *p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "a text is needed");
+        return NULL;
+    }
+    if (json_string_length(v) > max_bytes) {
+        *p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "at most %zu bytes", max_bytes);
+        return NULL;
+    }
+    return json_string_value(v);
+}
+
+enum problem rest_begin(struct rest_call *c, enum store_mode mode, struct store_txn **txn)
+{
+    return rest_store_problem(c, store_begin(c->ctl->store, mode, txn));
+}
+
+enum problem rest_finish(struct rest_call *c, struct store_txn **txn, enum problem p)
+{
+    if (p != PROBLEM_OK) {
+        store_rollback(txn);
+        return p;
+    }
+    p = rest_store_problem(c, store_commit(txn));
+    if (p == PROBLEM_OK && c->rang) {
+        control_ring(c->ctl);
+    }
+    return p;
+}
+
+/* Parsing ------------------------------------------------------------------------------------- */
+static bool deep(const json_t *v, unsigned left)
+{
+    const char *key;
+    json_t *child;
+    size_t i;
+
+    if (!json_is_object(v) && !json_is_array(v)) {
+        return false;
+    }
+    if (left == 0) {
+        return true;
+    }
+    json_object_foreach((json_t *)v, key, child)
+    {
+        if (deep(child, left - 1)) {
+            return true;
+        }
+    }
+    json_array_foreach(v, i, child)
+    {
+        if (deep(child, left - 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum problem read_body(struct rest_call *c)
+{
+    json_error_t error;
+
+    if (c->req->body.n > REST_BODY_MAX) {
+        return rest_fail(c, PROBLEM_BODY_TOO_LARGE, "", "at most %u bytes", REST_BODY_MAX);
+    }
+    if (c->req->body.n == 0) {
+        return PROBLEM_OK;
+    }
+    if (!utf8_valid(c->req->body)) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "not valid UTF-8");
+    }
+    c->body = json_loadb(c->req->body.p, c->req->body.n, JSON_REJECT_DUPLICATES, &error);
+    if (!c->body) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "line %d, column %d: not JSON", error.line,
+                         error.column);
+    }
+    if (!json_is_object(c->body)) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "a JSON object is needed");
+    }
+    if (deep(c->body, REST_DEPTH_MAX)) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "nested deeper than %d levels",
+                         REST_DEPTH_MAX);
+    }
+    return PROBLEM_OK;
+}
+
+static enum problem check_query(struct rest_call *c)
+{
+    if (c->req->n_query >= REST_QUERY_MAX) {
+        return rest_fail(c, PROBLEM_QUERY_TOO_LARGE, "", "fewer than %d parameters",
+                         REST_QUERY_MAX);
+    }
+    for (size_t i = 0; i < c->req->n_query; i++) {
+        struct slice key = slice_str(c->req->query[i].key),
+                     value = slice_str(c->req->query[i].value);
+        if (!utf8_valid(key) || !utf8_valid(value)) {
+            return rest_fail(c, PROBLEM_QUERY_MALFORMED, "", "not valid UTF-8");
+        }
+        if (value.n > REST_TEXT_MAX) {
+            return rest_fail(c, PROBLEM_QUERY_TOO_LARGE, "", "a value has at most %d bytes",
+                             REST_TEXT_MAX);
+        }
+    }
+    return PROBLEM_OK;
+}
+
+/* Splits the path behind the prefix into segments; false: not a path of ours. */
+static bool split(struct rest_call *c)
+{
+    size_t n = strlen(c->req->path);
+
+    if (n >= sizeof c->path || strncmp(c->req->path, PREFIX, sizeof PREFIX - 1) != 0 ||
+        !utf8_valid(slice_str(c->req->path))) {
+        return false;
+    }
+    memcpy(c->path, c->req->path, n + 1);
+    char *at = c->path + sizeof PREFIX - 1;
+    while (at) {
+        char *slash = strchr(at, '/');
+        if (slash) {
+            *slash = '\0';
+        }
+        if (*at == '\0' || c->n_segments == REST_SEGMENTS_MAX) {
+            return false;
+        }
+        c->segment[c->n_segments++] = at;
+        at = slash ? slash + 1 : NULL;
+    }
+    return true;
+}
+
+static bool matches(const struct rest_call *c, const char *pattern)
+{
+    for (size_t i = 0; i < c->n_segments; i++) {
+        size_t n = strcspn(pattern, "/");
+        bool any = n == 1 && *pattern == '*';
+        if (!any && (strlen(c->segment[i]) != n || memcmp(c->segment[i], pattern, n) != 0)) {
+            return false;
+        }
+        pattern += n;
+        if (*pattern == '\0') {
+            return i + 1 == c->n_segments;
+        }
+        pattern++;
+    }
+    return false;
+}
+
+static enum problem find_route(struct rest_call *c, const struct rest_route **route)
+{
+    bool path_known = false;
+
+    for (size_t i = 0; i < rest_routes_n; i++) {
+        if (!matches(c, rest_routes[i].pattern)) {
+            continue;
+        }
+        path_known = true;
+        if (strcmp(rest_routes[i].method, c->req->method) == 0) {
+            *route = &rest_routes[i];
+            return PROBLEM_OK;
+        }
+    }
+    return path_known ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND;
+}
+
+static enum problem run(struct rest_call *c)
+{
+    const struct rest_route *route = NULL;
+    enum problem p = split(c) ? find_route(c, &route) : PROBLEM_NOT_FOUND;
+
+    if (p == PROBLEM_OK && !(route->flags & ROUTE_OPEN)) {
+        p = rest_authenticate(c);
+    }
+    if (p == PROBLEM_OK && c->user.must_change_password &&
+        !(route->flags & (ROUTE_ONE_TIME | ROUTE_OPEN))) {
+        p = PROBLEM_PASSWORD_CHANGE_REQUIRED;
+    }
+    if (p == PROBLEM_OK) {
+        p = check_query(c);
+    }
+    if (p == PROBLEM_OK) {
+        p = read_body(c);
+    }
+    return p == PROBLEM_OK ? route->handler(c) : p;
+}
+
+static void render_problem(struct rest_call *c, enum problem p)
+{
+    char text[PROBLEM_RENDER_MAX];
+    size_t n = problem_render(p, c->zh, slice_str(c->detail), slice_str(c->where),
+                              slice_str(c->resp->transaction), text);
+
+    buf_wipe(&c->resp->body);
+    buf_init(&c->resp->body);
+    buf_add(&c->resp->body, text, n);
+    c->resp->status = problem_row(p)->status;
+    c->resp->content_type = "application/problem+json";
+    c->resp->etag[0] = '\0';
+    c->resp->location[0] = '\0';
+}
+
+/* A body may hold a password or a connection string. */
+static void wipe_strings(json_t *v)
+{
+    const char *key;
+    json_t *child;
+
+    json_object_foreach(v, key, child)
+    {
+        if (json_is_string(child)) {
+            crypto_wipe((char *)json_string_value(child), json_string_length(child));
+        }
+    }
+}
+
+void rest_dispatch(struct control *ctl, const struct rest_request *req, struct rest_response *resp)
+{
+    struct rest_call c = {.ctl = ctl, .req = req, .resp = resp, .now_ms = clock_wall_ms()};
+    struct uuid txn;
+
+    uuid_new(&txn);
+    uuid_format(&txn, resp->transaction);
+    c.zh = req->accept_language && problem_prefers_zh(slice_str(req->accept_language));
+    enum problem p = run(&c);
+    if (p != PROBLEM_OK) {
+        render_problem(&c, p);
+    }
+    if (json_is_object(c.body)) {
+        wipe_strings(c.body);
+    }
+    json_decref(c.body);
+    json_decref(c.once);
+}

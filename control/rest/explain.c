@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why a call would be allowed, refused, masked: the decision the gateway takes, from the store. */
+#include "policy/policy.h"
+
+#include <stdlib.h>
+
+#include "api/api.h"
+
+struct facts {
+    json_t *api, *app, *credential, *subscription, *grant;
+    struct policy_api p_api;
+    struct policy_app p_app;
+    struct policy_credential p_credential;
+    struct policy_subscription p_subscription;
+    struct policy_grant p_grant;
+    struct policy_field fields[POLICY_FIELDS_MAX];
+};
+
+struct word {
+    const char *text;
+    uint8_t value;
+};
+static const struct word words[] = {
+    {"published", POLICY_API_PUBLISHED},
+    {"deprecated", POLICY_API_DEPRECATED},
+    {"offline", POLICY_API_OFFLINE},
+    {"dataset", POLICY_DATASET},
+    {"http", POLICY_HTTP},
+    {"A1", POLICY_A1},
+    {"A2", POLICY_A2},
+    {"subscription", POLICY_SUBSCRIPTION},
+    {"registered", POLICY_REGISTERED},
+    {"general", POLICY_GENERAL},
+    {"monitored", POLICY_MONITORED},
+    {"controlled", POLICY_CONTROLLED},
+    {"hmac-sm3", POLICY_HMAC_SM3},
+    {"hmac-sha256", POLICY_HMAC_SHA256},
+    {"once", POLICY_ONCE},
+    {"period", POLICY_PERIOD},
+    {"agreement", POLICY_AGREEMENT},
+    {"active", POLICY_ACTIVE},
+    {"revoked", POLICY_REVOKED},
+    {"approved", POLICY_ACTIVE},
+};
+static const struct word methods[] = {
+    {"GET", POLICY_GET}, {"HEAD", POLICY_HEAD},   {"POST", POLICY_POST},
+    {"PUT", POLICY_PUT}, {"PATCH", POLICY_PATCH}, {"DELETE", POLICY_DELETE},
+};
+
+static uint8_t lookup(const struct word *list, size_t n, const char *text)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(list[i].text, text) == 0) {
+            return list[i].value;
+        }
+    }
+    return 0;
+}
+
+static uint8_t word(const json_t *row, const char *member)
+{
+    return lookup(words, COUNT(words), row_text(row, member));
+}
+
+static struct uuid uuid_of(const json_t *row, const char *member)
+{
+    struct uuid id = {{0}};
+    const char *text = row_text(row, member);
+
+    if (!uuid_parse(&id, text, strlen(text))) {
+        return (struct uuid){{0}}; /* nil: no id */
+    }
+    return id;
+}
+
+/* One row by SQL that starts at " WHERE"; NULL *row: none. */
+static enum problem find_row(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                             const char *where, const struct store_value *v, size_t n, json_t **row)
+{
+    struct store_rows *rows = NULL;
+    struct buf sql;
+
+    buf_init(&sql);
+    buf_adds(&sql, "SELECT ");
+    row_columns(res, &sql);
+    buf_addf(&sql, " FROM %s%s LIMIT 1", res->plural, where);
+    buf_addc(&sql, '\0');
+    enum store_err err = sql.failed ? STORE_EIO : store_query(txn, sql.p, v, n, &rows);
+    if (err == STORE_OK && store_next(rows)) {
+        *row = row_read(res, rows);
+    }
+    if (err == STORE_OK) {
+        err = store_rows_end(&rows);
+    }
+    buf_fini(&sql);
+    return rest_store_problem(c, err);
+}
+
+static enum problem named(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                          const char *parameter, json_t **row)
+{
+    char where[40] = "/";
+    const char *id = rest_query(c, parameter);
+
+    strncat(where, parameter, sizeof where - 2);
+    if (!id) {
+        return rest_fail(c, PROBLEM_PARAMETER_MISSING, where, "the id of one of the %s is needed",
+                         res->plural);
+    }
+    enum problem p = row_load(c, txn, res, id, true, row);
+    return p == PROBLEM_OK && !*row
+               ? rest_fail(c, PROBLEM_NOT_FOUND, where, "no such one among the %s", res->plural)
+               : p;
+}
+
+static enum problem load(struct rest_call *c, struct store_txn *txn, struct facts *f)
+{
+    const char *grant = rest_query(c, "grant"), *owner = rest_query(c, "owner");
+    enum problem p = named(c, txn, &apps_resource, "app", &f->app);
+
+    if (p == PROBLEM_OK) {
+        p = named(c, txn, &apis_resource, "api", &f->api);
+    }
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    const struct store_value v[] = {store_text(row_text(f->app, "id")),
+                                    store_text(row_text(f->api, "id")), store_text(owner)};
+    p = find_row(c, txn, &credentials_resource,
+                 " WHERE app_id = ? ORDER BY state = 'active' DESC, expires_at DESC", v, 1,
+                 &f->credential);
+    if (p == PROBLEM_OK) {
+        p = find_row(c, txn, &subscriptions_resource,
+                     " WHERE app_id = ? AND api_id = ? AND state <> 'cancelled'", v, 2,
+                     &f->subscription);
+    }
+    if (p == PROBLEM_OK && grant) {
+        p = row_load(c, txn, &grants_resource, grant, true, &f->grant);
+    } else if (p == PROBLEM_OK && owner) {
+        p = find_row(c, txn, &grants_resource,
+                     " WHERE app_id = ? AND api_id = ? AND owner = ? ORDER BY state = 'active' "
+                     "DESC, expires_at DESC",
+                     v, 3, &f->grant);
+    }
+    return p;
+}
+
+static enum problem org_active(struct rest_call *c, struct store_txn *txn, const json_t *app,
+                               bool *active)
+{
+    json_t *org = NULL;
+    enum problem p =
+        api_load(c, txn, &organisations_resource, row_text(app, "organisation_id"), &org);
+
+    *active = p == PROBLEM_OK && strcmp(row_text(org, "state"), "active") == 0 &&
+              strcmp(row_text(app, "state"), "admitted") == 0;
+    json_decref(org);
+    return p;
+}
+
+static void fill_api(struct facts *f)
+{
+    json_t *field, *method;
+    size_t i, n = 0;
+
+    json_array_foreach(json_object_get(f->api, "fields"), i, field)
+    {
+        if (n == POLICY_FIELDS_MAX) {
+            break;
+        }
+        struct policy_field *to = &f->fields[n++];
+        *to = (struct policy_field){
+            .path = slice_str(row_text(field, "path")),
+            .level = (uint8_t)json_integer_value(json_object_get(field, "level"))};
+        const char *mask = row_text(field, "mask");
+        if (mask[0] && mask_parse(&to->mask, slice_str(mask)) != MASK_OK) {
+            to->mask = (struct mask_spec){0}; /* no rule: dropped */
+        }
+    }
+    f->p_api =
+        (struct policy_api){.id = uuid_of(f->api, "id"),
+                            .state = word(f->api, "state"),
+                            .kind = word(f->api, "kind"),
+                            .class_ = word(f->api, "class"),
+                            .access = word(f->api, "access"),
+                            .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
+                            .sunset_ms = api_ms(f->api, "sunset_at"),
+                            .n_fields = (uint32_t)n,
+                            .fields = f->fields};
+    json_array_foreach(json_object_get(f->api, "methods"), i, method)
+    {
+        f->p_api.methods |= lookup(methods, COUNT(methods), json_string_value(method));
+    }
+}
+
+/* true: all fields. */
+static bool fill_allowed(const struct facts *f, const json_t *row,
+                         uint64_t allowed[static POLICY_FIELD_WORDS])
+{
+    json_t *named_fields = json_object_get(row, "fields"), *path;
+    size_t i;
+
+    if (!json_is_array(named_fields)) {
+        return true;
+    }
+    json_array_foreach(named_fields, i, path)
+    {
+        for (uint32_t k = 0; k < f->p_api.n_fields; k++) {
+            if (slice_eq(f->fields[k].path, slice_str(json_string_value(path)))) {
+                allowed[k / 64] |= 1ull << (k % 64);
+            }
+        }
+    }
+    return false;
+}
+
+static void fill_rest(struct facts *f, bool active)
+{
+    f->p_app = (struct policy_app){.id = uuid_of(f->app, "id"),
+                                   .state = active ? POLICY_ACTIVE : POLICY_INACTIVE,
+                                   .environment = word(f->app, "environment")};
+    if (f->credential) {
+        f->p_credential =
+            (struct policy_credential){.id = uuid_of(f->credential, "id"),
+                                       .app = uuid_of(f->credential, "app_id"),
+                                       .state = word(f->credential, "state"),
+                                       .alg = word(f->credential, "algorithm"),
+                                       .not_before_ms = api_ms(f->credential, "not_before"),
+                                       .expires_ms = api_ms(f->credential, "expires_at")};
+    }
+    if (f->subscription) {
+        f->p_subscription.state = word(f->subscription, "state");
+        f->p_subscription.max_level =
+            (uint8_t)json_integer_value(json_object_get(f->subscription, "max_level"));
+        f->p_subscription.not_before_ms = api_ms(f->subscription, "not_before");
+        f->p_subscription.expires_ms = api_ms(f->subscription, "expires_at");
+        f->p_subscription.all_fields = fill_allowed(f, f->subscription, f->p_subscription.allowed);
+    }
+    if (f->grant) {
+        f->p_grant = (struct policy_grant){.id = uuid_of(f->grant, "id"),
+                                           .app = uuid_of(f->grant, "app_id"),
+                                           .api = uuid_of(f->grant, "api_id"),
+                                           .owner = slice_str(row_text(f->grant, "owner")),
+                                           .state = word(f->grant, "state"),
+                                           .term = word(f->grant, "term"),
+                                           .not_before_ms = api_ms(f->grant, "not_before"),
+                                           .expires_ms = api_ms(f->grant, "expires_at")};
+        f->p_grant.all_fields = fill_allowed(f, f->grant, f->p_grant.allowed);
+    }
+}
+
+static json_t *render(const struct rest_call *c, const struct facts *f,
+                      const struct policy_verdict *v)
+{
+    static const char *const outcomes[] = {"drop", "keep", "mask"};
+    const struct problem_row *reason = problem_row(v->reason);
+    json_t *fields = json_array();
+
+    for (uint32_t i = 0; i < v->n_fields && i < f->p_api.n_fields; i++) {
+        char mask[MASK_SPEC_TEXT_MAX] = "";
+        if (f->fields[i].mask.rule != MASK_NONE) {
+            mask_format(&f->fields[i].mask, mask);
+        }
+        json_array_append_new(fields,
+                              json_pack("{s:s, s:i, s:s, s:s, s:s, s:s}", "path",
+                                        f->fields[i].path.p, "level", (int)f->fields[i].level,
+                                        "outcome", outcomes[v->outcome[i] % COUNT(outcomes)],
+                                        "mask", mask, "why", policy_why_text(v->why[i], c->zh),
+                                        "clauses", policy_why_clauses(v->why[i])));
+    }
+    return json_pack("{s:b, s:s, s:s, s:s, s:o}", "allowed", v->reason == PROBLEM_OK, "code",
+                     reason->code, "title", c->zh ? reason->title_zh : reason->title_en, "clauses",
+                     reason->clauses, "fields", fields);
+}
+
+static enum problem decide(struct rest_call *c, struct facts *f, bool active)
+{
+    const char *method = rest_query(c, "method");
+    struct policy_verdict *v = malloc(sizeof *v);
+
+    if (!v) {
+        return PROBLEM_INTERNAL;
+    }
+    fill_api(f);
+    fill_rest(f, active);
+    bool unpublished = f->p_api.state == 0; /* the gateway has no such API */
+    const struct policy_call call = {.api = unpublished ? NULL : &f->p_api,
+                                     .app = &f->p_app,
+                                     .credential = f->credential ? &f->p_credential : NULL,
+                                     .subscription = f->subscription ? &f->p_subscription : NULL,
+                                     .grant = f->grant ? &f->p_grant : NULL,
+                                     .grant_named = rest_query(c, "grant") != NULL,
+                                     .method =
+                                         lookup(methods, COUNT(methods), method ? method : "GET"),
+                                     .now_ms = c->now_ms};
+    policy_decide(&call, v);
+    enum problem p = rest_answer(c, 200, render(c, f, v));
+    free(v);
+    return p;
+}
+
+static enum problem check_parameters(struct rest_call *c)
+{
+    static const char *const known[] = {"app", "api", "owner", "grant", "method"};
+
+    for (size_t i = 0; i < c->req->n_query; i++) {
+        size_t k = 0;
+        while (k < COUNT(known) && strcmp(known[k], c->req->query[i].key) != 0) {
+            k++;
+        }
+        if (k == COUNT(known)) {
+            return rest_fail(c, PROBLEM_QUERY_MALFORMED, "",
+                             "app, api, owner, grant and method are understood");
+        }
+    }
+    return PROBLEM_OK;
+}
+
+enum problem rest_explain(struct rest_call *c)
+{
+    struct store_txn *txn = NULL;
+    struct facts *f = calloc(1, sizeof *f);
+    bool active = false;
+    enum problem p = f ? check_parameters(c) : PROBLEM_INTERNAL;
+
+    if (p == PROBLEM_OK) {
+        p = rest_begin(c, STORE_READ, &txn);
+    }
+    if (p == PROBLEM_OK) {
+        p = load(c, txn, f);
+    }
+    if (p == PROBLEM_OK) {
+        p = org_active(c, txn, f->app, &active);
+    }
+    store_rollback(&txn);
+    if (p == PROBLEM_OK) {
+        p = decide(c, f, active);
+    }
+    if (f) {
+        json_decref(f->api);
+        json_decref(f->app);
+        json_decref(f->credential);
+        json_decref(f->subscription);
+        json_decref(f->grant);
+    }
+    free(f);
+    return p;
+}

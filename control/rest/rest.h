@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A REST call from its parts to its answer, without HTTP: http.c fills the request and sends the
+ * response, tests do the same. One thread a call. */
+#pragma once
+#include "base/buf.h"
+#include "core.h"
+#include "id/uuid.h"
+#include "problem/problem.h"
+
+#define REST_BODY_MAX     (1u << 20) /* bytes */
+#define REST_TEXT_MAX     4096       /* bytes of one string */
+#define REST_DEPTH_MAX    8          /* of a body */
+#define REST_QUERY_MAX    32         /* parameters */
+#define REST_SEGMENTS_MAX 8
+
+struct rest_parameter {
+    const char *key, *value;
+};
+
+/* Strings are NUL-terminated, borrowed for the call; NULL: header absent. */
+struct rest_request {
+    const char *method, *path; /* path without the query, percent-decoded */
+    struct rest_parameter query[REST_QUERY_MAX];
+    size_t n_query;
+    struct slice body;
+    const char *authorization, *if_match, *accept_language;
+};
+
+struct rest_response {
+    unsigned status;
+    struct buf body;
+    const char *content_type;
+    char etag[32], location[160], transaction[UUID_TEXT_LEN + 1];
+    unsigned retry_after_s; /* 0: none */
+};
+void rest_response_init(struct rest_response *resp);
+void rest_response_fini(struct rest_response *resp); /* wipes: an answer may hold a secret */
+
+enum rest_role { /* bits */
+                 ROLE_ADMIN = 1,
+                 ROLE_OPERATOR = 2,
+                 ROLE_PROVIDER = 4,
+                 ROLE_DEVELOPER = 8,
+                 ROLE_OWNER = 16,
+                 ROLE_AUDITOR = 32,
+                 ROLE_ALL = 63,
+                 ROLE_STAFF = ROLE_ADMIN | ROLE_OPERATOR
+};
+
+struct rest_user {
+    char id[UUID_TEXT_LEN + 1], login[129], organisation[UUID_TEXT_LEN + 1], subject[129];
+    enum rest_role role; /* 0: nobody is signed in */
+    bool must_change_password;
+    uint8_t token_sm3[CRYPTO_HASH_LEN];
+};
+
+struct rest_call {
+    struct control *ctl;
+    const struct rest_request *req;
+    struct rest_response *resp;
+    struct rest_user user;
+    json_t *body; /* object, or NULL when the request has none */
+    char path[512];
+    const char *segment[REST_SEGMENTS_MAX]; /* after "/api/v1/", into path */
+    size_t n_segments;
+    uint64_t now_ms;
+    bool zh;
+    bool rang; /* the transaction wrote feed entries */
+    char where[320], detail[320];
+    json_t *once; /* members that the 201 answer alone shows */
+};
+
+typedef enum problem (*rest_handler)(struct rest_call *c);
+
+/* Runs the call: route, session, handler; the response is filled in every case. */
+void rest_dispatch(struct control *ctl, const struct rest_request *req, struct rest_response *resp);
+
+/* rest/call.c. fail: notes the sentence and JSON pointer of a problem and returns it. */
+enum problem rest_fail(struct rest_call *c, enum problem p, const char *where, const char *format,
+                       ...) __attribute__((format(printf, 4, 5)));
+enum problem rest_store_problem(struct rest_call *c, enum store_err err);
+const char *rest_query(const struct rest_call *c, const char *key); /* NULL: absent */
+/* Sends json (consumed) with the status. */
+enum problem rest_answer(struct rest_call *c, unsigned status, json_t *json);
+/* The body must be an object, only with these members (NULL-terminated list). */
+enum problem rest_body_members(struct rest_call *c, const char *const *allowed);
+/* A required text of the body, bounded; NULL and *p set otherwise. */
+const char *rest_body_text(struct rest_call *c, const char *name, size_t max_bytes,
+                           enum problem *p);
+/* Begins a write; commits with its feed bell. Any problem other than OK rolls back. */
+enum problem rest_begin(struct rest_call *c, enum store_mode mode, struct store_txn **txn);
+enum problem rest_finish(struct rest_call *c, struct store_txn **txn, enum problem p);
+
+const char *rest_role_name(enum rest_role role);
+enum rest_role rest_role_by_name(const char *name); /* 0: none */
+
+/* routes.c */
+struct rest_route {
+    const char *method, *pattern; /* "sources/ * /tables" without blanks; * is one segment */
+    unsigned flags;
+    rest_handler handler;
+};
+enum { ROUTE_OPEN = 1 /* no session */, ROUTE_ONE_TIME = 2 /* also with a one-time password */ };
+extern const struct rest_route rest_routes[];
+extern const size_t rest_routes_n;
+
+/* Handlers, one file each beside the generic ones. */
+enum problem rest_health(struct rest_call *c);
+enum problem rest_openapi(struct rest_call *c);
+enum problem rest_session_create(struct rest_call *c);
+enum problem rest_session_delete(struct rest_call *c);
+enum problem rest_me_get(struct rest_call *c);
+enum problem rest_me_password(struct rest_call *c);
+enum problem rest_operations(struct rest_call *c);
+enum problem rest_explain(struct rest_call *c);
+enum problem rest_source_tables(struct rest_call *c);
+enum problem rest_source_table(struct rest_call *c);
+enum problem rest_dataset_publish(struct rest_call *c);
+enum problem rest_list(struct rest_call *c);
+enum problem rest_create(struct rest_call *c);
+enum problem rest_get(struct rest_call *c);
+enum problem rest_patch(struct rest_call *c);
+enum problem rest_action(struct rest_call *c);
+
+/* rest/session.c */
+enum problem rest_authenticate(struct rest_call *c);
+enum problem rest_password_check(struct rest_call *c, const char *where, const char *password,
+                                 const char *login);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every address of the control plane, below /api/v1/. The first row that fits answers, so a fixed
+ * word stands above a `*`. Each row is described in contract/openapi.yaml. */
+#include "rest/rest.h"
+
+const struct rest_route rest_routes[] = {
+    {"GET", "health", ROUTE_OPEN, rest_health},
+    {"GET", "openapi.yaml", ROUTE_OPEN, rest_openapi},
+    {"POST", "sessions", ROUTE_OPEN, rest_session_create},
+    {"DELETE", "sessions/current", ROUTE_ONE_TIME, rest_session_delete},
+    {"GET", "users/me", ROUTE_ONE_TIME, rest_me_get},
+    {"PUT", "users/me/password", ROUTE_ONE_TIME, rest_me_password},
+    {"GET", "operations", 0, rest_operations},
+    {"GET", "explain", 0, rest_explain},
+    {"GET", "sources/*/tables", 0, rest_source_tables},
+    {"GET", "sources/*/tables/*", 0, rest_source_table},
+    {"POST", "datasets/*/publish", 0, rest_dataset_publish},
+    {"GET", "*", 0, rest_list},
+    {"POST", "*", 0, rest_create},
+    {"GET", "*/*", 0, rest_get},
+    {"PATCH", "*/*", 0, rest_patch},
+    {"POST", "*/*/*", 0, rest_action},
+};
+const size_t rest_routes_n = sizeof rest_routes / sizeof *rest_routes;
