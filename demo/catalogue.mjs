@@ -41,7 +41,7 @@ export const datasets = [
   { key: 'enterprises', name: 'enterprises', title: '企业诚信等级', source: 'credit', table: 'enterprise',
     levels: { uniscId: 1, enterpriseName: 1, assessGrade: 1 } },
   { key: 'trading', name: 'trading', title: '公共资源交易记录', source: 'credit', table: 'trading', owner_column: 'uniscId',
-    levels: { id: 2, uniscId: 2, enterpriseName: 2, type: 2, projectName: 2, ownerOrgName: 2, bidPrice: 2, url: 2, publicizingDay: 2 } },
+    levels: { id: 4, uniscId: 2, enterpriseName: 2, type: 2, projectName: 2, ownerOrgName: 2, bidPrice: 2, url: 2, publicizingDay: 2 } },
   { key: 'orders', name: 'orders', title: '交易订单', source: 'trade', table: 'orders', owner_column: 'merchant_id',
     levels: { order_id: 2, merchant_id: 2, product_title: 1, category: 1, quantity: 2, amount: 2, currency: 1, status: 2, ordered_at: 2,
       buyer_name: [3, 'name'], buyer_phone: [3, 'phone'], buyer_email: [3, 'email'], buyer_address: [3, 'address'],

@@ -22,7 +22,7 @@ const call = (target = `${path}?limit=1`, more = {}) => p.call(target, { key: wo
 
 test('[CI-8.3c] nothing is answered without a session', async () => {
   await restRefuses(p.rest.get('/users'), 'not-signed-in');
-  await restRefuses(p.rest.signIn('admin', 'wrong'), 'sign-in-failed');
+  await restRefuses(p.rest.signIn('nobody', 'wrong-Passw0rd'), 'sign-in-failed');
 });
 
 test('[EC-4.2.2a1] an administrator registers organisations, users and an app, which an operator admits', async () => {
