@@ -16,7 +16,7 @@ const call = (grant) => p.call('/trade/orders/v1?limit=1', { key: world.key, gra
 const live = (grant, what) => until(async () => (await call(grant)).status === 200, { every: 1, ms: 10000, what });
 
 before(async () => {
-  p = await Platform.start({ args: ['--feed-keep', String(KEEP)] });
+  p = await Platform.start({ config: `control:\n  feed_keep: ${KEEP}\n` });
   world = await w.trading(p);
 });
 after(() => p?.stop());

@@ -2,7 +2,7 @@
 // A whole platform of real processes on free ports in a folder of its own, from the build in $SLUICE_BUILD.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -41,6 +41,10 @@ export class Platform {
     const p = new Platform();
     p.dir = options.dir ?? mkdtempSync(path.join(tmpdir(), 'sluice-e2e-'));
     p.extra = options.args ?? [];
+    if (options.config) { // YAML: what the command line does not set
+      writeFileSync(path.join(p.dir, 'sluice.yaml'), options.config);
+      p.extra.push('--config', path.join(p.dir, 'sluice.yaml'));
+    }
     [p.controlPort, p.feedPort, p.gatewayPort] = await freePorts(3);
     p.log = '';
     await p.spawn();
@@ -143,7 +147,7 @@ export class Platform {
     const roles = { control: [], data: [], gateway: [], master: [], worker: [] };
     for (const pid of ours(this.child.pid, this.dir)) {
       const line = command(pid);
-      const role = /nginx: master/.test(line) ? 'master' : /nginx: worker/.test(line) ? 'worker' : /\b(control|data|gateway)\b/.exec(line.replaceAll(this.dir, ''))?.[1];
+      const role = /nginx: master/.test(line) ? 'master' : /nginx: worker/.test(line) ? 'worker' : /cli\/sluice (control|data|gateway)\b/.exec(line)?.[1];
       if (role) roles[role].push(pid);
     }
     return roles;
