@@ -147,7 +147,7 @@ export class Platform {
     const roles = { control: [], data: [], gateway: [], master: [], worker: [] };
     for (const pid of ours(this.child.pid, this.dir)) {
       const line = command(pid);
-      const role = /nginx: master/.test(line) ? 'master' : /nginx: worker/.test(line) ? 'worker' : /cli\/sluice (control|data|gateway)\b/.exec(line)?.[1];
+      const role = /nginx: master/.test(line) ? 'master' : /nginx: worker/.test(line) ? 'worker' : /(?:^|\/)sluice (control|data|gateway)\b/.exec(line)?.[1];
       if (role) roles[role].push(pid);
     }
     return roles;
