@@ -93,6 +93,9 @@ static bool same(const struct result *a, const struct result *b)
 static int jansson_says(const char *p, size_t n)
 {
     json_error_t error;
+    if (n > 0 && memchr(p, '\0', n) != NULL) {
+        return -1; /* it takes a NUL for the end of the text */
+    }
     json_t *json = json_loadb(p, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (json != NULL) {
         json_decref(json);
