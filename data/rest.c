@@ -79,7 +79,7 @@ static enum problem parse(struct worker *w, const struct catalog_api *api,
         .outcome = w->call.outcome,
         .max_rows = w->max_rows,
     };
-    if (memmem(in.raw.p, in.raw.n, "match.", 6) && in.raw.n <= QUERY_BYTES_MAX) {
+    if (in.raw.n && memmem(in.raw.p, in.raw.n, "match.", 6) && in.raw.n <= QUERY_BYTES_MAX) {
         enum problem p = service_open(w, api, &source);
         if (p)
             return p;

@@ -342,7 +342,7 @@ static enum problem parse_pair(struct parser *ps, struct range_params *range, st
 
 static bool contains(struct slice text, const char *word)
 {
-    return memmem(text.p, text.n, word, strlen(word)) != NULL;
+    return text.n && memmem(text.p, text.n, word, strlen(word)) != NULL;
 }
 
 enum problem query_parse(struct query *q, struct arena *arena, const struct query_table *table,

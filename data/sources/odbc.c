@@ -101,7 +101,7 @@ struct source *source_new(struct slice connection)
     if (!s)
         return NULL;
     /* A SQLite file that is gone must not be made anew, and rows are wanted one by one. */
-    static const char sqlite_extra[] = ";NoCreat=1;StepAPI=1;Timeout=2000";
+    static const char sqlite_extra[] = ";NoCreat=1;Timeout=2000";
     s->connection = calloc(1, connection.n + sizeof sqlite_extra);
     if (!s->connection) {
         free(s);
