@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sluice explain`: the gateway's own decision on the gateway's own records, put in words. It takes
+ * the app's credential as good unless --credential names one. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "cli.h"
+#include "plan/plan.h"
+#include "policy/policy.h"
+#include "replica/replica.h"
+
+static const char usage_text[] =
+    "usage: sluice explain --app ID --api ID|PATH [options]\n\n"
+    "  --owner VALUE        with the live grant of this owner\n"
+    "  --grant ID           with this grant\n"
+    "  --method METHOD      GET\n"
+    "  --credential ID      with this credential instead of a good hmac-sm3 one\n"
+    "  --data-dir DIR       of the gateway (sluice-data)\n"
+    "  --lang zh|en         en\n"
+    "  --json               the verdict as JSON\n\n"
+    "Ends with 0 when the call would be allowed, 1 when refused, 2 when it cannot be told.\n\n"
+    "example:\n"
+    "  sluice explain --app 0190… --api /trade/orders/v1 --owner M0000001 --lang zh\n";
+
+struct options {
+    const char *app, *api, *owner, *grant, *method, *credential, *data_dir, *lang;
+    bool json;
+};
+
+/* Everything one explanation looks at. Slices borrow from the replica's snapshot. */
+struct lookup {
+    struct replica *replica;
+    struct replica_reader *reader;
+    uint64_t synced_ms;
+    struct replica_api api;
+    struct replica_app app;
+    struct replica_credential credential;
+    struct policy_subscription subscription;
+    struct policy_grant grant;
+    struct policy_field fields[POLICY_FIELDS_MAX];
+    struct policy_call call;
+    struct policy_verdict verdict;
+};
+
+static int read_options(struct options *o, int argc, char **argv)
+{
+    const struct {
+        const char *name, **value;
+    } rows[] = {
+        {"--app", &o->app},     {"--api", &o->api},           {"--owner", &o->owner},
+        {"--grant", &o->grant}, {"--method", &o->method},     {"--credential", &o->credential},
+        {"--lang", &o->lang},   {"--data-dir", &o->data_dir},
+    };
+    for (int i = 1; i < argc; i++) {
+        size_t k = 0, n = sizeof rows / sizeof *rows;
+        if (strcmp(argv[i], "--help") == 0) {
+            return 0;
+        }
+        if (strcmp(argv[i], "--json") == 0) {
+            o->json = true;
+            continue;
+        }
+        while (k < n && strcmp(rows[k].name, argv[i]) != 0) {
+            k++;
+        }
+        if (k == n || i + 1 == argc) {
+            fprintf(stderr, "sluice explain: '%s' %s\n", argv[i],
+                    k == n ? "is not an option of it" : "needs a value after it");
+            return 2;
+        }
+        *rows[k].value = argv[++i];
+    }
+    return -1;
+}
+
+static bool read_id(const char *what, const char *text, struct uuid *id)
+{
+    if (uuid_parse(id, text, strlen(text))) {
+        return true;
+    }
+    fprintf(stderr, "sluice explain: %s '%s' is not an id (a UUID)\n", what, text);
+    return false;
+}
+
+static bool fine(const char *what, enum replica_err err)
+{
+    if (err != REPLICA_OK) {
+        fprintf(stderr, "sluice explain: %s: %s\n", what, replica_strerror(err));
+    }
+    return err == REPLICA_OK;
+}
+
+static bool open_replica(struct lookup *l, const char *data_dir)
+{
+    char dir[1024];
+    uint64_t version;
+    int n = snprintf(dir, sizeof dir, "%s/gateway/replica", data_dir);
+    return n > 0 && (size_t)n < sizeof dir && fine(dir, replica_open_reader(&l->replica, dir)) &&
+           fine(dir, replica_reader_new(&l->reader, l->replica)) &&
+           fine(dir, replica_read_begin(l->reader, &version, &l->synced_ms));
+}
+
+/* What is not there is left NULL: the decision says what that means. */
+static bool find_api(struct lookup *l, const char *text)
+{
+    struct uuid id;
+    enum replica_err err;
+    if (text[0] == '/') {
+        err = replica_route(l->reader, slice_str(text), &l->api, l->fields);
+    } else if (read_id("--api", text, &id)) {
+        err = replica_get_api(l->reader, &id, &l->api, l->fields);
+    } else {
+        return false;
+    }
+    l->call.api = err == REPLICA_OK ? &l->api.policy : NULL;
+    return err == REPLICA_OK || err == REPLICA_ENOTFOUND || fine("API", err);
+}
+
+static bool find_app(struct lookup *l, const struct options *o)
+{
+    struct uuid id;
+    if (!read_id("--app", o->app, &id)) {
+        return false;
+    }
+    enum replica_err err = replica_get_app(l->reader, &id, &l->app);
+    l->call.app = err == REPLICA_OK ? &l->app.policy : NULL;
+    l->credential.policy =
+        (struct policy_credential){.app = id, .state = POLICY_ACTIVE, .alg = POLICY_HMAC_SM3};
+    l->call.credential = &l->credential.policy;
+    if (err == REPLICA_OK && l->call.api != NULL &&
+        replica_get_subscription(l->reader, &id, l->call.api, &l->subscription) == REPLICA_OK) {
+        l->call.subscription = &l->subscription;
+    }
+    if (o->credential != NULL) {
+        struct uuid key;
+        if (!read_id("--credential", o->credential, &key)) {
+            return false;
+        }
+        enum replica_err found = replica_get_credential(l->reader, &key, &l->credential);
+        l->call.credential = found == REPLICA_OK ? &l->credential.policy : NULL;
+    }
+    return err == REPLICA_OK || err == REPLICA_ENOTFOUND || fine("app", err);
+}
+
+static bool find_grant(struct lookup *l, const struct options *o)
+{
+    struct uuid id;
+    enum replica_err err = REPLICA_ENOTFOUND;
+    if (l->call.api == NULL || l->call.app == NULL) {
+        return true;
+    }
+    if (o->grant != NULL) {
+        if (!read_id("--grant", o->grant, &id)) {
+            return false;
+        }
+        err = replica_get_grant(l->reader, &id, l->call.api, &l->grant);
+        l->call.grant_named = true;
+    } else if (o->owner != NULL) {
+        err = replica_find_grant(l->reader, &l->app.policy.id, l->call.api, slice_str(o->owner),
+                                 &l->grant);
+        l->call.grant_named = err == REPLICA_OK;
+    }
+    l->call.grant = err == REPLICA_OK ? &l->grant : NULL;
+    return err == REPLICA_OK || err == REPLICA_ENOTFOUND || fine("grant", err);
+}
+
+static uint8_t method_bit(const char *name)
+{
+    static const struct {
+        const char *name;
+        uint8_t bit;
+    } rows[] = {{"GET", POLICY_GET}, {"HEAD", POLICY_HEAD},   {"POST", POLICY_POST},
+                {"PUT", POLICY_PUT}, {"PATCH", POLICY_PATCH}, {"DELETE", POLICY_DELETE}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (strcmp(rows[i].name, name) == 0) {
+            return rows[i].bit;
+        }
+    }
+    return 0;
+}
+
+/* Words
+ * ---------------------------------------------------------------------------------------------- */
+
+static const char *outcome_text(uint8_t outcome)
+{
+    return outcome == PLAN_KEEP ? "keep" : outcome == PLAN_MASK ? "mask" : "drop";
+}
+
+static const char *mask_text(const struct mask_spec *mask, char out[static MASK_SPEC_TEXT_MAX])
+{
+    out[0] = '\0';
+    if (mask->rule != MASK_NONE && mask->rule < MASK_RULES) {
+        mask_format(mask, out);
+    }
+    return out;
+}
+
+/* Columns on a terminal: a Chinese character takes two. */
+static int columns(struct slice text)
+{
+    int n = 0;
+    while (text.n > 0) {
+        size_t bytes = utf8_char(text);
+        bytes = bytes == 0 ? 1 : bytes;
+        n += bytes >= 3 ? 2 : 1;
+        text = slice_of(text.p + bytes, text.n - bytes);
+    }
+    return n;
+}
+
+static void print_fields(const struct lookup *l, bool zh)
+{
+    int width = zh ? 4 : 5;
+    for (uint32_t i = 0; i < l->verdict.n_fields; i++) {
+        int n = columns(l->fields[i].path);
+        width = n > width ? n : width;
+    }
+    const char *path = zh ? "字段" : "field",
+               *rest = zh ? "结果  级别  脱敏规则      原因 [条款]"
+                          : "gets  level  mask          why [clauses]";
+    printf("\n%s%*s  %s\n", path, width - columns(slice_str(path)), "", rest);
+    for (uint32_t i = 0; i < l->verdict.n_fields; i++) {
+        const struct policy_field *f = &l->fields[i];
+        char mask[MASK_SPEC_TEXT_MAX];
+        enum policy_field_why why = l->verdict.why[i];
+        printf("%.*s%*s  %-4s  L%-4u  %-12s  %s [%s]\n", SLICE_FMT(f->path),
+               width - columns(f->path), "", outcome_text(l->verdict.outcome[i]), f->level,
+               mask_text(&f->mask, mask), policy_why_text(why, zh), policy_why_clauses(why));
+    }
+}
+
+static void print_text(const struct lookup *l, bool zh)
+{
+    const struct problem_row *row = problem_row(l->verdict.reason);
+    bool ok = l->verdict.reason == PROBLEM_OK;
+    char at[CLOCK_RFC3339_LEN + 1];
+    printf("%s: %s (%s)", zh ? (ok ? "允许" : "拒绝") : (ok ? "allowed" : "refused"),
+           zh ? row->title_zh : row->title_en, row->code);
+    printf("%s%s%s\n", row->clauses[0] ? " [" : "", row->clauses, row->clauses[0] ? "]" : "");
+    clock_format_ms(l->synced_ms, at);
+    printf("%s %s\n", zh ? "策略数据时间" : "policy as of", at);
+    if (l->verdict.n_fields > 0) {
+        print_fields(l, zh);
+    }
+}
+
+static int print_json(const struct lookup *l, bool zh)
+{
+    const struct problem_row *row = problem_row(l->verdict.reason);
+    json_t *fields = json_array();
+    for (uint32_t i = 0; i < l->verdict.n_fields; i++) {
+        const struct policy_field *f = &l->fields[i];
+        enum policy_field_why why = l->verdict.why[i];
+        char mask[MASK_SPEC_TEXT_MAX];
+        json_array_append_new(
+            fields, json_pack("{s:s%,s:i,s:s,s:s,s:s,s:s}", "path", f->path.p, f->path.n, "level",
+                              f->level, "outcome", outcome_text(l->verdict.outcome[i]), "mask",
+                              mask_text(&f->mask, mask), "why", policy_why_text(why, zh), "clauses",
+                              policy_why_clauses(why)));
+    }
+    json_t *verdict = json_pack("{s:b,s:s,s:s,s:s,s:o}", "allowed", l->verdict.reason == PROBLEM_OK,
+                                "code", row->code, "title", zh ? row->title_zh : row->title_en,
+                                "clauses", row->clauses, "fields", fields);
+    int rc = verdict == NULL ? -1 : json_dumpf(verdict, stdout, JSON_INDENT(2));
+    json_decref(verdict);
+    putchar('\n');
+    return rc;
+}
+
+static int explain(struct lookup *l, const struct options *o)
+{
+    bool zh = strcmp(o->lang, "zh") == 0;
+    l->call.method = method_bit(o->method);
+    l->call.now_ms = clock_wall_ms();
+    if (!open_replica(l, o->data_dir) || !find_api(l, o->api) || !find_app(l, o) ||
+        !find_grant(l, o)) {
+        return 2;
+    }
+    policy_decide(&l->call, &l->verdict);
+    if (o->json && print_json(l, zh) != 0) {
+        return 2;
+    }
+    if (!o->json) {
+        print_text(l, zh);
+    }
+    return l->verdict.reason == PROBLEM_OK ? 0 : 1;
+}
+
+int cli_explain(int argc, char **argv)
+{
+    struct options o = {.method = "GET", .data_dir = "sluice-data", .lang = "en"};
+    int rc = read_options(&o, argc, argv);
+    if (rc < 0 && (o.app == NULL || o.api == NULL || (o.owner != NULL && o.grant != NULL))) {
+        fputs("sluice explain: --app and --api are needed, --owner or --grant may be given\n",
+              stderr);
+        rc = 2;
+    }
+    if (rc >= 0) {
+        fputs(usage_text, rc == 0 ? stdout : stderr);
+        return rc;
+    }
+    struct lookup *l = calloc(1, sizeof *l);
+    rc = l == NULL ? 2 : explain(l, &o);
+    if (l != NULL) {
+        replica_reader_free(&l->reader);
+        replica_close(&l->replica);
+    }
+    free(l);
+    return rc;
+}

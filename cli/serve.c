@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve, control, data, gateway: settings in, a role's run function or the supervisor of all out.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "control/control.h"
+#include "crypto/crypto.h"
+#include "data/data.h"
+#include "node/node.h"
+#include "settings.h"
+#include "supervise.h"
+
+static const char usage_text[] =
+    "usage: sluice serve|control|data|gateway [options]\n\n"
+    "  --config FILE        settings (YAML); the options below win over it\n"
+    "  --data-dir DIR       everything that is kept (sluice-data)\n"
+    "  --control-port N     the control plane's REST (7300)\n"
+    "  --feed-port N        the change feed, between our own processes (7301)\n"
+    "  --gateway-port N     where apps call (7443)\n"
+    "  --workers N          gateway workers (one a core)\n"
+    "  --plain              the gateway without TLS, on a loopback address alone\n\n"
+    "serve runs all roles as children and starts again the one that ends; control, data and "
+    "gateway\n"
+    "run one in the foreground. On the first start control prints the administrator's one-time\n"
+    "password, or takes it from SLUICE_ADMIN_PASSWORD.\n\n"
+    "examples:\n"
+    "  sluice serve\n"
+    "  sluice serve --data-dir /srv/sluice --gateway-port 8443\n"
+    "  sluice gateway --config /etc/sluice/sluice.yaml\n";
+
+static bool port_free(const char *host, uint16_t port, const char *what, const char *option)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    bool is_v4 = inet_pton(AF_INET, host, &v4.sin_addr) == 1;
+    if (!is_v4 && inet_pton(AF_INET6, host, &v6.sin6_addr) != 1) {
+        fprintf(stderr, "sluice: %s listens on an IPv4 or IPv6 address, not '%s'\n", what, host);
+        return false;
+    }
+    int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    if (fd < 0) {
+        return true;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    int rc = is_v4 ? bind(fd, (struct sockaddr *)&v4, sizeof v4)
+                   : bind(fd, (struct sockaddr *)&v6, sizeof v6);
+    int why = errno;
+    close(fd);
+    if (rc == 0) {
+        return true;
+    }
+    if (why == EADDRINUSE) {
+        fprintf(stderr,
+                "sluice: port %u (%s) is taken by another program; choose another with %s N\n",
+                port, what, option);
+    } else {
+        fprintf(stderr, "sluice: cannot listen on %s port %u (%s): %s\n", host, port, what,
+                strerror(why));
+    }
+    return false;
+}
+
+/* After a kill -9 of everything but nginx its port is taken by our own; the agent takes it over. */
+static bool nginx_left_over(const struct settings *s)
+{
+    char path[SETTINGS_PATH_MAX + 32], text[32] = "";
+    snprintf(path, sizeof path, "%s/gateway/nginx/nginx.pid", s->data_dir);
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        return false;
+    }
+    bool ok = fgets(text, sizeof text, f) != NULL;
+    fclose(f);
+    long pid = ok ? strtol(text, NULL, 10) : 0;
+    return pid > 1 && kill((pid_t)pid, 0) == 0;
+}
+
+static bool ports_free(const struct settings *s)
+{
+    bool control = port_free(s->control.listen, s->control.port, "control plane", "--control-port");
+    bool feed = port_free(s->control.listen, s->control.feed_port, "feed", "--feed-port");
+    bool gateway = nginx_left_over(s) ||
+                   port_free(s->gateway.listen, s->gateway.port, "gateway", "--gateway-port");
+    return control && feed && gateway;
+}
+
+/* Held until the process ends. */
+static bool lock_data_dir(const struct settings *s)
+{
+    char path[SETTINGS_PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/serve.lock", s->data_dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        fprintf(stderr, "sluice: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        fprintf(stderr,
+                "sluice: another 'sluice serve' runs on %s; stop it or choose another --data-dir\n",
+                s->data_dir);
+        close(fd);
+        return false;
+    }
+    return true; /* fd stays open for the life of the process */
+}
+
+static bool make_keys(const struct settings *s)
+{
+    static const char *const names[] = {"control", "gateway", "data"};
+    static const char *const dirs[] = {"keys", "pki", "control", "data", "gateway"};
+    char path[SETTINGS_PATH_MAX + 32], host[256] = "localhost";
+    uint8_t key[CRYPTO_KEY_LEN];
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
+        snprintf(path, sizeof path, "%s/%s", s->data_dir, dirs[i]);
+        if (mkdir(path, 0750) != 0 && errno != EEXIST) {
+            fprintf(stderr, "sluice: %s: %s\n", path, strerror(errno));
+            return false;
+        }
+    }
+    snprintf(path, sizeof path, "%s/keys/link.key", s->data_dir);
+    enum crypto_err err = crypto_keyfile_create(path, key);
+    crypto_wipe(key, sizeof key);
+    if (err == CRYPTO_OK) {
+        (void)gethostname(host, sizeof host - 1);
+        snprintf(path, sizeof path, "%s/pki", s->data_dir);
+        err = crypto_pki_ensure(path, names, sizeof names / sizeof *names, host);
+    }
+    if (err != CRYPTO_OK) {
+        fprintf(stderr, "sluice: %s: %s\n", path, crypto_strerror(err));
+    }
+    return err == CRYPTO_OK;
+}
+
+static int run_serve(const struct settings *s, int argc, char **argv)
+{
+    if (!lock_data_dir(s) || !ports_free(s) || !make_keys(s)) {
+        return 1;
+    }
+    return supervise(s, argc, argv);
+}
+
+static int run_control(const struct settings *s, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    const struct control_config cfg = {
+        .data_dir = s->data_dir,
+        .listen_host = s->control.listen,
+        .port = s->control.port,
+        .feed_port = s->control.feed_port,
+        .data_socket = s->data_socket,
+        .openapi_path = s->openapi[0] == '\0' ? NULL : s->openapi,
+        .feed_keep = s->control.feed_keep,
+        .admin_password = getenv("SLUICE_ADMIN_PASSWORD"),
+    };
+    return make_keys(s) ? control_run(&cfg) : 1;
+}
+
+/* The other roles have their keys from the machine of the control plane. */
+static bool has_keys(const struct settings *s, const char *role)
+{
+    char paths[4][SETTINGS_PATH_MAX + 64];
+    snprintf(paths[0], sizeof *paths, "%s/keys/link.key", s->data_dir);
+    snprintf(paths[1], sizeof *paths, "%s/pki/ca.crt", s->data_dir);
+    snprintf(paths[2], sizeof *paths, "%s/pki/%s.crt", s->data_dir, role);
+    snprintf(paths[3], sizeof *paths, "%s/pki/%s.key", s->data_dir, role);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (access(paths[i], R_OK) != 0) {
+            fprintf(stderr,
+                    "sluice: %s: %s\n  start the control plane first, which makes it, or copy it "
+                    "from its machine (deploy/README.md)\n",
+                    paths[i], strerror(errno));
+            return false;
+        }
+    }
+    return true;
+}
+
+static int run_data(const struct settings *s, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    char dir[SETTINGS_PATH_MAX + 8];
+    snprintf(dir, sizeof dir, "%s/data", s->data_dir);
+    const struct data_config cfg = {
+        .data_dir = s->data_dir,
+        .socket = s->data_socket,
+        .control = s->gateway.control,
+        .threads = s->data.threads,
+        .max_rows = s->data.max_rows,
+    };
+    if (!has_keys(s, "data") || (mkdir(dir, 0750) != 0 && errno != EEXIST)) {
+        return 1;
+    }
+    return data_run(&cfg);
+}
+
+static int run_gateway(const struct settings *s, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    const struct settings_gateway *g = &s->gateway;
+    const struct node_config cfg = {
+        .data_dir = s->data_dir,
+        .node = g->node,
+        .listen_host = g->listen,
+        .port = g->port,
+        .tls = s->tls,
+        .certificate = g->certificate[0] == '\0' ? NULL : g->certificate,
+        .certificate_key = g->certificate_key[0] == '\0' ? NULL : g->certificate_key,
+        .workers = g->workers,
+        .control = g->control,
+        .data_socket = s->data_socket,
+        .staleness_max_s = g->staleness_max_s,
+        .replay_bytes = g->replay_bytes,
+        .module = s->module,
+    };
+    if (s->module[0] == '\0') {
+        fprintf(stderr, "sluice: ngx_http_sluice_module.so is neither beside the program nor in "
+                        "/usr/lib/sluice\n");
+        return 1;
+    }
+    return has_keys(s, "gateway") ? node_run(&cfg) : 1;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const struct settings *s, int argc, char **argv);
+} roles[] = {
+    {"serve", run_serve},
+    {"control", run_control},
+    {"data", run_data},
+    {"gateway", run_gateway},
+};
+
+int cli_serve(int argc, char **argv)
+{
+    static struct settings s;
+    enum settings_result result = settings_load(&s, argc, argv);
+    if (result == SETTINGS_HELP) {
+        fputs(usage_text, stdout);
+        return 0;
+    }
+    if (result != SETTINGS_OK) {
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        if (strcmp(roles[i].name, argv[0]) == 0) {
+            char name[16];
+            snprintf(name, sizeof name, "sluice-%s", argv[0]);
+            prctl(PR_SET_NAME, name); /* the program was run as /proc/self/exe */
+            return roles[i].run(&s, argc, argv);
+        }
+    }
+    return 2;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of the roles: defaults, then the YAML file, then the command line. The schema has no
+ * member that could hold a secret: keys are files of mode 0600 under the data directory. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_PATH_MAX 256
+
+struct settings_control {
+    char listen[64];
+    uint16_t port, feed_port;
+    uint64_t feed_keep; /* 0: the control plane's default */
+};
+
+struct settings_data {
+    uint32_t threads, max_rows; /* 0: the data service's defaults */
+};
+
+struct settings_gateway {
+    char listen[64];
+    uint16_t port;
+    bool *tls; /* NULL: true */
+    char certificate[SETTINGS_PATH_MAX], certificate_key[SETTINGS_PATH_MAX];
+    uint32_t workers;
+    char node[33];
+    char control[SETTINGS_PATH_MAX];
+    uint32_t staleness_max_s;
+    uint64_t replay_bytes;
+};
+
+struct settings {
+    char data_dir[SETTINGS_PATH_MAX];
+    struct settings_control control;
+    struct settings_data data;
+    struct settings_gateway gateway;
+
+    /* found, not set */
+    bool tls;
+    char data_socket[108], openapi[4096], module[4096]; /* openapi "": none found */
+};
+
+enum settings_result { SETTINGS_OK, SETTINGS_HELP, SETTINGS_WRONG /* said on stderr */ };
+
+/* argv[0] is the role's name. Makes the data directory and its path absolute. */
+enum settings_result settings_load(struct settings *s, int argc, char **argv)
+    __attribute__((warn_unused_result));
