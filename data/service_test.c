@@ -183,7 +183,7 @@ struct credit_row {
     const struct uuid *api;
     const char *body, *type, *owner;
     bool grant;
-    unsigned status;
+    unsigned status;    /* of the problem; what is sent has 200 */
     const char *answer; /* whole, or what must be in it when it begins with '~' */
 };
 
@@ -268,14 +268,16 @@ static void run_credit(void)
                                     .owner = r->owner,
                                     .grant = r->grant};
         testing_call(&t, w, &call, &reply);
-        bool part = r->answer[0] == '~';
-        if (reply.status != r->status ||
+        bool part = r->answer[0] == '~', refused = r->status >= 400;
+        if (reply.status != 200 || problem_row(reply.problem)->status != r->status ||
             (part ? !strstr(w->body.p, r->answer + 1) : strcmp(w->body.p, r->answer) != 0))
             fail_msg("%s: %u %s", r->body, reply.status, w->body.p);
-        assert_true((r->status >= 400) == (reply.problem != PROBLEM_OK));
-        if (r->status >= 400)
+        if (refused)
             assert_null(strstr(w->body.p, "\"data\""));
-        json_decref(json_loads(w->body.p, 0, NULL));
+        json_t *parsed = json_loads(w->body.p, 0, NULL);
+        assert_int_equal(json_integer_value(json_object_get(parsed, "result")),
+                         strstr(w->body.p, "\"result\":1") != NULL);
+        json_decref(parsed);
     }
 }
 

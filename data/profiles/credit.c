@@ -274,8 +274,8 @@ static void refuse(struct worker *w, struct service_reply *rp, enum problem p,
     buf_add_json(&w->body, buf_slice(&msg));
     buf_adds(&w->body, ",\"result\":0}");
     buf_fini(&msg);
-    rp->problem = p;
-    rp->status = problem_row(p)->status;
+    rp->problem = p; /* the gateway records it; the caller of this profile reads result */
+    rp->status = problem_row(p)->status < 500 ? 200 : problem_row(p)->status;
 }
 
 void credit_handle(struct worker *w, const struct catalog_api *api,

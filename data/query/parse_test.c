@@ -150,6 +150,7 @@ static const struct {
     {"offset=1.0", PROBLEM_QUERY_MALFORMED, "offset"},
     {"offset=99999999999999999999", PROBLEM_QUERY_MALFORMED, "offset"},
     {"pageno=1", PROBLEM_PARAMETER_MISSING, "pagesize"},
+    {"pageno=x", PROBLEM_QUERY_MALFORMED, "pageno"},
     {"pageno=0&pagesize=10", PROBLEM_QUERY_MALFORMED, "pageno"},
     {"pageno=x&pagesize=10", PROBLEM_QUERY_MALFORMED, "pageno"},
     {"pageno=-1&pagesize=10", PROBLEM_QUERY_MALFORMED, "pageno"},

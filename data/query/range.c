@@ -15,22 +15,23 @@ static enum problem whole(struct parser *ps, const char *name, struct slice text
 static enum problem resolve_pages(struct parser *ps, const struct range_params *params)
 {
     uint64_t pageno = 1, pagesize = 0;
+    enum problem p = params->pageno.p ? whole(ps, "pageno", params->pageno, &pageno) : PROBLEM_OK;
+    if (p)
+        return p;
     ps->where = SLICE("pagesize");
     if (!params->pagesize.p)
         return parser_fail(ps, PROBLEM_PARAMETER_MISSING, "pageno needs pagesize");
     ps->where = params->pageno.p ? SLICE("pageno") : SLICE("pagesize");
     if (params->limit.p || params->offset.p)
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "pages and limit do not go together");
-    enum problem p = whole(ps, "pagesize", params->pagesize, &pagesize);
+    p = whole(ps, "pagesize", params->pagesize, &pagesize);
     if (p)
         return p;
     if (pagesize == 0)
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "starts from 1");
     if (pagesize > QUERY_PAGESIZE_MAX || pagesize > ps->in->max_rows)
         return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "more rows than one answer may hold");
-    p = params->pageno.p ? whole(ps, "pageno", params->pageno, &pageno) : PROBLEM_OK;
-    if (p)
-        return p;
+    ps->where = SLICE("pageno");
     if (pageno == 0)
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "starts from 1");
     if (pageno > 1000000000)
