@@ -25,11 +25,15 @@ export async function freePorts(n) {
   return ports;
 }
 
+function sanitized() {
+  return execFileSync('ldd', [path.join(BUILD, 'cli/sluice')], { encoding: 'utf8' }).includes('libasan');
+}
+
 // Our nginx module is instrumented and Debian's nginx is not: the sanitizer's library must come first in it.
 function environment(dir) {
   const env = { ...process.env, SLUICE_ADMIN_PASSWORD: PASSWORD };
   delete env.NODE_TEST_CONTEXT;
-  if (!/asan/.test(BUILD)) return env;
+  if (!sanitized()) return env;
   env.LD_PRELOAD = execFileSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim();
   env.ASAN_OPTIONS = `detect_leaks=0:abort_on_error=1:log_path=${dir}/asan`;
   env.UBSAN_OPTIONS = `halt_on_error=1:print_stacktrace=1:log_path=${dir}/ubsan`;
