@@ -321,6 +321,12 @@ static enum audit_err prepare_next(const struct audit_sealer *s, const struct fo
         return errno == ENOSPC || errno == EDQUOT ? AUDIT_EFULL : AUDIT_EIO;
     }
     int error = posix_fallocate(fd, 0, (off_t)s->segment_bytes);
+    struct stat st;
+    if (error == 0 && fstat(f->fd, &st) == 0 &&
+        (st.st_uid != geteuid() || st.st_gid != getegid())) {
+        error =
+            fchown(fd, st.st_uid, st.st_gid) == 0 ? 0 : errno; /* workers may run as another user */
+    }
     close(fd);
     if (error == 0 && renameat(s->dir, tmp, s->dir, next) == 0) {
         return AUDIT_OK;
