@@ -40,8 +40,15 @@ static inline size_t utf8_write(uint32_t c, char *out)
 /* True and *chars when all of s is well formed. */
 static inline bool utf8_count(struct slice s, size_t *chars)
 {
-    size_t n = 0, width;
-    for (size_t at = 0; at < s.n; at += width, n++) {
+    size_t ascii = 0, width;
+    for (uint64_t v; s.n - ascii >= sizeof v; ascii += sizeof v) {
+        memcpy(&v, s.p + ascii, sizeof v);
+        if ((v & 0x8080808080808080u) != 0) {
+            break;
+        }
+    }
+    size_t n = ascii;
+    for (size_t at = ascii; at < s.n; at += width, n++) {
         width = (uint8_t)s.p[at] < 0x80 ? 1 : utf8_char(slice_of(s.p + at, s.n - at));
         if (width == 0) {
             return false;

@@ -2,14 +2,26 @@
 /* Whole members at once, for the nine bytes in ten where nothing is cut and nothing is escaped.
  * Each member is first read to the sign after it, without a trace; only then is it acted upon.
  * Whatever is out of the ordinary (the input ends, an escape, anything malformed) is left to
- * plan_stream.c, which starts again at the member's first byte. */
+ * plan_stream.c, which starts again at the member's first byte.
+ *
+ * Two observations make it fast. Rows repeat themselves, so the name is guessed from the one
+ * before and compared as written, quotes and colon and all, instead of being scanned, hashed and
+ * looked up. And a kept member whose name is written as the plan writes it needs no work at all: it
+ * joins the run of its neighbours, which is copied as one. */
 #include "plan/plan_inner.h"
 #include "plan/plan_scan.h"
 
 struct member {
-    const uint8_t *name, *name_end;
+    const struct plan_node *node;     /* NULL: no path names it */
+    bool plain;                       /* from start to value it is node->label to the byte */
+    const uint8_t *start;             /* the name's quote */
     const uint8_t *value, *value_end; /* value_end NULL: a container begins at value */
     const uint8_t *after;             /* the ',' or '}' */
+};
+
+/* Kept members side by side, not yet copied; start NULL: none. */
+struct run {
+    const uint8_t *start, *end;
 };
 
 static inline const uint8_t *space(const uint8_t *p, const uint8_t *end)
@@ -94,22 +106,53 @@ static inline const uint8_t *scalar_end(const uint8_t *p, const uint8_t *end)
     return *p == '-' || (uint8_t)(*p - '0') < 10 ? number_end(p, end) : literal_end(p, end);
 }
 
-static inline bool read_member(struct member *m, const uint8_t *p, const uint8_t *end)
+static inline uint64_t load8(const void *p)
 {
-    p = space(p, end);
-    if (p >= end || *p != '"') {
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* The label of a node at p, compared in words that overlap. */
+static inline bool is_label(const struct plan_node *node, const uint8_t *p, const uint8_t *end)
+{
+    size_t n = node->label_n;
+    if ((size_t)(end - p) < n) {
         return false;
     }
-    m->name = p + 1;
-    m->name_end = string_end(p + 1, end);
-    if (m->name_end == NULL) {
-        return false;
+    if (n < 8) {
+        return memcmp(p, node->label, n) == 0;
     }
-    p = space(m->name_end + 1, end);
-    if (p >= end || *p != ':') {
-        return false;
+    for (size_t i = 0; i + 8 < n; i += 8) {
+        if (load8(p + i) != load8(node->label + i)) {
+            return false;
+        }
     }
-    m->value = p = space(p + 1, end);
+    return load8(p + n - 8) == load8(node->label + n - 8);
+}
+
+/* Reads the name at the quote p and the colon; node NULL: names are not looked up. Returns what
+ * follows, NULL when it is not all here. */
+static inline const uint8_t *read_name(struct member *m, const struct plan *plan,
+                                       const struct plan_node *node, const uint8_t *p,
+                                       const uint8_t *end)
+{
+    const uint8_t *name_end = string_end(p + 1, end);
+    if (name_end == NULL) {
+        return NULL;
+    }
+    m->plain = false;
+    m->node = node != NULL ? plan_child(plan, node, p + 1, (size_t)(name_end - p - 1)) : NULL;
+    p = space(name_end + 1, end);
+    return p < end && *p == ':' ? p + 1 : NULL;
+}
+
+/* Reads the value at p up to the sign after it. */
+static inline bool read_value(struct member *m, const uint8_t *p, const uint8_t *end)
+{
+    m->value = space(p, end);
+    m->plain = m->plain && m->value == p;
+    p = m->value;
     if (p >= end) {
         return false;
     }
@@ -136,28 +179,39 @@ static inline char *copy_short(char *to, const void *from, size_t n)
     return to + n;
 }
 
-static inline void keep(struct plan_stream *s, struct plan_frame *frame,
-                        const struct plan_node *node, const struct member *m, const uint8_t *end)
+static void flush(struct plan_stream *s, struct plan_frame *frame, struct run *run,
+                  const uint8_t *end)
 {
     struct plan_out *out = s->out;
-    size_t n = (size_t)(m->value_end - m->value);
-    size_t need = 1 + node->label_n + n + PLAN_COPY_STEP;
-    if (n > 256 || (size_t)(out->end - out->pos) < need || end - m->value_end < PLAN_COPY_STEP) {
-        plan_prefix(s, node);
-        plan_put(s, m->value, n);
+    if (run->start == NULL) {
         return;
     }
-    char *pos = out->pos;
-    *pos = ',';
-    pos += frame->comma;
+    size_t n = (size_t)(run->end - run->start);
+    bool room = (size_t)(out->end - out->pos) >= 1 + n + PLAN_COPY_STEP;
+    if (n <= 256 && room && end - run->end >= PLAN_COPY_STEP && s->err == PLAN_OK) {
+        *out->pos = ',';
+        out->pos = copy_short(out->pos + frame->comma, run->start, n);
+    } else {
+        plan_put(s, ",", frame->comma);
+        plan_put(s, run->start, n);
+    }
     frame->comma = true;
-    pos = copy_short(pos, node->label, node->label_n);
-    out->pos = copy_short(pos, m->value, n);
+    run->start = NULL;
+}
+
+/* Takes m up to `upto` into the run. */
+static inline void join(struct plan_stream *s, struct plan_frame *frame, struct run *run,
+                        const struct member *m, const uint8_t *upto, const uint8_t *end)
+{
+    if (run->start != NULL && m->start != run->end + 1) { /* something between was not kept */
+        flush(s, frame, run, end);
+    }
+    run->start = run->start == NULL ? m->start : run->start;
+    run->end = upto;
 }
 
 static void mask(struct plan_stream *s, const struct plan_node *node, const struct member *m)
 {
-    plan_prefix(s, node);
     if (node->mask.rule == MASK_NULL) {
         plan_put(s, "null", 4);
         return;
@@ -167,42 +221,121 @@ static void mask(struct plan_stream *s, const struct plan_node *node, const stru
     plan_put_masked(s, &node->mask, slice_of(text, (size_t)(m->value_end - m->value) - 2 * quote));
 }
 
+/* A given scalar. */
+static inline void give(struct plan_stream *s, struct plan_frame *frame, struct run *run,
+                        const struct member *m, const uint8_t *end)
+{
+    bool whole = m->node->outcome == PLAN_KEEP || *m->value == 'n'; /* null stays null */
+    plan_note(s, m->node);
+    if (m->plain) {
+        join(s, frame, run, m, whole ? m->value_end : m->value, end);
+        if (!whole) {
+            flush(s, frame, run, end);
+            mask(s, m->node, m);
+        }
+        return;
+    }
+    flush(s, frame, run, end);
+    plan_prefix(s, m->node);
+    if (whole) {
+        plan_put(s, m->value, (size_t)(m->value_end - m->value));
+    } else {
+        mask(s, m->node, m);
+    }
+}
+
+/* "},{" at p: the same frame serves the array's next object. */
+static bool next_row(struct plan_stream *s, struct plan_frame *frame, const uint8_t *p,
+                     const uint8_t *end)
+{
+    if (s->depth < 2 || frame[-1].object || end - p < 3 || p[1] != ',' || p[2] != '{') {
+        return false;
+    }
+    plan_put(s, "},{", 3);
+    plan_count_row(s, (uint8_t)(s->depth - 1));
+    frame->comma = false;
+    frame->last = NULL;
+    memset(frame->taken, 0, (frame->node->count + 63u) / 64 * sizeof *frame->taken);
+    s->state = STATE_KEY_OR_END;
+    return true;
+}
+
+/* Where the name that comes next is remembered. */
+static inline uint16_t *next_guess(struct plan_stream *s, const struct plan_frame *frame)
+{
+    bool first = frame->last == NULL;
+    const struct plan_node *before = first ? frame->node : frame->last;
+    return &s->guesses[((size_t)(before - s->plan->nodes) * 2 + first) % PLAN_GUESSES];
+}
+
+/* Reads the member at p, past spaces. */
+static inline bool read_guessed(struct plan_stream *s, struct member *m,
+                                const struct plan_node *node, uint16_t *guess, const uint8_t *p,
+                                const uint8_t *end)
+{
+    const struct plan_node *nodes = s->plan->nodes, *guessed = &nodes[*guess];
+    m->start = p = space(p, end);
+    if (*guess != 0 && guessed->parent == node - nodes && is_label(guessed, p, end)) {
+        m->node = guessed;
+        m->plain = true;
+        return read_value(m, p + guessed->label_n, end);
+    }
+    if (p >= end || *p != '"') {
+        return false;
+    }
+    p = read_name(m, s->plan, node, p, end);
+    *guess = m->node != NULL && p != NULL ? (uint16_t)(m->node - nodes) : *guess;
+    return p != NULL && read_value(m, p, end);
+}
+
 const uint8_t *plan_members(struct plan_stream *s, const uint8_t *p, const uint8_t *end)
 {
     struct plan_frame *frame = &s->frames[s->depth - 1];
-    struct member m;
-    while (s->err == PLAN_OK && read_member(&m, p, end)) {
-        const struct plan_node *node =
-            plan_child(s->plan, frame->node, m.name, (size_t)(m.name_end - m.name));
-        if (node != NULL && !plan_take(frame, node)) {
-            node = NULL;
+    uint16_t *guess = next_guess(s, frame);
+    struct run run = {NULL, NULL};
+    struct member m = {NULL};
+    while (s->err == PLAN_OK && read_guessed(s, &m, frame->node, guess, p, end)) {
+        if (m.node != NULL) {
+            frame->last = m.node;
+            guess = next_guess(s, frame);
+            m.node = plan_take(frame, m.node) ? m.node : NULL;
         }
         if (m.value_end == NULL) {
-            s->target = node;
+            flush(s, frame, &run, end);
+            s->target = m.node;
             s->state = STATE_VALUE;
             return m.value;
         }
-        if (node != NULL && node->field >= 0 && node->outcome != PLAN_DROP) {
-            plan_note(s, node);
-            if (node->outcome == PLAN_KEEP || *m.value == 'n') {
-                keep(s, frame, node, &m, end);
-            } else {
-                mask(s, node, &m);
-            }
-        }
-        if (*m.after == '}') {
-            return plan_close(s, m.after);
+        if (m.node != NULL && m.node->field >= 0 && m.node->outcome != PLAN_DROP) {
+            give(s, frame, &run, &m, end);
         }
         p = m.after + 1;
         s->state = STATE_KEY;
+        if (*m.after == ',') {
+            continue;
+        }
+        flush(s, frame, &run, end);
+        if (!next_row(s, frame, m.after, end)) {
+            return plan_close(s, m.after);
+        }
+        p = m.after + 3;
+        guess = next_guess(s, frame);
     }
+    flush(s, frame, &run, end);
     return p;
 }
 
 const uint8_t *plan_skip(struct plan_stream *s, const uint8_t *p, const uint8_t *end)
 {
-    struct member m;
-    while (read_member(&m, p, end)) {
+    struct member m = {NULL};
+    for (;;) {
+        const uint8_t *start = space(p, end), *value = NULL;
+        if (start < end && *start == '"') {
+            value = read_name(&m, NULL, NULL, start, end);
+        }
+        if (value == NULL || !read_value(&m, value, end)) {
+            return p;
+        }
         if (m.value_end == NULL) {
             s->state = STATE_VALUE;
             return m.value;
@@ -213,5 +346,4 @@ const uint8_t *plan_skip(struct plan_stream *s, const uint8_t *p, const uint8_t 
         p = m.after + 1;
         s->state = STATE_KEY;
     }
-    return p;
 }

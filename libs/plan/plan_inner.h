@@ -6,6 +6,7 @@
 
 #define PLAN_WORDS     (PLAN_FIELDS_MAX / 64)
 #define PLAN_COPY_STEP 16 /* bytes that may be read and written past a short copy */
+#define PLAN_GUESSES   64
 
 /* One member name below its parent; nodes[0] is the document. */
 struct plan_node {
@@ -33,6 +34,7 @@ struct plan {
 /* An open container that is given. */
 struct plan_frame {
     const struct plan_node *node;
+    const struct plan_node *last; /* named child met last; NULL: none yet */
     bool object, comma;
     uint64_t taken[PLAN_WORDS]; /* members already met, by bit */
 };
@@ -81,6 +83,10 @@ struct plan_stream {
     char *text, *masked; /* a value to mask; the masked one */
     char name[PLAN_PATH_MAX];
 
+    /* Which name came after which last time, by plan_guess(): rows repeat themselves. Only ever a
+     * hint, checked against the input. */
+    uint16_t guesses[PLAN_GUESSES];
+
     /* the account */
     uint64_t rows;
     uint8_t rows_depth;
@@ -104,8 +110,8 @@ static inline void plan_name_words(const uint8_t *p, size_t n, uint64_t *head, u
         memcpy(tail, p + n - 4, 4);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        *head = *head << 8 | p[i];
+    if (n > 0) {
+        *head = (uint64_t)p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16;
     }
 }
 
@@ -170,6 +176,8 @@ static inline void plan_put(struct plan_stream *s, const void *p, size_t n)
 }
 
 /* plan_stream.c */
+void plan_count_row(struct plan_stream *s,
+                    uint8_t depth); /* a given object in the array at depth */
 const uint8_t *plan_close(struct plan_stream *s, const uint8_t *p);
 
 /* plan_fast.c: reads whole members of the given object that is open, as long as all of a member

@@ -100,6 +100,16 @@ static inline size_t scan_utf8_char(const uint8_t *p, const uint8_t *end)
 static inline const uint8_t *scan_utf8(const uint8_t *p, const uint8_t *end)
 {
     size_t n;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    while (end - p >= 4) { /* three bytes, as most Chinese has, by their bits alone */
+        uint32_t v;
+        memcpy(&v, p, sizeof v);
+        if ((v & 0xc0c0f0) != 0x8080e0 || (v & 0xff) == 0xe0 || (v & 0xff) == 0xed) {
+            break;
+        }
+        p += 3;
+    }
+#endif
     while (p < end && *p >= 0x80 && (n = scan_utf8_char(p, end)) > 0) {
         p += n;
     }

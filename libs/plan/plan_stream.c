@@ -62,6 +62,7 @@ void plan_stream_reset(struct plan_stream *s, const struct plan *plan, struct ma
     s->rows = 0;
     s->rows_depth = 0;
     memset(s->seen, 0, sizeof s->seen);
+    memset(s->guesses, 0, sizeof s->guesses); /* they are places in the old plan */
 }
 
 void plan_stream_free(struct plan_stream **s)
@@ -152,31 +153,29 @@ static const uint8_t *scalar_done(struct plan_stream *s, const uint8_t *p)
     return value_done(s, p);
 }
 
-/* A container's element or member is an object that is given: count it if it is a row. */
-static void count_row(struct plan_stream *s)
+void plan_count_row(struct plan_stream *s, uint8_t depth)
 {
-    if (s->depth == 0 || s->frames[s->depth - 1].object) {
-        return;
-    }
-    if (s->rows_depth == 0 || s->depth < s->rows_depth) {
-        s->rows_depth = s->depth;
+    if (s->rows_depth == 0 || depth < s->rows_depth) {
+        s->rows_depth = depth;
         s->rows = 0;
     }
-    s->rows += s->depth == s->rows_depth;
+    s->rows += depth == s->rows_depth;
 }
 
 static void push_frame(struct plan_stream *s, bool object)
 {
     const struct plan_node *node = s->depth == 0 ? &s->plan->nodes[0] : s->target;
-    if (object) {
-        count_row(s);
-    } else if (is_given(node)) {
+    if (object && s->depth > 0 && !s->frames[s->depth - 1].object) {
+        plan_count_row(s, s->depth);
+    }
+    if (!object && is_given(node)) {
         plan_note(s, node); /* even an empty list tells something */
     }
     plan_prefix(s, s->target);
     plan_put(s, object ? "{" : "[", 1);
     struct plan_frame *frame = &s->frames[s->depth];
     frame->node = node;
+    frame->last = NULL;
     frame->object = object;
     frame->comma = false;
     memset(frame->taken, 0, (node->count + 63u) / 64 * sizeof *frame->taken);
@@ -361,6 +360,7 @@ static const uint8_t *string_done(struct plan_stream *s, const uint8_t *p)
     s->target = s->name_n > PLAN_PATH_MAX
                     ? NULL
                     : plan_child(s->plan, frame->node, (const uint8_t *)s->name, s->name_n);
+    frame->last = s->target != NULL ? s->target : frame->last;
     if (s->target != NULL && !plan_take(frame, s->target)) {
         s->target = NULL;
     }
