@@ -393,6 +393,43 @@ static void passwords(void **state)
     }
 }
 
+/* Objects of one's own in each thread; an SM2 key may be shared. */
+static void *work(void *arg)
+{
+    const struct crypto_sm2 *key = arg;
+    struct crypto_hmac *h = crypto_hmac_new(CRYPTO_SM3, "k", 1);
+    uint8_t secret[CRYPTO_KEY_LEN], mac[CRYPTO_HASH_LEN], sealed[100], out[100];
+    uint8_t sig[CRYPTO_SM2_SIG_MAX];
+    bool good = true;
+    crypto_random(secret, sizeof secret);
+    for (int i = 0; i < 20; i++) {
+        size_t n;
+        crypto_hmac_sign(h, secret, sizeof secret, mac);
+        crypto_seal(secret, SLICE("a"), mac, sizeof mac, sealed);
+        good = good && crypto_open(secret, SLICE("a"), sealed, 60, out) == CRYPTO_OK;
+        crypto_sm2_sign(key, out, 32, sig, &n);
+        good = good && crypto_sm2_verify(key, mac, 32, sig, n) == CRYPTO_OK;
+    }
+    crypto_hmac_free(&h);
+    return good ? arg : NULL;
+}
+
+static void threads(void **state)
+{
+    (void)state;
+    struct crypto_sm2 *key = crypto_sm2_new();
+    pthread_t thread[4];
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, work, key), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        void *result;
+        assert_int_equal(pthread_join(thread[i], &result), 0);
+        assert_ptr_equal(result, key);
+    }
+    crypto_sm2_free(&key);
+}
+
 static X509 *read_crt(const char *name)
 {
     FILE *file = fopen(in_dir(name), "r");
@@ -502,6 +539,7 @@ int main(void)
         {"keyfile: size and mode", keyfile_rows, NULL, NULL, NULL},
         {"keyfile: eight processes at once agree", keyfile_race, NULL, NULL, NULL},
         {"password: argon2id, and what is no PHC string", passwords, NULL, NULL, NULL},
+        {"crypto: threads, each with its own objects", threads, NULL, NULL, NULL},
         {"pki: chain, names, modes, renewal", pki_makes, NULL, NULL, NULL},
         {"pki: names and files that are refused", pki_refuses, NULL, NULL, NULL},
     };

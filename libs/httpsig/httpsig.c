@@ -57,11 +57,9 @@ static enum httpsig_err add_component(struct httpsig *s, const struct sf_item *i
     if (s->n_components == HTTPSIG_COMPONENTS_MAX) {
         return HTTPSIG_ELIMIT;
     }
-    uint8_t kind = HTTPSIG_FIELD;
-    for (uint8_t i = 0; i < HTTPSIG_FIELD; i++) {
-        if (slice_eq(item->text, derived[i])) {
-            kind = i;
-        }
+    uint8_t kind = item->text.n > 0 && item->text.p[0] == '@' ? 0 : HTTPSIG_FIELD;
+    while (kind < HTTPSIG_FIELD && !slice_eq(item->text, derived[kind])) {
+        kind++;
     }
     if (kind == HTTPSIG_FIELD && !is_field_name(item->text)) {
         return HTTPSIG_ECOMPONENT;
