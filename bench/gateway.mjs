@@ -26,7 +26,7 @@ const proxied = `
 
 function config(dir, body, workers = 1) {
   mkdirSync(dir, { recursive: true });
-  writeFileSync(`${dir}/nginx.conf`, `${body.load ?? ''}\nworker_processes ${workers};${common(dir)}\nhttp {${http(dir)}\n${body.http}\n}\n`);
+  writeFileSync(`${dir}/nginx.conf`, `${body.load ?? ''}\nworker_processes ${workers};${common(dir)}\nhttp {${http(dir)} request_pool_size 8k;\n${body.http}\n}\n`);
   return `${dir}/nginx.conf`;
 }
 

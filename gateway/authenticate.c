@@ -76,6 +76,7 @@ static ngx_int_t check_credential(sluice_ctx_t *ctx, const struct httpsig *sig)
     if (!uuid_parse(&id, sig->keyid.p, sig->keyid.n)) {
         return sluice_refuse(ctx, PROBLEM_CREDENTIAL_UNKNOWN, SLICE(""), SLICE("keyid"));
     }
+    replay_prefetch(sluice_worker.replay, sig->keyid, sig->nonce); /* looked at after the MAC */
     ctx->caller = sluice_caller_find(&id);
     if (!ctx->caller) {
         return sluice_refuse(ctx, PROBLEM_CREDENTIAL_UNKNOWN, SLICE(""), SLICE("keyid"));
