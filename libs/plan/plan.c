@@ -77,6 +77,7 @@ static struct plan_node *child_of(struct maker *m, uint16_t parent, struct slice
     uint16_t at = m->plan->n_nodes++;
     struct plan_node *node = &nodes[at];
     node->field = -1;
+    node->self = at;
     node->parent = parent;
     node->bit = nodes[parent].count++;
     node->next = nodes[parent].first;

@@ -261,37 +261,37 @@ static bool next_row(struct plan_stream *s, struct plan_frame *frame, const uint
 }
 
 /* Where the name that comes next is remembered. */
-static inline uint16_t *next_guess(struct plan_stream *s, const struct plan_frame *frame)
+static inline const struct plan_node **next_guess(struct plan_stream *s,
+                                                  const struct plan_frame *frame)
 {
     bool first = frame->last == NULL;
     const struct plan_node *before = first ? frame->node : frame->last;
-    return &s->guesses[((size_t)(before - s->plan->nodes) * 2 + first) % PLAN_GUESSES];
+    return &s->guesses[(before->self * 2u + first) % PLAN_GUESSES];
 }
 
-/* Reads the member at p, past spaces. */
+/* Reads the member of node at p, past spaces. */
 static inline bool read_guessed(struct plan_stream *s, struct member *m,
-                                const struct plan_node *node, uint16_t *guess, const uint8_t *p,
-                                const uint8_t *end)
+                                const struct plan_node *node, const struct plan_node **guess,
+                                const uint8_t *p, const uint8_t *end)
 {
-    const struct plan_node *nodes = s->plan->nodes, *guessed = &nodes[*guess];
     m->start = p = space(p, end);
-    if (*guess != 0 && guessed->parent == node - nodes && is_label(guessed, p, end)) {
-        m->node = guessed;
+    if (*guess != NULL && (*guess)->parent == node->self && is_label(*guess, p, end)) {
+        m->node = *guess;
         m->plain = true;
-        return read_value(m, p + guessed->label_n, end);
+        return read_value(m, p + m->node->label_n, end);
     }
     if (p >= end || *p != '"') {
         return false;
     }
     p = read_name(m, s->plan, node, p, end);
-    *guess = m->node != NULL && p != NULL ? (uint16_t)(m->node - nodes) : *guess;
+    *guess = m->node != NULL && p != NULL ? m->node : *guess;
     return p != NULL && read_value(m, p, end);
 }
 
 const uint8_t *plan_members(struct plan_stream *s, const uint8_t *p, const uint8_t *end)
 {
     struct plan_frame *frame = &s->frames[s->depth - 1];
-    uint16_t *guess = next_guess(s, frame);
+    const struct plan_node **guess = next_guess(s, frame);
     struct run run = {NULL, NULL};
     struct member m = {NULL};
     while (s->err == PLAN_OK && read_guessed(s, &m, frame->node, guess, p, end)) {

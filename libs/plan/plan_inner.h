@@ -17,11 +17,11 @@ struct plan_node {
     const uint16_t *slots; /* children by hash: places in nodes[], 0 empty; NULL without children */
     uint8_t shift;         /* 64 - log2 of the number of slots */
     uint8_t outcome, type;
-    bool below;     /* something below is kept or masked */
-    uint16_t bit;   /* place among its siblings */
-    int16_t field;  /* place in the fields, -1 none */
-    uint16_t count; /* children */
-    uint16_t parent, first, next;
+    bool below;                         /* something below is kept or masked */
+    uint16_t bit;                       /* place among its siblings */
+    int16_t field;                      /* place in the fields, -1 none */
+    uint16_t count;                     /* children */
+    uint16_t self, parent, first, next; /* places in nodes[] */
     struct mask_spec mask;
 };
 
@@ -85,7 +85,7 @@ struct plan_stream {
 
     /* Which name came after which last time, by plan_guess(): rows repeat themselves. Only ever a
      * hint, checked against the input. */
-    uint16_t guesses[PLAN_GUESSES];
+    const struct plan_node *guesses[PLAN_GUESSES];
 
     /* the account */
     uint64_t rows;

@@ -62,7 +62,7 @@ void plan_stream_reset(struct plan_stream *s, const struct plan *plan, struct ma
     s->rows = 0;
     s->rows_depth = 0;
     memset(s->seen, 0, sizeof s->seen);
-    memset(s->guesses, 0, sizeof s->guesses); /* they are places in the old plan */
+    memset(s->guesses, 0, sizeof s->guesses); /* they point into the old plan */
 }
 
 void plan_stream_free(struct plan_stream **s)
