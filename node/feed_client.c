@@ -26,6 +26,7 @@
 #define TRIM_BYTES       (8u << 20)
 #define BACKOFF_MIN_MS   50
 #define BACKOFF_MAX_MS   2000
+#define TELL_MS          2000 /* all roles start at once: a moment without control is no news */
 
 struct node_feed {
     struct node_feed_config cfg;
@@ -38,7 +39,8 @@ struct node_feed {
     char reason[CURL_ERROR_SIZE];
     struct replica_cursor cursor;
     unsigned backoff_ms;
-    bool lost;
+    uint64_t good_ms; /* monotonic: when control last answered, or the start */
+    bool told;        /* that it does not */
 };
 
 static __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...)
@@ -244,17 +246,19 @@ static void *follow(void *ctx)
     struct node_feed *f = ctx;
     while (!atomic_load(&f->stopping)) {
         if (step(f)) {
-            if (f->lost) {
+            if (f->told) {
                 say("following %s again from %" PRIu64, f->cfg.control, f->cursor.seq);
             }
-            f->lost = false;
+            f->told = false;
+            f->good_ms = clock_mono_us() / 1000;
             f->backoff_ms = BACKOFF_MIN_MS;
             continue;
         }
-        if (!f->lost && !atomic_load(&f->stopping)) {
+        bool long_ago = clock_mono_us() / 1000 - f->good_ms > TELL_MS;
+        if (long_ago && !f->told && !atomic_load(&f->stopping)) {
             say("%s: %s; going on with what is here", f->cfg.control, f->reason);
+            f->told = true;
         }
-        f->lost = true;
         pause_ms(f, f->backoff_ms);
         f->backoff_ms = f->backoff_ms * 2 < BACKOFF_MAX_MS ? f->backoff_ms * 2 : BACKOFF_MAX_MS;
     }
@@ -278,6 +282,7 @@ struct node_feed *node_feed_start(const struct node_feed_config *cfg)
     }
     f->cfg = *cfg;
     f->backoff_ms = BACKOFF_MIN_MS;
+    f->good_ms = clock_mono_us() / 1000;
     buf_init(&f->body);
     if (!setup(f) || replica_cursor(cfg->replica, &f->cursor) != REPLICA_OK ||
         pthread_create(&f->thread, NULL, follow, f) != 0) {

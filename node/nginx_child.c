@@ -2,6 +2,7 @@
 #include "node/nginx_child.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -147,36 +148,32 @@ static bool port_free(const struct node_config *cfg)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     bool taken = bind(fd, (struct sockaddr *)&addr, len) != 0 && errno == EADDRINUSE;
     close(fd);
-    if (taken) {
-        fprintf(stderr,
-                "sluice: gateway: port %u on %s is taken by another program; choose another with "
-                "--gateway-port or gateway.port\n",
-                cfg->port, cfg->listen_host);
-    }
     return !taken;
 }
 
-/* The pid file may be of a process long gone whose number another has now: only a master started
- * with our very prefix is ours. */
-static pid_t running_master(const struct node_nginx *n)
+static pid_t last_master(const struct node_nginx *n)
 {
-    char path[600], line[1200];
+    char path[600], line[32];
     snprintf(path, sizeof path, "%snginx.pid", n->prefix);
     FILE *f = fopen(path, "re");
     if (f == NULL) {
         return 0;
     }
-    long pid = 0;
-    bool ok = fgets(line, 32, f) != NULL;
+    bool ok = fgets(line, sizeof line, f) != NULL;
     fclose(f);
-    pid = ok ? strtol(line, NULL, 10) : 0;
-    if (pid <= 1 || pid > INT32_MAX) {
-        return 0;
-    }
-    snprintf(path, sizeof path, "/proc/%ld/cmdline", pid);
-    f = fopen(path, "re");
+    long pid = ok ? strtol(line, NULL, 10) : 0;
+    return pid > 1 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
+/* The pid file may be of a process long gone whose number another has now: only a master started
+ * with our very prefix is ours. */
+static bool is_our_master(const struct node_nginx *n, pid_t pid)
+{
+    char path[64], line[1200];
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    FILE *f = fopen(path, "re");
     if (f == NULL) {
-        return 0;
+        return false;
     }
     size_t got = fread(line, 1, sizeof line - 1, f);
     fclose(f);
@@ -184,8 +181,40 @@ static pid_t running_master(const struct node_nginx *n)
         line[i] = line[i] == '\0' ? ' ' : line[i];
     }
     line[got] = '\0';
-    bool ours = strstr(line, "master process") != NULL && strstr(line, n->prefix) != NULL;
-    return ours ? (pid_t)pid : 0;
+    return strstr(line, "master process") != NULL && strstr(line, n->prefix) != NULL;
+}
+
+/* True for a worker in the process group that the master with this number led. */
+static bool is_orphan(const char *number, pid_t master)
+{
+    char path[64], text[512];
+    int group = 0;
+    snprintf(path, sizeof path, "/proc/%.20s/stat", number);
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        return false;
+    }
+    bool ok = fgets(text, sizeof text, f) != NULL;
+    fclose(f);
+    const char *rest = ok ? strrchr(text, ')') : NULL; /* the name before it may hold anything */
+    return rest != NULL && sscanf(rest, ") %*c %*d %d", &group) == 1 && group == master &&
+           strstr(text, "(nginx)") != NULL;
+}
+
+/* Workers outlive a master that is killed and keep its port. They finish their calls and go. */
+static void dismiss_orphans(pid_t master)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+    while (proc != NULL && (entry = readdir(proc)) != NULL) {
+        long pid = strtol(entry->d_name, NULL, 10);
+        if (pid > 1 && pid != master && is_orphan(entry->d_name, master)) {
+            kill((pid_t)pid, SIGQUIT);
+        }
+    }
+    if (proc != NULL) {
+        closedir(proc);
+    }
 }
 
 static bool watch(struct node_nginx *n, pid_t pid, bool child)
@@ -203,8 +232,16 @@ static bool watch(struct node_nginx *n, pid_t pid, bool child)
 static bool launch(struct node_nginx *n)
 {
     if (!port_free(n->cfg)) {
+        if (!n->told) {
+            fprintf(stderr,
+                    "sluice: gateway: port %u on %s is taken by another program; choose another "
+                    "with --gateway-port or gateway.port\n",
+                    n->cfg->port, n->cfg->listen_host);
+        }
+        n->told = true;
         return false;
     }
+    n->told = false;
     pid_t pid = spawn(n, false);
     return pid != 0 && watch(n, pid, true);
 }
@@ -230,8 +267,15 @@ bool node_nginx_start(struct node_nginx *n, const struct node_config *cfg)
     if (!make_dirs(n, cfg) || !write_conf(n, &changed) || !check_conf(n)) {
         return false;
     }
-    pid_t pid = running_master(n);
-    if (pid == 0 || !watch(n, pid, false)) {
+    pid_t pid = last_master(n);
+    bool runs = pid != 0 && is_our_master(n, pid) && watch(n, pid, false);
+    if (!runs && pid != 0) {
+        dismiss_orphans(pid);
+        for (int i = 0; i < 20 && !port_free(n->cfg); i++) {
+            usleep(50000);
+        }
+    }
+    if (!runs) {
         return launch(n);
     }
     fprintf(stderr, "sluice: gateway: nginx runs already (process %d): taking it over\n", (int)pid);
@@ -243,6 +287,7 @@ bool node_nginx_start(struct node_nginx *n, const struct node_config *cfg)
 
 static void forget(struct node_nginx *n)
 {
+    dismiss_orphans(n->pid);
     if (n->child) {
         while (waitpid(n->pid, NULL, 0) < 0 && errno == EINTR) {
         }
