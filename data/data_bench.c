@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -97,7 +98,15 @@ static void *client(void *p)
     return NULL;
 }
 
-static double socket_rate(void)
+static double cpu_us(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static double socket_rate(double *cpu)
 {
     const char *why;
     struct testing_call call = by_key;
@@ -113,6 +122,7 @@ static double socket_rate(void)
     snprintf(bench_request, sizeof bench_request,
              "GET %s HTTP/1.1\r\nHost: d\r\nSluice-Call: %s\r\n\r\n", call.target, proof);
     stop = false;
+    *cpu = cpu_us();
     uint64_t start = clock_mono_us();
     for (size_t i = 0; i < CLIENTS; i++)
         pthread_create(&threads[i], NULL, client, &counts[i]);
@@ -123,6 +133,7 @@ static double socket_rate(void)
         total += counts[i];
     }
     uint64_t took = clock_mono_us() - start;
+    *cpu = (cpu_us() - *cpu) / (double)total;
     server_stop(&server);
     return (double)total * 1e6 / (double)took;
 }
@@ -137,10 +148,11 @@ int main(void)
         testing_connection(&t, postgres, connection);
         testing_fill(connection);
         testing_publish(&t, connection);
-        double odbc = odbc_loop(connection), worker = worker_loop(), rate = socket_rate();
+        double odbc = odbc_loop(connection), worker = worker_loop(), cpu, rate = socket_rate(&cpu);
         printf(
-            "%-10s ODBC loop %5.1f us, worker %5.1f us (%.2fx), over the socket %6.0f requests/s\n",
-            postgres ? "PostgreSQL" : "SQLite", odbc, worker, worker / odbc, rate);
+            "%-10s ODBC loop %5.1f us, worker %5.1f us (%.2fx), over the socket %6.0f requests/s, "
+            "%5.1f us of CPU each with its client\n",
+            postgres ? "PostgreSQL" : "SQLite", odbc, worker, worker / odbc, rate, cpu);
     }
     testing_close(&t);
     return 0;

@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SERVER_POOL_BYTES  (64u << 10) /* of a connection: request line and headers must fit */
+#define SERVER_POOL_BYTES  (128u << 10) /* of a connection: holds the request head, taken apart */
 #define SERVER_CONNECTIONS 1024
 #define SERVER_IDLE_S      120
 

@@ -130,6 +130,29 @@ static void test_proof(void **state)
     }
 }
 
+/* Far more filters than are allowed still reach the parser, which says so. */
+static void test_many_filters(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {101, 400, 1200};
+    char *target = malloc(16384), request[20000], proof[LINK_TEXT_MAX + 1], out[8192];
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        char *p = stpcpy(target, "/t/11?");
+        for (size_t k = 0; k < counts[i]; k++)
+            p = stpcpy(p, k ? "&id=neq.1" : "id=neq.1");
+        struct testing_call call = {.method = "GET", .target = target, .api = &t.orders};
+        proof[testing_prove(&t, &call, proof)] = '\0';
+        int n = snprintf(request, sizeof request,
+                         "GET %s HTTP/1.1\r\nHost: d\r\nSluice-Call: %s\r\n\r\n", target, proof);
+        int fd = dial();
+        assert_true(send_all(fd, request, (size_t)n));
+        assert_int_equal(read_answer(fd, out, sizeof out, false), 400);
+        assert_non_null(strstr(out, "Sluice-Problem: query-too-large\r\n"));
+        close(fd);
+    }
+    free(target);
+}
+
 static void test_sizes(void **state)
 {
     (void)state;
@@ -262,6 +285,7 @@ int main(void)
         {"answers over the socket", test_answers, NULL, NULL, NULL},
         {"[EC-4.3.2a] a proof opens one method and target", test_proof, NULL, NULL, NULL},
         {"what is too large is refused and harms nobody", test_sizes, NULL, NULL, NULL},
+        {"too many filters are named as such", test_many_filters, NULL, NULL, NULL},
         {"threads do not mix answers up", test_threads, NULL, NULL, NULL},
         {"socket: mode, in use, stale", test_socket, NULL, NULL, NULL},
     };
