@@ -46,7 +46,7 @@ static enum problem after(struct rest_call *c, struct change *ch)
         return PROBLEM_OK;
     }
     return row_each(c, ch->txn, &apps_resource, "organisation_id", row_text(ch->row, "id"),
-                    tell_app);
+                    tell_app, NULL);
 }
 
 const struct resource organisations_resource = {

@@ -50,21 +50,15 @@ static enum problem store_fields(struct rest_call *c, struct store_txn *txn, con
 
 static enum problem collect(struct rest_call *c, struct change *ch)
 {
-    json_array_append(c->once, ch->row);
-    return PROBLEM_OK;
+    (void)c;
+    return json_array_append(ch->arg, ch->row) == 0 ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 
-/* The visit of row_each has no context of its own: the list rides in c->once for the time of the
- * walk. */
 static enum problem apis_of(struct rest_call *c, struct store_txn *txn, const char *dataset_id,
                             json_t **apis)
 {
-    json_t *once = c->once;
-
-    c->once = *apis = json_array();
-    enum problem p = row_each(c, txn, &apis_resource, "dataset_id", dataset_id, collect);
-    c->once = once;
-    return p;
+    *apis = json_array();
+    return row_each(c, txn, &apis_resource, "dataset_id", dataset_id, collect, *apis);
 }
 
 enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, const char *dataset_id,

@@ -136,6 +136,19 @@ static enum problem check_value(struct rest_call *c, struct store_txn *txn, cons
     return p == PROBLEM_OK && a->check ? a->check(c, where, v) : p;
 }
 
+/* A checked time as it will be read back. */
+static json_t *whole_time(const json_t *v)
+{
+    char text[CLOCK_RFC3339_LEN + 1];
+    uint64_t ms = 0;
+
+    if (!clock_parse_ms(json_string_value(v), json_string_length(v), &ms)) {
+        return json_null();
+    }
+    clock_format_ms(ms, text);
+    return json_string(text);
+}
+
 static enum problem apply_member(struct rest_call *c, struct store_txn *txn,
                                  const struct resource *res, json_t *row, bool create,
                                  const char *key, json_t *v)
@@ -170,7 +183,8 @@ static enum problem apply_member(struct rest_call *c, struct store_txn *txn,
                    ? PROBLEM_OK
                    : PROBLEM_INTERNAL;
     }
-    return json_object_set(row, key, v) == 0 ? PROBLEM_OK : PROBLEM_INTERNAL;
+    json_t *kept = a->type == ATTR_TIME && json_is_string(v) ? whole_time(v) : json_incref(v);
+    return json_object_set_new(row, key, kept) == 0 ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 
 static enum problem fill_new(struct rest_call *c, const struct resource *res, json_t *row)

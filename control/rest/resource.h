@@ -46,6 +46,7 @@ struct change { /* what a hook is told */
     const json_t *old;     /* NULL: creation */
     json_t *row;           /* the new row, may be edited before it is stored */
     const char *action;    /* NULL: creation or change */
+    void *arg;             /* of row_each */
 };
 typedef enum problem (*resource_hook)(struct rest_call *c, struct change *ch);
 
@@ -95,7 +96,7 @@ json_t *row_public(const struct resource *res, const json_t *row); /* new refere
 /* Each row of res with column = value, oldest first; column is from a table. */
 enum problem row_each(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                       const char *column, const char *value,
-                      enum problem (*visit)(struct rest_call *c, struct change *ch));
+                      enum problem (*visit)(struct rest_call *c, struct change *ch), void *arg);
 void row_columns(const struct resource *res, struct buf *sql);
 json_t *row_read(const struct resource *res, struct store_rows *rows);
 /* The scope of the caller as " AND (…)" with its values appended; deny by default. */

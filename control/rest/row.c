@@ -300,7 +300,7 @@ static enum store_err rows_where(struct store_txn *txn, const struct resource *r
 
 enum problem row_each(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                       const char *column, const char *value,
-                      enum problem (*visit)(struct rest_call *c, struct change *ch))
+                      enum problem (*visit)(struct rest_call *c, struct change *ch), void *arg)
 {
     json_t *list = json_array(), *row;
     size_t i;
@@ -311,7 +311,7 @@ enum problem row_each(struct rest_call *c, struct store_txn *txn, const struct r
         if (p != PROBLEM_OK) {
             break;
         }
-        struct change ch = {.res = res, .txn = txn, .row = row};
+        struct change ch = {.res = res, .txn = txn, .row = row, .arg = arg};
         p = visit(c, &ch);
     }
     json_decref(list);

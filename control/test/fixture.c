@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test/fixture.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define RING      32
+#define TEXT_ROOM 16384
+
+const char *text(const char *format, ...)
+{
+    static char ring[RING][TEXT_ROOM];
+    static unsigned at;
+    va_list args;
+    char *out = ring[at++ % RING];
+
+    va_start(args, format);
+    vsnprintf(out, TEXT_ROOM, format, args);
+    va_end(args);
+    return out;
+}
+
+void fixture_open(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    strcpy(f->dir, "/tmp/sluice-control-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    f->cfg = (struct control_config){.data_dir = f->dir,
+                                     .listen_host = "127.0.0.1",
+                                     .data_socket = "/nonexistent/data.sock",
+                                     .admin_password = FIXTURE_ADMIN};
+    assert_true(control_open(&f->ctl, &f->cfg));
+}
+
+void fixture_reopen(struct fixture *f)
+{
+    control_close(&f->ctl);
+    assert_true(control_open(&f->ctl, &f->cfg));
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+void fixture_close(struct fixture *f)
+{
+    control_close(&f->ctl);
+    nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Splits "a=b&c=d" in place; the tests write no percent signs. */
+static void split_query(struct rest_request *req, char *query)
+{
+    char *save = NULL;
+
+    for (char *part = strtok_r(query, "&", &save); part; part = strtok_r(NULL, "&", &save)) {
+        char *value = strchr(part, '=');
+        if (value) {
+            *value++ = '\0';
+        }
+        req->query[req->n_query++] = (struct rest_parameter){part, value ? value : ""};
+    }
+}
+
+static struct reply call_once(struct fixture *f, enum who who, const char *method,
+                              const char *target, const char *if_match, const char *body)
+{
+    static char path[TEXT_ROOM], bearer[96];
+    struct rest_response resp;
+    struct reply r = {0};
+
+    snprintf(path, sizeof path, "/api/v1/%s", target);
+    snprintf(bearer, sizeof bearer, "Bearer %s", f->token[who]);
+    struct rest_request req = {.method = method,
+                               .path = path,
+                               .authorization = f->token[who][0] ? bearer : NULL,
+                               .if_match = if_match};
+    char *query = strchr(path, '?');
+    if (query) {
+        *query++ = '\0';
+        split_query(&req, query);
+    }
+    if (body) {
+        req.body = slice_str(body);
+    }
+    rest_response_init(&resp);
+    rest_dispatch(&f->ctl, &req, &resp);
+    r.status = resp.status;
+    r.json = json_loadb(resp.body.p ? resp.body.p : "", resp.body.n, 0, NULL);
+    snprintf(r.code, sizeof r.code, "%s", row_text(r.json, "code"));
+    snprintf(r.etag, sizeof r.etag, "%s", resp.etag);
+    assert_int_equal(strlen(resp.transaction), UUID_TEXT_LEN);
+    rest_response_fini(&resp);
+    return r;
+}
+
+/* The resource that an action or change is about: its first two segments. */
+static const char *resource_path(const char *target)
+{
+    char out[200];
+    const char *slash = strchr(target, '/'), *second = slash ? strchr(slash + 1, '/') : NULL;
+
+    snprintf(out, sizeof out, "%.*s", (int)(second ? second - target : (long)strcspn(target, "?")),
+             target);
+    return text("%s", out);
+}
+
+struct reply fixture_call(struct fixture *f, enum who who, const char *method, const char *target,
+                          const char *if_match, const char *body)
+{
+    char etag[32];
+
+    if (!if_match || strcmp(if_match, "auto") != 0) {
+        return call_once(f, who, method, target, if_match, body);
+    }
+    struct reply r = call_once(f, who, "GET", resource_path(target), NULL, NULL);
+    snprintf(etag, sizeof etag, "%s", r.etag);
+    reply_free(&r);
+    return call_once(f, who, method, target, etag, body);
+}
+
+void reply_free(struct reply *r)
+{
+    json_decref(r->json);
+    r->json = NULL;
+}
+
+const char *fixture_ok(struct fixture *f, enum who who, const char *method, const char *target,
+                       const char *body, const char *member)
+{
+    struct reply r =
+        fixture_call(f, who, method, target, strcmp(method, "GET") ? "auto" : NULL, body);
+
+    if (r.status < 200 || r.status > 299) {
+        fail_msg("%s %s: %u %s %s at %s", method, target, r.status, r.code,
+                 row_text(r.json, "detail"), row_text(r.json, "where"));
+    }
+    const char *out = text("%s", member ? row_text(r.json, member) : "");
+    reply_free(&r);
+    return out;
+}
+
+void fixture_refused(struct fixture *f, enum who who, const char *method, const char *target,
+                     const char *if_match, const char *body, const char *code)
+{
+    struct reply r = fixture_call(f, who, method, target, if_match, body);
+
+    if (strcmp(r.code, code) != 0) {
+        fail_msg("%s %.200s %.200s: %s wanted, got %u %s %s at %s", method, target,
+                 body ? body : "", code, r.status, r.code, row_text(r.json, "detail"),
+                 row_text(r.json, "where"));
+    }
+    reply_free(&r);
+}
+
+static void sign_in(struct fixture *f, enum who who, const char *login, const char *password)
+{
+    snprintf(f->token[who], sizeof f->token[who], "%s",
+             fixture_ok(f, NOBODY, "POST", "sessions",
+                        text("{\"login\":\"%s\",\"password\":\"%s\"}", login, password), "token"));
+}
+
+static void add_person(struct fixture *f, enum who who, const char *login, const char *role,
+                       const char *more)
+{
+    fixture_ok(f, ADMIN, "POST", "users",
+               text("{\"login\":\"%s\",\"role\":\"%s\",\"password\":\"one-time-%s-pass\"%s}", login,
+                    role, login, more),
+               NULL);
+    sign_in(f, who, login, text("one-time-%s-pass", login));
+    fixture_ok(
+        f, who, "PUT", "users/me/password",
+        text("{\"old_password\":\"one-time-%s-pass\",\"new_password\":\"second-%s-password\"}",
+             login, login),
+        NULL);
+}
+
+static void add_organisation(struct fixture *f, char id[40], const char *name, const char *kind)
+{
+    snprintf(id, 40, "%s",
+             fixture_ok(f, ADMIN, "POST", "organisations",
+                        text("{\"name\":\"%s\",\"kind\":\"%s\"}", name, kind), "id"));
+    fixture_ok(f, ADMIN, "POST", text("organisations/%s/approve", id), NULL, NULL);
+}
+
+void fixture_people(struct fixture *f)
+{
+    sign_in(f, ADMIN, "admin", FIXTURE_ADMIN);
+    add_organisation(f, f->holder, "数据方", "holder");
+    add_organisation(f, f->third, "软件商", "third_party");
+    add_organisation(f, f->stranger, "另一家", "third_party");
+    add_person(f, OPERATOR, "operator", "operator", "");
+    add_person(f, PROVIDER, "provider", "provider", text(",\"organisation_id\":\"%s\"", f->holder));
+    add_person(f, DEVELOPER, "developer", "developer",
+               text(",\"organisation_id\":\"%s\"", f->third));
+    add_person(f, STRANGER, "stranger", "developer",
+               text(",\"organisation_id\":\"%s\"", f->stranger));
+    add_person(f, OWNER, "merchant", "owner", ",\"subject\":\"M1\"");
+    add_person(f, AUDITOR, "auditor", "auditor", "");
+}

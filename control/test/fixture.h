@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A control plane in a folder of its own, called without HTTP. */
+#pragma once
+/* cmocka wants these before it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "api/api.h"
+
+#define FIXTURE_ADMIN "first-administrator"
+
+struct fixture {
+    char dir[64];
+    struct control_config cfg;
+    struct control ctl;
+    char token[8][64];                        /* by enum who */
+    char holder[40], third[40], stranger[40]; /* organisations */
+};
+enum who {
+    NOBODY,
+    ADMIN,
+    OPERATOR,
+    PROVIDER,
+    DEVELOPER,
+    OWNER,
+    AUDITOR,
+    STRANGER /* a developer of another organisation */
+};
+
+struct reply {
+    unsigned status;
+    json_t *json; /* NULL: not JSON */
+    char code[40], etag[32];
+};
+
+void fixture_open(struct fixture *f);   /* the store and its administrator */
+void fixture_people(struct fixture *f); /* organisations and a user of each role, signed in */
+void fixture_reopen(struct fixture *f);
+void fixture_close(struct fixture *f); /* removes the folder */
+/* target: path and query; body: JSON text or NULL; if_match: "auto" reads the revision first. */
+struct reply fixture_call(struct fixture *f, enum who who, const char *method, const char *target,
+                          const char *if_match, const char *body);
+/* Asserts the status, returns a member of the answer as text (copied into a static ring) or "". */
+const char *fixture_ok(struct fixture *f, enum who who, const char *method, const char *target,
+                       const char *body, const char *member);
+void fixture_refused(struct fixture *f, enum who who, const char *method, const char *target,
+                     const char *if_match, const char *body, const char *code);
+void reply_free(struct reply *r);
+/* printf into a static ring of texts. */
+const char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
