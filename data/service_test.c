@@ -359,6 +359,23 @@ static void test_long_values(void **state)
     }
 }
 
+static void test_time_limit(void **state)
+{
+    (void)state;
+    static const char endless[] =
+        "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT count(*) FROM r";
+    struct source *s = source_new(slice_str(sqlite));
+    struct source_rows found;
+    source_set_timeout_ms(s, 200);
+    uint64_t start = clock_mono_us();
+    assert_int_equal(source_query(s, slice_str(endless), NULL, 0, &found), SOURCE_ETIMEOUT);
+    assert_true(clock_mono_us() - start < 5000000);
+    assert_int_equal(source_query(s, SLICE("SELECT count(*) FROM orders"), NULL, 0, &found),
+                     SOURCE_OK);
+    source_rows_end(&found);
+    source_free(&s);
+}
+
 static void test_connection_strings(void **state)
 {
     (void)state;
@@ -502,6 +519,7 @@ int main(void)
          NULL, NULL},
         {"[EC-4.3.2a] only callers that prove themselves", test_caller, NULL, NULL, NULL},
         {"long values are read whole, nothing is written", test_long_values, NULL, NULL, NULL},
+        {"a statement without end is cut off", test_time_limit, NULL, NULL, NULL},
         {"connection strings that load code are refused", test_connection_strings, NULL, NULL,
          NULL},
         {"tables and columns of a source", test_internal, NULL, NULL, NULL},

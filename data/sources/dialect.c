@@ -13,6 +13,7 @@ static const struct dialect dialects[] = {
         .distinct = "IS NOT",
         .is_true = "IS TRUE",
         .is_false = "IS FALSE",
+        .unlimited = true,
         .setup = {"PRAGMA query_only=ON", "PRAGMA case_sensitive_like=ON"},
     },
     {

@@ -23,7 +23,8 @@ struct dialect {
     const char *match, *imatch;     /* operator; NULL: the database has none */
     const char *distinct;           /* operator */
     const char *is_true, *is_false; /* after the column */
-    const char *setup[4];           /* said once on each new connection: read only, time limit */
+    bool unlimited; /* knows no time limit of its own: sources/watchdog.h cuts statements off */
+    const char *setup[4]; /* said once on each new connection: read only, time limit */
 };
 
 /* NULL: we do not speak it. */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "crypto/crypto.h"
+#include "data/sources/watchdog.h"
 
 struct statement {
     uint64_t hash, used;
@@ -30,7 +31,7 @@ struct source {
     const struct dialect *dialect;
     char quote[2];
     uint64_t refuse_until_us; /* monotonic */
-    uint64_t uses;
+    uint64_t uses, timeout_ms;
     struct statement statements[SOURCE_STATEMENTS];
 };
 
@@ -107,6 +108,7 @@ struct source *source_new(struct slice connection)
         free(s);
         return NULL;
     }
+    s->timeout_ms = SOURCE_TIMEOUT_S * 1000;
     memcpy(s->connection, connection.p, connection.n);
     if (strcasestr(s->connection, "sqlite"))
         memcpy(s->connection + connection.n, sqlite_extra, sizeof sqlite_extra);
@@ -223,6 +225,11 @@ const char *source_quote(const struct source *s)
     return s->quote;
 }
 
+void source_set_timeout_ms(struct source *s, uint64_t timeout_ms)
+{
+    s->timeout_ms = timeout_ms;
+}
+
 void *source_handle(const struct source *s)
 {
     return s->dbc;
@@ -323,6 +330,22 @@ static bool bind_param(SQLHSTMT h, SQLUSMALLINT i, const struct source_param *p,
                          0, (SQLPOINTER)(uintptr_t)p->text.p, (SQLLEN)p->text.n, length));
 }
 
+static enum source_err run(struct source *s, struct statement *st, bool *dead)
+{
+    struct watch watch;
+    bool cut = false;
+    if (s->dialect->unlimited)
+        watchdog_begin(&watch, st->handle, s->timeout_ms);
+    SQLRETURN r = SQLExecute(st->handle);
+    if (s->dialect->unlimited)
+        cut = watchdog_end(&watch);
+    if (SQL_SUCCEEDED(r))
+        return SOURCE_OK;
+    enum source_err err = judge(st->handle, dead);
+    *dead = *dead && !cut;
+    return cut ? SOURCE_ETIMEOUT : err;
+}
+
 static enum source_err execute(struct source *s, struct statement *st,
                                const struct source_param *params, SQLLEN *lengths, size_t n,
                                bool *dead)
@@ -332,8 +355,9 @@ static enum source_err execute(struct source *s, struct statement *st,
         if (!bind_param(st->handle, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
             return judge(st->handle, dead);
     st->used = ++s->uses;
-    if (!SQL_SUCCEEDED(SQLExecute(st->handle)))
-        return judge(st->handle, dead);
+    enum source_err err = run(s, st, dead);
+    if (err)
+        return err;
     if (!st->columns && !bind_columns(st))
         return SOURCE_EUNAVAILABLE;
     return SOURCE_OK;

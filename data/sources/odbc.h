@@ -40,6 +40,9 @@ enum source_err source_ready(struct source *s) __attribute__((warn_unused_result
 const struct dialect *source_dialect(const struct source *s); /* after source_ready */
 const char *source_quote(const struct source *s);             /* one character, or "" */
 void *source_handle(const struct source *s);                  /* SQLHDBC, for metadata.c */
+/* Of a statement; SOURCE_TIMEOUT_S seconds unless said. Only for sources without a limit of their
+ * own. */
+void source_set_timeout_ms(struct source *s, uint64_t timeout_ms);
 void source_lost(struct source *s); /* drops the connection; the next use makes another */
 
 struct source_param {
