@@ -7,22 +7,23 @@
 #pragma once
 #include "base/slice.h"
 
-enum mask_rule { /* numbers reach replica and audit records: append only */
-                 MASK_NONE,
-                 MASK_NAME,    /* name: 张**, J*** S*** : the first character of each word */
-                 MASK_PHONE,   /* phone: 138****5678; keeps an area code and the last four */
-                 MASK_EMAIL,   /* email: z***@example.com */
-                 MASK_ADDRESS, /* address: kept to the district (区县旗市), the rest covered */
-                 MASK_ID_CARD, /* id_card: first 6 and last 2, 110101**********1X : birth date
-                                  hidden */
-                 MASK_BANK_CARD, /* bank_card: first 6 and last 4 */
-                 MASK_USCC,      /* uscc: first 8 and last 2 */
-                 MASK_KEEP,      /* keep:N:M : first N and last M characters */
-                 MASK_YEAR,      /* year: 1987-**-** ; a date or time keeps its year */
-                 MASK_NULL,      /* null: JSON null */
-                 MASK_PSEUDONYM, /* pseudonym[:DOMAIN]: keyed, equal in gives equal out in a domain,
-                                    format kept */
-                 MASK_RULES
+/* Numbers reach replica and audit records: append only. */
+enum mask_rule {
+    MASK_NONE,      /* none: no rule; a value masked by it is covered whole */
+    MASK_NAME,      /* name: 张**, J*** S*** : the first character of each word of two or more */
+    MASK_PHONE,     /* phone: 138****5678, 010-****5678, 0351-****567: the four after the area
+                       code or the network's three digits, and an extension */
+    MASK_EMAIL,     /* email: z***@example.com */
+    MASK_ADDRESS,   /* address: kept to the district (区县旗市), the rest becomes **** */
+    MASK_ID_CARD,   /* id_card: first 6 and last 2 of 18 or 15: birth date hidden */
+    MASK_BANK_CARD, /* bank_card: first 6 and last 4 of 13 to 19 digits */
+    MASK_USCC,      /* uscc: first 8 and last 2 */
+    MASK_KEEP,      /* keep:N:M : first N and last M characters, unless that were all */
+    MASK_YEAR,      /* year: 1987-**-**, 1987年**月**日, 1987**** ; times too */
+    MASK_NULL,      /* null: JSON null */
+    MASK_PSEUDONYM, /* pseudonym[:DOMAIN]: keyed, equal in gives equal out in a domain, format and
+                       check digits kept */
+    MASK_RULES
 };
 
 #define MASK_DOMAIN_MAX 31    /* bytes */

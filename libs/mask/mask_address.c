@@ -36,7 +36,7 @@ static bool one_of(uint32_t c, const char *set)
 static bool before_last(const struct segment *seg, const char *text)
 {
     struct slice all = slice_str(text);
-    uint32_t want[8];
+    uint32_t want[8] = {0};
     size_t n = 0, width;
     for (size_t at = 0; at < all.n && n < 8; at += width) {
         want[n++] = utf8_read(all, at, &width);

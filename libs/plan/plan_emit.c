@@ -78,7 +78,9 @@ static const char *find_escaped(const char *p, const char *end)
 {
     const uint8_t *at = (const uint8_t *)p, *stop = (const uint8_t *)end;
     while ((at = scan_plain(at, stop)) < stop && *at >= 0x80) {
-        at++;
+        while (at < stop && *at >= 0x80) {
+            at++;
+        }
     }
     return (const char *)at;
 }
