@@ -28,7 +28,9 @@ static ngx_int_t spend_grant(sluice_ctx_t *ctx)
     if (err == REPLAY_OK) {
         return NGX_OK;
     }
-    enum problem problem = err == REPLAY_EUSED ? PROBLEM_GRANT_EXPIRED : PROBLEM_REPLAY_STORE_FULL;
+    /* ELIFE: a single-use grant valid for longer than a nonce can be remembered; REST makes none.
+     */
+    enum problem problem = err == REPLAY_EFULL ? PROBLEM_REPLAY_STORE_FULL : PROBLEM_GRANT_EXPIRED;
     return sluice_refuse(ctx, problem, SLICE("single use"), SLICE("sluice-grant"));
 }
 

@@ -67,6 +67,7 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
         .status = (uint16_t)r->headers_out.status,
         .reason = (uint16_t)ctx->problem,
         .method = ctx->method,
+        .opened = ctx->opened && kind == AUDIT_CALL,
         .bytes_out = ctx->bytes_out,
         .bytes_in =
             r->headers_in.content_length_n > 0 ? (uint64_t)r->headers_in.content_length_n : 0,
