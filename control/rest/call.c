@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,13 +239,20 @@ static enum problem check_query(struct rest_call *c)
     return PROBLEM_OK;
 }
 
+/* Percent-decodes one segment in place, so that an encoded slash does not split it. */
+static bool decode(char *segment)
+{
+    size_t n = MHD_http_unescape(segment);
+
+    return n > 0 && n == strlen(segment) && utf8_valid(slice_of(segment, n));
+}
+
 /* Splits the path behind the prefix into segments; false: not a path of ours. */
 static bool split(struct rest_call *c)
 {
     size_t n = strlen(c->req->path);
 
-    if (n >= sizeof c->path || strncmp(c->req->path, PREFIX, sizeof PREFIX - 1) != 0 ||
-        !utf8_valid(slice_str(c->req->path))) {
+    if (n >= sizeof c->path || strncmp(c->req->path, PREFIX, sizeof PREFIX - 1) != 0) {
         return false;
     }
     memcpy(c->path, c->req->path, n + 1);
@@ -254,7 +262,7 @@ static bool split(struct rest_call *c)
         if (slash) {
             *slash = '\0';
         }
-        if (*at == '\0' || c->n_segments == REST_SEGMENTS_MAX) {
+        if (c->n_segments == REST_SEGMENTS_MAX || !decode(at)) {
             return false;
         }
         c->segment[c->n_segments++] = at;

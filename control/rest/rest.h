@@ -19,7 +19,7 @@ struct rest_parameter {
 
 /* Strings are NUL-terminated, borrowed for the call; NULL: header absent. */
 struct rest_request {
-    const char *method, *path; /* path without the query, percent-decoded */
+    const char *method, *path; /* path without the query, as it came */
     struct rest_parameter query[REST_QUERY_MAX];
     size_t n_query;
     struct slice body;
