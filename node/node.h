@@ -1,30 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a data-plane node runs beside its workers: the feed client that keeps the replica, the nginx child
- * with its generated configuration, the sealer of audit segments. node/ leans on libs only. */
+/* What a data-plane node runs beside its workers: the feed client that keeps the replica, the nginx
+ * child with its generated configuration, the sealer of audit segments. node/ leans on libs only.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
 struct node_config {
-    const char *data_dir;    /* keys/, pki/, gateway/ below it */
-    const char *node;        /* name, [a-z0-9-]{1,32} */
+    const char *data_dir; /* keys/, pki/, gateway/ below it */
+    const char *node;     /* name, [a-z0-9-]{1,32} */
     const char *listen_host;
     uint16_t port;
-    bool tls;                /* false only on a loopback address */
+    bool tls;                                  /* false only on a loopback address */
     const char *certificate, *certificate_key; /* NULL: pki/gateway.{crt,key} */
-    unsigned workers;        /* 0: one per core */
-    const char *control;     /* "https://127.0.0.1:7301" */
+    unsigned workers;                          /* 0: one per core */
+    const char *control;                       /* "https://127.0.0.1:7301" */
     const char *data_socket;
     unsigned staleness_max_s; /* past it calls are refused policy-stale; 0: 3600 */
-    uint64_t replay_bytes;   /* 0: 64 MiB */
-    const char *nginx;       /* program; NULL: /usr/sbin/nginx */
-    const char *module;      /* path of ngx_http_sluice_module.so */
+    uint64_t replay_bytes;    /* 0: 64 MiB */
+    const char *nginx;        /* program; NULL: /usr/sbin/nginx */
+    const char *module;       /* path of ngx_http_sluice_module.so */
 };
 
 /* Runs until SIGTERM or SIGINT (then stops nginx gracefully); returns the process's exit code. */
 int node_run(const struct node_config *cfg);
 
-/* node/feed_client.c ------------------------------------------------------------------------------- */
+/* node/feed_client.c
+ * ------------------------------------------------------------------------------- */
 struct replica;
 struct node_feed_config {
     const char *control, *ca, *certificate, *key; /* PEM paths */
@@ -34,8 +36,8 @@ struct node_feed_config {
     void *ctx;
 };
 struct node_feed;
-/* Starts a thread that follows the feed for ever: resumes from the replica's cursor, resyncs when told,
- * backs off 50 ms … 2 s while control is away. What *cfg points at must outlive the feed. NULL: no memory, or
- * the replica cannot be read. Stopping takes up to a second. */
+/* Starts a thread that follows the feed for ever: resumes from the replica's cursor, resyncs when
+ * told, backs off 50 ms … 2 s while control is away. What *cfg points at must outlive the feed.
+ * NULL: no memory, or the replica cannot be read. Stopping takes up to a second. */
 struct node_feed *node_feed_start(const struct node_feed_config *cfg);
 void node_feed_stop(struct node_feed **feed);
