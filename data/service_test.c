@@ -340,7 +340,7 @@ static void test_long_values(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct source *s = source_new(slice_str(connections[i]));
         struct source_rows found;
-        struct slice value;
+        struct slice value = SLICE("");
         bool more;
         for (int again = 0; again < 2; again++) {
             assert_int_equal(source_query(s, SLICE("SELECT body, id FROM wide"), NULL, 0, &found),
