@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/utf8.h"
@@ -99,6 +100,10 @@ static bool open_replica(struct lookup *l, const char *data_dir)
     char dir[1024];
     uint64_t version;
     int n = snprintf(dir, sizeof dir, "%s/gateway/replica", data_dir);
+    if (access(data_dir, R_OK | X_OK) != 0) {
+        perror(data_dir);
+        return false;
+    }
     return n > 0 && (size_t)n < sizeof dir && fine(dir, replica_open_reader(&l->replica, dir)) &&
            fine(dir, replica_reader_new(&l->reader, l->replica)) &&
            fine(dir, replica_read_begin(l->reader, &version, &l->synced_ms));

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "replica/record.h"
 
 #define HOST_MAX 253
 #define BASE_MAX 255
+#define LATELY_S 30
 
 static bool is_path_char(char c)
 {
@@ -131,17 +133,19 @@ bool record_upstream_split(struct slice url, struct slice *host, uint16_t *port,
     return split_authority(slice_of(rest.p, end), host, port);
 }
 
-void record_upstream_resolve(struct slice host, uint16_t port, char out[static RECORD_ADDRESS_MAX])
-{
+/* Many APIs share a host, and a name server that does not answer costs seconds a question: what was
+ * asked lately, in vain too, is not asked again. A thread's own, so no lock. */
+static _Thread_local struct {
     char name[HOST_MAX + 1], text[INET6_ADDRSTRLEN];
+    bool v6;
+    uint64_t until_s;
+} lately[64];
+
+static void look_up(const char *name, char text[static INET6_ADDRSTRLEN], bool *v6)
+{
     struct addrinfo *found = NULL;
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    out[0] = '\0';
-    if (host.n >= sizeof name) {
-        return;
-    }
-    memcpy(name, host.p, host.n);
-    name[host.n] = '\0';
+    text[0] = '\0';
     if (getaddrinfo(name, NULL, &hints, &found) != 0) {
         return;
     }
@@ -151,11 +155,34 @@ void record_upstream_resolve(struct slice host, uint16_t port, char out[static R
          a = a->ai_next) {
         best = a->ai_family == AF_INET ? a : best;
     }
-    int rc =
-        getnameinfo(best->ai_addr, best->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST);
-    if (rc == 0 && strchr(text, '%') == NULL) {
-        const char *fmt = best->ai_family == AF_INET6 ? "[%s]:%u" : "%s:%u";
-        snprintf(out, RECORD_ADDRESS_MAX, fmt, text, port);
+    *v6 = best->ai_family == AF_INET6;
+    int rc = getnameinfo(best->ai_addr, best->ai_addrlen, text, INET6_ADDRSTRLEN, NULL, 0,
+                         NI_NUMERICHOST);
+    if (rc != 0 || strchr(text, '%') != NULL) {
+        text[0] = '\0';
     }
     freeaddrinfo(found);
+}
+
+void record_upstream_resolve(struct slice host, uint16_t port, char out[static RECORD_ADDRESS_MAX])
+{
+    uint32_t hash = 2166136261u;
+    uint64_t now_s = clock_mono_us() / 1000000;
+    out[0] = '\0';
+    if (host.n > HOST_MAX) {
+        return;
+    }
+    for (size_t i = 0; i < host.n; i++) {
+        hash = (hash ^ (uint8_t)host.p[i]) * 16777619u;
+    }
+    size_t i = hash % (sizeof lately / sizeof *lately);
+    if (lately[i].until_s <= now_s || !slice_eq(slice_str(lately[i].name), host)) {
+        memcpy(lately[i].name, host.p, host.n);
+        lately[i].name[host.n] = '\0';
+        look_up(lately[i].name, lately[i].text, &lately[i].v6);
+        lately[i].until_s = now_s + LATELY_S;
+    }
+    if (lately[i].text[0] != '\0') {
+        snprintf(out, RECORD_ADDRESS_MAX, lately[i].v6 ? "[%s]:%u" : "%s:%u", lately[i].text, port);
+    }
 }
