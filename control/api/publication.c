@@ -18,10 +18,10 @@ static json_t *published_columns(const json_t *dataset)
     json_array_foreach(json_object_get(dataset, "fields"), i, f)
     {
         json_t *key = json_object_get(f, "key");
-        json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:o}", "name", row_text(f, "name"),
+        bool is_key = json_is_true(key) || json_integer_value(key) > 0;
+        json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:b}", "name", row_text(f, "name"),
                                              "column", row_text(f, "column"), "type",
-                                             row_text(f, "type"), "key",
-                                             key ? json_incref(key) : json_false()));
+                                             row_text(f, "type"), "key", is_key));
     }
     return out;
 }
