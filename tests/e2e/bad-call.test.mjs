@@ -22,7 +22,7 @@ const changed = (change) => call(undefined, { change });
 
 before(async () => {
   p = await Platform.start();
-  world = await w.trading(p);
+  world = await w.trading(p, { environment: 'controlled' }); // one that may write too (EC-7.1.3)
 });
 after(() => p?.stop());
 
@@ -159,7 +159,7 @@ test('[BK-7.2.2a] unreadable queries name their fault', async () => {
   for (const query of ['order_id=zzz.1', 'limit=-1', 'limit=abc', 'limit=99999999999999999999', 'offset=-5', 'order=order_id.sideways', 'select=,', 'and=(order_id.eq.1', 'pagesize=0', 'pageno=x', 'order_id=eq.%ff%fe', 'order_id=%']) {
     const answer = await call(`${PATH}?${query}`);
     assert.equal(answer.status, 400, `${query}: ${answer.status} ${answer.text.slice(0, 200)}`);
-    assert.match(answer.json.code, /^(query-malformed|query-too-large|field-unknown|request-malformed)$/, query);
+    assert.match(answer.json.code, /^(query-malformed|query-too-large|parameter-missing|field-unknown|request-malformed)$/, query);
   }
   refused(await call(`${PATH}?nothing=eq.1`), 400, 'field-unknown');
 });
@@ -175,7 +175,7 @@ test('[BK-7.3.2a1] 100,000 filters are refused', async () => {
 
 test('[BK-7.3.2a1] a 10 MB URL and a 10 MB header are refused', async () => {
   const long = 'x'.repeat(10 << 20);
-  for (const bytes of [head('GET', `/${long}`, {}), head('GET', PATH, { 'x-long': long })]) {
+  for (const bytes of [head(p, 'GET', `/${long}`, {}), head(p, 'GET', PATH, { 'x-long': long })]) {
     const answer = await wire(p, bytes);
     assert.ok([400, 414, 431].includes(answer.status) || (answer.closed && answer.text === ''), answer.text.slice(0, 200));
   }
@@ -184,8 +184,8 @@ test('[BK-7.3.2a1] a 10 MB URL and a 10 MB header are refused', async () => {
 
 test('[BK-7.3.2a1] broken UTF-8, control bytes and nonsense on the wire are refused', async () => {
   const signed = sign(world.key, { url: `${p.gateway}${PATH}` });
-  const junk = [Buffer.from([0x16, 3, 1, 0, 0]), 'GET\r\n\r\n', 'GET / HTTP/9.9\r\nHost: x\r\n\r\n', head('GET', `${PATH}?order_id=eq.\xff\xfe`, signed),
-    head('GET', PATH, { 'Content-Length': '-1' }), head('GET', PATH, { 'Content-Length': '5', 'Transfer-Encoding': 'chunked' }), 'GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n',
+  const junk = [Buffer.from([0x16, 3, 1, 0, 0]), 'GET\r\n\r\n', 'GET / HTTP/9.9\r\nHost: x\r\n\r\n', head(p, 'GET', `${PATH}?order_id=eq.\xff\xfe`, signed),
+    head(p, 'GET', PATH, { 'Content-Length': '-1' }), head(p, 'GET', PATH, { 'Content-Length': '5', 'Transfer-Encoding': 'chunked' }), 'GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n',
     'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n'];
   for (const bytes of junk) {
     const answer = await wire(p, Buffer.from(bytes, 'latin1'), { ms: 3000, end: true });
@@ -197,7 +197,7 @@ test('[BK-7.3.2a1] broken UTF-8, control bytes and nonsense on the wire are refu
 test('[BK-7.3.2a1] a chunked body that is cut short never reaches an upstream', async () => {
   const target = '/posts/v1/x';
   const headers = sign(world.key, { method: 'POST', url: p.gateway + target, body: '{"a":1}' });
-  const answer = await wire(p, [head('POST', target, { ...headers, 'transfer-encoding': 'chunked' }), '7\r\n{"a"'], { end: true, ms: 3000 });
+  const answer = await wire(p, [head(p, 'POST', target, { ...headers, 'transfer-encoding': 'chunked' }), '7\r\n{"a"'], { end: true, ms: 3000 });
   assert.ok(answer.status === 0 || answer.status === 400, answer.text.slice(0, 200));
   rows(await call(), 1);
 });

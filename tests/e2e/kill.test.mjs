@@ -58,12 +58,15 @@ for (const role of ['control', 'data', 'worker', 'gateway', 'master']) {
     const [victim] = p.processes()[role];
     assert.ok(victim, `no ${role} among ${JSON.stringify(p.processes())}`);
     const stop = load();
-    await delay(300);
-    process.kill(victim, 'SIGKILL');
-    await delay(500);
-    await until(() => p.processes()[role].some((pid) => pid !== victim), { ms: 15000, what: `a new ${role}` });
-    await works();
-    await stop();
+    try {
+      await delay(300);
+      process.kill(victim, 'SIGKILL');
+      await delay(500);
+      await until(() => p.processes()[role].some((pid) => pid !== victim), { ms: 15000, what: `a new ${role}` });
+      await works();
+    } finally {
+      await stop();
+    }
     assert.ok(!p.processes()[role].includes(victim));
   });
 }

@@ -60,7 +60,7 @@ before(async () => {
   pg.create();
   pg.start();
   pg.sql(ordersTable());
-  world = await w.trading(p, 0, `Driver={PostgreSQL Unicode};Server=127.0.0.1;Port=${port};Database=postgres;Uid=sluice`);
+  world = await w.trading(p, { connection: `Driver={PostgreSQL Unicode};Server=127.0.0.1;Port=${port};Database=postgres;Uid=sluice` });
 });
 after(async () => {
   try { pg?.stop(); } catch { /* it may be stopped already */ }

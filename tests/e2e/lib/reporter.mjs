@@ -12,6 +12,7 @@ function reason(data) {
 }
 
 export default async function* report(events) {
+  let said = '';
   for await (const { type, data } of events) {
     if (type === 'test:stderr' || type === 'test:stdout') yield data.message;
     if (type !== 'test:pass' && type !== 'test:fail') continue;
@@ -20,6 +21,9 @@ export default async function* report(events) {
     const title = data.name.replaceAll(/[\t\n]/g, ' ');
     if (data.skip === undefined && process.env.SLUICE_ROWS) appendFileSync(process.env.SLUICE_ROWS, `${good ? 'ok' : 'not ok'}\t${title}\n`);
     yield `  ${good ? (data.skip === undefined ? 'ok' : 'skip') : 'NOT OK'} ${title} (${Math.round(data.details?.duration_ms ?? 0)} ms)\n`;
-    if (!good) yield `${reason(data)}\n`;
+    if (good) continue;
+    const why = reason(data); // a hook that failed gives every test the same reason: once is enough
+    yield why === said ? '        (as above)\n' : `${why}\n`;
+    said = why;
   }
 }

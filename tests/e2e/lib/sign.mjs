@@ -18,8 +18,9 @@ export function signatureBase(components, params) {
 
 // RFC 9421 section 2.2 and 2.1: the value a component has in this request.
 function valueOf(name, { method, url, headers }) {
-  const derived = { '@method': () => method, '@authority': () => url.host.toLowerCase(), '@target-uri': () => url.href,
-    '@request-target': () => url.pathname + url.search, '@path': () => url.pathname, '@query': () => url.search || '?', '@scheme': () => url.protocol.slice(0, -1) };
+  const [, scheme, authority, path, query] = /^(\w+):\/\/([^/]+)([^?]*)(.*)$/s.exec(url); // not URL(), which would rewrite what is sent
+  const derived = { '@method': () => method, '@authority': () => authority.toLowerCase(), '@target-uri': () => url,
+    '@request-target': () => path + query, '@path': () => path, '@query': () => query || '?', '@scheme': () => scheme };
   return name.startsWith('@') ? derived[name]() : headers[name];
 }
 
@@ -35,7 +36,7 @@ export function sign(key, { method = 'GET', url, headers = {}, body, digest = 's
   }
   if (sent['sluice-grant']) covered.push('sluice-grant');
   const parts = change({ components: covered, created: now, expires: now + 60, nonce: randomUUID(), alg: key.algorithm, keyid: key.id, label: 'sig1' });
-  const request = { method, url: new URL(url), headers: sent };
+  const request = { method, url, headers: sent };
   const list = parts.components.map((c) => `"${c}"`).join(' ');
   const given = [['created', parts.created], ['expires', parts.expires], ['nonce', parts.nonce], ['alg', parts.alg], ['keyid', parts.keyid]];
   const params = `(${list})` + given.filter(([, v]) => v !== undefined).map(([n, v]) => `;${n}=${typeof v === 'number' ? v : `"${v}"`}`).join('');

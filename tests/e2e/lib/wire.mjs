@@ -25,5 +25,5 @@ export function wire(platform, pieces, { ms = 5000, end = false } = {}) {
   });
 }
 
-export const head = (method, target, headers) => `${method} ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
+export const head = (platform, method, target, headers) => `${method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${platform.gatewayPort}\r\n` +
   Object.entries(headers).map(([n, v]) => `${n}: ${v}\r\n`).join('') + '\r\n';

@@ -70,7 +70,7 @@ export async function httpApi(world, name, upstream, more = {}) {
 }
 
 // Organisations, users and an app with a credential; nothing published yet.
-export async function people(platform) {
+export async function people(platform, environment = 'monitored') {
   const admin = await platform.admin();
   const world = { admin, platform };
   world.holder = await organisation(admin, 'Trade platform', 'holder');
@@ -79,14 +79,14 @@ export async function people(platform) {
   world.provider = await user(admin, 'provider', 'provider', { organisation_id: world.holder });
   world.developer = await user(admin, 'developer', 'developer', { organisation_id: world.thirdParty });
   world.owner = await user(admin, 'owner', 'owner', { subject: 'M00001' });
-  world.app = await admittedApp(world, 'Order helper');
+  world.app = await admittedApp(world, 'Order helper', environment);
   world.key = await credential(world, world.app);
   return world;
 }
 
-// The orders published at /trade/orders/v1, subscribed and granted.
-export async function trading(platform, orders = 200, connection = null) {
-  const world = await people(platform);
+// The orders published at /trade/orders/v1, subscribed and granted. connection: of a database that has them already.
+export async function trading(platform, { orders = 200, connection, environment } = {}) {
+  const world = await people(platform, environment);
   const file = connection ? null : await ordersDatabase(platform.dir, orders);
   const source = await world.provider.post('/sources', { name: 'orders', organisation_id: world.holder, kind: 'odbc', connection: connection ?? sqliteConnection(file) });
   world.source = source.id;
