@@ -30,8 +30,8 @@ static int serve(struct control *ctl, const sigset_t *signals)
     }
     stop_polls(ctl);
     bool ran = feed != NULL;
+    http_stop(&feed); /* first: a poll that is sent home comes back at once */
     http_stop(&rest);
-    http_stop(&feed);
     return ran ? 0 : 1;
 }
 

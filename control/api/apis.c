@@ -223,9 +223,9 @@ static enum problem publish(struct rest_call *c, struct change *ch)
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
-    static const char *const copied[] = {"name",         "path",       "state",          "class",
-                                         "access",       "kind",       "methods",        "profile",
-                                         "owner_scoped", "timeout_ms", "max_body_bytes", "fields"};
+    static const char *const copied[] = {
+        "name",    "path",         "state",      "class",          "access", "kind",      "methods",
+        "profile", "owner_scoped", "timeout_ms", "max_body_bytes", "fields", "dataset_id"};
 
     (void)c;
     (void)txn;
@@ -237,7 +237,6 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     for (size_t i = 0; i < COUNT(copied); i++) {
         json_object_set(out, copied[i], json_object_get(row, copied[i]));
     }
-    json_object_set_new(out, "dataset_id", json_string(row_text(row, "dataset_id")));
     json_object_set_new(out, "upstream", json_string(row_text(row, "upstream")));
     json_object_set_new(out, "sunset_at", api_feed_ms(row, "sunset_at"));
     *data = out;

@@ -318,7 +318,7 @@ int main(void)
         {"[EC-6.1.4.4a] a suspended organisation's apps stop", suspended_organisation, NULL, NULL,
          NULL},
         {"what failed is not told", nothing_is_told_of_what_failed, NULL, NULL, NULL},
-        {"[EC-4.2.1c3] a waiting node hears at once", wakes_at_once, NULL, NULL, NULL},
+        {"a waiting node hears at once", wakes_at_once, NULL, NULL, NULL},
         {"a wait without news ends", waits_in_vain, NULL, NULL, NULL},
         {"secrets are sealed for the nodes", secrets, NULL, NULL, NULL},
         {"a new link key makes a new epoch", a_new_link_key, NULL, NULL, NULL},

@@ -276,8 +276,7 @@ int main(void)
         {"a full store changes nothing and recovers", full_changes_nothing, setup, teardown, NULL},
         {"wrong parameters are refused", wrong_parameters, setup, teardown, NULL},
         {"the same statement twice at once", nested_rows, setup, teardown, NULL},
-        {"[BK-12.3] the operations chain is SM3 over what was before", chain_is_sm3, setup,
-         teardown, NULL},
+        {"the operations chain is SM3 over what was before", chain_is_sm3, setup, teardown, NULL},
         {"readers see whole transactions", readers_see_whole_transactions, setup, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
