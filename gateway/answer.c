@@ -29,6 +29,7 @@ sluice_ctx_t *sluice_ctx(ngx_http_request_t *r)
     ctx = cleanup->data;
     ngx_memzero(ctx, sizeof *ctx);
     cleanup->handler = ctx_cleanup;
+    ctx->http_version = r->http_version;
     ctx->began_us = clock_wall_us();
     ctx->began_mono_us = clock_mono_us();
     uuid_new(&ctx->txn);
@@ -146,6 +147,9 @@ enum problem sluice_problem_of_status(ngx_http_request_t *r, ngx_uint_t status)
         return PROBLEM_BODY_TOO_LARGE;
     case NGX_HTTP_CLIENT_CLOSED_REQUEST:
         return PROBLEM_CLIENT_GONE;
+    case NGX_HTTP_NOT_IMPLEMENTED: /* a method or a coding nginx does not know */
+    case NGX_HTTP_VERSION_NOT_SUPPORTED:
+        return PROBLEM_REQUEST_MALFORMED;
     case NGX_HTTP_GATEWAY_TIME_OUT:
         return PROBLEM_UPSTREAM_TIMEOUT;
     case NGX_HTTP_BAD_GATEWAY:

@@ -28,6 +28,24 @@ static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
     pc->tries = 0; /* a call is never sent twice: it may not be safe to repeat */
 }
 
+/* The API's own timeout, in a copy of the location's settings: those are shared by all calls. */
+static ngx_int_t set_timeout(ngx_http_request_t *r, uint32_t timeout_ms)
+{
+    if (timeout_ms == 0) {
+        return NGX_OK;
+    }
+    ngx_http_upstream_conf_t *own = ngx_palloc(r->pool, sizeof *own);
+    if (!own) {
+        return NGX_ERROR;
+    }
+    *own = *r->upstream->conf;
+    own->connect_timeout = ngx_min(own->connect_timeout, timeout_ms);
+    own->send_timeout = timeout_ms;
+    own->read_timeout = timeout_ms;
+    r->upstream->conf = own;
+    return NGX_OK;
+}
+
 static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *upstream)
 {
     sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
@@ -37,7 +55,7 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
         return NGX_ERROR;
     }
     peer_t *peer = ngx_palloc(r->pool, sizeof *peer);
-    if (!peer) {
+    if (!peer || set_timeout(r, ctx->api->record.timeout_ms) != NGX_OK) {
         return NGX_ERROR;
     }
     if (ctx->api->record.policy.kind == POLICY_HTTP) {

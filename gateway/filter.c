@@ -107,10 +107,26 @@ static bool trusted_problem(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return true;
 }
 
+/* nginx takes bytes that are no HTTP for an HTTP/0.9 answer, and would answer the caller likewise:
+ * without a header. */
+static bool no_http(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    if (r->http_version == ctx->http_version) {
+        return false;
+    }
+    r->http_version = ctx->http_version;
+    return true;
+}
+
 static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     ngx_uint_t status = r->headers_out.status;
     if (ctx->mode == SLUICE_OWN) {
+        return;
+    }
+    if (no_http(r, ctx)) {
+        ctx->mode = SLUICE_REPLACE;
+        ctx->problem = PROBLEM_UPSTREAM_INVALID;
         return;
     }
     if (trusted_problem(r, ctx)) {

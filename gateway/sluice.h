@@ -84,7 +84,7 @@ typedef struct {
     struct uuid txn;
     char txn_text[UUID_TEXT_LEN + 1];
     uint64_t began_us, began_mono_us;
-    ngx_uint_t stage;
+    ngx_uint_t stage, http_version;
     sluice_mode_e mode;
     enum problem problem;
     struct slice detail, where;
