@@ -108,7 +108,7 @@ static enum store_err read_rows(struct store_txn *txn, struct listing *l, const 
     while (err == STORE_OK && store_next(rows)) {
         if (items) {
             json_array_append_new(items, read_operation(rows));
-        } else {
+        } else if (total) {
             *total = store_get_int(rows, 0);
         }
     }

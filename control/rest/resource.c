@@ -281,7 +281,7 @@ static enum problem action_prepare(struct rest_call *c, const struct resource *r
     }
     p = action_check(c, txn, res, &old, &t);
     store_rollback(&txn);
-    if (p == PROBLEM_OK && t->prepare) {
+    if (p == PROBLEM_OK && t && t->prepare) {
         struct change ch = {.res = res, .old = old, .row = old, .action = t->action};
         p = t->prepare(c, &ch);
     }

@@ -60,7 +60,7 @@ static size_t one_round(int round, char ids[][UUID_TEXT_LEN + 1], size_t room)
         write_for_ever(ends[1], round);
     }
     close(ends[1]);
-    usleep((useconds_t)(20000 + rand() % 60000));
+    usleep((useconds_t)(20000 + (round * 7919) % 60000));
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     while (n < room && read(ends[0], ids[n], UUID_TEXT_LEN) == UUID_TEXT_LEN) {
