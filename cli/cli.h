@@ -7,10 +7,11 @@ struct cli_command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
 };
 
-int cli_serve(int argc, char **argv);   /* cli/serve.c: all roles, or one: serve|control|data|gateway */
+int cli_serve(int argc,
+              char **argv); /* cli/serve.c: all roles, or one: serve|control|data|gateway */
 int cli_audit(int argc, char **argv);   /* cli/audit.c: verify, show */
 int cli_explain(int argc, char **argv); /* cli/explain.c */
-int cli_sign(int argc, char **argv);    /* cli/sign.c: signature headers for curl, batches for load */
-int cli_call(int argc, char **argv);    /* cli/call.c: a signed call, answer printed */
-int cli_rest(int argc, char **argv);    /* cli/rest.c: login and REST requests to the control plane */
-int cli_mask(int argc, char **argv);    /* cli/mask.c: try a mask rule */
+int cli_sign(int argc, char **argv); /* cli/sign.c: signature headers for curl, batches for load */
+int cli_call(int argc, char **argv); /* cli/call.c: a signed call, answer printed */
+int cli_rest(int argc, char **argv); /* cli/rest.c: login and REST requests to the control plane */
+int cli_mask(int argc, char **argv); /* cli/mask.c: try a mask rule */

@@ -5,16 +5,16 @@
 #include <string.h>
 
 static const struct cli_command commands[] = {
-    { "serve", "run the whole platform on this machine (also: control, data, gateway)", cli_serve },
-    { "control", "run the control plane alone", cli_serve },
-    { "data", "run the data service alone", cli_serve },
-    { "gateway", "run a gateway node alone", cli_serve },
-    { "audit", "verify or show the call log and the operations log", cli_audit },
-    { "explain", "say why a call would be allowed, denied or masked", cli_explain },
-    { "rest", "sign in and talk to the control plane", cli_rest },
-    { "call", "make a signed call to the gateway", cli_call },
-    { "sign", "print the signature headers of a call", cli_sign },
-    { "mask", "try a mask rule on a value", cli_mask },
+    {"serve", "run the whole platform on this machine (also: control, data, gateway)", cli_serve},
+    {"control", "run the control plane alone", cli_serve},
+    {"data", "run the data service alone", cli_serve},
+    {"gateway", "run a gateway node alone", cli_serve},
+    {"audit", "verify or show the call log and the operations log", cli_audit},
+    {"explain", "say why a call would be allowed, denied or masked", cli_explain},
+    {"rest", "sign in and talk to the control plane", cli_rest},
+    {"call", "make a signed call to the gateway", cli_call},
+    {"sign", "print the signature headers of a call", cli_sign},
+    {"mask", "try a mask rule on a value", cli_mask},
 };
 
 static void usage(FILE *to)

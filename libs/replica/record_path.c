@@ -86,7 +86,7 @@ static bool host_ok(struct slice host)
 static bool split_authority(struct slice text, struct slice *host, uint16_t *port)
 {
     const char *bracket = text.n > 0 && text.p[0] == '[' ? memchr(text.p, ']', text.n) : NULL;
-    size_t host_end = text.n, after;
+    size_t host_end, after;
     *port = 80;
     if (bracket != NULL) {
         host_end = (size_t)(bracket - text.p);
@@ -146,7 +146,7 @@ static void look_up(const char *name, char text[static INET6_ADDRSTRLEN], bool *
     struct addrinfo *found = NULL;
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     text[0] = '\0';
-    if (getaddrinfo(name, NULL, &hints, &found) != 0) {
+    if (getaddrinfo(name, NULL, &hints, &found) != 0 || found == NULL) {
         return;
     }
     /* IPv4 first where a host has both: "localhost" services commonly listen there alone. */

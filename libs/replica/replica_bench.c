@@ -140,7 +140,10 @@ static void run(int n)
     begun = clock_mono_us();
     for (int i = 0; i < 50; i++) {
         cursor.seq++;
-        err = replica_apply(r, NULL, &cursor, false, false, &bad);
+        if (replica_apply(r, NULL, &cursor, false, false, &bad) != REPLICA_OK) {
+            fprintf(stderr, "replica_bench: a heartbeat failed\n");
+            exit(1);
+        }
     }
     printf("           heartbeat %.2f ms\n", (double)(clock_mono_us() - begun) / 50e3);
     replica_close(&r);
