@@ -79,7 +79,7 @@ export function signedRequests(fx, id, port, file, count = REQUESTS) {
 
 export function load(port, file, worker, seconds = SECONDS) {
   const before = worker ? cpuUs(worker) : 0;
-  const out = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', '-c16', `-d${seconds}s`, '-s', 'bench/replay.lua', `http://127.0.0.1:${port}`],
+  const out = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', `-c${process.env.BENCH_CONNECTIONS ?? 16}`, `-d${seconds}s`, '-s', 'bench/replay.lua', `http://127.0.0.1:${port}`],
     { encoding: 'utf8', env: { ...process.env, REQUESTS: file } });
   const m = /RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)/.exec(out.stdout);
   if (!m) throw new Error(`wrk: ${out.stdout}${out.stderr}`);
