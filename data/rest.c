@@ -52,15 +52,13 @@ static enum problem answer(struct worker *w, const struct catalog_api *api,
         return p;
     if (w->query.single && n != 1) {
         *detail = n ? "more than one row" : "no row";
-        return n ? PROBLEM_QUERY_MALFORMED : PROBLEM_NOT_FOUND;
+        return PROBLEM_NOT_ACCEPTABLE;
     }
     if (!w->query.single)
         buf_addc(&w->body, ']');
     set_range(w, rp, n, total);
-    if (w->query.count && w->query.offset > total) {
-        *detail = "the first row asked for is behind the last there is";
-        return PROBLEM_QUERY_MALFORMED;
-    }
+    if (w->query.count && w->query.offset > total) /* Content-Range still tells the total */
+        return PROBLEM_RANGE_UNSATISFIABLE;
     return w->body.failed ? PROBLEM_INTERNAL : PROBLEM_OK;
 }
 
@@ -101,7 +99,4 @@ void rest_handle(struct worker *w, const struct catalog_api *api, const struct s
         rp->content_type = "application/vnd.pgrst.object+json; charset=utf-8";
     else
         rp->content_type = "application/json; charset=utf-8";
-    /* The rest of PostgREST's answer to a range that cannot be met: 416 and the total. */
-    if (p == PROBLEM_QUERY_MALFORMED && rp->content_range[0])
-        rp->status = 416;
 }

@@ -76,15 +76,15 @@ static const struct row rows[] = {
      .body = "[{\"id\":2}]", .content_range = "1-1/3"},
     {GET("?select=id&limit=0"), .prefer = "count=exact", .status = 206, .body = "[]",
      .content_range = "*/3"},
-    {GET("?select=id&offset=9"), .prefer = "count=exact", .status = 416, .body = "query-malformed",
-     .content_range = "*/3"},
+    {GET("?select=id&offset=9"), .prefer = "count=exact", .status = 416,
+     .body = "range-unsatisfiable", .content_range = "*/3"},
     {GET("?select=id&offset=9"), .status = 200, .body = "[]"},
     {GET("?select=id&id=eq.2"), .accept = "application/vnd.pgrst.object+json", .status = 200,
      .body = "{\"id\":2}"},
-    {GET("?select=id&id=eq.9"), .accept = "application/vnd.pgrst.object+json", .status = 404,
-     .body = "not-found"},
-    {GET("?select=id"), .accept = "application/vnd.pgrst.object+json", .status = 400,
-     .body = "query-malformed"},
+    {GET("?select=id&id=eq.9"), .accept = "application/vnd.pgrst.object+json", .status = 406,
+     .body = "not-acceptable"},
+    {GET("?select=id"), .accept = "application/vnd.pgrst.object+json", .status = 406,
+     .body = "not-acceptable"},
     {.method = "HEAD", .target = "/t/11?select=id&id=eq.1", .status = 200},
     {.method = "POST", .target = "/t/11", .status = 405, .body = "method-not-allowed"},
     /* refused by name */
@@ -133,6 +133,9 @@ static void check_body(const struct row *r)
     }
     assert_string_equal(problem_row(reply.problem)->code, r->body);
     assert_non_null(strstr(w->body.p, r->body));
+    char status[24]; /* the body's status is the answer's */
+    snprintf(status, sizeof status, "\"status\":%u,", reply.status);
+    assert_non_null(strstr(w->body.p, status));
 }
 
 static void run_rows(void)

@@ -64,8 +64,23 @@ test('a stock PostgREST client selects, filters, orders, pages and counts', asyn
   assert.deepEqual([page.count, page.data.length], [20, 5], JSON.stringify(page.error));
   const some = await client.from('v1').select('order_id').in('order_id', ['O000000001', 'O000000011']).or('quantity.gte.1,quantity.is.null');
   assert.equal(some.data?.length, 2, JSON.stringify(some.error));
+  const one = await client.from('v1').select('order_id').eq('order_id', 'O000000001').single();
+  assert.deepEqual(one.data, { order_id: 'O000000001' }, JSON.stringify(one.error));
   const refusal = await client.from('v1').select('card_number');
   assert.equal(refusal.error?.code, 'field-forbidden', JSON.stringify(refusal));
+});
+
+test('a stock PostgREST client is told what it knows of: 406 for no single row, 416 past the last one', async () => {
+  const client = new PostgrestClient(`${p.gateway}/trade/orders`, { fetch: signingFetch });
+  const orders = () => client.from('v1').select('order_id', { count: 'exact' });
+  for (const [asked, status, code] of [
+    [orders().eq('order_id', 'nobody').single(), 406, 'not-acceptable'],
+    [orders().single(), 406, 'not-acceptable'],
+    [orders().order('order_id').range(50, 59), 416, 'range-unsatisfiable'],
+  ]) {
+    const answer = await asked;
+    assert.deepEqual([answer.status, answer.error?.code, answer.error?.status], [status, code, status], JSON.stringify(answer));
+  }
 });
 
 const run = promisify(execFile);
