@@ -4,7 +4,7 @@
 #pragma once
 #include "base/slice.h"
 
-#define IDNUM_USCC_LEN 18
+#define IDNUM_USCC_LEN    18
 #define IDNUM_ID_CARD_LEN 18
 
 bool idnum_is_uscc(struct slice text);

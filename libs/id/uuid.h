@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define UUID_LEN 16
+#define UUID_LEN      16
 #define UUID_TEXT_LEN 36 /* lower case, with hyphens, without the NUL */
 
 struct uuid {

@@ -11,16 +11,30 @@
 /* Numbers below reach the replica and audit records: append only. */
 enum policy_level { POLICY_UNCLASSIFIED, POLICY_L1, POLICY_L2, POLICY_L3, POLICY_L4 }; /* EC-5.2 */
 enum policy_class { POLICY_A1 = 1, POLICY_A2 };                                        /* BK-6.2 */
-enum policy_environment { POLICY_GENERAL = 1, POLICY_MONITORED, POLICY_CONTROLLED };   /* EC-7.1.3 */
-enum policy_access { POLICY_SUBSCRIPTION = 1, POLICY_REGISTERED }; /* REGISTERED: any admitted app, L1 fields only (EC-5.2-T1) */
+enum policy_environment { POLICY_GENERAL = 1, POLICY_MONITORED, POLICY_CONTROLLED }; /* EC-7.1.3 */
+enum policy_access {
+    POLICY_SUBSCRIPTION = 1,
+    POLICY_REGISTERED
+}; /* REGISTERED: any admitted app, L1 fields only (EC-5.2-T1) */
 enum policy_api_state { POLICY_API_PUBLISHED = 1, POLICY_API_DEPRECATED, POLICY_API_OFFLINE };
 enum policy_api_kind { POLICY_DATASET = 1, POLICY_HTTP };
-enum policy_state { POLICY_INACTIVE, POLICY_ACTIVE, POLICY_REVOKED }; /* of app, credential, subscription, grant */
+enum policy_state {
+    POLICY_INACTIVE,
+    POLICY_ACTIVE,
+    POLICY_REVOKED
+}; /* of app, credential, subscription, grant */
 enum policy_alg { POLICY_HMAC_SHA256 = 1, POLICY_HMAC_SM3 };
 enum policy_term { POLICY_ONCE = 1, POLICY_PERIOD, POLICY_AGREEMENT };
-enum policy_method { POLICY_GET = 1, POLICY_HEAD = 2, POLICY_POST = 4, POLICY_PUT = 8, POLICY_PATCH = 16, POLICY_DELETE = 32 };
+enum policy_method {
+    POLICY_GET = 1,
+    POLICY_HEAD = 2,
+    POLICY_POST = 4,
+    POLICY_PUT = 8,
+    POLICY_PATCH = 16,
+    POLICY_DELETE = 32
+};
 
-#define POLICY_FIELDS_MAX 512 /* = PLAN_FIELDS_MAX */
+#define POLICY_FIELDS_MAX  512 /* = PLAN_FIELDS_MAX */
 #define POLICY_FIELD_WORDS (POLICY_FIELDS_MAX / 64)
 
 /* All slices below are borrowed from whoever made the struct (the replica's page, a test). Times
@@ -36,7 +50,7 @@ struct policy_api {
     struct uuid id;
     uint64_t rev; /* the feed's sequence number of this record */
     uint8_t state, kind, class_, access;
-    uint8_t methods; /* policy_method bits */
+    uint8_t methods;   /* policy_method bits */
     bool owner_scoped; /* rows belong to an owner: level 2 and above need that owner's grant */
     uint64_t sunset_ms;
     uint32_t n_fields;
@@ -78,21 +92,23 @@ struct policy_call {
     const struct policy_credential *credential;
     const struct policy_subscription *subscription;
     const struct policy_grant *grant;
-    bool grant_named;   /* the call named a grant (grant NULL then means: unknown) */
-    uint8_t method;     /* one policy_method bit */
+    bool grant_named; /* the call named a grant (grant NULL then means: unknown) */
+    uint8_t method;   /* one policy_method bit */
     uint64_t now_ms;
 };
 
 enum policy_field_why { /* why a field has its outcome; explain prints it with clause ids */
-    POLICY_WHY_OPEN,         /* kept: L1, or L2 with what it needs */
-    POLICY_WHY_MASKED,       /* masked: L3, or a lower level that has a rule */
-    POLICY_WHY_FORBIDDEN,    /* dropped: L4 */
-    POLICY_WHY_UNCLASSIFIED, /* dropped: no level */
-    POLICY_WHY_UNMASKABLE,   /* dropped: L3 without a rule */
-    POLICY_WHY_ENVIRONMENT,  /* dropped: above what the app's environment may receive */
-    POLICY_WHY_SUBSCRIPTION, /* dropped: above the subscription's level, or not among its fields */
-    POLICY_WHY_GRANT,        /* dropped: not among the grant's fields, or no grant */
-    POLICY_WHY_COUNT
+                        POLICY_WHY_OPEN,         /* kept: L1, or L2 with what it needs */
+                        POLICY_WHY_MASKED,       /* masked: L3, or a lower level that has a rule */
+                        POLICY_WHY_FORBIDDEN,    /* dropped: L4 */
+                        POLICY_WHY_UNCLASSIFIED, /* dropped: no level */
+                        POLICY_WHY_UNMASKABLE,   /* dropped: L3 without a rule */
+                        POLICY_WHY_ENVIRONMENT,  /* dropped: above what the app's environment may
+                                                    receive */
+                        POLICY_WHY_SUBSCRIPTION, /* dropped: above the subscription's level, or not
+                                                    among its fields */
+                        POLICY_WHY_GRANT, /* dropped: not among the grant's fields, or no grant */
+                        POLICY_WHY_COUNT
 };
 const char *policy_why_text(enum policy_field_why why, bool zh);
 const char *policy_why_clauses(enum policy_field_why why);
@@ -102,9 +118,11 @@ struct policy_verdict {
     uint32_t n_fields;
     uint8_t outcome[POLICY_FIELDS_MAX]; /* enum plan_outcome, one per api field */
     uint8_t why[POLICY_FIELDS_MAX];     /* enum policy_field_why */
-    uint64_t valid_until_ms; /* with the same records the verdict stays the same until then; 0 = no bound */
+    uint64_t valid_until_ms; /* with the same records the verdict stays the same until then; 0 = no
+                                bound */
 };
 
-/* Fills *v wholly. A refused call gives every field PLAN_DROP; its why[] still tells what each field
- * met by itself, for explain. The order of tests is the order of the enum in contract/errors.tsv. */
+/* Fills *v wholly. A refused call gives every field PLAN_DROP; its why[] still tells what each
+ * field met by itself, for explain. The order of tests is the order of the enum in
+ * contract/errors.tsv. */
 void policy_decide(const struct policy_call *call, struct policy_verdict *v);

@@ -48,7 +48,8 @@ struct replica_cursor {
 enum replica_err replica_apply(struct replica *r, const json_t *entries,
                                const struct replica_cursor *cursor, bool reset, bool durable,
                                size_t *bad) __attribute__((warn_unused_result));
-/* True when replica_apply can read the entry: what a caller does with those it cannot is its policy. */
+/* True when replica_apply can read the entry: what a caller does with those it cannot is its
+ * policy. */
 bool replica_entry_readable(const json_t *entry);
 enum replica_err replica_cursor(struct replica *r, struct replica_cursor *cursor)
     __attribute__((warn_unused_result)); /* zeros when new */
