@@ -65,8 +65,7 @@ export const sluiceConf = (port, fx, files) => ({
   upstream sluice_upstream { server 0.0.0.1; sluice_balancer; keepalive 64; }
   server { listen 127.0.0.1:${port}; sluice on; location / { ${proxied}
       proxy_set_header Host $sluice_host; proxy_set_header Signature ""; proxy_set_header Signature-Input ""; proxy_set_header Sluice-Grant "";
-      proxy_set_header Sluice-Call $sluice_call; proxy_set_header Sluice-Transaction $sluice_transaction;
-      proxy_set_header Sluice-Owner $sluice_owner; proxy_set_header Sluice-App $sluice_app; proxy_pass http://sluice_upstream; } }` });
+      proxy_pass http://sluice_upstream; } }` });
 
 export function fixture(dir, up, entries) {
   return JSON.parse(sh(`${BUILD}/bench/fixture`, [dir, `127.0.0.1:${up}`, String(entries)]));

@@ -34,50 +34,29 @@ static ngx_int_t rewrite_target(ngx_http_request_t *r, const sluice_api_t *api)
     return NGX_OK;
 }
 
-ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx)
+/* One more header of the request that goes on; no client can have sent it (route.c refuses). */
+static ngx_int_t say(ngx_http_request_t *r, const char *name, const char *lower, struct slice value)
 {
-    const sluice_api_t *api = ctx->api;
-    if (api->record.policy.kind == POLICY_HTTP) {
-        if (api->addrlen == 0) {
-            return sluice_refuse(ctx, PROBLEM_UPSTREAM_UNAVAILABLE, SLICE(""), SLICE(""));
-        }
-        if (rewrite_target(r, api) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    } else {
-        r->valid_unparsed_uri = 1; /* the data service checks our MAC over the target as it came */
+    ngx_table_elt_t *header = ngx_list_push(&r->headers_in.headers);
+    if (!header) {
+        return NGX_ERROR;
     }
-    ctx->mode = SLUICE_PLAN;
+    ngx_memzero(header, sizeof *header);
+    header->hash = 1;
+    header->key = (ngx_str_t){strlen(name), (u_char *)name};
+    header->lowcase_key = (u_char *)lower;
+    header->value = (ngx_str_t){value.n, (u_char *)value.p};
     return NGX_OK;
 }
 
-/* Variables ------------------------------------------------------------------------------------ */
-
-static ngx_int_t set_value(ngx_http_variable_value_t *v, const void *p, size_t n)
+static ngx_int_t say_call(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-    v->data = (u_char *)p;
-    v->len = (unsigned)n;
-    return NGX_OK;
-}
-
-static sluice_ctx_t *dispatched(ngx_http_request_t *r)
-{
-    sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
-    return ctx && ctx->verdict ? ctx : NULL;
-}
-
-static ngx_int_t get_call(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
-{
-    sluice_ctx_t *ctx = dispatched(r);
-    (void)data;
-    if (!ctx || ctx->api->record.policy.kind != POLICY_DATASET) {
-        return set_value(v, "", 0);
-    }
-    static struct link_call call;
+    static struct link_call call; /* a kilobyte, and one call at a time */
     const sluice_verdict_t *verdict = ctx->verdict;
+    char *text = ngx_pnalloc(r->pool, LINK_TEXT_MAX);
+    if (!text) {
+        return NGX_ERROR;
+    }
     call.txn = ctx->txn;
     call.api = ctx->api->record.policy.id;
     call.app = ctx->caller->credential.app;
@@ -87,71 +66,74 @@ static ngx_int_t get_call(ngx_http_request_t *r, ngx_http_variable_value_t *v, u
     call.owner = verdict->grant_known ? verdict->grant_record.owner : SLICE("");
     call.n_fields = verdict->verdict.n_fields;
     memcpy(call.outcome, verdict->verdict.outcome, call.n_fields);
-    char *text = ngx_pnalloc(r->pool, LINK_TEXT_MAX);
-    if (!text) {
-        return NGX_ERROR;
-    }
     size_t n =
         link_encode(&call, sluice_worker.link, sluice_slice(r->method_name), ctx->target, text);
-    return set_value(v, text, n);
+    return n ? say(r, "Sluice-Call", "sluice-call", slice_of(text, n)) : NGX_ERROR;
 }
 
-static ngx_int_t get_transaction(ngx_http_request_t *r, ngx_http_variable_value_t *v,
-                                 uintptr_t data)
+static ngx_int_t say_parties(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    sluice_ctx_t *ctx = dispatched(r);
-    (void)data;
-    return ctx ? set_value(v, ctx->txn_text, UUID_TEXT_LEN) : set_value(v, "", 0);
-}
-
-static ngx_int_t get_owner(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
-{
-    sluice_ctx_t *ctx = dispatched(r);
-    (void)data;
-    bool say = ctx && ctx->api->record.policy.kind == POLICY_HTTP && ctx->verdict->grant_known;
-    struct slice owner = say ? ctx->verdict->grant_record.owner : SLICE("");
-    return set_value(v, owner.p, owner.n);
-}
-
-static ngx_int_t get_app(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
-{
-    sluice_ctx_t *ctx = dispatched(r);
-    (void)data;
-    if (!ctx || ctx->api->record.policy.kind != POLICY_HTTP) {
-        return set_value(v, "", 0);
-    }
-    char *text = ngx_pnalloc(r->pool, UUID_TEXT_LEN + 1);
-    if (!text) {
+    char *app = ngx_pnalloc(r->pool, UUID_TEXT_LEN + 1);
+    if (!app) {
         return NGX_ERROR;
     }
-    uuid_format(&ctx->caller->credential.app, text);
-    return set_value(v, text, UUID_TEXT_LEN);
+    uuid_format(&ctx->caller->credential.app, app);
+    struct slice txn = slice_of(ctx->txn_text, UUID_TEXT_LEN);
+    if (say(r, "Sluice-Transaction", "sluice-transaction", txn) != NGX_OK ||
+        say(r, "Sluice-App", "sluice-app", slice_of(app, UUID_TEXT_LEN)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    return ctx->verdict->grant_known
+               ? say(r, "Sluice-Owner", "sluice-owner", ctx->verdict->grant_record.owner)
+               : NGX_OK;
 }
 
+static ngx_int_t to_business_unit(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    return rewrite_target(r, ctx->api) == NGX_OK ? say_parties(r, ctx) : NGX_ERROR;
+}
+
+static ngx_int_t to_data_service(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    r->valid_unparsed_uri = 1; /* our MAC is over the target as it came */
+    return say_call(r, ctx);
+}
+
+ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    bool http = ctx->api->record.policy.kind == POLICY_HTTP;
+    if (http && ctx->api->addrlen == 0) {
+        return sluice_refuse(ctx, PROBLEM_UPSTREAM_UNAVAILABLE, SLICE(""), SLICE(""));
+    }
+    if ((http ? to_business_unit(r, ctx) : to_data_service(r, ctx)) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ctx->mode = SLUICE_PLAN;
+    return NGX_OK;
+}
+
+/* $sluice_host: the Host header of the request that goes on. */
 static ngx_int_t get_host(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
 {
-    sluice_ctx_t *ctx = dispatched(r);
+    sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
     (void)data;
-    bool http = ctx && ctx->api->record.policy.kind == POLICY_HTTP;
+    bool http = ctx && ctx->api && ctx->api->record.policy.kind == POLICY_HTTP;
     struct slice host = http ? ctx->api->record.upstream : SLICE("data");
-    return set_value(v, host.p, host.n);
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = (u_char *)host.p;
+    v->len = (unsigned)host.n;
+    return NGX_OK;
 }
 
 ngx_int_t sluice_add_variables(ngx_conf_t *cf)
 {
-    static ngx_http_variable_t rows[] = {
-        {ngx_string("sluice_call"), NULL, get_call, 0, 0, 0},
-        {ngx_string("sluice_transaction"), NULL, get_transaction, 0, 0, 0},
-        {ngx_string("sluice_owner"), NULL, get_owner, 0, 0, 0},
-        {ngx_string("sluice_app"), NULL, get_app, 0, 0, 0},
-        {ngx_string("sluice_host"), NULL, get_host, 0, 0, 0},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ngx_http_variable_t *v = ngx_http_add_variable(cf, &rows[i].name, rows[i].flags);
-        if (!v) {
-            return NGX_ERROR;
-        }
-        v->get_handler = rows[i].get_handler;
+    ngx_str_t name = ngx_string("sluice_host");
+    ngx_http_variable_t *v = ngx_http_add_variable(cf, &name, 0);
+    if (!v) {
+        return NGX_ERROR;
     }
+    v->get_handler = get_host;
     return NGX_OK;
 }

@@ -129,7 +129,8 @@ sluice_api_t *sluice_api_find(struct slice path)
         return *slot;
     }
     struct replica_api now;
-    if (replica_route(w->reader, path, &now, w->fields) != REPLICA_OK) {
+    struct replica_reader *reader = sluice_reader();
+    if (!reader || replica_route(reader, path, &now, w->fields) != REPLICA_OK) {
         return NULL;
     }
     if (!same_path || !api_is(*slot, &now)) {
@@ -187,14 +188,15 @@ static bool caller_refresh(sluice_caller_t *caller, const struct uuid *id)
     sluice_worker_t *w = &sluice_worker;
     struct replica_credential now;
     struct replica_app app;
-    if (replica_get_credential(w->reader, id, &now) != REPLICA_OK) {
+    struct replica_reader *reader = sluice_reader();
+    if (!reader || replica_get_credential(reader, id, &now) != REPLICA_OK) {
         return false;
     }
     if (!caller->hmac || !same_secret(caller, &now)) {
         open_secret(caller, &now);
     }
     caller->credential = now.policy;
-    caller->app_known = replica_get_app(w->reader, &now.policy.app, &app) == REPLICA_OK;
+    caller->app_known = replica_get_app(reader, &now.policy.app, &app) == REPLICA_OK;
     if (caller->app_known) {
         caller->app = app.policy;
     }
@@ -242,11 +244,11 @@ void sluice_verdict_drop(sluice_verdict_t *verdict)
     }
 }
 
-static void read_grant(sluice_verdict_t *v, const struct uuid *grant)
+static void read_grant(sluice_verdict_t *v, struct replica_reader *reader, const struct uuid *grant)
 {
-    v->grant_known = replica_get_grant(sluice_worker.reader, grant, &v->api->record.policy,
-                                       &v->grant_record) == REPLICA_OK &&
-                     v->grant_record.owner.n <= sizeof v->owner;
+    v->grant_known =
+        replica_get_grant(reader, grant, &v->api->record.policy, &v->grant_record) == REPLICA_OK &&
+        v->grant_record.owner.n <= sizeof v->owner;
     if (v->grant_known) {
         memcpy(v->owner, v->grant_record.owner.p, v->grant_record.owner.n);
         v->grant_record.owner.p = v->owner;
@@ -257,7 +259,7 @@ static void read_grant(sluice_verdict_t *v, const struct uuid *grant)
 static void ask(sluice_verdict_t *v, bool grant_named, const struct uuid *grant, uint64_t now_ms,
                 struct policy_verdict *verdict)
 {
-    sluice_worker_t *w = &sluice_worker;
+    struct replica_reader *reader = sluice_reader(); /* NULL: nothing is known, so nothing given */
     const struct policy_api *api = &v->api->record.policy;
     struct policy_subscription subscription;
     struct policy_call call = {.api = api,
@@ -268,12 +270,12 @@ static void ask(sluice_verdict_t *v, bool grant_named, const struct uuid *grant,
     if (v->caller->app_known) {
         call.app = &v->caller->app;
     }
-    if (replica_get_subscription(w->reader, &v->caller->credential.app, api, &subscription) ==
-        REPLICA_OK) {
+    if (reader && replica_get_subscription(reader, &v->caller->credential.app, api,
+                                           &subscription) == REPLICA_OK) {
         call.subscription = &subscription;
     }
-    if (grant_named) {
-        read_grant(v, grant);
+    if (grant_named && reader) {
+        read_grant(v, reader, grant);
         call.grant = v->grant_known ? &v->grant_record : NULL;
     }
     policy_decide(&call, verdict);

@@ -71,13 +71,8 @@ static ngx_int_t access_handler(ngx_http_request_t *r)
     if (!ctx) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    /* One snapshot serves all look-ups of a call and never outlives this turn of the event loop. */
-    ctx->snapshot = ctx->stage == 0 && sluice_snapshot(r);
     ngx_int_t rc = run_stages(r, ctx);
-    if (ctx->snapshot) {
-        replica_read_end(sluice_worker.reader);
-        ctx->snapshot = false;
-    }
+    sluice_snapshot_end();
     return rc;
 }
 

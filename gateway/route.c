@@ -21,8 +21,20 @@ static uint8_t method_bit(ngx_uint_t method)
     return 0;
 }
 
-/* The headers a call brings for us, in one pass. One that comes twice is no header we can trust. */
-static void read_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
+static bool named(const ngx_table_elt_t *header, struct slice name)
+{
+    return header->key.len == name.n && ngx_memcmp(header->lowcase_key, name.p, name.n) == 0;
+}
+
+/* Our names: what we say to upstreams must not be what a client says. */
+static bool reserved(const ngx_table_elt_t *header)
+{
+    static const char prefix[] = "sluice-";
+    return header->key.len >= sizeof prefix - 1 &&
+           ngx_memcmp(header->lowcase_key, prefix, sizeof prefix - 1) == 0;
+}
+
+static void read_header(sluice_ctx_t *ctx, const ngx_table_elt_t *header)
 {
     struct {
         struct slice name, *value;
@@ -30,17 +42,25 @@ static void read_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
                   {SLICE("signature"), &ctx->signature},
                   {SLICE("sluice-grant"), &ctx->grant_header},
                   {SLICE("content-digest"), &ctx->content_digest}};
-    ngx_list_part_t *part = &r->headers_in.headers.part;
-    for (; part; part = part->next) {
-        ngx_table_elt_t *header = part->elts;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        if (named(header, wanted[i].name)) {
+            ctx->duplicate_header |= wanted[i].value->p != NULL;
+            *wanted[i].value = sluice_slice(header->value);
+            return;
+        }
+    }
+    ctx->reserved_header |= reserved(header);
+}
+
+/* The headers a call brings for us, in one pass. One that comes twice is no header we can trust. */
+static void read_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
+        ngx_table_elt_t *headers = part->elts;
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++) {
-                if (header[i].key.len != wanted[k].name.n ||
-                    ngx_memcmp(header[i].lowcase_key, wanted[k].name.p, wanted[k].name.n) != 0) {
-                    continue;
-                }
-                ctx->duplicate_header |= wanted[k].value->p != NULL;
-                *wanted[k].value = sluice_slice(header[i].value);
+            u_char first = headers[i].lowcase_key[0];
+            if (first == 's' || first == 'c') {
+                read_header(ctx, &headers[i]);
             }
         }
     }
@@ -56,7 +76,7 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return sluice_refuse(ctx, PROBLEM_AUDIT_UNAVAILABLE, SLICE(""), SLICE(""));
     }
     uint64_t now_ms = ctx->began_us / 1000;
-    if (!ctx->snapshot || w->synced_ms + (uint64_t)conf->staleness_s * 1000 < now_ms) {
+    if (!sluice_refresh() || w->synced_ms + (uint64_t)conf->staleness_s * 1000 < now_ms) {
         return sluice_refuse(ctx, PROBLEM_POLICY_STALE, SLICE(""), SLICE(""));
     }
     ctx->api = sluice_api_find(sluice_slice(r->uri));
@@ -64,5 +84,11 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return sluice_refuse(ctx, PROBLEM_ROUTE_UNKNOWN, SLICE(""), SLICE("path"));
     }
     read_headers(r, ctx);
+    if (ctx->reserved_header) {
+        return sluice_refuse(
+            ctx, PROBLEM_REQUEST_MALFORMED,
+            SLICE("headers named Sluice-, but Sluice-Grant, are the gateway's own"),
+            SLICE("headers"));
+    }
     return NGX_OK;
 }

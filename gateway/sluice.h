@@ -92,8 +92,9 @@ typedef struct {
 
     struct slice signature_input, signature, grant_header, content_digest, target;
     bool duplicate_header; /* one of those came twice */
+    bool reserved_header;  /* one that only we may send */
     struct uuid grant;
-    bool snapshot, grant_named, body_read, body_pending;
+    bool grant_named, body_read;
     sluice_api_t *api;
     sluice_caller_t *caller;
     bool authenticated;
@@ -118,6 +119,8 @@ typedef struct {
     struct replica *replica;
     struct replica_reader *reader;
     uint64_t version, synced_ms;
+    ngx_msec_t refreshed_ms; /* of nginx's clock; 0: never */
+    bool snapshot;           /* open now */
     struct audit_writer *audit;
     struct replay *replay;
     struct crypto_hmac *link;
@@ -135,8 +138,12 @@ extern sluice_worker_t sluice_worker;
 /* worker.c */
 ngx_int_t sluice_worker_init(ngx_cycle_t *cycle);
 void sluice_worker_exit(ngx_cycle_t *cycle);
-/* Begins a snapshot of the replica for this turn of the event loop; false: none can be had. */
-bool sluice_snapshot(ngx_http_request_t *r);
+/* Makes version and synced_ms those of now, or of at most a millisecond ago. False: the replica
+ * cannot be read. A look-up calls sluice_reader(), which begins the snapshot if none is open; the
+ * access handler ends it, so none outlives a turn of the event loop. */
+bool sluice_refresh(void);
+struct replica_reader *sluice_reader(void); /* NULL: the replica cannot be read */
+void sluice_snapshot_end(void);
 struct plan_stream *sluice_stream_take(const struct plan *plan);
 void sluice_stream_give(struct plan_stream *stream);
 

@@ -144,19 +144,40 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     crypto_wipe(w->feed_key, sizeof w->feed_key);
 }
 
-bool sluice_snapshot(ngx_http_request_t *r)
+struct replica_reader *sluice_reader(void)
 {
     sluice_worker_t *w = &sluice_worker;
+    if (w->snapshot) {
+        return w->reader;
+    }
     if (!w->ready || !w->reader) {
-        return false;
+        return NULL;
     }
     enum replica_err err = replica_read_begin(w->reader, &w->version, &w->synced_ms);
     if (err != REPLICA_OK) {
-        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0, "sluice: replica: %s",
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sluice: replica: %s",
                       replica_strerror(err));
-        return false;
+        w->refreshed_ms = 0;
+        return NULL;
     }
-    return true;
+    w->snapshot = true;
+    w->refreshed_ms = ngx_current_msec;
+    return w->reader;
+}
+
+void sluice_snapshot_end(void)
+{
+    sluice_worker_t *w = &sluice_worker;
+    if (w->snapshot) {
+        replica_read_end(w->reader);
+        w->snapshot = false;
+    }
+}
+
+bool sluice_refresh(void)
+{
+    sluice_worker_t *w = &sluice_worker;
+    return (w->refreshed_ms && w->refreshed_ms == ngx_current_msec) || sluice_reader() != NULL;
 }
 
 struct plan_stream *sluice_stream_take(const struct plan *plan)

@@ -54,7 +54,7 @@ static void conf_says_what_was_set(void **state)
     assert_true(conf_has(&cfg, "sluice_replay \"/srv/sluice/gateway/replay\" 67108864;"));
     assert_true(conf_has(&cfg, "sluice_staleness 3600s;"));
     assert_true(conf_has(&cfg, "worker_processes auto;"));
-    assert_true(conf_has(&cfg, "proxy_set_header Sluice-Owner $sluice_owner;"));
+    assert_true(conf_has(&cfg, "proxy_set_header Sluice-Grant \"\";"));
     cfg.tls = false;
     cfg.listen_host = "::1";
     cfg.workers = 3;

@@ -100,6 +100,10 @@ test('[EC-6.1.3.1b] a signature for another path or method is refused', async ()
   assert.ok([401, 405].includes(head.status), String(head.status));
 });
 
+test('[EC-6.1.3.1b] a header only the gateway may send is refused', async () => {
+  refused(await call(undefined, { headers: { 'sluice-owner': 'M00002' } }), 400, 'request-malformed');
+});
+
 test('[CI-A.1b] a method the API does not have is refused', async () => {
   for (const method of ['DELETE', 'PUT', 'PATCH']) refused(await call(PATH, { method }), 405, 'method-not-allowed');
 });
