@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "data/sources/connection.h"
 
 static const struct {
     struct slice name;
@@ -27,10 +28,11 @@ static void api_free(struct catalog_api **api)
     *api = NULL;
 }
 
-bool catalog_init(struct catalog *c, struct replica *replica,
+bool catalog_init(struct catalog *c, struct replica *replica, const char *data_dir,
                   const uint8_t secret_key[static CRYPTO_KEY_LEN])
 {
     memset(c, 0, sizeof *c);
+    c->data_dir = data_dir;
     memcpy(c->secret_key, secret_key, CRYPTO_KEY_LEN);
     return replica_reader_new(&c->reader, replica) == REPLICA_OK;
 }
@@ -256,7 +258,7 @@ enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
 bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
                     struct buf *text)
 {
-    uint8_t bytes[SOURCE_CONNECTION_MAX + CRYPTO_SEAL_EXTRA];
+    uint8_t bytes[CONNECTION_MAX + CRYPTO_SEAL_EXTRA];
     size_t n = 0;
     if (!codec_unbase64url(bytes, sizeof bytes, &n, sealed.p, sealed.n) || n <= CRYPTO_SEAL_EXTRA)
         return false;
@@ -280,9 +282,8 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     buf_init(&connection);
     uuid_format(id, text);
     if (catalog_unseal(c->secret_key, slice_str(text), json_text(data, "connection_sealed"),
-                       &connection) &&
-        source_check_connection(buf_slice(&connection)) == SOURCE_OK)
-        s = source_new(buf_slice(&connection));
+                       &connection))
+        s = source_new(buf_slice(&connection), c->data_dir);
     buf_wipe(&connection);
     return s;
 }

@@ -37,6 +37,7 @@ struct catalog_source {
 
 struct catalog {
     struct replica_reader *reader;
+    const char *data_dir;
     uint8_t secret_key[CRYPTO_KEY_LEN]; /* sub-key feed.secret */
     struct catalog_api *apis[CATALOG_APIS];
     struct catalog_source sources[CATALOG_SOURCES];
@@ -44,8 +45,8 @@ struct catalog {
     struct policy_field fields[POLICY_FIELDS_MAX];
 };
 
-/* borrows the replica. */
-bool catalog_init(struct catalog *c, struct replica *replica,
+/* Borrows the replica and data_dir, the platform's own folder: no source lies there. */
+bool catalog_init(struct catalog *c, struct replica *replica, const char *data_dir,
                   const uint8_t secret_key[static CRYPTO_KEY_LEN])
     __attribute__((warn_unused_result));
 void catalog_fini(struct catalog *c);

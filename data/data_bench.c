@@ -26,7 +26,7 @@ static double odbc_loop(const char *connection)
     static const char sql[] = "SELECT \"order_id\", \"name\", \"price\", \"phone\" FROM \"orders\" "
                               "WHERE ((\"order_id\" = "
                               "?)) ORDER BY \"order_id\" LIMIT ? OFFSET ?";
-    struct source *s = source_new(slice_str(connection));
+    struct source *s = source_new(slice_str(connection), t.cfg.data_dir);
     struct source_param params[3] = {{.integer = 2, .is_integer = true},
                                      {.integer = 1000, .is_integer = true},
                                      {.integer = 0, .is_integer = true}};

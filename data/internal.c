@@ -71,9 +71,8 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
     enum problem p = PROBLEM_BODY_MALFORMED;
     if (catalog_unseal(w->catalog.secret_key, id_text,
                        slice_str(text_member(body, "connection_sealed")), &connection)) {
-        bool acceptable = source_check_connection(buf_slice(&connection)) == SOURCE_OK;
-        c->source = acceptable ? source_new(buf_slice(&connection)) : NULL;
-        p = c->source ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+        c->source = source_new(buf_slice(&connection), w->catalog.data_dir);
+        p = c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
     }
     buf_wipe(&connection);
     return p;
@@ -107,8 +106,13 @@ void internal_handle(struct worker *w, const struct service_request *rq, struct 
     char *text = p ? NULL : json_dumps(c.answer, JSON_COMPACT);
     if (!p && !text)
         p = PROBLEM_INTERNAL;
+    /* One sentence for all that can be wrong: which of a host's files exist is no provider's
+     * business. */
+    const char *detail = p == PROBLEM_SOURCE_UNAVAILABLE
+                             ? "it cannot be reached, or its connection string is not acceptable"
+                             : NULL;
     if (p)
-        service_problem(w, rq, rp, p, NULL, SLICE(""));
+        service_problem(w, rq, rp, p, detail, SLICE(""));
     else
         buf_adds(&w->body, text);
     free(text);

@@ -59,6 +59,7 @@ int data_run(const struct data_config *cfg)
     sigset_t signals;
     struct server_config server = {.socket = cfg->socket,
                                    .threads = cfg->threads ? cfg->threads : RUN_THREADS};
+    server.service.data_dir = cfg->data_dir;
     server.service.max_rows = cfg->max_rows ? cfg->max_rows : RUN_ROWS;
     fill_paths(&paths, cfg->data_dir);
     /* Threads made from here on inherit the mask, so the signal comes to sigwait alone. */

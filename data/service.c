@@ -18,7 +18,8 @@ struct worker *worker_new(const struct service_config *cfg)
     crypto_derive(cfg->link_key, "link.call", key);
     w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
     crypto_derive(cfg->link_key, "feed.secret", key);
-    if (!arena_init(&w->arena, ARENA_BYTES) || !catalog_init(&w->catalog, cfg->replica, key))
+    if (!arena_init(&w->arena, ARENA_BYTES) ||
+        !catalog_init(&w->catalog, cfg->replica, cfg->data_dir, key))
         worker_free(&w);
     crypto_wipe(key, sizeof key);
     return w;

@@ -10,6 +10,7 @@
 
 struct service_config { /* shared by all workers, read only */
     struct replica *replica;
+    const char *data_dir;             /* the platform's own files: no source may be one */
     uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
     uint32_t max_rows;
 };

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "data/sources/connection.h"
 #include "data/sources/metadata.h"
 #include "data/testing.h"
 
@@ -341,7 +342,7 @@ static void test_long_values(void **state)
     (void)state;
     const char *const connections[] = {sqlite, postgres};
     for (size_t i = 0; i < 2; i++) {
-        struct source *s = source_new(slice_str(connections[i]));
+        struct source *s = source_new(slice_str(connections[i]), t.cfg.data_dir);
         struct source_rows found;
         struct slice value = SLICE("");
         bool more;
@@ -367,7 +368,7 @@ static void test_time_limit(void **state)
     (void)state;
     static const char endless[] =
         "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT count(*) FROM r";
-    struct source *s = source_new(slice_str(sqlite));
+    struct source *s = source_new(slice_str(sqlite), t.cfg.data_dir);
     struct source_rows found;
     source_set_timeout_ms(s, 200);
     uint64_t start = clock_mono_us();
@@ -379,31 +380,131 @@ static void test_time_limit(void **state)
     source_free(&s);
 }
 
+/* What is wrong by its text alone; the folder of the tests is nobody's. */
 static void test_connection_strings(void **state)
 {
     (void)state;
     static const struct {
         const char *text;
-        enum source_err err;
+        bool allowed;
     } strings[] = {
-        {"DRIVER=SQLite3;Database=/x", SOURCE_OK},
-        {"Driver={PostgreSQL Unicode};Server=h;Port=1", SOURCE_OK},
-        {"DSN=warehouse;UID=a;PWD=b", SOURCE_OK},
-        {"", SOURCE_ECONNECTION},
-        {"Database=/x", SOURCE_ECONNECTION},
-        {"DRIVER=/tmp/evil.so", SOURCE_ECONNECTION},
-        {"driver = {/tmp/evil.so}", SOURCE_ECONNECTION},
-        {"DRIVER=SQLite3;LoadExt=/tmp/evil.so", SOURCE_ECONNECTION},
-        {"DRIVER=SQLite3; loadext =/tmp/evil.so", SOURCE_ECONNECTION},
-        {"DRIVER=SQLite3;X={;LOADEXT=evil}", SOURCE_ECONNECTION},
-        {"FILEDSN=/tmp/x;DRIVER=SQLite3", SOURCE_ECONNECTION},
-        {"DRIVER=SQLite3;SAVEFILE=/etc/x", SOURCE_ECONNECTION},
-        {"DRIVER=SQLite3;Database=/x\nLoadExt=y", SOURCE_ECONNECTION},
-        {"DRIVER=SQLite3;nonsense", SOURCE_ECONNECTION},
+        {"DRIVER=SQLite3;Database=/x", true},
+        {"Driver={PostgreSQL Unicode};Server=h;Port=1;Database=warehouse", true},
+        {"DSN=warehouse;UID=a;PWD=b", true},
+        {"DSN=warehouse;UID=a;PWD=../b=/", true},
+        {"Driver={MariaDB Unicode};Server=h;Database=w;", true},
+        {"", false},
+        {";", false},
+        {"Database=/x", false},
+        {"DRIVER=/tmp/evil.so", false},
+        {"driver = {/tmp/evil.so}", false},
+        {"DRIVER=SQLite3;LoadExt=/tmp/evil.so", false},
+        {"DRIVER=SQLite3; loadext =/tmp/evil.so", false},
+        {"DRIVER=SQLite3;X={;LOADEXT=evil}", false},
+        {"FILEDSN=/tmp/x;DRIVER=SQLite3", false},
+        {"DRIVER=SQLite3;SAVEFILE=/etc/x", false},
+        {"DRIVER=SQLite3;Database=/x;NoCreat=0", false},
+        {"DRIVER=SQLite3;Database=/x\nLoadExt=y", false},
+        {"DRIVER=SQLite3;nonsense", false},
+        {"DRIVER=PostgreSQL Unicode;pqopt={passfile=/etc/x}", false},
+        {"DRIVER=PostgreSQL Unicode;A6=select 1", false},
+        {"DRIVER=PostgreSQL Unicode;Database=w passfile=/etc/x", false},
+        {"DRIVER=MariaDB;SSLKEY=/etc/x", false},
+        {"DRIVER=MariaDB;plugin_dir=/tmp", false},
+        /* a path from wherever the service runs, or one that SQLite reads otherwise than the kernel
+         */
+        {"DRIVER=SQLite3;Database=x.db", false},
+        {"DRIVER=SQLite3;Database= /x", false},
+        {"DRIVER=SQLite3;Database=", false},
+        {"DRIVER=SQLite3;Database=file:/x", false},
+        {"DRIVER=SQLite3;X=FILE:/x", false},
+        {"DRIVER=Odd;Database={file:/x?mode=ro}", false},
+        {"DRIVER=Odd;Database=var/control/store.db", false},
+        {"DRIVER=SQLite3;Database=/nonexistent/../x", false},
+        {"DRIVER=SQLite3;Database=/x/", false},
+        {"DRIVER=SQLite3;Database=/./x", false},
+        {"DRIVER=SQLite3;Database=//x", false},
+        {"DRIVER=SQLite3;Database=/x/..", false},
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
-        if (source_check_connection(slice_str(strings[i].text)) != strings[i].err)
+        if (connection_allowed(slice_str(strings[i].text), t.data_dir) != strings[i].allowed)
             fail_msg("%s", strings[i].text);
+}
+
+static void make_links(void)
+{
+    static const char *const links[][2] = {
+        {"platform/control/store.db", "link.db"}, /* to a file */
+        {"platform/control", "folder"},           /* to a folder */
+        {"test.db", "platform/out.db"},           /* out of the platform: its own affair */
+        {"platform/demo", "shown"},
+    };
+    char from[160], to[160];
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        snprintf(from, sizeof from, "%s/%s", t.dir, links[i][0]);
+        snprintf(to, sizeof to, "%s/%s", t.dir, links[i][1]);
+        assert_int_equal(symlink(from, to), 0);
+    }
+}
+
+/* %s is the folder of the tests; the platform's own is platform/ in it. */
+static const struct {
+    const char *format;
+    bool allowed;
+} file_rows[] = {
+    {"DRIVER=SQLite3;Database=%s/test.db", true},
+    {"DRIVER=SQLite3;Database=%s/platform/demo/d.db", true},
+    {"DRIVER=SQLite3;Database=%s/shown/d.db", true},
+    {"DRIVER=SQLite3;Database=%s/platform-of-others/x.db", true},
+    {"DRIVER=SQLite3;Database=%s/platform/control/store.db", false},
+    {"DRIVER=SQLite3;database=%s/platform/control/store.db", false},
+    {"DRIVER=SQLite3;Database=%s/test.db;Database=%s/platform/control/store.db", false},
+    {"DRIVER=SQLite3;Database={%s/platform/control/store.db}", false},
+    {"DRIVER=Odd;Database={%s/platform/control/store.db}", false},
+    {"DRIVER=Odd;Database='%s/platform/control/store.db'", false},
+    {"DSN=odd;Somewhere=%s/platform/control/store.db", false},
+    {"DSN=odd;X={;Database=%s/platform/control/store.db;}", false},
+    {"DRIVER=SQLite3;Database=%s/platform", false},
+    {"DRIVER=SQLite3;Database=%s/platform/not-yet", false},
+    {"DRIVER=SQLite3;Database=%s/platform/not/yet/there.db", false},
+    {"DRIVER=SQLite3;Database=%s/platform/demo/../control/store.db", false},
+    {"DRIVER=Odd;Somewhere=%s/platform/demo/../control/store.db", false},
+    {"DRIVER=SQLite3;Database=%s/nowhere/../platform/control/store.db", false},
+    {"DRIVER=SQLite3;Database=%s/platform/control/store.db/", false},
+    {"DRIVER=SQLite3;Database=%s/link.db", false},
+    {"DRIVER=SQLite3;Database=%s/folder/store.db", false},
+    {"DRIVER=SQLite3;Database=/proc/self/root%s/platform/control/store.db", false},
+};
+
+static json_t *call_internal(const char *what, const char *connection, const char *more);
+
+static void test_platform_files(void **state)
+{
+    (void)state;
+    char text[400], store[200];
+    make_links();
+    for (size_t i = 0; i < sizeof file_rows / sizeof *file_rows; i++) {
+        snprintf(text, sizeof text, file_rows[i].format, t.dir, t.dir);
+        if (connection_allowed(slice_str(text), t.data_dir) != file_rows[i].allowed)
+            fail_msg("%s", text);
+        if (connection_allowed(slice_str(text), "/nonexistent") && strstr(text, "SQLite3"))
+            fail_msg("%s is allowed where the platform's folder cannot be read", text);
+    }
+    /* from inside that folder a bare name is a path too */
+    assert_int_equal(chdir(t.data_dir), 0);
+    assert_false(connection_allowed(SLICE("DRIVER=Odd;Database=control"), t.data_dir));
+    assert_true(connection_allowed(SLICE("DRIVER=Odd;Database=warehouse"), t.data_dir));
+    assert_int_equal(chdir("/"), 0);
+    /* the service says the same of it as of a file that is not there */
+    snprintf(store, sizeof store, file_rows[4].format, t.dir);
+    json_t *own = call_internal("tables", store, "");
+    assert_int_equal(reply.problem, PROBLEM_SOURCE_UNAVAILABLE);
+    json_t *gone = call_internal("tables", "DRIVER=SQLite3;Database=/nonexistent/x.db", "");
+    assert_int_equal(reply.problem, PROBLEM_SOURCE_UNAVAILABLE);
+    assert_true(json_object_del(own, "instance") == 0 && json_object_del(gone, "instance") == 0);
+    assert_true(json_is_string(json_object_get(own, "detail")) && json_equal(own, gone));
+    json_decref(own);
+    json_decref(gone);
 }
 
 static json_t *call_internal(const char *what, const char *connection, const char *more)
@@ -525,6 +626,7 @@ int main(void)
         {"a statement without end is cut off", test_time_limit, NULL, NULL, NULL},
         {"connection strings that load code are refused", test_connection_strings, NULL, NULL,
          NULL},
+        {"[EC-6.1.4.1] a file of the platform is no source", test_platform_files, NULL, NULL, NULL},
         {"tables and columns of a source", test_internal, NULL, NULL, NULL},
         {"database gone and back", test_gone_and_back, NULL, NULL, NULL},
     };

@@ -60,10 +60,21 @@ void testing_open(struct testing *t)
     t->grades = id_of(ID("14"));
     t->trading = id_of(ID("15"));
     t->grant = id_of(ID("21"));
-    /* An empty SQLite file: the service itself never makes one. */
-    snprintf(path, sizeof path, "%s/test.db", t->dir);
-    FILE *f = fopen(path, "w");
-    REQUIRE(f && fclose(f) == 0);
+    static const char *const folders[] = {"platform", "platform/control", "platform/demo"};
+    /* Empty SQLite files: the service itself never makes one. */
+    static const char *const files[] = {"test.db", "platform/control/store.db",
+                                        "platform/demo/d.db"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s/%s", t->dir, folders[i]);
+        REQUIRE(mkdir(path, 0700) == 0);
+    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", t->dir, files[i]);
+        FILE *f = fopen(path, "w");
+        REQUIRE(f && fclose(f) == 0);
+    }
+    snprintf(t->data_dir, sizeof t->data_dir, "%s/platform", t->dir);
+    t->cfg.data_dir = t->data_dir;
 }
 
 static void remove_tree(const char *dir)
@@ -144,7 +155,7 @@ void testing_postgres_start(struct testing *t)
     t->postgres = spawn_postgres("postgres", t->postgres_dir);
     testing_connection(t, true, connection);
     for (int i = 0; i < 200; i++) {
-        struct source *s = source_new(slice_str(connection));
+        struct source *s = source_new(slice_str(connection), t->cfg.data_dir);
         enum source_err err = source_ready(s);
         source_free(&s);
         if (!err)

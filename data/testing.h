@@ -11,7 +11,8 @@
 
 struct testing {
     char dir[64], postgres_dir[64];
-    pid_t postgres; /* 0: not running */
+    char data_dir[80]; /* the platform's, with demo/ and control/store.db below it */
+    pid_t postgres;    /* 0: not running */
     struct service_config cfg;
     struct crypto_hmac *link;
     uint64_t seq;

@@ -6,11 +6,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <xxhash.h>
 
 #include "base/clock.h"
 #include "crypto/crypto.h"
+#include "data/sources/connection.h"
 #include "data/sources/watchdog.h"
 
 struct statement {
@@ -24,7 +24,8 @@ struct statement {
 
 struct source {
     char *connection;
-    size_t connection_n;
+    size_t given_n, connection_n; /* given_n: as the provider wrote it; then what we add */
+    const char *data_dir;
     SQLHENV env;
     SQLHDBC dbc;
     bool connected;
@@ -48,55 +49,7 @@ const char *source_strerror(enum source_err err)
     return (size_t)err < sizeof errors / sizeof *errors ? errors[err] : "unknown error";
 }
 
-/* Attributes that would load code, run a program, write a file or read settings from one. */
-static const char *const refused_attributes[] = {"FILEDSN",   "SAVEFILE", "LOADEXT",
-                                                 "TRACEFILE", "ILDAPI",   "CONNSETTINGS"};
-
-static bool names_driver(const char *name, size_t n)
-{
-    return (n == 6 && strncasecmp(name, "DRIVER", n) == 0) ||
-           (n == 3 && strncasecmp(name, "DSN", n) == 0);
-}
-
-static bool attribute_allowed(const char *name, size_t n, struct slice value)
-{
-    for (size_t i = 0; i < sizeof refused_attributes / sizeof *refused_attributes; i++)
-        if (n == strlen(refused_attributes[i]) && strncasecmp(name, refused_attributes[i], n) == 0)
-            return false;
-    return !names_driver(name, n) || memchr(value.p, '/', value.n) == NULL;
-}
-
-enum source_err source_check_connection(struct slice connection)
-{
-    bool driver = false;
-    if (connection.n == 0 || connection.n > SOURCE_CONNECTION_MAX)
-        return SOURCE_ECONNECTION;
-    for (size_t i = 0; i < connection.n; i++)
-        if ((unsigned char)connection.p[i] < ' ')
-            return SOURCE_ECONNECTION;
-    for (size_t i = 0; i < connection.n;) {
-        const char *p = connection.p + i;
-        const char *end = memchr(p, ';', connection.n - i);
-        size_t n = end ? (size_t)(end - p) : connection.n - i;
-        i += n + 1;
-        while (n && *p == ' ')
-            p++, n--;
-        if (n == 0)
-            continue;
-        const char *equals = memchr(p, '=', n);
-        if (!equals)
-            return SOURCE_ECONNECTION;
-        size_t name_n = (size_t)(equals - p);
-        while (name_n && p[name_n - 1] == ' ')
-            name_n--;
-        if (!attribute_allowed(p, name_n, slice_of(equals + 1, n - (size_t)(equals + 1 - p))))
-            return SOURCE_ECONNECTION;
-        driver = driver || names_driver(p, name_n);
-    }
-    return driver ? SOURCE_OK : SOURCE_ECONNECTION;
-}
-
-struct source *source_new(struct slice connection)
+struct source *source_new(struct slice connection, const char *data_dir)
 {
     struct source *s = calloc(1, sizeof *s);
     if (!s)
@@ -112,7 +65,9 @@ struct source *source_new(struct slice connection)
     memcpy(s->connection, connection.p, connection.n);
     if (strcasestr(s->connection, "sqlite"))
         memcpy(s->connection + connection.n, sqlite_extra, sizeof sqlite_extra);
+    s->given_n = connection.n;
     s->connection_n = connection.n + sizeof sqlite_extra;
+    s->data_dir = data_dir;
     return s;
 }
 
@@ -206,6 +161,8 @@ enum source_err source_ready(struct source *s)
     uint64_t now = clock_mono_us();
     if (now < s->refuse_until_us)
         return SOURCE_EUNAVAILABLE;
+    if (!connection_allowed(slice_of(s->connection, s->given_n), s->data_dir))
+        return SOURCE_ECONNECTION;
     if (connect_now(s)) {
         s->refuse_until_us = 0;
         return SOURCE_OK;

@@ -10,12 +10,11 @@
 #include "base/buf.h"
 #include "data/sources/dialect.h"
 
-#define SOURCE_STATEMENTS     32   /* kept per connection */
-#define SOURCE_BOUND_MAX      1024 /* bytes of a column's buffer; longer values are fetched apart */
-#define SOURCE_RETRY_MS       250  /* after a failed connect */
-#define SOURCE_TIMEOUT_S      5
-#define SOURCE_CONNECTION_MAX 4096
-#define SOURCE_CELL_MAX       (8u << 20) /* bytes of one value */
+#define SOURCE_STATEMENTS 32   /* kept per connection */
+#define SOURCE_BOUND_MAX  1024 /* bytes of a column's buffer; longer values are fetched apart */
+#define SOURCE_RETRY_MS   250  /* after a failed connect */
+#define SOURCE_TIMEOUT_S  5
+#define SOURCE_CELL_MAX   (8u << 20) /* bytes of one value */
 
 enum source_err {
     SOURCE_OK,
@@ -26,14 +25,12 @@ enum source_err {
 };
 const char *source_strerror(enum source_err err);
 
-/* May this connection string be handed to a driver? It must not name a driver by path, load code or
- * write files. */
-enum source_err source_check_connection(struct slice connection)
-    __attribute__((warn_unused_result));
-
 struct source;
-struct source *source_new(struct slice connection); /* copies; NULL: out of memory */
-void source_free(struct source **s);                /* closes, wipes */
+/* Copies the connection string, borrows data_dir, the platform's: a connection string that
+ * connection_allowed() (connection.h) does not like is SOURCE_ECONNECTION when it is first used.
+ * NULL: out of memory. */
+struct source *source_new(struct slice connection, const char *data_dir);
+void source_free(struct source **s); /* closes, wipes */
 
 /* Connects when it must. */
 enum source_err source_ready(struct source *s) __attribute__((warn_unused_result));

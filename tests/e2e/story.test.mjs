@@ -54,6 +54,17 @@ test('a source that cannot be opened stays a draft', async () => {
   await restRefuses(world.provider.act('sources', source.id, 'check'), 'source-unavailable');
 });
 
+test('[EC-6.1.4.1] the platform\'s own store is no source, and the refusal does not tell whether such a file exists', async () => {
+  const refusals = [];
+  for (const database of [`${p.data}/control/store.db`, `${p.data}/demo/../control/store.db`, `file:${p.data}/control/store.db`, 'control/store.db', '/nonexistent/x.db']) {
+    const source = await world.provider.post('/sources', { name: database, organisation_id: world.holder, kind: 'odbc', connection: `Driver=SQLite3;Database=${database}` });
+    const refused = (e) => { refusals.push(e.problem.detail); return e.code === 'source-unavailable'; };
+    await assert.rejects(world.provider.act('sources', source.id, 'check'), refused, database);
+    await assert.rejects(world.provider.get(`/sources/${source.id}/tables`), refused, database);
+  }
+  assert.deepEqual([...new Set(refusals)], ['it cannot be reached, or its connection string is not acceptable']);
+});
+
 test('[EC-4.2.1b1, EC-6.1.1.2a] a dataset with unclassified fields is not published, and the refusal names them', async () => {
   const dataset = await world.provider.post('/datasets', { name: 'orders', source_id: world.source, table: 'orders', owner_column: 'merchant_id' });
   world.dataset = dataset.id;
