@@ -7,7 +7,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import test, { after, before } from 'node:test';
 import { refused, restRefuses, rows } from './lib/assertions.mjs';
 import { Platform } from './lib/platform.mjs';
-import { sign } from './lib/sign.mjs';
+import { records, verified } from './lib/records.mjs';
+import { contentDigest, sign } from './lib/sign.mjs';
+import { startUpstream } from './lib/upstream.mjs';
 import { until } from './lib/wait.mjs';
 import { head, wire } from './lib/wire.mjs';
 import * as w from './lib/world.mjs';
@@ -42,43 +44,33 @@ const SIGNATURES = [ // what, how to spoil it, status, code
   ['a signature of a single byte', (h) => ({ ...h, signature: 'sig1=:AA==:' }), 401, 'signature-invalid'],
   ['a random signature', (h) => ({ ...h, signature: `sig1=:${randomBytes(32).toString('base64')}:` }), 401, 'signature-invalid'],
   ['another grant than was signed', (h) => ({ ...h, 'sluice-grant': randomUUID() }), 401, 'signature-invalid'],
-  ['no grant where one was signed', ({ 'sluice-grant': _, ...h }) => h, /^40[01]$/, /^signature-(invalid|malformed|incomplete)$/],
+  ['no grant where one was signed', ({ 'sluice-grant': _, ...h }) => h, 401, 'signature-incomplete'],
 ];
 for (const [what, spoil, status, code] of SIGNATURES) {
   test(`[EC-6.1.3.1b] a signature with ${what} is refused`, async () => {
     const headers = sign(world.key, { url: p.gateway + PATH, headers: { 'sluice-grant': world.grant } });
-    const answer = await p.send('GET', PATH, { headers: spoil(headers) });
-    if (status instanceof RegExp) {
-      assert.match(String(answer.status), status);
-      assert.match(answer.json?.code, code);
-      return;
-    }
-    refused(answer, status, code);
+    refused(await p.send('GET', PATH, { headers: spoil(headers) }), status, code);
   });
 }
 
-const PARTS = [
-  ['no nonce', (s) => ({ ...s, nonce: undefined }), /^signature-(malformed|incomplete)$/],
-  ['no expiry', (s) => ({ ...s, expires: undefined }), /^signature-(malformed|incomplete)$/],
-  ['no creation time', (s) => ({ ...s, created: undefined }), /^signature-(malformed|incomplete)$/],
-  ['a key id of a stranger', (s) => ({ ...s, keyid: randomUUID() }), /^credential-unknown$/],
-  ['a key id that is no UUID', (s) => ({ ...s, keyid: "x' OR '1'='1" }), /^(credential-unknown|signature-malformed)$/],
-  ['another algorithm than the credential\'s', (s) => ({ ...s, alg: 'hmac-sha256' }), /^(signature-invalid|scheme-too-weak|signature-malformed)$/],
-  ['an algorithm nobody knows', (s) => ({ ...s, alg: 'none' }), /^(signature-invalid|signature-malformed|scheme-too-weak)$/],
-  ['a method that is not covered', (s) => ({ ...s, components: s.components.filter((c) => c !== '@method') }), /^signature-incomplete$/],
-  ['a target that is not covered', (s) => ({ ...s, components: ['@method', 'sluice-grant'] }), /^signature-incomplete$/],
-  ['a grant that is not covered', (s) => ({ ...s, components: ['@method', '@target-uri'] }), /^signature-incomplete$/],
-  ['an expiry in the past', (s) => ({ ...s, created: now() - 400, expires: now() - 340 }), /^signature-stale$/],
-  ['a creation time in the future', (s) => ({ ...s, created: now() + 900, expires: now() + 960 }), /^signature-stale$/],
-  ['a life of a day', (s) => ({ ...s, expires: now() + 86400 }), /^signature-stale$/],
-  ['a nonce of 4 kB', (s) => ({ ...s, nonce: 'n'.repeat(4096) }), /^signature-malformed$/],
+const PARTS = [ // what, how to spoil it before it is signed, status, code
+  ['no nonce', (s) => ({ ...s, nonce: undefined }), 400, 'signature-malformed'],
+  ['no expiry', (s) => ({ ...s, expires: undefined }), 400, 'signature-malformed'],
+  ['no creation time', (s) => ({ ...s, created: undefined }), 400, 'signature-malformed'],
+  ['a key id of a stranger', (s) => ({ ...s, keyid: randomUUID() }), 401, 'credential-unknown'],
+  ['a key id that is no UUID', (s) => ({ ...s, keyid: "x' OR '1'='1" }), 401, 'credential-unknown'],
+  ['another algorithm than the credential\'s', (s) => ({ ...s, alg: 'hmac-sha256' }), 401, 'signature-invalid'],
+  ['an algorithm nobody knows', (s) => ({ ...s, alg: 'none' }), 401, 'signature-invalid'],
+  ['a method that is not covered', (s) => ({ ...s, components: s.components.filter((c) => c !== '@method') }), 401, 'signature-incomplete'],
+  ['a target that is not covered', (s) => ({ ...s, components: ['@method', 'sluice-grant'] }), 401, 'signature-incomplete'],
+  ['a grant that is not covered', (s) => ({ ...s, components: ['@method', '@target-uri'] }), 401, 'signature-incomplete'],
+  ['an expiry in the past', (s) => ({ ...s, created: now() - 400, expires: now() - 340 }), 401, 'signature-stale'],
+  ['a creation time in the future', (s) => ({ ...s, created: now() + 900, expires: now() + 960 }), 401, 'signature-stale'],
+  ['a life of a day', (s) => ({ ...s, expires: now() + 86400 }), 401, 'signature-stale'],
+  ['a nonce of 4 kB', (s) => ({ ...s, nonce: 'n'.repeat(4096) }), 400, 'signature-malformed'],
 ];
-for (const [what, change, code] of PARTS) {
-  test(`[EC-6.1.3.1b] a signature with ${what} is refused`, async () => {
-    const answer = await changed(change);
-    assert.ok(answer.status === 400 || answer.status === 401, `${answer.status} ${answer.text}`);
-    assert.match(answer.json?.code ?? '', code);
-  });
+for (const [what, change, status, code] of PARTS) {
+  test(`[EC-6.1.3.1b] a signature with ${what} is refused`, async () => refused(await changed(change), status, code));
 }
 
 test('[EC-6.1.3.1b] a call sent twice is a replay the second time, on every worker', async () => {
@@ -91,13 +83,13 @@ test('[EC-6.1.3.1b] of twenty simultaneous copies of one call exactly one passes
   const headers = sign(world.key, { url: p.gateway + PATH, headers: { 'sluice-grant': world.grant } });
   const answers = await Promise.all(Array.from({ length: 20 }, () => p.send('GET', PATH, { headers, agent: false })));
   assert.equal(answers.filter((a) => a.status === 200).length, 1);
+  for (const answer of answers.filter((a) => a.status !== 200)) refused(answer, 401, 'signature-replayed');
 });
 
 test('[EC-6.1.3.1b] a signature for another path or method is refused', async () => {
   const headers = () => sign(world.key, { url: `${p.gateway}${PATH}?limit=1`, headers: { 'sluice-grant': world.grant } });
   refused(await p.send('GET', `${PATH}?limit=2`, { headers: headers() }), 401, 'signature-invalid');
-  const head = await p.send('HEAD', `${PATH}?limit=1`, { headers: headers() });
-  assert.ok([401, 405].includes(head.status), String(head.status));
+  assert.equal((await p.send('HEAD', `${PATH}?limit=1`, { headers: headers() })).status, 401); // HEAD has no body to name the reason
 });
 
 test('[EC-6.1.3.1b] a header only the gateway may send is refused', async () => {
@@ -108,23 +100,64 @@ test('[CI-A.1b] a method the API does not have is refused', async () => {
   for (const method of ['DELETE', 'PUT', 'PATCH']) refused(await call(PATH, { method }), 405, 'method-not-allowed');
 });
 
-test('[EC-6.1.4.3a] a body changed after signing, or without its digest, is refused', async () => {
-  const upstreamless = await w.httpApi(world, 'posts', 'http://127.0.0.1:9');
-  await w.subscription(world, world.app, upstreamless);
-  const target = '/posts/v1/x';
-  const body = '{"a":1}';
-  await until(async () => (await p.call(target, { key: world.key })).status >= 500);
-  const headers = () => sign(world.key, { method: 'POST', url: p.gateway + target, headers: { 'content-type': 'application/json' }, body });
-  refused(await p.send('POST', target, { headers: headers(), body: '{"a":2}' }), 400, 'digest-mismatch');
-  const bare = sign(world.key, { method: 'POST', url: p.gateway + target, headers: { 'content-type': 'application/json' } });
-  refused(await p.send('POST', target, { headers: bare, body }), 400, 'digest-missing');
+for (const digest of ['sm3', 'sha-256']) {
+  test(`[EC-6.1.4.3a] a body changed after signing, or without its digest, is refused (${digest})`, async () => {
+    const path = `/posts-${digest}/v1`;
+    const upstream = await startUpstream();
+    const api = await w.httpApi(world, `posts-${digest}`, upstream.url);
+    await w.subscription(world, world.app, api);
+    const target = `${path}/good`;
+    const headers = { 'content-type': 'application/json' };
+    const body = '{"a":1}';
+    const signed = (more) => sign(world.key, { method: 'POST', url: p.gateway + target, headers, digest, ...more });
+    try {
+      await until(async () => (await p.call(target, { method: 'POST', key: world.key, body, digest })).status === 200, { what: 'the unchanged body' });
+      const seen = upstream.seen.length;
+      refused(await p.send('POST', target, { headers: signed({ body }), body: '{"a":2}' }), 400, 'digest-mismatch');
+      refused(await p.send('POST', target, { headers: signed({ body }), body: `${body} ` }), 400, 'digest-mismatch');
+      refused(await p.send('POST', target, { headers: { ...signed({ body }), 'content-digest': contentDigest('{"a":2}', digest) }, body: '{"a":2}' }), 401, 'signature-invalid');
+      refused(await p.send('POST', target, { headers: signed({}), body }), 400, 'digest-missing');
+      assert.equal(upstream.seen.length, seen, 'none of them reached the unit');
+    } finally {
+      upstream.close();
+    }
+  });
+}
+
+test('[BK-7.2.1a1-1] a call signed with hmac-sha256 goes the whole way, and not with another secret', async () => {
+  const key = await w.credential(world, world.app, 'hmac-sha256');
+  const answer = await until(async () => { const a = await call(undefined, { key }); return a.status === 200 && a; }, { what: 'the credential' });
+  assert.match(rows(answer, 1)[0].buyer_phone, /^1\d\d\*{4}\d{4}$/);
+  refused(await call(undefined, { key: { ...key, secret: world.key.secret } }), 401, 'signature-invalid');
+  assert.equal(records(p, '--txn', answer.txn)[0].credential, key.id);
 });
 
-test('[BK-9.3.2a2-2, BK-9.3.2a3] an expired grant and one of a single use are refused after it', async () => {
+test('[BK-9.3.2a2-2, BK-9.3.2a3] a grant for a period ends with it, and none is made without an end', async () => {
   const short = await w.grant(world, world.app, world.api, { expires_at: new Date(Date.now() + 1500).toISOString() });
   await until(async () => (await call(undefined, { grant: short.id })).status === 200, { ms: 1400, what: 'the grant' });
   await until(async () => (await call(undefined, { grant: short.id })).json?.code === 'grant-expired', { ms: 4000, what: 'its end' });
   await restRefuses(w.grant(world, world.app, world.api, { expires_at: '2020-01-01T00:00:00.000Z' }), 'field-invalid', '/expires_at');
+});
+
+// A grant of a single use that is live on the gateway and not yet spent.
+const onceGrant = async () => {
+  const { id } = await w.grant(world, world.app, world.api, { term: 'once', expires_at: new Date(Date.now() + 60000).toISOString() });
+  const other = await w.grant(world, world.app, world.api); // the feed is in order: when this one is live, so is that
+  await until(async () => (await call(undefined, { grant: other.id })).status === 200, { what: 'the grant' });
+  return id;
+};
+
+test('[BK-9.3.2a3] a grant of a single use passes once', async () => {
+  const grant = await onceGrant();
+  rows(await call(undefined, { grant }), 1);
+  for (let i = 0; i < 4; i++) refused(await call(undefined, { grant, agent: false }), 403, 'grant-expired');
+});
+
+test('[BK-9.3.2a3] of twenty simultaneous calls on a grant of a single use exactly one passes', async () => {
+  const grant = await onceGrant();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => call(undefined, { grant, agent: false })));
+  assert.equal(answers.filter((a) => a.status === 200).length, 1);
+  for (const answer of answers.filter((a) => a.status !== 200)) refused(answer, 403, 'grant-expired');
 });
 
 test('[EC-6.1.3.1c] a suspended subscription refuses, and serves again when resumed', async () => {
@@ -198,14 +231,6 @@ test('[BK-7.3.2a1] broken UTF-8, control bytes and nonsense on the wire are refu
   rows(await call(), 1);
 });
 
-test('[BK-7.3.2a1] a chunked body that is cut short never reaches an upstream', async () => {
-  const target = '/posts/v1/x';
-  const headers = sign(world.key, { method: 'POST', url: p.gateway + target, body: '{"a":1}' });
-  const answer = await wire(p, [head(p, 'POST', target, { ...headers, 'transfer-encoding': 'chunked' }), '7\r\n{"a"'], { end: true, ms: 3000 });
-  assert.ok(answer.status === 0 || answer.status === 400, answer.text.slice(0, 200));
-  rows(await call(), 1);
-});
-
 test('[EC-6.1.4.3b] plain HTTP on the gateway\'s port gets no data', async () => {
   const answer = await fetch(`http://127.0.0.1:${p.gatewayPort}${PATH}`).then((r) => r.status, () => 0);
   assert.ok(answer === 0 || answer === 400, String(answer));
@@ -239,7 +264,4 @@ test('the control plane refuses malformed writes with the member at fault', asyn
   await restRefuses(world.owner.post('/organisations', { name: 'x', kind: 'holder' }), 'not-permitted');
 });
 
-test('[EC-4.2.1d2] after all this the audit log verifies', async () => {
-  const verified = p.sluice('audit', 'verify', '--data-dir', p.data);
-  assert.equal(verified.code, 0, verified.out + verified.err);
-});
+test('[EC-4.2.1d2] after all this the audit log verifies', () => verified(p));
