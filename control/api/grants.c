@@ -3,6 +3,8 @@
  * (EC-4.2.2b, BK-9.3.2a2). */
 #include "api/api.h"
 
+#define ONCE_LIFE_MAX_MS (24ull * 3600 * 1000)
+
 static const char *const terms[] = {"once", "period", "agreement", NULL};
 
 static const struct attr attrs[] = {
@@ -30,11 +32,34 @@ static enum problem prepare(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
+/* The gateways remember for a day that a grant was spent (libs/replay): one that lives longer, or
+ * longer than it did when it was spent, would pass again (BK-9.3.2a3). */
+static enum problem check_single_use(struct rest_call *c, const struct change *ch)
+{
+    uint64_t expires_ms = api_ms(ch->row, "expires_at");
+
+    if (strcmp(row_text(ch->row, "term"), "once") != 0) {
+        return PROBLEM_OK;
+    }
+    if (ch->old && expires_ms > api_ms(ch->old, "expires_at")) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at",
+                         "a grant of a single use is not extended; make another");
+    }
+    if (!ch->old && expires_ms > c->now_ms + ONCE_LIFE_MAX_MS) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at",
+                         "a grant of a single use lives 24 hours at most");
+    }
+    return PROBLEM_OK;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     json_t *app = NULL;
     enum problem p = api_check_validity(c, ch->row);
 
+    if (p == PROBLEM_OK) {
+        p = check_single_use(c, ch);
+    }
     if (p == PROBLEM_OK && ch->old && strcmp(row_text(ch->row, "state"), "active") != 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the grant is %s", row_text(ch->row, "state"));
     }

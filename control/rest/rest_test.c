@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "test/fixture.h"
 
 static struct fixture f;
@@ -478,6 +479,48 @@ static void grants_belong_to_owners(void **state)
                     "state-conflict");
 }
 
+static const char *in_hours(double hours)
+{
+    static char at[CLOCK_RFC3339_LEN + 1];
+    clock_format_ms(clock_wall_ms() + (uint64_t)(hours * 3600e3), at);
+    return at;
+}
+
+/* A gateway remembers for a day that a grant was spent, and no longer. */
+static void a_single_use_lives_a_day(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *term;
+        double hours;
+        bool taken;
+    } rows[] = {
+        {"once", 23.9, true},   {"once", 24.1, false},     {"once", 9999, false},
+        {"period", 9999, true}, {"agreement", 9999, true},
+    };
+    static const char make[] = "{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"p\","
+                               "\"term\":\"%s\",\"expires_at\":\"%s\"}";
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct reply r = fixture_call(&f, OWNER, "POST", "grants", NULL,
+                                      text(make, app, api, rows[i].term, in_hours(rows[i].hours)));
+        assert_int_equal(r.status, rows[i].taken ? 201 : 422);
+        if (!rows[i].taken) {
+            assert_string_equal(r.code, "field-invalid");
+            assert_string_equal(json_string_value(json_object_get(r.json, "where")), "/expires_at");
+        }
+        reply_free(&r);
+    }
+    /* nor is it extended: spent, it would be forgotten before it ends */
+    const char *id =
+        fixture_ok(&f, OWNER, "POST", "grants", text(make, app, api, "once", in_hours(2)), "id");
+    fixture_refused(&f, OWNER, "PATCH", text("grants/%s", id), "auto",
+                    text("{\"expires_at\":\"%s\"}", in_hours(3)), "field-invalid");
+    fixture_ok(&f, OWNER, "PATCH", text("grants/%s", id),
+               text("{\"expires_at\":\"%s\"}", in_hours(1)), NULL);
+    fixture_refused(&f, OWNER, "PATCH", text("grants/%s", id), "auto",
+                    text("{\"expires_at\":\"%s\"}", in_hours(2)), "field-invalid");
+}
+
 static void explains(void **state)
 {
     (void)state;
@@ -666,6 +709,8 @@ int main(void)
         {"the credit profiles", credit_profiles, NULL, NULL, NULL},
         {"secrets are shown once and never logged", secrets_are_shown_once, NULL, NULL, NULL},
         {"[EC-6.1.4.4b] grants belong to their owners", grants_belong_to_owners, NULL, NULL, NULL},
+        {"[BK-9.3.2a3] a grant of a single use lives a day and is not extended",
+         a_single_use_lives_a_day, NULL, NULL, NULL},
         {"explain gives the decision", explains, NULL, NULL, NULL},
         {"a data service that is not there", dead_data_service, NULL, NULL, NULL},
         {"sessions and passwords", sessions, NULL, NULL, NULL},

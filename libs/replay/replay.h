@@ -9,7 +9,9 @@
 
 struct replay;
 enum replay_err { REPLAY_OK, REPLAY_EUSED, REPLAY_EFULL, REPLAY_EIO, REPLAY_EFORMAT, REPLAY_ELIFE };
-#define REPLAY_LIFE_MAX_S 86400 /* farthest expires_s from now_s */
+/* Farthest expires_s from now_s: a single-use grant lives a day at most (control/api/grants.c), and
+ * an hour is for clocks that differ. */
+#define REPLAY_LIFE_MAX_S 90000
 const char *replay_strerror(enum replay_err err);
 
 /* size_bytes: a power of two ≥ 4096 (else EFORMAT); only for a new file, made whole with mode 0600.
