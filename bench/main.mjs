@@ -5,7 +5,8 @@ import { rows, sh, stopAll } from './lib.mjs';
 const benches = {
   gateway: async () => (await import('./gateway.mjs')).gateway(),
   feed: async () => (await import('./product.mjs')).changeToLive(),
-  data: async () => (await import('./product.mjs')).dataset(),
+  sqlite: async () => (await import('./product.mjs')).datasetSqlite(),
+  postgres: async () => (await import('./product.mjs')).datasetPostgres(),
   mask: async () => (await import('./streams.mjs')).mask(),
   audit: async () => (await import('./streams.mjs')).audit(),
 };

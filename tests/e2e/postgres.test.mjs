@@ -2,56 +2,18 @@
 // A dataset of a real PostgreSQL that the test starts itself; the database goes and comes back.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
-import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { refused, rows } from './lib/assertions.mjs';
 import { freePorts, Platform } from './lib/platform.mjs';
 import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
 import { ORDER_COLUMNS, orderRows } from '../../demo/generate.mjs';
-
-const BIN = ['/usr/lib/postgresql'].filter(existsSync).flatMap((d) => readdirSync(d).map((v) => path.join(d, v, 'bin'))).at(-1);
-
-// PostgreSQL refuses to run as root: then it runs as the user its package made.
-class Postgres {
-  constructor(dir, port) {
-    Object.assign(this, { dir, port, data: path.join(dir, 'pg') });
-    mkdirSync(this.data, { recursive: true });
-    this.user = process.getuid() === 0 ? 'postgres' : null;
-    if (!this.user) return;
-    const [uid, gid] = ['-u', '-g'].map((f) => Number(execFileSync('id', [f, this.user], { encoding: 'utf8' })));
-    chownSync(this.data, uid, gid);
-    execFileSync('chmod', ['755', dir]);
-  }
-
-  run(program, args, input) {
-    const command = [path.join(BIN, program), ...args.map(String)];
-    const all = this.user ? ['setpriv', `--reuid=${this.user}`, `--regid=${this.user}`, '--clear-groups', ...command] : command;
-    const { LD_PRELOAD: _, ...env } = process.env;
-    const done = spawnSync(all[0], all.slice(1), { input, encoding: 'utf8', env: { ...env, LC_ALL: 'C.UTF-8' }, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] });
-    if (done.status !== 0) throw new Error(`${program}: ${done.stdout}${done.stderr}`);
-    return done.stdout;
-  }
-
-  create() { this.run('initdb', ['-D', this.data, '-A', 'trust', '-U', 'sluice', '-E', 'UTF8', '--no-sync']); }
-  start() { this.run('pg_ctl', ['-D', this.data, '-w', '-s', '-l', path.join(this.data, 'log'), '-o', `-p ${this.port} -k ${this.data} -c listen_addresses=127.0.0.1 -c fsync=off`, 'start']); }
-  stop() { this.run('pg_ctl', ['-D', this.data, '-m', 'immediate', '-s', '-w', 'stop']); }
-  sql(text) { return this.run('psql', ['-h', '127.0.0.1', '-p', this.port, '-U', 'sluice', '-d', 'postgres', '-q', '-v', 'ON_ERROR_STOP=1', '-f', '-'], text); }
-}
+import { ordersTable, Postgres, postgresConnection } from './lib/postgres.mjs';
 
 let p;
 let pg;
 let world;
 const call = (query = '') => p.call(`/trade/orders/v1${query}`, { key: world.key, grant: world.grant });
-
-function ordersTable() {
-  const rowsText = [...orderRows(w.SEED, 200, w.MERCHANTS)].map((r) => r.join('\t')).join('\n');
-  return `CREATE TABLE orders (order_id text PRIMARY KEY, merchant_id text NOT NULL, product_title text, category varchar(20), quantity integer, amount numeric(12,2),
-    currency char(3), status text, ordered_at timestamp, buyer_name text, buyer_phone text, buyer_email text, buyer_address text, card_number text, pay_password text);
-    COPY orders (${ORDER_COLUMNS.join(',')}) FROM stdin;\n${rowsText}\n\\.\n`;
-}
 
 before(async () => {
   p = await Platform.start();
@@ -60,7 +22,7 @@ before(async () => {
   pg.create();
   pg.start();
   pg.sql(ordersTable());
-  world = await w.trading(p, { connection: `Driver={PostgreSQL Unicode};Server=127.0.0.1;Port=${port};Database=postgres;Uid=sluice` });
+  world = await w.trading(p, { connection: postgresConnection(port) });
 });
 after(async () => {
   try { pg?.stop(); } catch { /* it may be stopped already */ }

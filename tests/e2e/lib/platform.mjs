@@ -3,6 +3,7 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -45,6 +46,7 @@ export class Platform {
     const p = new Platform();
     p.dir = options.dir ?? mkdtempSync(path.join(tmpdir(), 'sluice-e2e-'));
     p.extra = options.args ?? [];
+    p.plain = p.extra.includes('--plain'); // benches measure the gateway without TLS
     if (options.config) { // YAML: what the command line does not set
       writeFileSync(path.join(p.dir, 'sluice.yaml'), options.config);
       p.extra.push('--config', path.join(p.dir, 'sluice.yaml'));
@@ -73,7 +75,7 @@ export class Platform {
 
   get data() { return path.join(this.dir, 'data'); }
   get control() { return `https://127.0.0.1:${this.controlPort}`; }
-  get gateway() { return `https://127.0.0.1:${this.gatewayPort}`; }
+  get gateway() { return `${this.plain ? 'http' : 'https'}://127.0.0.1:${this.gatewayPort}`; }
   get caFile() { return path.join(this.data, 'pki/ca.crt'); }
   get ca() { return readFileSync(this.caFile, 'utf8'); }
 
@@ -82,7 +84,7 @@ export class Platform {
       if (this.child.exitCode !== null) throw new Error(`the platform exited with ${this.child.exitCode}`);
       return existsSync(this.caFile);
     }, { ms, what: 'the CA' });
-    this.agent ??= new https.Agent({ ca: this.ca, keepAlive: true, maxSockets: 64 });
+    this.agent ??= this.plain ? new http.Agent({ keepAlive: true }) : new https.Agent({ ca: this.ca, keepAlive: true, maxSockets: 64 });
     this.rest ??= new Rest(this.control, this.ca);
     await until(async () => (await this.rest.raw('GET', '/api/v1/health')).status === 200, { ms, what: 'the control plane' });
     await until(async () => (await this.send('GET', '/')).status > 0, { ms, what: 'the gateway' });
@@ -111,7 +113,7 @@ export class Platform {
   send(method, target, { headers = {}, body, ms = 30000, agent = this.agent } = {}) {
     return new Promise((resolve, reject) => {
       const all = body === undefined ? headers : { 'content-length': Buffer.byteLength(body), ...headers };
-      const req = https.request({ host: '127.0.0.1', port: this.gatewayPort, path: target, method, headers: all, agent, ca: this.ca }, (res) => {
+      const req = (this.plain ? http : https).request({ host: '127.0.0.1', port: this.gatewayPort, path: target, method, headers: all, agent, ca: this.ca }, (res) => {
         const parts = [];
         const done = (cut) => {
           const text = Buffer.concat(parts).toString('utf8');
