@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "cli.h"
+#include "settings.h"
 
 #define SHOW_LIMIT 100
 
@@ -33,7 +34,8 @@ static const char usage_text[] =
     "masked how.\n"
     "operations  prints what was changed on the control plane, by whom, before and after.\n"
     "\n"
-    "  --data-dir D   the platform's data directory (default ./var): log in D/gateway/audit, "
+    "  --data-dir D   the platform's data directory (" SETTINGS_DATA_DIR
+    "): log in D/gateway/audit, "
     "public key\n"
     "                 D/keys/audit.pub, operations in D/control/store.db\n"
     "  --dir DIR      the log alone, e.g. a copy on an auditor's machine; give --key with it\n"
@@ -182,7 +184,7 @@ static bool take_option(struct options *o, int opt)
 
 static bool read_options(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){.data_dir = "var", .limit = SHOW_LIMIT};
+    *o = (struct options){.data_dir = SETTINGS_DATA_DIR, .limit = SHOW_LIMIT};
     optind = 1;
     for (int opt; (opt = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (!take_option(o, opt)) {

@@ -13,6 +13,7 @@
 #include "plan/plan.h"
 #include "policy/policy.h"
 #include "replica/replica.h"
+#include "settings.h"
 
 static const char usage_text[] =
     "usage: sluice explain --app ID --api ID|PATH [options]\n\n"
@@ -20,7 +21,7 @@ static const char usage_text[] =
     "  --grant ID           with this grant\n"
     "  --method METHOD      GET\n"
     "  --credential ID      with this credential instead of a good hmac-sm3 one\n"
-    "  --data-dir DIR       of the gateway (sluice-data)\n"
+    "  --data-dir DIR       of the gateway (" SETTINGS_DATA_DIR ")\n"
     "  --lang zh|en         en\n"
     "  --json               the verdict as JSON\n\n"
     "Ends with 0 when the call would be allowed, 1 when refused, 2 when it cannot be told.\n\n"
@@ -298,7 +299,7 @@ static int explain(struct lookup *l, const struct options *o)
 
 int cli_explain(int argc, char **argv)
 {
-    struct options o = {.method = "GET", .data_dir = "sluice-data", .lang = "en"};
+    struct options o = {.method = "GET", .data_dir = SETTINGS_DATA_DIR, .lang = "en"};
     int rc = read_options(&o, argc, argv);
     if (rc < 0 && (o.app == NULL || o.api == NULL || (o.owner != NULL && o.grant != NULL))) {
         fputs("sluice explain: --app and --api are needed, --owner or --grant may be given\n",

@@ -25,7 +25,7 @@
 static const char usage_text[] =
     "usage: sluice serve|control|data|gateway [options]\n\n"
     "  --config FILE        settings (YAML); the options below win over it\n"
-    "  --data-dir DIR       everything that is kept (sluice-data)\n"
+    "  --data-dir DIR       everything that is kept (" SETTINGS_DATA_DIR ")\n"
     "  --control-port N     the control plane's REST (7300)\n"
     "  --feed-port N        the change feed, between our own processes (7301)\n"
     "  --gateway-port N     where apps call (7443)\n"

@@ -185,7 +185,7 @@ static void set_text(char *to, size_t room, const char *text)
 static void fill(struct settings *s)
 {
     char control[64];
-    set_text(s->data_dir, sizeof s->data_dir, "sluice-data");
+    set_text(s->data_dir, sizeof s->data_dir, SETTINGS_DATA_DIR);
     set_text(s->control.listen, sizeof s->control.listen, "127.0.0.1");
     set_text(s->gateway.listen, sizeof s->gateway.listen, "127.0.0.1");
     set_text(s->gateway.node, sizeof s->gateway.node, "node-1");

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define SETTINGS_PATH_MAX 256
+#define SETTINGS_DATA_DIR "./var" /* of every sub-command, unless --data-dir is given */
 
 struct settings_control {
     char listen[64];
