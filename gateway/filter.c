@@ -205,6 +205,7 @@ static ngx_int_t hold_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
     ctx->request = r;
     ctx->out.more = more_room;
     ctx->header_held = true;
+    ctx->heard_msec = ngx_current_msec;
     return NGX_OK;
 }
 
@@ -428,6 +429,17 @@ static ngx_int_t end_document(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return NGX_OK;
 }
 
+/* Why an upstream broke off: too slow is not unreadable (SW-8.3.4-timeout). nginx has closed the
+ * connection by now, but silence for as long as the API allows is its timeout and nothing else. */
+static enum problem why_cut(const sluice_ctx_t *ctx)
+{
+    ngx_msec_t silent = ngx_current_msec - ctx->heard_msec;
+    ngx_msec_t allowed = ctx->api->record.timeout_ms;
+    ngx_msec_t early = ngx_min(allowed / 2, NGX_TIMER_LAZY_DELAY); /* how exact its timers are */
+    return allowed && silent + early >= allowed ? PROBLEM_UPSTREAM_TIMEOUT
+                                                : PROBLEM_UPSTREAM_INVALID;
+}
+
 static ngx_int_t plan_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *in)
 {
     bool last = false, cut = false;
@@ -449,8 +461,9 @@ static ngx_int_t plan_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t
             return fail(r, ctx, PROBLEM_UPSTREAM_INVALID);
         }
         if (cut) {
-            return fail(r, ctx, PROBLEM_UPSTREAM_INVALID);
+            return fail(r, ctx, why_cut(ctx));
         }
+        ctx->heard_msec = ngx_current_msec;
         if (last) {
             ngx_int_t rc = end_document(r, ctx);
             if (rc != NGX_OK) {

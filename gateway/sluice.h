@@ -109,6 +109,7 @@ typedef struct {
     ngx_uint_t n_bufs;
     size_t held_bytes;
     uint64_t bytes_out;
+    ngx_msec_t heard_msec; /* when the upstream, or a slow client, last moved */
     bool header_held, ended, failed, opened, recorded, replaced;
     ngx_str_t problem_body;
 } sluice_ctx_t;

@@ -31,12 +31,12 @@ function sanitized() {
 }
 
 // Our nginx module is instrumented and Debian's nginx is not: the sanitizer's library must come first in it.
-function environment(dir) {
+function environment(dir, asan = '') {
   const env = { ...process.env, SLUICE_ADMIN_PASSWORD: PASSWORD };
   delete env.NODE_TEST_CONTEXT;
   if (!sanitized()) return env;
   env.LD_PRELOAD = execFileSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim();
-  env.ASAN_OPTIONS = `detect_leaks=0:abort_on_error=1:log_path=${dir}/asan`;
+  env.ASAN_OPTIONS = `detect_leaks=0:abort_on_error=1:log_path=${dir}/asan:${asan}`;
   env.UBSAN_OPTIONS = `halt_on_error=1:print_stacktrace=1:log_path=${dir}/ubsan`;
   return env;
 }
@@ -46,6 +46,7 @@ export class Platform {
     const p = new Platform();
     p.dir = options.dir ?? mkdtempSync(path.join(tmpdir(), 'sluice-e2e-'));
     p.extra = options.args ?? [];
+    p.asan = options.asan; // more of ASAN_OPTIONS
     p.plain = p.extra.includes('--plain'); // benches measure the gateway without TLS
     if (options.config) { // YAML: what the command line does not set
       writeFileSync(path.join(p.dir, 'sluice.yaml'), options.config);
@@ -61,7 +62,7 @@ export class Platform {
   async spawn() {
     const args = ['serve', '--data-dir', this.data, '--control-port', this.controlPort, '--feed-port', this.feedPort,
       '--gateway-port', this.gatewayPort, ...this.extra].map(String);
-    this.env = environment(this.dir);
+    this.env = environment(this.dir, this.asan);
     this.child = spawn(path.join(BUILD, 'cli/sluice'), args, { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr]) stream.on('data', (d) => { this.log = (this.log + d).slice(-200000); });
     this.exited = new Promise((resolve) => this.child.once('exit', (code, signal) => resolve({ code, signal })));

@@ -61,6 +61,7 @@ const BEHAVIOURS = {
   error: (req, res) => res.writeHead(500, { 'content-type': 'application/json' }).end('{"stack": "secret at line 1"}'),
   garbage: (req, res) => { res.socket.end('SSH-2.0-not-http\r\n'); },
   headers: (req, res) => { res.writeHead(200, { 'content-type': 'application/json', 'x-big': 'h'.repeat(15000) }); res.end(GOOD); },
+  moreheaders: (req, res) => { res.writeHead(200, { 'content-type': 'application/json', 'x-big': 'h'.repeat(40000) }); res.end(GOOD); },
   echo: (req, res) => { res.writeHead(200, { 'content-type': 'application/json' }); res.end(JSON.stringify({ id: req.url })); },
 };
 
