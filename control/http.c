@@ -259,6 +259,9 @@ static struct http_server *start(struct http_server *s, unsigned flags,
         MHD_OPTION_##name, (intptr_t)(number), (void *)(pointer)                                   \
     }
 
+/* GnuTLS's own default still speaks TLS 1.0 (BK-9.2.2d). */
+static char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+
 struct http_server *http_rest_start(struct control *ctl)
 {
     struct http_server *s = server_new(ctl, ctl->cfg->port, on_rest);
@@ -272,6 +275,7 @@ struct http_server *http_rest_start(struct control *ctl)
         OPTION(SOCK_ADDR, 0, &s->address),
         OPTION(HTTPS_MEM_KEY, 0, s->key),
         OPTION(HTTPS_MEM_CERT, 0, s->cert),
+        OPTION(HTTPS_PRIORITIES, 0, tls_priorities),
         OPTION(THREAD_POOL_SIZE, REST_THREADS, NULL),
         OPTION(CONNECTION_LIMIT, REST_CONNECTIONS, NULL),
         OPTION(CONNECTION_TIMEOUT, REST_TIMEOUT_S, NULL),
@@ -296,6 +300,7 @@ struct http_server *http_feed_start(struct control *ctl)
         OPTION(SOCK_ADDR, 0, &s->address),
         OPTION(HTTPS_MEM_KEY, 0, s->key),
         OPTION(HTTPS_MEM_CERT, 0, s->cert),
+        OPTION(HTTPS_PRIORITIES, 0, tls_priorities),
         OPTION(HTTPS_MEM_TRUST, 0, s->ca),
         OPTION(CONNECTION_LIMIT, FEED_CONNECTIONS, NULL),
         OPTION(CONNECTION_TIMEOUT, FEED_TIMEOUT_S, NULL),
