@@ -14,6 +14,7 @@
 #include "policy/policy.h"
 #include "replica/replica.h"
 #include "settings.h"
+#include "unknown.h"
 
 static const char usage_text[] =
     "usage: sluice explain --app ID --api ID|PATH [options]\n\n"
@@ -69,9 +70,12 @@ static int read_options(struct options *o, int argc, char **argv)
         while (k < n && strcmp(rows[k].name, argv[i]) != 0) {
             k++;
         }
-        if (k == n || i + 1 == argc) {
-            fprintf(stderr, "sluice explain: '%s' %s\n", argv[i],
-                    k == n ? "is not an option of it" : "needs a value after it");
+        if (k == n) {
+            cli_unknown_option("explain", argv[i], &rows[0].name, n, sizeof *rows);
+            return 2;
+        }
+        if (i + 1 == argc) {
+            fprintf(stderr, "sluice explain: '%s' needs a value after it\n", argv[i]);
             return 2;
         }
         *rows[k].value = argv[++i];
@@ -305,9 +309,12 @@ int cli_explain(int argc, char **argv)
         fputs("sluice explain: --app and --api are needed, --owner or --grant may be given\n",
               stderr);
         rc = 2;
+        fputs(usage_text, stderr);
+    }
+    if (rc == 0) {
+        fputs(usage_text, stdout);
     }
     if (rc >= 0) {
-        fputs(usage_text, rc == 0 ? stdout : stderr);
         return rc;
     }
     struct lookup *l = calloc(1, sizeof *l);

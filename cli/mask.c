@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "crypto/crypto.h"
 #include "mask/mask.h"
+#include "unknown.h"
 
 static const char help[] =
     "usage: sluice mask [--key-file FILE] RULE [VALUE...]\n"
@@ -114,13 +115,18 @@ int cli_mask(int argc, char **argv)
     struct mask_spec spec;
     struct mask_key *key = NULL;
     optind = 0; /* getopt may have been used before */
-    for (int c; (c = getopt_long(argc, argv, "+h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "+:h", options, NULL)) != -1;) {
         if (c == 'h') {
             fputs(help, stdout);
             return 0;
         }
+        if (c == ':') {
+            fprintf(stderr, "sluice mask: %s needs a value after it\n", argv[optind - 1]);
+            return 2;
+        }
         if (c != 'k') {
-            fputs("sluice mask --help explains the options\n", stderr);
+            cli_unknown_option("mask", argv[optind - 1], &options[0].name,
+                               sizeof options / sizeof *options - 1, sizeof *options);
             return 2;
         }
         key_file = optarg;

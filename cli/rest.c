@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "cli.h"
 #include "crypto/crypto.h"
+#include "unknown.h"
 
 #define ANSWER_MAX_BYTES (16u << 20)
 #define BODY_MAX_BYTES   (16u << 20)
@@ -394,12 +395,21 @@ static bool login_options(int argc, char **argv, struct login_options *o)
         while (k < 4 && strcmp(argv[i], known[k].name) != 0) {
             k++;
         }
-        if (k == 4 || i + 1 == argc) {
+        if (k == 4) {
+            cli_unknown_option("rest login", argv[i], &known[0].name, 4, sizeof *known);
+            return false;
+        }
+        if (i + 1 == argc) {
+            fprintf(stderr, "sluice rest login: %s needs a value after it\n", argv[i]);
             return false;
         }
         *known[k].value = argv[i + 1];
     }
-    return o->control != NULL && o->ca != NULL && o->login != NULL;
+    if (o->control == NULL || o->ca == NULL || o->login == NULL) {
+        fputs("sluice rest login: --control, --ca and --login are needed\n", stderr);
+        return false;
+    }
+    return true;
 }
 
 /* Keeps the token of a 201 answer. */
@@ -426,7 +436,6 @@ static int login(int argc, char **argv)
 {
     struct login_options o = {0};
     if (!login_options(argc, argv, &o)) {
-        fputs(usage_text, stderr);
         return 2;
     }
     char ca[4096];
@@ -520,8 +529,16 @@ static bool request_options(int argc, char **argv, struct request *r)
         } else if (r->body == NULL && strncmp(argv[i], "--", 2) != 0) {
             r->body = argv[i];
         } else {
+            fprintf(
+                stderr,
+                "sluice rest: what is '%s'? A request takes one body, as JSON, @FILE or @-, and "
+                "--if-match auto|REVISION\n",
+                argv[i]);
             return false;
         }
+    }
+    if (r->path[0] != '/') {
+        fprintf(stderr, "sluice rest: a path begins with '/', as /%s\n", r->path);
     }
     return r->path[0] == '/';
 }
@@ -571,18 +588,27 @@ static bool is_method(const char *word)
 
 int cli_rest(int argc, char **argv)
 {
-    const char *word = argc > 1 ? argv[1] : "--help";
-    if (strcmp(word, "--help") == 0) {
-        fputs(usage_text, argc > 1 ? stdout : stderr);
-        return argc > 1 ? 0 : 2;
+    const char *word = argc > 1 ? argv[1] : "";
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            fputs(usage_text, stdout);
+            return 0;
+        }
     }
     if (strcmp(word, "login") == 0) {
         return login(argc - 2, argv + 2);
     }
     struct request r = {0};
     bool out = strcmp(word, "logout") == 0;
-    if (!out && (!is_method(word) || argc < 3 || !request_options(argc - 1, argv + 1, &r))) {
+    if (!out && (!is_method(word) || argc < 3)) {
+        if (argc > 1) {
+            fprintf(stderr, "sluice rest: '%s' %s\n", word,
+                    is_method(word) ? "needs a path after it" : "is not login, logout or a method");
+        }
         fputs(usage_text, stderr);
+        return 2;
+    }
+    if (!out && !request_options(argc - 1, argv + 1, &r)) {
         return 2;
     }
     struct session s = {0};

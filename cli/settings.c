@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "unknown.h"
+
 #define OPT CYAML_FLAG_OPTIONAL
 
 /* The schema: a key that is not here is an error, with its line. */
@@ -84,13 +86,14 @@ static bool load_file(struct settings *s, const char *path)
 /* The command line
  * --------------------------------------------------------------------------------- */
 
-enum option_kind { TEXT, PORT, COUNT, PLAIN };
+enum option_kind { CONFIG, TEXT, PORT, COUNT, PLAIN };
 
 static const struct option_row {
     const char *name;
     enum option_kind kind;
     size_t offset, room;
 } options[] = {
+    {"--config", CONFIG, 0, 0},
     {"--data-dir", TEXT, offsetof(struct settings, data_dir), SETTINGS_PATH_MAX},
     {"--control-port", PORT, offsetof(struct settings, control.port), 0},
     {"--feed-port", PORT, offsetof(struct settings, control.feed_port), 0},
@@ -122,6 +125,8 @@ static bool set_option(struct settings *s, const struct option_row *o, const cha
     char *at = (char *)s + o->offset;
     unsigned long number;
     switch (o->kind) {
+    case CONFIG: /* read before all options, see settings_load */
+        return true;
     case PLAIN:
         s->tls = false;
         return true;
@@ -153,18 +158,17 @@ static enum settings_result read_options(struct settings *s, int argc, char **ar
 {
     for (int i = 1; i < argc; i++) {
         const struct option_row *o = find_option(argv[i]);
-        bool config = strcmp(argv[i], "--config") == 0;
-        if (o == NULL && !config) {
-            fprintf(stderr, "sluice: %s does not know '%s'; see 'sluice %s --help'\n", argv[0],
-                    argv[i], argv[0]);
+        if (o == NULL) {
+            cli_unknown_option(argv[0], argv[i], &options[0].name, sizeof options / sizeof *options,
+                               sizeof *options);
             return SETTINGS_WRONG;
         }
-        bool takes = config || o->kind != PLAIN;
+        bool takes = o->kind != PLAIN;
         if (takes && i + 1 == argc) {
             fprintf(stderr, "sluice: %s needs a value after it\n", argv[i]);
             return SETTINGS_WRONG;
         }
-        if (!config && !set_option(s, o, takes ? argv[i + 1] : "")) {
+        if (!set_option(s, o, takes ? argv[i + 1] : "")) {
             return SETTINGS_WRONG;
         }
         i += takes;

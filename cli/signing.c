@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "httpsig/httpsig.h"
 #include "id/uuid.h"
+#include "unknown.h"
 
 #define BODY_MAX_BYTES (16u << 20)
 #define SECRET_MAX     1024
@@ -46,24 +47,27 @@ static int usage(const char *what, const char *which)
     return 2;
 }
 
-static bool set_option(struct signing *s, int argc, char **argv, int *i)
+/* -1: taken; else the exit code. */
+static int set_option(struct signing *s, int argc, char **argv, int *i)
 {
-    for (size_t o = 0; o < sizeof options / sizeof *options; o++) {
-        if (strcmp(argv[*i], options[o].name) != 0) {
-            continue;
-        }
-        const char **field = (const char **)(void *)((char *)s + options[o].at);
-        if (options[o].flag) {
-            *field = argv[*i];
-            return true;
-        }
-        if (*i + 1 == argc) {
-            return false;
-        }
-        *field = argv[++*i];
-        return true;
+    size_t o = 0, n = sizeof options / sizeof *options;
+    while (o < n && strcmp(argv[*i], options[o].name) != 0) {
+        o++;
     }
-    return false;
+    if (o == n) {
+        cli_unknown_option(argv[0], argv[*i], &options[0].name, n, sizeof *options);
+        return 2;
+    }
+    const char **field = (const char **)(void *)((char *)s + options[o].at);
+    if (options[o].flag) {
+        *field = argv[*i];
+        return -1;
+    }
+    if (*i + 1 == argc) {
+        return usage("a value is needed after", argv[*i]);
+    }
+    *field = argv[++*i];
+    return -1;
 }
 
 static int read_options(struct signing *s, int argc, char **argv, const char *help)
@@ -74,8 +78,9 @@ static int read_options(struct signing *s, int argc, char **argv, const char *he
             return 0;
         }
         if (argv[i][0] == '-') {
-            if (!set_option(s, argc, argv, &i)) {
-                return usage("unknown option, or its value is missing", argv[i]);
+            int code = set_option(s, argc, argv, &i);
+            if (code >= 0) {
+                return code;
             }
         } else if (strstr(argv[i], "://") != NULL) {
             s->url = argv[i];
