@@ -48,7 +48,7 @@ async function rowByKey(platform, world, runs = 5, seconds = 4) {
   const file = path.join(platform.dir, 'requests'), results = [];
   world.orderId = (await platform.call('/trade/orders/v1?limit=1&select=order_id', world)).json[0].order_id;
   for (let i = 0; i < runs; i++) {
-    requests(platform, world, file, 25000 * seconds);
+    requests(platform, world, file, 60000 * seconds);
     results.push(load(platform.gatewayPort, file, null, seconds));
   }
   return { rps: median(results.map((r) => r.rps)), p50: median(results.map((r) => r.p50)), p99: median(results.map((r) => r.p99)), cpu: 0 };
