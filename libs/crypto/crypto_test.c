@@ -527,18 +527,19 @@ static int remove_dir(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        {"hash: standard vectors, at once and byte by byte", hash_vectors, NULL, NULL, NULL},
+        {"[SW-9.3-3c, BK-7.1a] hash: standard vectors, at once and byte by byte", hash_vectors,
+         NULL, NULL, NULL},
         {"hmac: standard vectors, a key used again and again", hmac_vectors, NULL, NULL, NULL},
         {"derive: one key per label", derive_differs, NULL, NULL, NULL},
-        {"seal: RFC 8998 A.1", seal_vector, NULL, NULL, NULL},
+        {"[SW-9.3-3b, BK-7.1a] seal: RFC 8998 A.1", seal_vector, NULL, NULL, NULL},
         {"[EC-6.1.4.3b] seal: every changed byte is refused", seal_refusals, NULL, NULL, NULL},
-        {"sm2: GM/T 0003.5 signature verifies", sm2_vector, NULL, NULL, NULL},
+        {"[SW-9.3-3a, BK-7.1a] sm2: GM/T 0003.5 signature verifies", sm2_vector, NULL, NULL, NULL},
         {"[EC-6.1.4.3d] sm2: sign, save, load, verify, refuse", sm2_round_trip, NULL, NULL, NULL},
         {"sm2: files that are no SM2 key", sm2_bad_files, NULL, NULL, NULL},
         {"secret: random, equal, wipe", secrets, NULL, NULL, NULL},
         {"keyfile: size and mode", keyfile_rows, NULL, NULL, NULL},
         {"keyfile: eight processes at once agree", keyfile_race, NULL, NULL, NULL},
-        {"password: argon2id, and what is no PHC string", passwords, NULL, NULL, NULL},
+        {"[SW-9.5-1c] password: argon2id, and what is no PHC string", passwords, NULL, NULL, NULL},
         {"crypto: threads, each with its own objects", threads, NULL, NULL, NULL},
         {"pki: chain, names, modes, renewal", pki_makes, NULL, NULL, NULL},
         {"pki: names and files that are refused", pki_refuses, NULL, NULL, NULL},

@@ -231,7 +231,7 @@ test('[BK-7.3.2a1] broken UTF-8, control bytes and nonsense on the wire are refu
   rows(await call(), 1);
 });
 
-test('[EC-6.1.4.3b] plain HTTP on the gateway\'s port gets no data', async () => {
+test('[BK-9.2.2c, EC-6.1.4.3b] plain HTTP on the gateway\'s port gets no data', async () => {
   const answer = await fetch(`http://127.0.0.1:${p.gatewayPort}${PATH}`).then((r) => r.status, () => 0);
   assert.ok(answer === 0 || answer === 400, String(answer));
 });

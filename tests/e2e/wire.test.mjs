@@ -33,15 +33,17 @@ function handshake(port, version) {
   });
 }
 
+const TURNED_DOWN = /^(ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION|ECONNRESET)$/; // the peer's doing: the client's own fault would be ERR_SSL_NO_PROTOCOLS_AVAILABLE
+
 for (const [name, port] of [['gateway', () => p.gatewayPort], ['control plane', () => p.controlPort]]) {
   test(`[BK-9.2.2d, EC-6.1.4.3b] the ${name} speaks TLS 1.2 and 1.3 and nothing older`, async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3']) assert.equal(await handshake(port(), version), version);
-    for (const version of ['TLSv1', 'TLSv1.1']) assert.equal(await handshake(port(), version), 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', version);
+    for (const version of ['TLSv1', 'TLSv1.1']) assert.match(await handshake(port(), version), TURNED_DOWN, version);
   });
 }
 
 test('[EC-4.3.2a] the feed speaks no TLS older than 1.2 either', async () => {
-  for (const version of ['TLSv1', 'TLSv1.1']) assert.equal(await handshake(p.feedPort, version), 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', version);
+  for (const version of ['TLSv1', 'TLSv1.1']) assert.match(await handshake(p.feedPort, version), TURNED_DOWN, version);
 });
 
 // One request over HTTP/2. Resolves to {status, json, text, headers, error}: error when the stream or the connection
