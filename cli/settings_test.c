@@ -39,6 +39,14 @@ static const struct row rows[] = {
      {0},
      SETTINGS_WRONG,
      "line: 2"},
+    {"empty address", "control:\n  listen: \"\"\n", {0}, SETTINGS_WRONG, "line: 2"},
+    {"threads past sense", "data:\n  threads: 257\n", {0}, SETTINGS_WRONG, "256"},
+    {"staleness that is no number",
+     "gateway:\n  staleness_max_s: 1h\n",
+     {0},
+     SETTINGS_WRONG,
+     "line: 2"},
+    {"the same key twice", "control:\n  port: 1\n  port: 2\n", {0}, SETTINGS_WRONG, "port"},
     {"two roles on one port",
      "gateway:\n  port: 7300\n",
      {0},
@@ -141,6 +149,150 @@ static void defaults_file_and_options(void **state)
     assert_string_equal(s.gateway.control, "https://127.0.0.1:9001");
     assert_false(s.tls);
     assert_int_equal(s.gateway.workers, 2);
+    const struct row misspelt = {.yaml = "gateway:\n  tls: fasle\n"};
+    assert_int_equal(load(&s, &misspelt, said), SETTINGS_OK);
+    assert_true(s.tls); /* what is not plainly false keeps TLS on */
+}
+
+/* Every key of deploy/sluice.yaml with another value than its default. */
+static void every_key_arrives(void **state)
+{
+    (void)state;
+    static const char yaml[] = "data_dir: /nowhere/of/the/file\n"
+                               "control:\n  listen: 127.0.0.2\n  port: 9300\n  feed_port: 9301\n"
+                               "  feed_keep: 500\n"
+                               "data:\n  threads: 3\n  max_rows: 700\n"
+                               "gateway:\n  listen: 127.0.0.3\n  port: 9443\n  tls: true\n"
+                               "  certificate: /tls/a.crt\n  certificate_key: /tls/a.key\n"
+                               "  workers: 5\n  node: east-2\n  control: https://10.0.0.1:9301\n"
+                               "  staleness_max_s: 60\n  replay_bytes: 8192\n";
+    struct settings s;
+    char said[4096];
+    const struct row row = {.yaml = yaml};
+    assert_int_equal(load(&s, &row, said), SETTINGS_OK); /* --data-dir wins over the file's */
+    assert_non_null(strstr(s.data_dir, "/settings-test-"));
+    assert_string_equal(s.control.listen, "127.0.0.2");
+    assert_int_equal(s.control.port, 9300);
+    assert_int_equal(s.control.feed_port, 9301);
+    assert_int_equal(s.control.feed_keep, 500);
+    assert_int_equal(s.data.threads, 3);
+    assert_int_equal(s.data.max_rows, 700);
+    assert_string_equal(s.gateway.listen, "127.0.0.3");
+    assert_int_equal(s.gateway.port, 9443);
+    assert_true(s.tls);
+    assert_string_equal(s.gateway.certificate, "/tls/a.crt");
+    assert_string_equal(s.gateway.certificate_key, "/tls/a.key");
+    assert_int_equal(s.gateway.workers, 5);
+    assert_string_equal(s.gateway.node, "east-2");
+    assert_string_equal(s.gateway.control, "https://10.0.0.1:9301");
+    assert_int_equal(s.gateway.staleness_max_s, 60);
+    assert_int_equal(s.gateway.replay_bytes, 8192);
+}
+
+static void data_dir_of_the_file(void **state)
+{
+    (void)state;
+    struct settings s;
+    char role[] = "serve", config[] = "--config", file[64], want[64],
+         *argv[] = {role, config, file};
+    snprintf(file, sizeof file, "%s/sluice.yaml", dir);
+    snprintf(want, sizeof want, "%s/d/deeper", dir);
+    FILE *f = fopen(file, "w");
+    assert_non_null(f);
+    fprintf(f, "data_dir: %s\n", want);
+    fclose(f);
+    assert_int_equal(settings_load(&s, 3, argv), SETTINGS_OK);
+    assert_string_equal(s.data_dir, want);
+    assert_int_equal(rmdir(want), 0);
+    unlink(file);
+    /* without file and option: ./var, made, and absolute from here on */
+    char old[4096];
+    assert_non_null(getcwd(old, sizeof old));
+    assert_int_equal(chdir(dir), 0);
+    assert_int_equal(settings_load(&s, 1, argv), SETTINGS_OK);
+    snprintf(want, sizeof want, "%s/var", dir);
+    assert_string_equal(s.data_dir, want);
+    assert_int_equal(rmdir(want), 0);
+    assert_int_equal(chdir(old), 0);
+}
+
+/* "  # workers: 4" becomes "  workers: 4". */
+static void uncomment(char *text)
+{
+    for (char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        size_t name = strspn(line + 4, "abcdefghijklmnopqrstuvwxyz_");
+        if (strncmp(line, "  # ", 4) == 0 && name > 0 && line[4 + name] == ':') {
+            memmove(line + 2, line + 4, strlen(line + 4) + 1);
+        }
+    }
+}
+
+/* The next key as "section.key"; NULL at the end. */
+static const char *next_key(const char **line, char section[32], char key[64])
+{
+    for (char name[24]; **line != '\0';) {
+        bool inner = strncmp(*line, "  ", 2) == 0;
+        const char *at = *line + (inner ? 2 : 0);
+        *line += strcspn(*line, "\n") + 1;
+        if (sscanf(at, "%23[a-z_]", name) != 1 || at[strlen(name)] != ':') {
+            continue;
+        }
+        bool opens = !inner && at[strlen(name) + 1] == '\n';
+        snprintf(opens ? section : key, opens ? 32 : 64, "%s%s%s", inner ? section : "", name,
+                 opens ? "." : "");
+        if (!opens) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+/* The production file is taken as it is, with its commented lines too, and names every key there
+ * is. */
+static void production_file(void **state)
+{
+    (void)state;
+    struct settings s;
+    char said[4096], text[8192] = "";
+    FILE *f = fopen(SLUICE_DEPLOY "/sluice.yaml", "r");
+    assert_non_null(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    assert_true(n > 0 && n < sizeof text - 1);
+    const struct row row = {.yaml = text};
+    assert_int_equal(load(&s, &row, said), SETTINGS_OK);
+    assert_string_equal(said, "");
+    assert_int_equal(s.control.feed_keep, 100000);
+    assert_int_equal(s.gateway.replay_bytes, 268435456);
+    assert_int_equal(s.gateway.staleness_max_s, 3600);
+    static const char *const all[] = {"data_dir",
+                                      "control.listen",
+                                      "control.port",
+                                      "control.feed_port",
+                                      "control.feed_keep",
+                                      "data.threads",
+                                      "data.max_rows",
+                                      "gateway.listen",
+                                      "gateway.port",
+                                      "gateway.tls",
+                                      "gateway.certificate",
+                                      "gateway.certificate_key",
+                                      "gateway.workers",
+                                      "gateway.node",
+                                      "gateway.control",
+                                      "gateway.staleness_max_s",
+                                      "gateway.replay_bytes"};
+    uncomment(text);
+    char section[32] = "", key[64];
+    const char *line = text;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        assert_non_null(next_key(&line, section, key));
+        assert_string_equal(key, all[i]);
+    }
+    assert_null(next_key(&line, section, key));
+    assert_int_equal(load(&s, &row, said), SETTINGS_OK);
+    assert_int_equal(s.gateway.workers, 4);
+    assert_string_equal(s.gateway.certificate_key, "/etc/sluice/tls/gateway.key");
 }
 
 int main(void)
@@ -151,6 +303,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"settings that are wrong are refused, with the place", run_rows, NULL, NULL, NULL},
         {"defaults, then the file, then the options", defaults_file_and_options, NULL, NULL, NULL},
+        {"every documented key arrives where it belongs", every_key_arrives, NULL, NULL, NULL},
+        {"the data directory: option, file, ./var", data_dir_of_the_file, NULL, NULL, NULL},
+        {"the production file parses and names every key", production_file, NULL, NULL, NULL},
     };
     int rc = cmocka_run_group_tests_name("settings", tests, NULL, NULL);
     char data[64];
