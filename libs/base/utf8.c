@@ -30,6 +30,9 @@ size_t utf8_char(struct slice s)
     if (p[0] < 0x80) {
         return 1;
     }
+    if (p[0] > 0xe0 && p[0] < 0xed && s.n >= 3) { /* most Chinese: no second byte is special */
+        return (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80 ? 3 : 0;
+    }
     for (size_t i = 0; i < sizeof leads / sizeof *leads; i++) {
         if (p[0] < leads[i].from || p[0] > leads[i].to) {
             continue;

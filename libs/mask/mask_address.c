@@ -3,6 +3,8 @@
  * ending in a word for its kind: 山西省 太原市 小店区. The walk takes at most three of them and
  * stops at the first character that cannot stand in the name of one (a digit, a Latin letter, 路,
  * 号), so whatever is doubtful falls on the hidden side. Nothing recognised: nothing shown. */
+#include <uchar.h>
+
 #include "mask/mask_rules.h"
 #include "mask/mask_utf8.h"
 
@@ -20,28 +22,22 @@ struct segment {
     size_t n;
 };
 
-static bool one_of(uint32_t c, const char *set)
+static bool one_of(uint32_t c, const char32_t *set)
 {
-    struct slice all = slice_str(set);
-    size_t width;
-    for (size_t at = 0; at < all.n; at += width) {
-        if (utf8_read(all, at, &width) == c) {
-            return true;
-        }
+    while (*set != 0 && *set != c) {
+        set++;
     }
-    return false;
+    return *set != 0;
 }
 
 /* True when the characters before the last of the segment end with `text`. */
-static bool before_last(const struct segment *seg, const char *text)
+static bool before_last(const struct segment *seg, const char32_t *text)
 {
-    struct slice all = slice_str(text);
-    uint32_t want[8] = {0};
-    size_t n = 0, width;
-    for (size_t at = 0; at < all.n && n < 8; at += width) {
-        want[n++] = utf8_read(all, at, &width);
+    size_t n = 0;
+    while (text[n] != 0) {
+        n++;
     }
-    return seg->n > n && memcmp(seg->chars + seg->n - 1 - n, want, n * sizeof *want) == 0;
+    return seg->n > n && memcmp(seg->chars + seg->n - 1 - n, text, n * sizeof *text) == 0;
 }
 
 /* The level that the segment's last character closes, NOTHING when it closes none. `next` is the
@@ -52,17 +48,17 @@ static enum level closes(const struct segment *seg, enum level above, uint32_t n
     if (seg->n < 2) {
         return NOTHING;
     }
-    if (above == NOTHING && (one_of(c, "省") || (c == QU && (before_last(seg, "自治") ||
-                                                             before_last(seg, "特别行政"))))) {
+    if (above == NOTHING && (one_of(c, U"省") || (c == QU && (before_last(seg, U"自治") ||
+                                                              before_last(seg, U"特别行政"))))) {
         return PROVINCE;
     }
     if (above < PREFECTURE &&
-        ((c == SHI && !one_of(next, "场")) || (one_of(c, "州") && before_last(seg, "自治")) ||
-         (c == QU && before_last(seg, "地")) || (above == PROVINCE && one_of(c, "盟")))) {
+        ((c == SHI && !one_of(next, U"场")) || (one_of(c, U"州") && before_last(seg, U"自治")) ||
+         (c == QU && before_last(seg, U"地")) || (above == PROVINCE && one_of(c, U"盟")))) {
         return PREFECTURE;
     }
     /* 红旗路, 新市街, 县前街, 市场: the word belongs to a street or a house */
-    if (one_of(c, "县旗市") && !one_of(next, "路街巷道前府政场民广花公")) {
+    if (one_of(c, U"县旗市") && !one_of(next, U"路街巷道前府政场民广花公")) {
         return DISTRICT;
     }
     return c == QU ? DISTRICT : NOTHING;
@@ -72,10 +68,13 @@ static enum level closes(const struct segment *seg, enum level above, uint32_t n
  * end so (上街区); those addresses are cut one level higher. */
 static bool is_estate(const struct segment *seg)
 {
-    static const char *const kinds[] = {"小", "社", "园",   "校",   "厂",   "院",
-                                        "营", "街", "生活", "住宅", "家属", "宿舍"};
+    static const char32_t *const kinds[] = {U"小", U"社", U"园",   U"校",   U"厂",   U"院",
+                                            U"营", U"街", U"生活", U"住宅", U"家属", U"宿舍"};
+    if (seg->chars[seg->n - 1] != QU) {
+        return false;
+    }
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (seg->chars[seg->n - 1] == QU && before_last(seg, kinds[i])) {
+        if (before_last(seg, kinds[i])) {
             return true;
         }
     }
@@ -86,7 +85,7 @@ static bool is_estate(const struct segment *seg)
 static bool ends_walk(uint32_t c, const struct segment *seg)
 {
     return c < 0x3400 || c > 0x9fff || seg->n == LONGEST ||
-           (seg->n > 0 && one_of(c, "路街道巷弄号栋幢室"));
+           (seg->n > 0 && one_of(c, U"路街道巷弄号栋幢室"));
 }
 
 size_t mask_rule_address(const struct mask_input *in, char *out)
