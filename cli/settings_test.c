@@ -42,7 +42,7 @@ static const struct row rows[] = {
     {"empty address", "control:\n  listen: \"\"\n", {0}, SETTINGS_WRONG, "line: 2"},
     {"threads past sense", "data:\n  threads: 257\n", {0}, SETTINGS_WRONG, "256"},
     {"staleness that is no number",
-     "gateway:\n  staleness_max_s: 1h\n",
+     "gateway:\n  staleness_max_s: hour\n",
      {0},
      SETTINGS_WRONG,
      "line: 2"},
