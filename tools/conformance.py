@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Joins docs/conformance.tsv (clause, requirement, kind, proof) with a test run.
+"""Joins docs/conformance.tsv (clause, requirement, kind, proof, part) with a test run.
 
-A proof is a part of a test's title. A row without one is "unproven": said, not hidden, and no failure.
+A proof is a part of a test's title; every test it fits must have passed. `part` says what of the clause is
+still missing: empty when nothing is. A row without a proof is "unproven": said, not hidden, and no failure.
 Exits 1 when a named proof failed or did not run.
 """
 import sys
 
 import results
+
+STATES = ("whole", "partly", "failing", "missing", "unproven")
+COLUMNS = ("clause", "requirement", "kind", "proof", "part")
 
 
 def rows(path):
@@ -16,30 +20,49 @@ def rows(path):
             if not line.strip() or line.startswith(("#", "clause\t")):
                 continue
             parts = line.rstrip("\n").split("\t")
-            if len(parts) != 4:
-                sys.exit(f"{path}:{number}: four columns expected: clause, requirement, kind, proof")
-            yield parts
+            if len(parts) != len(COLUMNS):
+                sys.exit(f"{path}:{number}: five columns expected: {', '.join(COLUMNS)}")
+            yield dict(zip(COLUMNS, parts))
 
 
-def state_of(proof, run):
-    if not proof:
+def state_of(row, run):
+    if not row["proof"]:
         return "unproven"
-    found = [state for state, title in run if proof in title]
+    found = [state for state, title in run if row["proof"] in title]
     if not found:
         return "missing"
-    return "proven" if all(state == "ok" for state in found) else "failing"
+    if not all(state == "ok" for state in found):
+        return "failing"
+    return "partly" if row["part"] else "whole"
+
+
+def show(state, found):
+    print(f"\n{state}: {len(found)}")
+    for row in found:
+        print(f"  {row['clause']:18} {row['requirement']}")
+        if row["part"]:
+            print(f"{'':21}still missing: {row['part']}")
+        if state in ("failing", "missing"):
+            print(f"{'':21}proof: {row['proof']}")
+
+
+def counts(of):
+    of = list(of)
+    return ", ".join(f"{sum(1 for s in of if s == state)} {state}" for state in STATES)
 
 
 def main(table, run_path):
     run = results.read(run_path)
-    by_state = {"proven": [], "failing": [], "missing": [], "unproven": []}
-    for clause, requirement, _kind, proof in rows(table):
-        by_state[state_of(proof, run)].append((clause, requirement, proof))
+    by_state = {state: [] for state in STATES}
+    clauses = {}  # each clause is no better than its worst row
+    for row in rows(table):
+        state = state_of(row, run)
+        by_state[state].append(row)
+        clauses[row["clause"]] = max(clauses.get(row["clause"], "whole"), state, key=STATES.index)
     for state, found in by_state.items():
-        print(f"\n{state}: {len(found)}")
-        for clause, requirement, proof in found:
-            print(f"  {clause:18} {requirement}" + (f"\n{'':21}proof: {proof}" if proof and state != "proven" else ""))
-    print("\n" + ", ".join(f"{len(found)} {state}" for state, found in by_state.items()))
+        show(state, found)
+    print(f"\nrows:    {counts(s for s in STATES for _ in by_state[s])}")
+    print(f"clauses: {counts(clauses.values())}")
     return 1 if by_state["failing"] or by_state["missing"] else 0
 
 
