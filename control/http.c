@@ -13,11 +13,13 @@
 #include "feed/feed.h"
 #include "rest/rest.h"
 
-#define REST_THREADS      8
-#define REST_CONNECTIONS  1024
-#define FEED_CONNECTIONS  256
-#define REST_TIMEOUT_S    75
-#define FEED_TIMEOUT_S    60
+#define REST_THREADS     8
+#define REST_CONNECTIONS 1024
+#define FEED_CONNECTIONS 256
+#define REST_TIMEOUT_S   75
+#define FEED_TIMEOUT_S   60
+/* Twice REST_HEAD_MAX: past it libmicrohttpd answers with a page of its own, and nothing can be put
+ * in its place. */
 #define CONNECTION_MEMORY (64u << 10)
 #define PEM_MAX           (64l << 10)
 #define STREAM_BLOCK      (256u << 10)
@@ -65,6 +67,17 @@ static void fill_query(struct rest_request *req, struct _u_map *map)
     }
 }
 
+static size_t head_bytes(const struct _u_request *request)
+{
+    size_t bytes = request->http_url ? strlen(request->http_url) : 0;
+    const char **keys = u_map_enum_keys(request->map_header);
+
+    for (int i = 0; keys && keys[i]; i++) {
+        bytes += strlen(keys[i]) + (size_t)u_map_get_length(request->map_header, keys[i]);
+    }
+    return bytes;
+}
+
 static void set_header(struct _u_response *response, const char *name, const char *value)
 {
     if (value[0]) {
@@ -98,6 +111,7 @@ static int on_rest(const struct _u_request *request, struct _u_response *respons
     struct rest_request req = {
         .method = request->http_verb,
         .path = request->url_path ? request->url_path : "",
+        .head_bytes = head_bytes(request),
         .body = slice_of(request->binary_body, request->binary_body_length),
         .authorization = u_map_get_case(request->map_header, "Authorization"),
         .if_match = u_map_get_case(request->map_header, "If-Match"),

@@ -308,6 +308,11 @@ static enum problem find_route(struct rest_call *c, const struct rest_route **ro
 static enum problem run(struct rest_call *c)
 {
     const struct rest_route *route = NULL;
+
+    if (c->req->head_bytes > REST_HEAD_MAX) {
+        return rest_fail(c, PROBLEM_REQUEST_TOO_LARGE, "", "at most %u bytes of URL and headers",
+                         REST_HEAD_MAX);
+    }
     enum problem p = split(c) ? find_route(c, &route) : PROBLEM_NOT_FOUND;
 
     if (p == PROBLEM_OK && !(route->flags & ROUTE_OPEN)) {

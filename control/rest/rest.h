@@ -7,10 +7,11 @@
 #include "id/uuid.h"
 #include "problem/problem.h"
 
-#define REST_BODY_MAX     (1u << 20) /* bytes */
-#define REST_TEXT_MAX     4096       /* bytes of one string */
-#define REST_DEPTH_MAX    8          /* of a body */
-#define REST_QUERY_MAX    32         /* parameters */
+#define REST_HEAD_MAX     (32u << 10) /* bytes of URL and headers */
+#define REST_BODY_MAX     (1u << 20)  /* bytes */
+#define REST_TEXT_MAX     4096        /* bytes of one string */
+#define REST_DEPTH_MAX    8           /* of a body */
+#define REST_QUERY_MAX    32          /* parameters */
 #define REST_SEGMENTS_MAX 8
 
 struct rest_parameter {
@@ -22,6 +23,7 @@ struct rest_request {
     const char *method, *path; /* path without the query, as it came */
     struct rest_parameter query[REST_QUERY_MAX];
     size_t n_query;
+    size_t head_bytes; /* of URL and headers */
     struct slice body;
     const char *authorization, *if_match, *accept_language;
 };

@@ -47,7 +47,12 @@ static struct answer ask(uint16_t port, const char *path, const char *certificat
     CURL *curl = curl_easy_init();
     buf_init(&a.body);
     buf_init(&a.headers);
-    curl_easy_setopt(curl, CURLOPT_URL, text("https://127.0.0.1:%u%s", port, path));
+    struct buf url;
+    buf_init(&url);
+    buf_addf(&url, "https://127.0.0.1:%u%s", port, path);
+    buf_addc(&url, '\0');
+    curl_easy_setopt(curl, CURLOPT_URL, url.p);
+    buf_fini(&url); /* curl keeps a copy */
     curl_easy_setopt(curl, CURLOPT_CAINFO, text("%s/pki/ca.crt", f.dir));
     if (certificate) {
         curl_easy_setopt(curl, CURLOPT_SSLCERT, text("%s.crt", certificate));
@@ -150,6 +155,38 @@ static void rest(void **state)
     answer_free(&a);
 }
 
+/* Up to what a connection can hold the answer is ours. */
+static void large_head(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {33000, 45000, 60000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char *long_text = malloc(sizes[i] + 64);
+        size_t n = (size_t)sprintf(long_text, "/api/v1/health?x=");
+        memset(long_text + n, 'a', sizes[i]);
+        long_text[n + sizes[i]] = '\0';
+        struct answer in_url = ask(f.cfg.port, long_text, NULL, NULL, NULL);
+        memcpy(long_text, "X-Long: ", 8);
+        struct curl_slist *headers = curl_slist_append(NULL, long_text);
+        struct answer in_header = ask(f.cfg.port, "/api/v1/health", NULL, NULL, headers);
+        curl_slist_free_all(headers);
+        free(long_text);
+        struct answer *answers[] = {&in_url, &in_header};
+        for (size_t k = 0; k < 2; k++) {
+            if (answers[k]->status != 431) {
+                fail_msg("%zu %s: %ld, curl %d", sizes[i], k ? "header" : "url", answers[k]->status,
+                         (int)answers[k]->code);
+            }
+            assert_non_null(strstr(answers[k]->body.p, "request-too-large"));
+            assert_non_null(strcasestr(answers[k]->headers.p, "application/problem+json"));
+            answer_free(answers[k]);
+        }
+    }
+    struct answer a = ask(f.cfg.port, "/api/v1/health", NULL, NULL, NULL);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+}
+
 static void large_body(void **state)
 {
     (void)state;
@@ -209,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         {"REST over TLS", rest, NULL, NULL, NULL},
+        {"[BK-7.3.2a1] a URL or header past the limit is a problem", large_head, NULL, NULL, NULL},
         {"a body of 10 MB", large_body, NULL, NULL, NULL},
         {"[EC-4.3.2a] the feed serves our own nodes alone", feed_needs_our_certificate, NULL, NULL,
          NULL},
