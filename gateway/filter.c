@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way back. The header is held until the whole answer fits what we keep (HOLD_MAX) or that much
- * of it has passed the plan; only then is the call recorded and the first byte sent. So a short
- * answer is recorded whole before it leaves, a broken one becomes a clean problem, and a long one
- * streams in bounded memory with `open` recorded first. */
+/* The way back, second half: the body. The header is held until the whole answer fits what we keep
+ * (HOLD_MAX) or that much of it has passed the plan; only then is the call recorded and the first
+ * byte sent. So a short answer is recorded whole before it leaves, a broken one becomes a clean
+ * problem, and a long one streams in bounded memory with `open` recorded first. */
 #include "sluice.h"
 
 #define HOLD_MAX  (64 * 1024)
@@ -12,230 +12,9 @@
 #define BUFS      16 /* output buffers a slow client may occupy before the upstream is made to wait */
 #define BUFFERED  0x08 /* our bit in connection->buffered */
 
-static ngx_http_output_header_filter_pt next_header;
 static ngx_http_output_body_filter_pt next_body;
 
-/* Headers ---------------------------------------------------------------------------------------
- */
-
-/* Headers an upstream may add to what leaves; content-type and -length are not in this list's
- * reach. */
-static const char *const allowed_headers[] = {"content-range", "preference-applied", "range-unit",
-                                              "content-language", "allow"};
-
-static bool named(const ngx_table_elt_t *header, const char *name)
-{
-    size_t n = strlen(name);
-    return header->key.len == n && ngx_strncasecmp(header->key.data, (u_char *)name, n) == 0;
-}
-
-static bool header_allowed(const ngx_table_elt_t *header)
-{
-    for (size_t i = 0; i < sizeof allowed_headers / sizeof *allowed_headers; i++) {
-        if (named(header, allowed_headers[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Drops every other header, and keeps nginx from naming itself: an element with hash 0 is not sent,
- * but stands where nginx would put its own. */
-static ngx_int_t scrub_headers(ngx_http_request_t *r)
-{
-    ngx_list_part_t *part = &r->headers_out.headers.part;
-    for (; part; part = part->next) {
-        ngx_table_elt_t *header = part->elts;
-        for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            if (!header_allowed(&header[i])) {
-                header[i].hash = 0;
-            }
-        }
-    }
-    ngx_table_elt_t *server = ngx_list_push(&r->headers_out.headers);
-    if (!server) {
-        return NGX_ERROR;
-    }
-    ngx_memzero(server, sizeof *server);
-    r->headers_out.server = server;
-    return NGX_OK;
-}
-
-static struct slice upstream_header(ngx_http_request_t *r, const char *name)
-{
-    ngx_list_part_t *part = &r->headers_out.headers.part;
-    for (; part; part = part->next) {
-        ngx_table_elt_t *header = part->elts;
-        for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            if (named(&header[i], name)) {
-                return sluice_slice(header[i].value);
-            }
-        }
-    }
-    return SLICE("");
-}
-
-/* application/json or application/<anything>+json, parameters or none. */
-static bool is_json(ngx_http_request_t *r)
-{
-    struct slice type = sluice_slice(r->headers_out.content_type);
-    const char *end = type.n ? memchr(type.p, ';', type.n) : NULL;
-    type.n = end ? (size_t)(end - type.p) : type.n;
-    while (type.n && type.p[type.n - 1] == ' ') {
-        type.n--;
-    }
-    if (type.n < 16 || ngx_strncasecmp((u_char *)type.p, (u_char *)"application/", 12) != 0) {
-        return false;
-    }
-    return (type.n == 16 && ngx_strncasecmp((u_char *)type.p + 12, (u_char *)"json", 4) == 0) ||
-           (type.n > 17 &&
-            ngx_strncasecmp((u_char *)type.p + type.n - 5, (u_char *)"+json", 5) == 0);
-}
-
-/* The data service's own problems are written for the caller; anyone else's errors are not. */
-static bool trusted_problem(ngx_http_request_t *r, sluice_ctx_t *ctx)
-{
-    if (!ctx->api || ctx->api->record.policy.kind != POLICY_DATASET || ctx->mode != SLUICE_PLAN) {
-        return false;
-    }
-    struct slice code = upstream_header(r, "sluice-problem");
-    enum problem problem = code.n ? problem_by_code(code) : PROBLEM_COUNT;
-    if (problem == PROBLEM_COUNT) {
-        return false;
-    }
-    ctx->problem = problem;
-    return true;
-}
-
-/* nginx takes bytes that are no HTTP for an HTTP/0.9 answer, and would answer the caller likewise:
- * without a header. */
-static bool no_http(ngx_http_request_t *r, sluice_ctx_t *ctx)
-{
-    if (r->http_version == ctx->http_version) {
-        return false;
-    }
-    r->http_version = ctx->http_version;
-    return true;
-}
-
-static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
-{
-    ngx_uint_t status = r->headers_out.status;
-    if (ctx->mode == SLUICE_OWN) {
-        return;
-    }
-    if (no_http(r, ctx)) {
-        ctx->mode = SLUICE_REPLACE;
-        ctx->problem = PROBLEM_UPSTREAM_INVALID;
-        return;
-    }
-    if (trusted_problem(r, ctx)) {
-        /* The credit profile answers {msg, result: 0} with 200 (CI-A): a plan-worthy body. */
-        ctx->mode = status < 300 ? SLUICE_PLAN : SLUICE_PASS;
-        return;
-    }
-    if (ctx->mode != SLUICE_PLAN || status >= 300) {
-        ctx->mode = SLUICE_REPLACE;
-        ctx->problem = ctx->problem ? ctx->problem : sluice_problem_of_status(r, status);
-        return;
-    }
-    if (r->method == NGX_HTTP_HEAD || status == NGX_HTTP_NO_CONTENT) {
-        ctx->mode = SLUICE_PASS;
-        return;
-    }
-    if (!is_json(r) || r->headers_out.content_encoding) {
-        ctx->mode = SLUICE_REPLACE;
-        ctx->problem = PROBLEM_UPSTREAM_INVALID;
-    }
-}
-
-/* From here on the answer is a problem, and nothing of what the upstream said counts as sent. */
-static ngx_int_t become_problem(ngx_http_request_t *r, sluice_ctx_t *ctx, enum problem problem)
-{
-    if (ctx->stream) {
-        sluice_stream_give(ctx->stream);
-        ctx->stream = NULL;
-    }
-    ctx->mode = SLUICE_REPLACE;
-    ctx->problem = problem;
-    if (sluice_problem_headers(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-    ctx->bytes_out = ctx->problem_body.len;
-    return NGX_OK;
-}
-
-/* Records the answer as it stands; when it cannot be recorded, makes it a refusal and records that.
- */
-static ngx_int_t record_answer(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind)
-{
-    if (sluice_record(r, ctx, kind) == NGX_OK) {
-        return NGX_OK;
-    }
-    if (ctx->mode == SLUICE_OWN || ctx->mode == SLUICE_REPLACE) {
-        return NGX_ERROR;
-    }
-    if (become_problem(r, ctx, PROBLEM_AUDIT_UNAVAILABLE) != NGX_OK) {
-        return NGX_ERROR;
-    }
-    return sluice_record(r, ctx, AUDIT_CALL);
-}
-
-static ngx_int_t send_header_now(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind)
-{
-    if (record_answer(r, ctx, kind) != NGX_OK || sluice_transaction_header(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-    ctx->header_held = false;
-    return next_header(r);
-}
-
-static bool more_room(struct plan_out *out, size_t need);
-
-static ngx_int_t hold_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
-{
-    ctx->stream = sluice_stream_take(ctx->verdict->plan);
-    if (!ctx->stream) {
-        return NGX_ERROR;
-    }
-    ngx_http_clear_accept_ranges(r);
-    ngx_http_clear_last_modified(r);
-    ngx_http_clear_etag(r);
-    r->filter_need_in_memory = 1;
-    ctx->request = r;
-    ctx->out.more = more_room;
-    ctx->header_held = true;
-    ctx->heard_msec = ngx_current_msec;
-    return NGX_OK;
-}
-
-static ngx_int_t header_filter(ngx_http_request_t *r)
-{
-    sluice_loc_conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_sluice_module);
-    if (!conf->on || r != r->main) {
-        return next_header(r);
-    }
-    sluice_ctx_t *ctx = sluice_ctx(r);
-    if (!ctx) {
-        return NGX_ERROR;
-    }
-    choose_mode(r, ctx);
-    if (scrub_headers(r) != NGX_OK) {
-        return NGX_ERROR;
-    }
-    if (ctx->mode == SLUICE_PLAN) {
-        return hold_header(r, ctx);
-    }
-    if (ctx->mode == SLUICE_REPLACE && become_problem(r, ctx, ctx->problem) != NGX_OK) {
-        return NGX_ERROR;
-    }
-    if (ctx->mode == SLUICE_PASS && r->headers_out.content_length_n > 0) {
-        ctx->bytes_out = (uint64_t)r->headers_out.content_length_n;
-    }
-    return send_header_now(r, ctx, AUDIT_CALL);
-}
-
-/* Body: a refusal in place of what came ----------------------------------------------------------
+/* A refusal in place of what came ----------------------------------------------------------------
  */
 
 static void swallow(ngx_chain_t *in)
@@ -327,7 +106,7 @@ static ngx_int_t take_buf(ngx_http_request_t *r, sluice_ctx_t *ctx, size_t need)
     return NGX_OK;
 }
 
-static bool more_room(struct plan_out *out, size_t need)
+bool sluice_more_room(struct plan_out *out, size_t need)
 {
     sluice_ctx_t *ctx = (sluice_ctx_t *)((char *)out - offsetof(sluice_ctx_t, out));
     return finish_buf(ctx->request, ctx) == NGX_OK && take_buf(ctx->request, ctx, need) == NGX_OK;
@@ -346,10 +125,10 @@ static ngx_int_t fail(ngx_http_request_t *r, sluice_ctx_t *ctx, enum problem pro
         (void)sluice_record(r, ctx, AUDIT_CALL);
         return NGX_ERROR;
     }
-    if (become_problem(r, ctx, problem) != NGX_OK) {
+    if (sluice_become_problem(r, ctx, problem) != NGX_OK) {
         return NGX_ERROR;
     }
-    ngx_int_t rc = send_header_now(r, ctx, AUDIT_CALL);
+    ngx_int_t rc = sluice_send_header(r, ctx, AUDIT_CALL);
     if (rc == NGX_ERROR || rc > NGX_OK) {
         return rc;
     }
@@ -397,7 +176,7 @@ static ngx_int_t release(ngx_http_request_t *r, sluice_ctx_t *ctx)
         }
         ngx_http_clear_content_length(r);
         r->headers_out.content_length_n = ctx->ended ? (off_t)ctx->bytes_out : -1;
-        ngx_int_t rc = send_header_now(r, ctx, ctx->ended ? AUDIT_CALL : AUDIT_OPEN);
+        ngx_int_t rc = sluice_send_header(r, ctx, ctx->ended ? AUDIT_CALL : AUDIT_OPEN);
         if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
             return rc;
         }
@@ -505,8 +284,7 @@ static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 ngx_int_t sluice_filter_init(ngx_conf_t *cf)
 {
     (void)cf;
-    next_header = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = header_filter;
+    sluice_headers_init();
     next_body = ngx_http_top_body_filter;
     ngx_http_top_body_filter = body_filter;
     return NGX_OK;

@@ -172,8 +172,17 @@ ngx_int_t sluice_add_variables(ngx_conf_t *cf);
 /* balancer.c */
 char *sluice_balancer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* headers.c */
+void sluice_headers_init(void);
+/* The answer is a problem from here on; nothing of what the upstream said counts as sent. */
+ngx_int_t sluice_become_problem(ngx_http_request_t *r, sluice_ctx_t *ctx, enum problem problem);
+/* Records the call (as `kind`) and sends the header. When it cannot be recorded the answer becomes
+ * audit-unavailable; NGX_ERROR when not even that can be recorded. */
+ngx_int_t sluice_send_header(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind);
+
 /* filter.c */
 ngx_int_t sluice_filter_init(ngx_conf_t *cf);
+bool sluice_more_room(struct plan_out *out, size_t need); /* of a ctx's own `out` */
 
 /* answer.c */
 sluice_ctx_t *sluice_ctx(ngx_http_request_t *r); /* makes one when there is none; NULL: no memory */
