@@ -272,7 +272,7 @@ static struct row rows[] = {
     { "[BK-9.2.1a2-3] a credential is dead at its very last instant", { { CRED_TO, NOW } }, PROBLEM_CREDENTIAL_INACTIVE },
     { "[BK-9.2.1a2-3] a credential before its time is refused", { { CRED_FROM, AFTER } }, PROBLEM_CREDENTIAL_INACTIVE },
     { "a credential lives from its first instant to before its last", { { CRED_FROM, NOW }, { CRED_TO, AFTER } }, PROBLEM_OK, "kkmddm" },
-    { "[BK-9.2.1b1-3] a credential of another app is refused", { { CRED_APP, 7 } }, PROBLEM_CREDENTIAL_INACTIVE },
+    { "[BK-3.7] a credential of another app is refused", { { CRED_APP, 7 } }, PROBLEM_CREDENTIAL_INACTIVE },
     { "[BK-9.2.1a2-3] no app is refused", { { APP_NONE } }, PROBLEM_APP_INACTIVE },
     { "[BK-9.2.1a2-3] a suspended app is refused with the right credential", { { APP_STATE, POLICY_INACTIVE } }, PROBLEM_APP_INACTIVE },
     { "[EC-6.1.4.4a] a blocked app is refused", { { APP_STATE, POLICY_REVOKED } }, PROBLEM_APP_INACTIVE },
