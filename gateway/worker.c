@@ -17,14 +17,10 @@ static sluice_main_conf_t *main_conf(ngx_cycle_t *cycle)
                : NULL;
 }
 
-static const char *text(ngx_pool_t *pool, ngx_str_t s)
+/* nginx ends each word of its configuration with a NUL. */
+static const char *text(ngx_str_t s)
 {
-    char *copy = ngx_pnalloc(pool, s.len + 1);
-    if (copy) {
-        ngx_memcpy(copy, s.data, s.len);
-        copy[s.len] = '\0';
-    }
-    return copy;
+    return (const char *)s.data;
 }
 
 static void open_replica(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
@@ -33,8 +29,7 @@ static void open_replica(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
     if (w->reader) {
         return;
     }
-    const char *dir = text(cycle->pool, conf->replica_dir);
-    enum replica_err err = dir ? replica_open_reader(&w->replica, dir) : REPLICA_EMEMORY;
+    enum replica_err err = replica_open_reader(&w->replica, text(conf->replica_dir));
     if (err == REPLICA_OK) {
         err = replica_reader_new(&w->reader, w->replica);
     }
@@ -46,28 +41,11 @@ static void open_replica(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
                   replica_strerror(err));
 }
 
-static void on_tick(ngx_event_t *event)
-{
-    ngx_cycle_t *cycle = event->data;
-    sluice_main_conf_t *conf = main_conf(cycle);
-    sluice_worker_t *w = &sluice_worker;
-    open_replica(cycle, conf);
-    enum audit_err err = audit_writer_tick(w->audit, clock_wall_ms());
-    if (err != AUDIT_OK) {
-        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno, "sluice: audit log: %s",
-                      audit_strerror(err));
-    }
-    if (!ngx_exiting) {
-        ngx_add_timer(event, TICK_MS);
-    }
-}
-
 static ngx_int_t load_keys(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
 {
     sluice_worker_t *w = &sluice_worker;
     uint8_t master[CRYPTO_KEY_LEN], key[CRYPTO_KEY_LEN];
-    const char *path = text(cycle->pool, conf->link_key_file);
-    enum crypto_err err = path ? crypto_keyfile_load(path, master) : CRYPTO_EIO;
+    enum crypto_err err = crypto_keyfile_load(text(conf->link_key_file), master);
     if (err != CRYPTO_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "sluice_link_key \"%V\": %s",
                       &conf->link_key_file, crypto_strerror(err));
@@ -86,13 +64,9 @@ static ngx_int_t load_keys(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
 static ngx_int_t open_stores(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
 {
     sluice_worker_t *w = &sluice_worker;
-    struct audit_config audit = {.dir = text(cycle->pool, conf->audit_dir),
-                                 .node = text(cycle->pool, conf->node)};
-    const char *replay = text(cycle->pool, conf->replay_file);
-    if (!audit.dir || !audit.node || !replay) {
-        return NGX_ERROR;
-    }
-    enum replay_err failed = replay_open(&w->replay, replay, conf->replay_size);
+    struct audit_config audit = {.dir = text(conf->audit_dir), .node = text(conf->node)};
+    enum replay_err failed =
+        w->replay ? REPLAY_OK : replay_open(&w->replay, text(conf->replay_file), conf->replay_size);
     if (failed != REPLAY_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "sluice_replay \"%V\": %s",
                       &conf->replay_file, replay_strerror(failed));
@@ -107,8 +81,35 @@ static ngx_int_t open_stores(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
     return NGX_OK;
 }
 
-/* A worker that cannot record or has no keys must not live: nginx would start it again at once and
- * for ever, so it lives on unready and refuses every call instead. */
+/* Keys, the nonce table and an audit stream of its own: without all three a worker refuses each
+ * call. It must not exit for want of them (nginx would start it again at once, for ever), so the
+ * tick tries again: a disk may have had no room. */
+static void become_ready(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
+{
+    sluice_worker_t *w = &sluice_worker;
+    bool keys = w->link && w->mask_key;
+    w->ready = (keys || load_keys(cycle, conf) == NGX_OK) && open_stores(cycle, conf) == NGX_OK;
+}
+
+static void on_tick(ngx_event_t *event)
+{
+    ngx_cycle_t *cycle = event->data;
+    sluice_main_conf_t *conf = main_conf(cycle);
+    sluice_worker_t *w = &sluice_worker;
+    if (!w->ready) {
+        become_ready(cycle, conf);
+    }
+    open_replica(cycle, conf);
+    enum audit_err err = w->ready ? audit_writer_tick(w->audit, clock_wall_ms()) : AUDIT_OK;
+    if (err != AUDIT_OK) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno, "sluice: audit log: %s",
+                      audit_strerror(err));
+    }
+    if (!ngx_exiting) {
+        ngx_add_timer(event, TICK_MS);
+    }
+}
+
 ngx_int_t sluice_worker_init(ngx_cycle_t *cycle)
 {
     sluice_worker_t *w = &sluice_worker;
@@ -117,13 +118,10 @@ ngx_int_t sluice_worker_init(ngx_cycle_t *cycle)
     if (!conf || conf->replica_dir.len == 0 || !serves) {
         return NGX_OK;
     }
-    if (load_keys(cycle, conf) != NGX_OK || open_stores(cycle, conf) != NGX_OK) {
-        return NGX_OK;
-    }
+    become_ready(cycle, conf);
     open_replica(cycle, conf);
     w->tick = (ngx_event_t){.handler = on_tick, .data = cycle, .log = cycle->log, .cancelable = 1};
     ngx_add_timer(&w->tick, TICK_MS);
-    w->ready = 1;
     return NGX_OK;
 }
 
