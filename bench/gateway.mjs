@@ -7,7 +7,7 @@ import path from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { BUILD, childrenOf, cpuUs, freePort, listening, median, rssKb, row, sh, start, stop } from './lib.mjs';
 
-const RUNS = Number(process.env.BENCH_RUNS ?? 5), SECONDS = Number(process.env.BENCH_SECONDS ?? 4), REQUESTS = 60000 * SECONDS;
+const RUNS = Number(process.env.BENCH_RUNS ?? 5), SECONDS = Number(process.env.BENCH_SECONDS ?? 3), REQUESTS = 60000 * SECONDS;
 
 const ORDER = JSON.stringify({
   id: 'SO2026112200017', merchant: 'M000000', product: '便携式折叠雨伞 八骨加固 抗风防晒 黑色', amount: 129.5, status: 'shipped',
@@ -79,7 +79,7 @@ export function signedRequests(fx, id, port, file, count = REQUESTS) {
 export function load(port, file, worker, seconds = SECONDS) {
   const before = worker ? cpuUs(worker) : 0;
   const out = spawnSync('taskset', ['-c', '1', 'wrk', '-t1', `-c${process.env.BENCH_CONNECTIONS ?? 16}`, `-d${seconds}s`, '-s', 'bench/replay.lua', `http://127.0.0.1:${port}`],
-    { encoding: 'utf8', env: { ...process.env, REQUESTS: file } });
+    { encoding: 'utf8', env: { ...process.env, REQUESTS: file }, timeout: (seconds + 30) * 1000, killSignal: 'SIGKILL' });
   const m = /RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)/.exec(out.stdout);
   if (!m) throw new Error(`wrk: ${out.stdout}${out.stderr}`);
   const [requests, us, status, errors, p50, p99] = m.slice(1).map(Number);
@@ -93,7 +93,7 @@ export const show = (m) => `${Math.round(m.rps)}/s, p50 ${m.p50} µs, p99 ${m.p9
 export async function gateway() {
   const dir = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'));
   const [up, plain, lua, ours] = [await freePort(), await freePort(), await freePort(), await freePort()];
-  const file = `${dir}/requests`;
+  const file = `/dev/shm/sluice-bench-${process.pid}`; // not on the disk the audit log is written to
   const u = await upstream(dir, up);
   const results = {};
   const sizes = (process.env.BENCH_ENTRIES ?? '10,1000,100000').split(',').map(Number);
@@ -106,8 +106,9 @@ export async function gateway() {
     servers[n] = await nginx(`${fx}/nginx`, sluiceConf(port, fx, `${fx}/files`), port, 0);
     ids[n].bytes = Number(sh('du', ['-sB1', `${fx}/replica`]).split('\t')[0]);
   }
-  for (let i = 0; i < RUNS; i++) {
-    for (const [name, s] of Object.entries(servers)) {
+  const order = Object.entries(servers);
+  for (let i = 0; i < RUNS; i++, order.push(order.shift())) { // another one first in each round
+    for (const [name, s] of order) {
       const id = ids[name] ?? ids[sizes[0]], port = ids[name]?.port ?? { plain, lua }[name];
       signedRequests(id.fx, id, port, file);
       (results[name] ??= []).push(load(port, file, s.worker));
@@ -122,6 +123,7 @@ export async function gateway() {
       `${Math.round(ids[n].bytes / n)} bytes an entry of five records on disk; worker ${rssKb(servers[n].worker)} KB resident`);
   }
   for (const s of [...Object.values(servers), u]) await stop(s.child);
+  rmSync(file, { force: true });
   if (!process.env.BENCH_KEEP) rmSync(dir, { recursive: true, force: true });
   return m;
 }

@@ -33,7 +33,7 @@ Try:
   ${sluice} call ${key} ${ca} --grant ${demo.grants.orders} '${orders}'
 
   # the same with curl: the signature is RFC 9421, any client can make one
-  curl --cacert ${path.resolve(demo.ca)} -H @<(${sluice} sign ${key} GET '${divisions}') '${divisions}'
+  curl -s --cacert ${path.resolve(demo.ca)} -H @<(${sluice} sign ${key} GET '${divisions}') '${divisions}'
 
   # and the proof that it happened
   ${sluice} audit verify --data-dir ${dataDir}
