@@ -112,7 +112,7 @@ function stream(target, most = Infinity) {
       res.on('data', (d) => {
         seen.bytes += d.length;
         if (seen.start.length < 4096) seen.start += d.toString('latin1');
-        seen.tail = d.subarray(-64).toString('latin1');
+        seen.tail = (seen.tail + d.subarray(-64).toString('latin1')).slice(-64); // the last piece may be a few bytes
         if (seen.bytes > most) done();
       });
       res.on('end', () => { seen.complete = res.complete; done(); });
