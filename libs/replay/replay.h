@@ -15,7 +15,7 @@ enum replay_err { REPLAY_OK, REPLAY_EUSED, REPLAY_EFULL, REPLAY_EIO, REPLAY_EFOR
 const char *replay_strerror(enum replay_err err);
 
 /* size_bytes: a power of two ≥ 4096 (else EFORMAT); only for a new file, made whole with mode 0600.
- * Old files keep theirs. 8 bytes a live nonce, about 70 % full at the first EFULL. errno on EIO. A
+ * Old files keep theirs. 8 bytes a live nonce, 68 to 84 % full at the first EFULL. errno on EIO. A
  * file that is not ours, is of another size than it says or is of the far future is EFORMAT: remove
  * it once nothing uses it and the longest life has passed. */
 enum replay_err replay_open(struct replay **r, const char *path, size_t size_bytes)
