@@ -130,6 +130,7 @@ static bool start(struct agent *a)
         return complain(a->cfg->data_dir, "this path is too long");
     }
     return make_dir(a->cfg, "gateway") && make_dir(a->cfg, "gateway/audit") &&
+           make_dir(a->cfg, "gateway/state") && make_dir(a->cfg, "gateway/state/events") &&
            make_dir(a->cfg, "keys") && open_audit_key(a) && open_sealer(a) && open_replica(a) &&
            start_feed(a) && node_nginx_start(&a->nginx, a->cfg);
 }
