@@ -2,15 +2,10 @@
 /* Reading Signature-Input and Signature. Stricter than RFC 8941 in white space: the inner list must
  * already stand in its canonical form, so that the bytes received are the bytes that were signed.
  */
-#include "httpsig/httpsig.h"
-
 #include "base/codec.h"
-#include "httpsig/sf.h"
+#include "httpsig/inner.h"
 
-#define LABELS_MAX   4 /* signatures of one request, ours and those of proxies on the way */
-#define NAME_MAX_LEN 64
-#define KEYID_MAX    256
-#define ALG_MAX      64
+#define LABELS_MAX 4 /* signatures of one message, ours and those of proxies on the way */
 
 const char *httpsig_strerror(enum httpsig_err err)
 {
@@ -20,59 +15,12 @@ const char *httpsig_strerror(enum httpsig_err err)
         [HTTPSIG_ESYNTAX] = "not a canonical structured field (RFC 8941)",
         [HTTPSIG_ELABEL] = "Signature-Input and Signature must share exactly one label",
         [HTTPSIG_ECOMPONENT] = "a covered component is unknown, twice, absent or has parameters",
-        [HTTPSIG_EPARAMETER] = "created, expires, nonce, keyid and alg are each needed once",
+        [HTTPSIG_EPARAMETER] =
+            "created, keyid and alg, in a request expires and nonce, are each needed once",
         [HTTPSIG_ELIMIT] = "too many components or signatures, or too long",
         [HTTPSIG_ECOVERAGE] = "the signature does not cover what it must",
     };
     return (size_t)err < sizeof texts / sizeof *texts ? texts[err] : "unknown error";
-}
-
-static const struct slice derived[] = {
-    [HTTPSIG_METHOD] = {"@method", 7},
-    [HTTPSIG_AUTHORITY] = {"@authority", 10},
-    [HTTPSIG_TARGET_URI] = {"@target-uri", 11},
-    [HTTPSIG_REQUEST_TARGET] = {"@request-target", 15},
-    [HTTPSIG_PATH] = {"@path", 5},
-    [HTTPSIG_QUERY] = {"@query", 6},
-    [HTTPSIG_SCHEME] = {"@scheme", 7},
-};
-
-static bool is_field_name(struct slice name)
-{
-    if (name.n == 0 || name.n > NAME_MAX_LEN) {
-        return false;
-    }
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-        if (!good) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static enum httpsig_err add_component(struct httpsig *s, const struct sf_item *item)
-{
-    if (s->n_components == HTTPSIG_COMPONENTS_MAX) {
-        return HTTPSIG_ELIMIT;
-    }
-    uint8_t kind = item->text.n > 0 && item->text.p[0] == '@' ? 0 : HTTPSIG_FIELD;
-    while (kind < HTTPSIG_FIELD && !slice_eq(item->text, derived[kind])) {
-        kind++;
-    }
-    if (kind == HTTPSIG_FIELD && !is_field_name(item->text)) {
-        return HTTPSIG_ECOMPONENT;
-    }
-    for (size_t i = 0; i < s->n_components; i++) {
-        if (slice_eq(s->components[i].name, item->text)) {
-            return HTTPSIG_ECOMPONENT;
-        }
-    }
-    s->components[s->n_components].kind = kind;
-    s->components[s->n_components].name = item->text;
-    s->n_components++;
-    return HTTPSIG_OK;
 }
 
 /* Keeps the first error that is not one of syntax: a label that turns out to be another party's may
@@ -90,27 +38,21 @@ struct member {
     enum httpsig_err err;
     const char *at; /* of err */
     unsigned seen;  /* bits of the parameters table */
+    bool response;
 };
 
 static bool read_components(struct sf *c, struct httpsig *s, struct member *m)
 {
-    struct sf_item item;
     if (!sf_take(c, '(')) {
         return false;
     }
     while (!sf_is(c, ')')) {
         const char *here = c->at;
-        if (!sf_string(c, &item)) {
+        enum httpsig_err err = HTTPSIG_OK;
+        if (!httpsig_read_component(c, s, m->response, &err)) {
             return false;
         }
-        note(&m->err, &m->at, item.escaped ? HTTPSIG_ECOMPONENT : add_component(s, &item), here);
-        while (sf_take(c, ';')) { /* ;sf ;key= ;bs ;tr ;req: not done, so never guessed at */
-            struct slice key;
-            note(&m->err, &m->at, HTTPSIG_ECOMPONENT, c->at);
-            if (!sf_key(c, &key) || (sf_take(c, '=') && !sf_item(c, &item))) {
-                return false;
-            }
-        }
+        note(&m->err, &m->at, err, here);
         if (sf_is(c, ')')) {
             break;
         }
@@ -130,8 +72,8 @@ static const struct {
     [CREATED] = {{"created", 7}, SF_INTEGER, 0, 0},
     [EXPIRES] = {{"expires", 7}, SF_INTEGER, 0, 0},
     [NONCE] = {{"nonce", 5}, SF_STRING, HTTPSIG_NONCE_MIN, HTTPSIG_NONCE_MAX},
-    [KEYID] = {{"keyid", 5}, SF_STRING, 1, KEYID_MAX},
-    [ALG] = {{"alg", 3}, SF_STRING, 1, ALG_MAX},
+    [KEYID] = {{"keyid", 5}, SF_STRING, 1, HTTPSIG_KEYID_MAX},
+    [ALG] = {{"alg", 3}, SF_STRING, 1, HTTPSIG_ALG_MAX},
 };
 
 static enum httpsig_err set_parameter(struct httpsig *s, struct member *m, struct slice key,
@@ -170,10 +112,20 @@ static enum httpsig_err set_parameter(struct httpsig *s, struct member *m, struc
     return HTTPSIG_OK;
 }
 
+static bool parameters_suffice(const struct httpsig *s, const struct member *m)
+{
+    unsigned all = (1u << PARAMETERS) - 1;
+    unsigned needed = m->response ? all & ~(1u << EXPIRES | 1u << NONCE) : all;
+    bool has_end = m->seen & 1u << EXPIRES;
+    return (m->seen & needed) == needed && (!has_end || s->expires_s > s->created_s);
+}
+
 static bool read_member(struct sf *c, struct httpsig *s, struct member *m)
 {
     const char *start = c->at;
     s->n_components = 0;
+    s->created_s = s->expires_s = 0;
+    s->nonce = s->keyid = s->alg = SLICE("");
     if (!read_components(c, s, m)) {
         return false;
     }
@@ -187,8 +139,7 @@ static bool read_member(struct sf *c, struct httpsig *s, struct member *m)
         note(&m->err, &m->at, set_parameter(s, m, key, &item), here);
     }
     s->params = slice_of(start, (size_t)(c->at - start));
-    bool all = m->seen == (1u << PARAMETERS) - 1;
-    if (!all || s->expires_s <= s->created_s) {
+    if (!parameters_suffice(s, m)) {
         note(&m->err, &m->at, HTTPSIG_EPARAMETER, c->at);
     }
     return true;
@@ -247,7 +198,7 @@ static const struct slice *find_signature(const struct signatures *found, struct
 }
 
 static enum httpsig_err read_inputs(struct httpsig *s, struct sf *c, const struct signatures *found,
-                                    struct slice *base64)
+                                    struct slice *base64, bool response)
 {
     struct httpsig other;
     bool more = true;
@@ -261,7 +212,7 @@ static enum httpsig_err read_inputs(struct httpsig *s, struct sf *c, const struc
             return HTTPSIG_ESYNTAX;
         }
         const struct slice *signature = find_signature(found, label);
-        struct member m = {0};
+        struct member m = {.response = response};
         if (!read_member(c, signature != NULL ? s : &other, &m)) {
             return HTTPSIG_ESYNTAX;
         }
@@ -290,8 +241,8 @@ static enum httpsig_err read_inputs(struct httpsig *s, struct sf *c, const struc
     return ours.err;
 }
 
-enum httpsig_err httpsig_parse(struct httpsig *s, struct slice signature_input,
-                               struct slice signature, size_t *bad_at)
+static enum httpsig_err parse(struct httpsig *s, struct slice signature_input,
+                              struct slice signature, size_t *bad_at, bool response)
 {
     *bad_at = 0;
     if (signature_input.n == 0 || signature.n == 0) {
@@ -304,7 +255,7 @@ enum httpsig_err httpsig_parse(struct httpsig *s, struct slice signature_input,
     }
     struct sf c = sf_of(signature_input);
     struct slice base64;
-    err = read_inputs(s, &c, &found, &base64);
+    err = read_inputs(s, &c, &found, &base64, response);
     if (err != HTTPSIG_OK) {
         *bad_at = (size_t)(c.at - c.start);
         return err;
@@ -319,39 +270,51 @@ enum httpsig_err httpsig_parse(struct httpsig *s, struct slice signature_input,
     return HTTPSIG_OK;
 }
 
-enum httpsig_err httpsig_digest_parse(struct slice value, enum httpsig_digest *alg,
-                                      uint8_t digest[static 32])
+enum httpsig_err httpsig_parse(struct httpsig *s, struct slice signature_input,
+                               struct slice signature, size_t *bad_at)
+{
+    return parse(s, signature_input, signature, bad_at, false);
+}
+
+enum httpsig_err httpsig_parse_response(struct httpsig *s, struct slice signature_input,
+                                        struct slice signature, size_t *bad_at)
+{
+    return parse(s, signature_input, signature, bad_at, true);
+}
+
+bool httpsig_signature_member(struct slice value, struct slice label, struct slice *member)
+{
+    struct signatures found;
+    size_t bad_at;
+    if (read_signatures(value, &found, &bad_at) != HTTPSIG_OK) {
+        return false;
+    }
+    const struct slice *base64 = find_signature(&found, label);
+    if (base64 == NULL) {
+        return false;
+    }
+    *member = slice_of(base64->p - 1, base64->n + 2); /* with its colons */
+    return true;
+}
+
+bool httpsig_input_member(struct slice value, struct slice label, struct slice *member)
 {
     struct sf c = sf_of(value);
-    bool more = true;
-    unsigned seen = 0;
-    enum httpsig_digest best = HTTPSIG_DIGEST_NONE;
+    bool more = true, found = false;
     sf_skip_spaces(&c);
     while (more) {
         struct slice key;
-        struct sf_item item;
-        if (!sf_key(&c, &key) || !sf_take(&c, '=') || !sf_bytes(&c, &item) ||
-            !sf_next_member(&c, &more)) {
-            return HTTPSIG_ESYNTAX;
+        struct httpsig other;
+        struct member m = {0};
+        if (!sf_key(&c, &key) || !sf_take(&c, '=') || !read_member(&c, &other, &m)) {
+            return false;
         }
-        enum httpsig_digest kind = slice_eq(key, SLICE("sm3"))       ? HTTPSIG_DIGEST_SM3
-                                   : slice_eq(key, SLICE("sha-256")) ? HTTPSIG_DIGEST_SHA256
-                                                                     : HTTPSIG_DIGEST_NONE;
-        if (kind == HTTPSIG_DIGEST_NONE) {
-            continue; /* another algorithm beside ours does no harm */
+        bool ours = slice_eq(key, label);
+        if ((ours && found) || !sf_next_member(&c, &more)) {
+            return false;
         }
-        uint8_t bytes[36];
-        size_t n;
-        if (seen & 1u << kind ||
-            !codec_unbase64(bytes, sizeof bytes, &n, item.text.p, item.text.n) || n != 32) {
-            return HTTPSIG_ESYNTAX;
-        }
-        seen |= 1u << kind;
-        if (kind > best) {
-            best = kind;
-            memcpy(digest, bytes, 32);
-        }
+        *member = ours ? other.params : *member;
+        found = found || ours;
     }
-    *alg = best;
-    return HTTPSIG_OK;
+    return found;
 }
