@@ -13,3 +13,9 @@ enum crypto_file_mode { CRYPTO_FILE_NEW, CRYPTO_FILE_REPLACE };
  * CRYPTO_FILE_NEW: EIO with errno EEXIST when there is one. On error nothing is left behind. */
 enum crypto_err crypto_file_write(const char *path, enum crypto_file_mode how, unsigned mode,
                                   struct slice bytes) __attribute__((warn_unused_result));
+
+/* The one PEM block `text` is, of at most `max` bytes; neither encrypted nor with anything but
+ * white space around it. Both results go back to pem_free(), which wipes. */
+bool pem_read(struct slice text, size_t max, char **label, struct slice *der)
+    __attribute__((warn_unused_result));
+void pem_free(char *label, struct slice der);
