@@ -36,6 +36,12 @@ bool sm2_signed_by(X509 *ca, const void *in, size_t n, const ASN1_BIT_STRING *si
     return good;
 }
 
+bool strong_signature(int nid)
+{
+    int digest;
+    return OBJ_find_sigid_algs(nid, &digest, NULL) == 1 && digest != NID_sha1 && digest != NID_md5;
+}
+
 bool time_ms(const ASN1_TIME *time, int64_t *ms)
 {
     struct tm tm;

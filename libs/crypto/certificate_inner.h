@@ -21,6 +21,8 @@ void sm2_identity_set(X509 *x509);
 /* Verifies DER-coded `sig` of an SM2 certificate authority over `in`. */
 bool sm2_signed_by(X509 *ca, const void *in, size_t n, const ASN1_BIT_STRING *sig)
     __attribute__((warn_unused_result));
+/* Not over MD5 or SHA-1. */
+bool strong_signature(int nid);
 /* false: not a time. */
 bool time_ms(const ASN1_TIME *time, int64_t *ms) __attribute__((warn_unused_result));
 /* The DER of `bytes`, which is DER itself or the one PEM block with this label; *pem_label goes to
