@@ -18,7 +18,7 @@
 #include "control/control.h"
 #include "crypto/crypto.h"
 #include "data/data.h"
-#include "node/node.h"
+#include "gateway.h"
 #include "settings.h"
 #include "supervise.h"
 
@@ -30,15 +30,20 @@ static const char usage_text[] =
     "  --feed-port N        the change feed, between our own processes (7301)\n"
     "  --gateway-port N     where apps call (7443)\n"
     "  --workers N          gateway workers (one a core)\n"
-    "  --plain              the gateway without TLS, on a loopback address alone\n\n"
+    "  --plain              the gateway without TLS, on a loopback address alone\n"
+    "  --check              say whether all of it would work; start and change nothing\n\n"
     "serve runs all roles as children and starts again the one that ends; control, data and "
     "gateway\n"
     "run one in the foreground. On the first start control prints the administrator's one-time\n"
     "password, or takes it from SLUICE_ADMIN_PASSWORD.\n\n"
+    "SIGHUP has the gateway read its settings again, SIGUSR2 has it take a new nginx and module; "
+    "a\n"
+    "change that does not stand is undone, and neither drops a call (docs/operations.md).\n\n"
     "examples:\n"
     "  sluice serve\n"
     "  sluice serve --data-dir /srv/sluice --gateway-port 8443\n"
-    "  sluice gateway --config /etc/sluice/sluice.yaml\n";
+    "  sluice gateway --config /etc/sluice/sluice.yaml\n"
+    "  sluice gateway --config /etc/sluice/sluice.yaml --check\n";
 
 static bool port_free(const char *host, uint16_t port, const char *what, const char *option)
 {
@@ -207,29 +212,7 @@ static int run_data(const struct settings *s, int argc, char **argv)
 
 static int run_gateway(const struct settings *s, int argc, char **argv)
 {
-    (void)argc, (void)argv;
-    const struct settings_gateway *g = &s->gateway;
-    const struct node_config cfg = {
-        .data_dir = s->data_dir,
-        .node = g->node,
-        .listen_host = g->listen,
-        .port = g->port,
-        .tls = s->tls,
-        .certificate = g->certificate[0] == '\0' ? NULL : g->certificate,
-        .certificate_key = g->certificate_key[0] == '\0' ? NULL : g->certificate_key,
-        .workers = g->workers,
-        .control = g->control,
-        .data_socket = s->data_socket,
-        .staleness_max_s = g->staleness_max_s,
-        .replay_bytes = g->replay_bytes,
-        .module = s->module,
-    };
-    if (s->module[0] == '\0') {
-        fprintf(stderr, "sluice: ngx_http_sluice_module.so is neither beside the program nor in "
-                        "/usr/lib/sluice\n");
-        return 1;
-    }
-    return has_keys(s, "gateway") ? node_run(&cfg) : 1;
+    return has_keys(s, "gateway") ? gateway_run(s, argc, argv) : 1;
 }
 
 static const struct {
@@ -252,6 +235,14 @@ int cli_serve(int argc, char **argv)
     }
     if (result != SETTINGS_OK) {
         return 2;
+    }
+    if (s.check) { /* the other roles' settings have been looked at in full by now */
+        bool nginx = strcmp(argv[0], "serve") == 0 || strcmp(argv[0], "gateway") == 0;
+        bool good = !nginx || gateway_check(&s);
+        if (good) {
+            puts("sluice: the settings are good");
+        }
+        return good ? 0 : 2;
     }
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         if (strcmp(roles[i].name, argv[0]) == 0) {

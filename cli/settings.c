@@ -86,7 +86,7 @@ static bool load_file(struct settings *s, const char *path)
 /* The command line
  * --------------------------------------------------------------------------------- */
 
-enum option_kind { CONFIG, TEXT, PORT, COUNT, PLAIN };
+enum option_kind { CONFIG, TEXT, PORT, COUNT, PLAIN, CHECK };
 
 static const struct option_row {
     const char *name;
@@ -100,6 +100,7 @@ static const struct option_row {
     {"--gateway-port", PORT, offsetof(struct settings, gateway.port), 0},
     {"--workers", COUNT, offsetof(struct settings, gateway.workers), 0},
     {"--plain", PLAIN, offsetof(struct settings, tls), 0},
+    {"--check", CHECK, offsetof(struct settings, check), 0},
 };
 
 static const struct option_row *find_option(const char *name)
@@ -129,6 +130,9 @@ static bool set_option(struct settings *s, const struct option_row *o, const cha
         return true;
     case PLAIN:
         s->tls = false;
+        return true;
+    case CHECK:
+        s->check = true;
         return true;
     case TEXT:
         if (value[0] == '\0' || strlen(value) >= o->room) {
@@ -163,7 +167,7 @@ static enum settings_result read_options(struct settings *s, int argc, char **ar
                                sizeof *options);
             return SETTINGS_WRONG;
         }
-        bool takes = o->kind != PLAIN;
+        bool takes = o->kind != PLAIN && o->kind != CHECK;
         if (takes && i + 1 == argc) {
             fprintf(stderr, "sluice: %s needs a value after it\n", argv[i]);
             return SETTINGS_WRONG;
@@ -205,37 +209,61 @@ static bool check(const struct settings *s)
     const struct settings_gateway *g = &s->gateway;
     const struct {
         bool ok;
-        const char *text;
+        const char *key, *text;
     } rules[] = {
         {s->control.port != s->control.feed_port && s->control.port != g->port &&
              s->control.feed_port != g->port,
+         "gateway.port",
          "control.port, control.feed_port and gateway.port must be three different ports"},
-        {(g->certificate[0] == '\0') == (g->certificate_key[0] == '\0'),
+        {(g->certificate[0] == '\0') == (g->certificate_key[0] == '\0'), "gateway.certificate",
          "gateway.certificate and gateway.certificate_key go together"},
-        {strncmp(g->control, "https://", 8) == 0,
+        {strncmp(g->control, "https://", 8) == 0, "gateway.control",
          "gateway.control must be an https:// address: the feed has no other form"},
-        {s->data.max_rows <= 1000, "data.max_rows is at most 1000"},
-        {s->data.threads <= 256, "data.threads is at most 256"},
+        {s->data.max_rows <= 1000, "data.max_rows", "data.max_rows is at most 1000"},
+        {s->data.threads <= 256, "data.threads", "data.threads is at most 256"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (!rules[i].ok) {
-            fprintf(stderr, "sluice: %s\n", rules[i].text);
+            settings_complain(s, rules[i].key, rules[i].text);
             return false;
         }
     }
     return true;
 }
 
-static bool make_data_dir(struct settings *s)
+static void make_dirs(const char *path)
 {
-    char full[PATH_MAX], partial[SETTINGS_PATH_MAX];
-    for (char *p = s->data_dir + 1; *p != '\0'; p++) {
+    char partial[SETTINGS_PATH_MAX];
+    for (const char *p = path + 1; *p != '\0'; p++) {
         if (*p == '/') {
-            snprintf(partial, sizeof partial, "%.*s", (int)(p - s->data_dir), s->data_dir);
+            snprintf(partial, sizeof partial, "%.*s", (int)(p - path), path);
             mkdir(partial, 0755); /* what fails here fails below with its reason */
         }
     }
-    if ((mkdir(s->data_dir, 0750) != 0 && errno != EEXIST) || realpath(s->data_dir, full) == NULL) {
+}
+
+/* A check may be asked before the first start: then the directory is where it would be made. */
+static bool absolute(const struct settings *s, char full[PATH_MAX])
+{
+    char here[PATH_MAX / 2];
+    if (realpath(s->data_dir, full) != NULL) {
+        return true;
+    }
+    bool rooted = s->data_dir[0] == '/';
+    if (!s->check || errno != ENOENT || (!rooted && getcwd(here, sizeof here) == NULL)) {
+        return false;
+    }
+    snprintf(full, PATH_MAX, "%s%s%s", rooted ? "" : here, rooted ? "" : "/", s->data_dir);
+    return true;
+}
+
+static bool make_data_dir(struct settings *s)
+{
+    char full[PATH_MAX];
+    if (!s->check) {
+        make_dirs(s->data_dir);
+    }
+    if ((!s->check && mkdir(s->data_dir, 0750) != 0 && errno != EEXIST) || !absolute(s, full)) {
         fprintf(stderr, "sluice: data directory %s: %s\n", s->data_dir, strerror(errno));
         return false;
     }
@@ -291,9 +319,13 @@ enum settings_result settings_load(struct settings *s, int argc, char **argv)
         }
     }
     for (int i = 1; i + 1 < argc; i++) { /* the file first, so that the options win */
-        if (strcmp(argv[i], "--config") == 0 && !load_file(s, argv[i + 1])) {
+        if (strcmp(argv[i], "--config") != 0) {
+            continue;
+        }
+        if (!load_file(s, argv[i + 1])) {
             return SETTINGS_WRONG;
         }
+        snprintf(s->config, sizeof s->config, "%s", argv[i + 1]);
     }
     enum settings_result result = read_options(s, argc, argv);
     if (result != SETTINGS_OK) {

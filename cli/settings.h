@@ -36,6 +36,10 @@ struct settings {
     struct settings_data data;
     struct settings_gateway gateway;
 
+    /* of the command line alone */
+    bool check;                     /* look at everything, start and change nothing */
+    char config[SETTINGS_PATH_MAX]; /* the file that was read; "": none */
+
     /* found, not set */
     bool tls;
     char data_socket[108], openapi[4096], module[4096]; /* openapi "": none found */
@@ -43,6 +47,9 @@ struct settings {
 
 enum settings_result { SETTINGS_OK, SETTINGS_HELP, SETTINGS_WRONG /* said on stderr */ };
 
-/* argv[0] is the role's name. Makes the data directory and its path absolute. */
+/* argv[0] is the role's name. Makes the data directory (not to check) and its path absolute. */
 enum settings_result settings_load(struct settings *s, int argc, char **argv)
     __attribute__((warn_unused_result));
+/* Says on stderr what is wrong, with file and line where the key stands in the file. key: such as
+ * "gateway.port"; NULL: no key alone. */
+void settings_complain(const struct settings *s, const char *key, const char *text);

@@ -173,18 +173,33 @@ static const struct role *hopeless(const struct supervisor *v)
     return NULL;
 }
 
+/* The gateway's settings and program can be changed under way. */
+static void pass_on(const struct supervisor *v, int signal)
+{
+    for (int i = 0; i < ROLES; i++) {
+        if (strcmp(v->roles[i].name, "gateway") == 0 && v->roles[i].pid != 0) {
+            kill(v->roles[i].pid, signal);
+        }
+    }
+}
+
 /* True: asked to stop. */
 static bool turn(struct supervisor *v)
 {
     struct pollfd p = {.fd = v->signals, .events = POLLIN};
-    struct signalfd_siginfo info;
+    struct signalfd_siginfo info = {0};
     bool waiting = !v->ready;
     for (int i = 0; i < ROLES; i++) {
         waiting |= v->roles[i].pid == 0;
     }
-    if (poll(&p, 1, waiting ? 50 : -1) > 0 && read(v->signals, &info, sizeof info) == sizeof info &&
-        info.ssi_signo != SIGCHLD) {
+    if (poll(&p, 1, waiting ? 50 : -1) > 0 && read(v->signals, &info, sizeof info) != sizeof info) {
+        info.ssi_signo = 0;
+    }
+    if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
         return true;
+    }
+    if (info.ssi_signo == SIGHUP || info.ssi_signo == SIGUSR2) {
+        pass_on(v, (int)info.ssi_signo);
     }
     reap(v);
     for (int i = 0; i < ROLES; i++) {
@@ -236,6 +251,7 @@ int supervise(const struct settings *s, int argc, char **argv)
     sigaddset(&wanted, SIGTERM);
     sigaddset(&wanted, SIGINT);
     sigaddset(&wanted, SIGHUP);
+    sigaddset(&wanted, SIGUSR2);
     sigaddset(&wanted, SIGCHLD);
     sigprocmask(SIG_BLOCK, &wanted, NULL);
     v.signals = signalfd(-1, &wanted, SFD_CLOEXEC);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 
 #define TICK_MS       1000
 #define READERS_TICKS 10
+#define CHANGE_MS     50 /* while nginx starts or changes */
 #define PATH_ROOM     600
 
 struct agent {
@@ -29,6 +31,8 @@ struct agent {
     struct crypto_sm2 *audit_key;
     struct audit_sealer *sealer;
     struct node_nginx nginx;
+    const struct node_settings *again;
+    bool reload, upgrade; /* asked for; several askings are one */
     int signals;
     bool seal_failing;
     unsigned ticks;
@@ -135,6 +139,38 @@ static bool start(struct agent *a)
            start_feed(a) && node_nginx_start(&a->nginx, a->cfg);
 }
 
+/* What the feed, the sealer and the files of this process hang on stays as it was at its start. */
+static bool same_node(const struct node_config *was, const struct node_config *now)
+{
+    const struct {
+        const char *setting, *was, *now;
+    } fixed[] = {{"data_dir", was->data_dir, now->data_dir},
+                 {"gateway.node", was->node, now->node},
+                 {"gateway.control", was->control, now->control}};
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+        if (strcmp(fixed[i].was, fixed[i].now) != 0) {
+            return complain(fixed[i].setting, "changes with a restart alone; nothing was changed");
+        }
+    }
+    return true;
+}
+
+/* A change waits for the one before it: each has workers of its own until their calls are done. */
+static void change(struct agent *a)
+{
+    struct node_config fresh;
+    if ((!a->reload && !a->upgrade) || !node_nginx_may_change(&a->nginx)) {
+        return;
+    }
+    bool upgrade = a->upgrade;
+    a->reload = a->upgrade = false;
+    if (!a->again->read(a->again->ctx, &fresh) || !same_node(a->cfg, &fresh)) {
+        fprintf(stderr, "sluice: gateway: nginx goes on with what it has\n");
+        return;
+    }
+    node_nginx_change(&a->nginx, &fresh, upgrade);
+}
+
 static void tick(struct agent *a)
 {
     enum audit_err err = audit_sealer_tick(a->sealer, clock_wall_ms());
@@ -147,20 +183,41 @@ static void tick(struct agent *a)
     }
 }
 
+/* False: asked to stop. */
+static bool take_signals(struct agent *a)
+{
+    struct signalfd_siginfo info;
+    while (read(a->signals, &info, sizeof info) == sizeof info) {
+        a->reload |= info.ssi_signo == SIGHUP;
+        a->upgrade |= info.ssi_signo == SIGUSR2;
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int pause_ms(const struct agent *a, uint64_t left_ms)
+{
+    bool busy = a->nginx.pid == 0 || a->nginx.state != NGINX_STEADY || a->reload || a->upgrade;
+    return busy && left_ms > CHANGE_MS ? CHANGE_MS : (int)left_ms;
+}
+
 static void run(struct agent *a)
 {
     uint64_t next_ms = clock_mono_us() / 1000;
     for (;;) {
-        struct pollfd fds[] = {{.fd = a->signals, .events = POLLIN},
-                               {.fd = a->nginx.pidfd, .events = POLLIN}};
         uint64_t now_ms = clock_mono_us() / 1000;
         if (now_ms >= next_ms) {
             tick(a);
             next_ms = now_ms + TICK_MS;
         }
         node_nginx_tick(&a->nginx);
-        int wait_ms = a->nginx.pid == 0 ? 50 : (int)(next_ms - now_ms);
-        if (poll(fds, a->nginx.pid == 0 ? 1 : 2, wait_ms) > 0 && (fds[0].revents & POLLIN)) {
+        change(a);
+        struct pollfd fds[] = {{.fd = a->signals, .events = POLLIN},
+                               {.fd = a->nginx.pidfd, .events = POLLIN}};
+        if (poll(fds, a->nginx.pid == 0 ? 1 : 2, pause_ms(a, next_ms - now_ms)) > 0 &&
+            (fds[0].revents & POLLIN) && !take_signals(a)) {
             return;
         }
     }
@@ -179,17 +236,25 @@ static void stop(struct agent *a)
     close(a->signals);
 }
 
-int node_run(const struct node_config *cfg)
+static bool take_over_signals(struct agent *a)
 {
-    struct agent a = {.cfg = cfg, .nginx.pidfd = -1};
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGTERM);
-    sigaddset(&wanted, SIGINT);
-    sigprocmask(SIG_BLOCK, &wanted, NULL);
+    static const int wanted[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        sigaddset(&set, wanted[i]);
+    }
+    sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    a.signals = signalfd(-1, &wanted, SFD_CLOEXEC);
-    if (a.signals < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* of nginx's masters, see nginx_child.h */
+    a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return a->signals >= 0;
+}
+
+int node_run(const struct node_config *cfg, const struct node_settings *again)
+{
+    struct agent a = {.cfg = cfg, .again = again, .nginx.pidfd = -1};
+    if (!take_over_signals(&a) || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         complain("start", strerror(errno));
         return 1;
     }

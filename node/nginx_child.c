@@ -2,14 +2,11 @@
 #include "node/nginx_child.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,19 +21,13 @@
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 #define STEADY_MS      10000 /* having run so long, the next end starts the back-off anew */
+#define START_MS       5000  /* from the fork of the daemon to its pid file */
 #define QUIT_MS        6000
 #define TERM_MS        2000
 
-extern char **environ;
-
-static const char *program(const struct node_config *cfg)
+const char *node_nginx_program(const struct node_config *cfg)
 {
     return cfg->nginx != NULL ? cfg->nginx : NGINX_DEFAULT;
-}
-
-static int open_pidfd(pid_t pid)
-{
-    return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
 static bool ended_within(int pidfd, int wait_ms)
@@ -45,19 +36,31 @@ static bool ended_within(int pidfd, int wait_ms)
     return poll(&p, 1, wait_ms) > 0;
 }
 
-static bool write_conf(struct node_nginx *n, bool *changed)
+static bool replace_file(const char *path, const struct buf *text)
 {
-    char path[600], temp[620];
+    char temp[620], last[620];
+    snprintf(temp, sizeof temp, "%s.new", path);
+    snprintf(last, sizeof last, "%s.last", path);
+    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    bool ok = fd >= 0 && write(fd, text->p, text->n) == (ssize_t)text->n;
+    ok = (fd < 0 || close(fd) == 0) && ok;
+    unlink(last);
+    return ok && (link(path, last) == 0 || errno == ENOENT) && rename(temp, path) == 0;
+}
+
+/* The text before it stays as nginx.conf.last. */
+bool node_nginx_write_conf(struct node_nginx *n, const struct node_config *cfg, bool *changed)
+{
+    char path[600];
     struct buf text, old;
+    struct node_fault fault;
     buf_init(&text);
-    const char *reason = node_nginx_conf(n->cfg, &text);
-    if (reason != NULL) {
-        fprintf(stderr, "sluice: gateway: %s\n", reason);
+    if (!node_nginx_conf(cfg, &text, &fault)) {
+        fprintf(stderr, "sluice: gateway: %s\n", fault.text);
         buf_fini(&text);
         return false;
     }
     snprintf(path, sizeof path, "%snginx.conf", n->prefix);
-    snprintf(temp, sizeof temp, "%s.new", path);
     buf_init(&old);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
@@ -66,9 +69,7 @@ static bool write_conf(struct node_nginx *n, bool *changed)
         close(fd);
     }
     *changed = !slice_eq(buf_slice(&text), buf_slice(&old));
-    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    bool ok = fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n;
-    ok = (fd < 0 || close(fd) == 0) && ok && rename(temp, path) == 0;
+    bool ok = replace_file(path, &text);
     if (!ok) {
         fprintf(stderr, "sluice: gateway: cannot write %s: %s\n", path, strerror(errno));
     }
@@ -77,68 +78,17 @@ static bool write_conf(struct node_nginx *n, bool *changed)
     return ok;
 }
 
-static pid_t spawn(struct node_nginx *n, bool test)
-{
-    /* posix_spawn takes char *const * for history's sake and changes nothing. */
-    const char *argv[] = {program(n->cfg), "-p", n->prefix, "-c", "nginx.conf", NULL, NULL, NULL};
-    if (test) {
-        argv[5] = "-t";
-        argv[6] = "-q";
-    }
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    pid_t pid = 0;
-    sigemptyset(&none);
-    sigfillset(&all);
-    if (posix_spawnattr_init(&attr) != 0) {
-        return 0;
-    }
-    /* Our blocked signals would be its blocked signals; its own group keeps a terminal's Ctrl-C
-     * ours to pass on, so that nginx stops gracefully. */
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                        POSIX_SPAWN_SETPGROUP);
-    posix_spawnattr_setsigmask(&attr, &none);
-    sigdelset(&all, SIGKILL);
-    sigdelset(&all, SIGSTOP);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setpgroup(&attr, 0);
-    int rc = posix_spawn(&pid, argv[0], NULL, &attr, (char *const *)(uintptr_t)argv, environ);
-    posix_spawnattr_destroy(&attr);
-    if (rc != 0) {
-        fprintf(stderr, "sluice: gateway: cannot run %s: %s\n", argv[0], strerror(rc));
-        return 0;
-    }
-    return pid;
-}
-
-static bool check_conf(struct node_nginx *n)
-{
-    int status = 0;
-    pid_t pid = spawn(n, true);
-    if (pid == 0) {
-        return false;
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-        return true;
-    }
-    fprintf(stderr, "sluice: gateway: nginx refuses %snginx.conf; its reason is above\n",
-            n->prefix);
-    return false;
-}
-
-static bool port_free(const struct node_config *cfg)
+bool node_nginx_port_free(const char *host, uint16_t port)
 {
     struct sockaddr_storage addr = {.ss_family = AF_INET};
     socklen_t len = sizeof(struct sockaddr_in);
     struct sockaddr_in *v4 = (struct sockaddr_in *)&addr;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&addr;
-    if (inet_pton(AF_INET, cfg->listen_host, &v4->sin_addr) == 1) {
-        v4->sin_port = htons(cfg->port);
-    } else if (inet_pton(AF_INET6, cfg->listen_host, &v6->sin6_addr) == 1) {
+    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+        v4->sin_port = htons(port);
+    } else if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
         addr.ss_family = AF_INET6;
-        v6->sin6_port = htons(cfg->port);
+        v6->sin6_port = htons(port);
         len = sizeof *v6;
     }
     int fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
@@ -151,108 +101,78 @@ static bool port_free(const struct node_config *cfg)
     return !taken;
 }
 
-static pid_t last_master(const struct node_nginx *n)
+bool node_nginx_watch(struct node_nginx *n, pid_t pid)
 {
-    char path[600], line[32];
-    snprintf(path, sizeof path, "%snginx.pid", n->prefix);
-    FILE *f = fopen(path, "re");
-    if (f == NULL) {
-        return 0;
-    }
-    bool ok = fgets(line, sizeof line, f) != NULL;
-    fclose(f);
-    long pid = ok ? strtol(line, NULL, 10) : 0;
-    return pid > 1 && pid <= INT32_MAX ? (pid_t)pid : 0;
-}
-
-/* The pid file may be of a process long gone whose number another has now: only a master started
- * with our very prefix is ours. */
-static bool is_our_master(const struct node_nginx *n, pid_t pid)
-{
-    char path[64], line[1200];
-    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
-    FILE *f = fopen(path, "re");
-    if (f == NULL) {
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) {
         return false;
     }
-    size_t got = fread(line, 1, sizeof line - 1, f);
-    fclose(f);
-    for (size_t i = 0; i < got; i++) { /* a title set by nginx is one string with spaces in it */
-        line[i] = line[i] == '\0' ? ' ' : line[i];
+    if (n->pidfd >= 0) {
+        close(n->pidfd);
     }
-    line[got] = '\0';
-    return strstr(line, "master process") != NULL && strstr(line, n->prefix) != NULL;
-}
-
-/* True for a worker in the process group that the master with this number led. */
-static bool is_orphan(const char *number, pid_t master)
-{
-    char path[64], text[512];
-    int group = 0;
-    snprintf(path, sizeof path, "/proc/%.20s/stat", number);
-    FILE *f = fopen(path, "re");
-    if (f == NULL) {
-        return false;
-    }
-    bool ok = fgets(text, sizeof text, f) != NULL;
-    fclose(f);
-    const char *rest = ok ? strrchr(text, ')') : NULL; /* the name before it may hold anything */
-    return rest != NULL && sscanf(rest, ") %*c %*d %d", &group) == 1 && group == master &&
-           strstr(text, "(nginx)") != NULL;
-}
-
-/* Workers outlive a master that is killed and keep its port. They finish their calls and go. */
-static void dismiss_orphans(pid_t master)
-{
-    DIR *proc = opendir("/proc");
-    const struct dirent *entry;
-    while (proc != NULL && (entry = readdir(proc)) != NULL) {
-        long pid = strtol(entry->d_name, NULL, 10);
-        if (pid > 1 && pid != master && is_orphan(entry->d_name, master)) {
-            kill((pid_t)pid, SIGQUIT);
-        }
-    }
-    if (proc != NULL) {
-        closedir(proc);
-    }
-}
-
-static bool watch(struct node_nginx *n, pid_t pid, bool child)
-{
-    n->pidfd = open_pidfd(pid);
-    if (n->pidfd < 0) {
-        return false;
-    }
+    n->pidfd = pidfd;
     n->pid = pid;
-    n->child = child;
     n->started_ms = clock_mono_us() / 1000;
     return true;
 }
 
+/* The daemon that the process we started left behind: it writes its pid file and its title. */
+static bool await_master(struct node_nginx *n)
+{
+    for (int waited_ms = 0; waited_ms < START_MS; waited_ms += 10) {
+        pid_t pid = node_nginx_master(n->prefix, "nginx.pid");
+        if (pid != 0) {
+            return node_nginx_watch(n, pid);
+        }
+        usleep(10000);
+    }
+    fprintf(stderr, "sluice: gateway: nginx does not come up; its reason is in %serror.log\n",
+            n->prefix);
+    return false;
+}
+
 static bool launch(struct node_nginx *n)
 {
-    if (!port_free(n->cfg)) {
+    char pid_file[600];
+    int status = 0;
+    if (!node_nginx_port_free(n->listen_host, n->port)) {
         if (!n->told) {
             fprintf(stderr,
                     "sluice: gateway: port %u on %s is taken by another program; choose another "
                     "with --gateway-port or gateway.port\n",
-                    n->cfg->port, n->cfg->listen_host);
+                    n->port, n->listen_host);
         }
         n->told = true;
         return false;
     }
     n->told = false;
-    pid_t pid = spawn(n, false);
-    return pid != 0 && watch(n, pid, true);
+    snprintf(pid_file, sizeof pid_file, "%snginx.pid", n->prefix);
+    unlink(pid_file);
+    pid_t pid = node_nginx_spawn(n->program, n->prefix, "nginx.conf", false, -1);
+    if (pid == 0) {
+        fprintf(stderr, "sluice: gateway: cannot run %s: %s\n", n->program, strerror(errno));
+        return false;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        fprintf(stderr, "sluice: gateway: nginx does not start; its reason is above\n");
+        return false;
+    }
+    return await_master(n);
 }
 
-static bool make_dirs(struct node_nginx *n, const struct node_config *cfg)
+static bool take_config(struct node_nginx *n, const struct node_config *cfg)
 {
     int len = snprintf(n->prefix, sizeof n->prefix, "%s/gateway/nginx/", cfg->data_dir);
     if (len < 0 || (size_t)len >= sizeof n->prefix) {
         fprintf(stderr, "sluice: gateway: the path of the data directory is too long\n");
         return false;
     }
+    snprintf(n->replay_file, sizeof n->replay_file, "%.480s/gateway/replay", cfg->data_dir);
+    snprintf(n->listen_host, sizeof n->listen_host, "%s", cfg->listen_host);
+    n->port = cfg->port;
+    n->program = node_nginx_program(cfg);
     if (mkdir(n->prefix, 0750) != 0 && errno != EEXIST) {
         fprintf(stderr, "sluice: gateway: cannot make %s: %s\n", n->prefix, strerror(errno));
         return false;
@@ -260,22 +180,32 @@ static bool make_dirs(struct node_nginx *n, const struct node_config *cfg)
     return true;
 }
 
+/* The agent before us may have ended in the middle of an upgrade: then two masters run. It goes on
+ * to its end if there is a new one, else back. */
+static pid_t running_master(const struct node_nginx *n)
+{
+    pid_t pid = node_nginx_master(n->prefix, "nginx.pid");
+    pid_t old = node_nginx_master(n->prefix, "nginx.pid.oldbin");
+    if (old == 0 || old == pid) {
+        return pid;
+    }
+    kill(old, pid != 0 ? SIGQUIT : SIGHUP); /* HUP: to have workers again */
+    return pid != 0 ? pid : old;
+}
+
 bool node_nginx_start(struct node_nginx *n, const struct node_config *cfg)
 {
     bool changed;
-    *n = (struct node_nginx){.cfg = cfg, .pidfd = -1, .backoff_ms = BACKOFF_MIN_MS};
-    if (!make_dirs(n, cfg) || !write_conf(n, &changed) || !check_conf(n)) {
+    *n = (struct node_nginx){.pidfd = -1, .backoff_ms = BACKOFF_MIN_MS};
+    if (!take_config(n, cfg) || !node_nginx_write_conf(n, cfg, &changed)) {
         return false;
     }
-    pid_t pid = last_master(n);
-    bool runs = pid != 0 && is_our_master(n, pid) && watch(n, pid, false);
-    if (!runs && pid != 0) {
-        dismiss_orphans(pid);
-        for (int i = 0; i < 20 && !port_free(n->cfg); i++) {
+    pid_t pid = running_master(n);
+    if (pid == 0 || !node_nginx_watch(n, pid)) {
+        node_nginx_dismiss_orphans(n->replay_file, 0);
+        for (int i = 0; i < 20 && !node_nginx_port_free(n->listen_host, n->port); i++) {
             usleep(50000);
         }
-    }
-    if (!runs) {
         return launch(n);
     }
     fprintf(stderr, "sluice: gateway: nginx runs already (process %d): taking it over\n", (int)pid);
@@ -287,33 +217,48 @@ bool node_nginx_start(struct node_nginx *n, const struct node_config *cfg)
 
 static void forget(struct node_nginx *n)
 {
-    dismiss_orphans(n->pid);
-    if (n->child) {
-        while (waitpid(n->pid, NULL, 0) < 0 && errno == EINTR) {
-        }
-    }
-    if (n->pidfd >= 0) {
-        close(n->pidfd);
-    }
+    close(n->pidfd);
     n->pidfd = -1;
     n->pid = 0;
+    n->state = NGINX_STEADY;
+    n->fresh = 0;
+}
+
+/* The master has ended. In an upgrade the other one may stand. */
+static void master_ended(struct node_nginx *n, uint64_t now_ms)
+{
+    bool steady = now_ms - n->started_ms > STEADY_MS;
+    if (n->state != NGINX_STEADY) {
+        fprintf(stderr, "sluice: gateway: nginx ended in the middle of a change\n");
+    }
+    if (n->state == NGINX_RELOADING) {
+        node_nginx_change_back(n); /* it may be what it died of */
+    }
+    forget(n);
+    pid_t other = running_master(n);
+    node_nginx_dismiss_orphans(n->replay_file, other);
+    if (other != 0 && node_nginx_watch(n, other)) {
+        return;
+    }
+    n->backoff_ms = steady ? BACKOFF_MIN_MS : n->backoff_ms;
+    n->retry_at_ms = now_ms + n->backoff_ms;
+    fprintf(stderr, "sluice: gateway: nginx ended; starting it again in %u ms\n", n->backoff_ms);
 }
 
 void node_nginx_tick(struct node_nginx *n)
 {
     uint64_t now_ms = clock_mono_us() / 1000;
-    if (n->pid != 0 && !ended_within(n->pidfd, 0)) {
+    bool ended = n->pid != 0 && ended_within(n->pidfd, 0);
+    while (waitpid(-1, NULL, WNOHANG) > 0) { /* masters, and workers whose master was killed */
+    }
+    if (n->pid != 0 && !ended) {
+        node_nginx_change_tick(n);
         return;
     }
-    if (n->pid != 0) {
-        bool steady = now_ms - n->started_ms > STEADY_MS;
-        forget(n);
-        n->backoff_ms = steady ? BACKOFF_MIN_MS : n->backoff_ms;
-        n->retry_at_ms = now_ms + n->backoff_ms;
-        fprintf(stderr, "sluice: gateway: nginx ended; starting it again in %u ms\n",
-                n->backoff_ms);
+    if (ended) {
+        master_ended(n, now_ms);
     }
-    if (now_ms < n->retry_at_ms) {
+    if (n->pid != 0 || now_ms < n->retry_at_ms) {
         return;
     }
     n->backoff_ms = n->backoff_ms * 2 < BACKOFF_MAX_MS ? n->backoff_ms * 2 : BACKOFF_MAX_MS;
@@ -326,10 +271,21 @@ void node_nginx_stop(struct node_nginx *n)
     static const struct {
         int signal, wait_ms;
     } steps[] = {{SIGQUIT, QUIT_MS}, {SIGTERM, TERM_MS}, {SIGKILL, TERM_MS}};
+    pid_t old = n->pid == 0 ? 0 : node_nginx_master(n->prefix, "nginx.pid.oldbin");
+    pid_t fresh = n->pid == 0 ? 0 : node_nginx_master(n->prefix, "nginx.pid");
     for (size_t i = 0; n->pid != 0 && i < sizeof steps / sizeof *steps; i++) {
+        for (size_t k = 0; k < 2; k++) { /* a change is under way: both go */
+            pid_t other = k == 0 ? old : fresh;
+            if (other != 0 && other != n->pid) {
+                kill(other, steps[i].signal);
+            }
+        }
         kill(n->pid, steps[i].signal);
         if (ended_within(n->pidfd, steps[i].wait_ms)) {
+            node_nginx_dismiss_orphans(n->replay_file, 0);
             forget(n);
         }
+    }
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
     }
 }

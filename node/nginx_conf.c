@@ -3,9 +3,12 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* How long calls under way when a worker is replaced may go on. */
+#define NODE_NGINX_DRAIN_S  120u
 #define REPLAY_DEFAULT      (64ull << 20)
 #define STALENESS_DEFAULT_S 3600
 #define CONNECTIONS_MAX     16384
@@ -39,34 +42,39 @@ static bool loopback(const char *host)
     return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
 }
 
-static const char *refuse(const struct node_config *cfg)
+static bool refused(const struct node_config *cfg, struct node_fault *fault)
 {
     uint64_t replay = cfg->replay_bytes == 0 ? REPLAY_DEFAULT : cfg->replay_bytes;
     const struct {
         bool ok;
-        const char *text;
+        const char *setting, *text;
     } rules[] = {
-        {node_name_ok(cfg->node), "the node's name must be 1 to 32 of a-z, 0-9 and '-'"},
-        {plain(cfg->data_dir) && cfg->data_dir[0] == '/',
+        {node_name_ok(cfg->node), "gateway.node",
+         "the node's name must be 1 to 32 of a-z, 0-9 and '-'"},
+        {plain(cfg->data_dir) && cfg->data_dir[0] == '/', "data_dir",
          "the data directory must be an absolute path without quotes, $, ;, { or }"},
-        {host_ok(cfg->listen_host), "the gateway listens on an IPv4 or IPv6 address, not a name"},
-        {cfg->tls || (host_ok(cfg->listen_host) && loopback(cfg->listen_host)),
+        {host_ok(cfg->listen_host), "gateway.listen",
+         "the gateway listens on an IPv4 or IPv6 address, not a name"},
+        {cfg->tls || (host_ok(cfg->listen_host) && loopback(cfg->listen_host)), "gateway.tls",
          "calls without TLS are taken on a loopback address alone"},
-        {plain(cfg->data_socket), "the data service's socket has a character nginx cannot take"},
-        {plain(cfg->module), "the nginx module's path has a character nginx cannot take"},
-        {cfg->certificate == NULL || plain(cfg->certificate),
+        {plain(cfg->data_socket), "data_dir",
+         "the data service's socket has a character nginx cannot take"},
+        {plain(cfg->module), NULL, "the nginx module's path has a character nginx cannot take"},
+        {cfg->certificate == NULL || plain(cfg->certificate), "gateway.certificate",
          "the certificate's path has a character nginx cannot take"},
-        {cfg->certificate_key == NULL || plain(cfg->certificate_key),
+        {cfg->certificate_key == NULL || plain(cfg->certificate_key), "gateway.certificate_key",
          "the certificate key's path has a character nginx cannot take"},
-        {replay >= 4096 && (replay & (replay - 1)) == 0,
+        {replay >= 4096 && (replay & (replay - 1)) == 0, "gateway.replay_bytes",
          "the replay store's size must be a power of two of at least 4096 bytes"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (!rules[i].ok) {
-            return rules[i].text;
+            fault->setting = rules[i].setting;
+            snprintf(fault->text, sizeof fault->text, "%s", rules[i].text);
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 static unsigned long connections(void)
@@ -79,6 +87,18 @@ static unsigned long connections(void)
     return limit.rlim_max < 128 ? 64 : (unsigned long)limit.rlim_max / 4;
 }
 
+/* A new binary would get nothing of our environment; it needs what its libraries were told at the
+ * first start. */
+static void add_environment(struct buf *out)
+{
+    static const char *const names[] = {"LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (getenv(names[i]) != NULL) {
+            buf_addf(out, "env %s;\n", names[i]);
+        }
+    }
+}
+
 static void add_main(const struct node_config *cfg, struct buf *out)
 {
     unsigned long n = connections();
@@ -86,14 +106,17 @@ static void add_main(const struct node_config *cfg, struct buf *out)
     if (geteuid() == 0) { /* the workers read keys of mode 0600: see deploy/README.md */
         buf_adds(out, "user root;\n");
     }
-    buf_adds(out, "daemon off;\npid nginx.pid;\nerror_log error.log warn;\n");
+    /* As a daemon, for one taken for a child of the agent ignores the upgrade's signals. */
+    buf_adds(out, "daemon on;\npid nginx.pid;\nerror_log error.log warn;\n");
+    add_environment(out);
     buf_addf(out, "load_module \"%s\";\n", cfg->module);
     if (cfg->workers == 0) {
         buf_adds(out, "worker_processes auto;\n");
     } else {
         buf_addf(out, "worker_processes %u;\n", cfg->workers);
     }
-    buf_addf(out, "worker_rlimit_nofile %lu;\nworker_shutdown_timeout 5s;\n", 4 * n);
+    buf_addf(out, "worker_rlimit_nofile %lu;\nworker_shutdown_timeout %us;\n", 4 * n,
+             NODE_NGINX_DRAIN_S);
     buf_addf(out, "events {\n    worker_connections %lu;\n}\n", n);
 }
 
@@ -110,7 +133,16 @@ static void add_module(const struct node_config *cfg, struct buf *out)
              cfg->staleness_max_s == 0 ? STALENESS_DEFAULT_S : cfg->staleness_max_s);
 }
 
-/* Bodies stay in memory on both sides: what a call carries is never left on a disk. */
+/* Bodies stay in memory on both sides: what a call carries is never left on a disk.
+ *
+ * The limits that a hostile client meets (docs/operations.md has the table):
+ * - a header has 10 s from its first byte or from the accept, a body 10 s between two reads;
+ * - 4 buffers of 16 KiB bound one header line and all of them together, over HTTP/2 too;
+ * - 1000 calls a connection: what a connection costs us (HPACK table, pools, a stream a reset
+ *   request) is bounded, and the next one costs its client a handshake;
+ * - 64 streams at once: a client sees them refused beyond, and twice as many in one read are a
+ *   rapid reset (CVE-2023-44487), which ends the connection;
+ * - a silent client holds memory for 75 s at most, and nothing when it is cut: it gets a reset. */
 static const char http_text[] = "    server_tokens off;\n"
                                 "    access_log off;\n"
                                 "    log_not_found off;\n"
@@ -118,10 +150,11 @@ static const char http_text[] = "    server_tokens off;\n"
                                 "    tcp_nodelay on;\n"
                                 "    reset_timedout_connection on;\n"
                                 "    keepalive_timeout 75s;\n"
-                                "    keepalive_requests 100000;\n"
-                                "    client_header_timeout 15s;\n"
-                                "    client_body_timeout 15s;\n"
+                                "    keepalive_requests 1000;\n"
+                                "    client_header_timeout 10s;\n"
+                                "    client_body_timeout 10s;\n"
                                 "    send_timeout 30s;\n"
+                                "    http2_max_concurrent_streams 64;\n"
                                 "    request_pool_size 8k;\n"
                                 "    large_client_header_buffers 4 16k;\n"
                                 "    client_max_body_size 1m;\n"
@@ -167,9 +200,11 @@ static const char location_text[] =
     "            proxy_intercept_errors off;\n"
     "            proxy_redirect off;\n"
     "        }\n"
-    "    }\n"
-    "}\n";
+    "    }\n";
 
+/* ECDHE alone (a key stolen later opens nothing recorded before), AEAD alone (BK-9.2.2c, d). A
+ * client's certificate is asked for and looked at by the module, which knows whose it must be:
+ * nginx would know one CA for all. */
 static void add_tls(const struct node_config *cfg, struct buf *out)
 {
     if (cfg->certificate != NULL && cfg->certificate_key != NULL) {
@@ -181,10 +216,13 @@ static void add_tls(const struct node_config *cfg, struct buf *out)
     }
     buf_adds(out, "        ssl_protocols TLSv1.2 TLSv1.3;\n"
                   "        ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;\n"
+                  "        ssl_ecdh_curve X25519:prime256v1:secp384r1;\n"
                   "        ssl_prefer_server_ciphers off;\n"
                   "        ssl_session_cache shared:sluice_tls:10m;\n"
                   "        ssl_session_timeout 1h;\n"
-                  "        ssl_session_tickets off;\n");
+                  "        ssl_session_tickets off;\n"
+                  "        ssl_verify_client optional_no_ca;\n"
+                  "        ssl_verify_depth 3;\n");
 }
 
 static void add_server(const struct node_config *cfg, struct buf *out)
@@ -200,16 +238,19 @@ static void add_server(const struct node_config *cfg, struct buf *out)
     buf_adds(out, location_text);
 }
 
-const char *node_nginx_conf(const struct node_config *cfg, struct buf *out)
+bool node_nginx_conf(const struct node_config *cfg, struct buf *out, struct node_fault *fault)
 {
-    const char *reason = refuse(cfg);
-    if (reason != NULL) {
-        return reason;
+    if (refused(cfg, fault)) {
+        return false;
     }
     add_main(cfg, out);
     buf_adds(out, "http {\n");
     add_module(cfg, out);
     buf_adds(out, http_text);
-    add_server(cfg, out);
-    return out->failed ? "out of memory" : NULL;
+    add_server(cfg, out); /* one server a listener: further ones go below it */
+    buf_adds(out, "}\n");
+    if (out->failed) {
+        *fault = (struct node_fault){.text = "out of memory"};
+    }
+    return !out->failed;
 }

@@ -5,5 +5,6 @@
 #include "base/buf.h"
 #include "node/node.h"
 
-/* Writes the text into *out. NULL, or a sentence that says which setting cannot be written down. */
-const char *node_nginx_conf(const struct node_config *cfg, struct buf *out);
+/* Writes the text into *out. false: *fault says which setting cannot be written down. */
+bool node_nginx_conf(const struct node_config *cfg, struct buf *out, struct node_fault *fault)
+    __attribute__((warn_unused_result));

@@ -22,8 +22,30 @@ struct node_config {
     const char *module;       /* path of ngx_http_sluice_module.so */
 };
 
-/* Runs until SIGTERM or SIGINT (then stops nginx gracefully); returns the process's exit code. */
-int node_run(const struct node_config *cfg);
+/* What is wrong with a configuration. setting: the key of sluice.yaml at fault; NULL: none alone.
+ */
+struct node_fault {
+    const char *setting;
+    char text[512];
+};
+
+/* Has nginx read what *cfg generates, in a scratch folder: nothing that runs and no file of the
+ * data directory is touched. false: *fault says why not. Costs a start of nginx (tens of ms). */
+bool node_check(const struct node_config *cfg, struct node_fault *fault)
+    __attribute__((warn_unused_result));
+
+/* Reads the settings anew and checks them with node_check(). false: they are wrong, which it has
+ * said on stderr. What *cfg points at must stay good until the next call. */
+struct node_settings {
+    bool (*read)(void *ctx, struct node_config *cfg);
+    void *ctx;
+};
+
+/* cfg: checked, and good for as long as this runs. SIGHUP has nginx take the settings that `again`
+ * reads, SIGUSR2 replaces nginx's program and module with those on the disk; either drops no call
+ * and goes back to what was when it fails. Runs until SIGTERM or SIGINT (then stops nginx
+ * gracefully); returns the process's exit code. */
+int node_run(const struct node_config *cfg, const struct node_settings *again);
 
 /* node/feed_client.c
  * ------------------------------------------------------------------------------- */

@@ -36,8 +36,9 @@ static struct node_config good(void)
 static bool conf_has(const struct node_config *cfg, const char *text)
 {
     struct buf out;
+    struct node_fault fault;
     buf_init(&out);
-    assert_null(node_nginx_conf(cfg, &out));
+    assert_true(node_nginx_conf(cfg, &out, &fault));
     buf_addc(&out, '\0');
     bool has = strstr(out.p, text) != NULL;
     buf_fini(&out);
@@ -94,6 +95,7 @@ static void conf_refuses_what_it_cannot_say(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct node_config cfg = good();
         struct buf out;
+        struct node_fault fault = {0};
         cfg.data_dir = rows[i].data_dir ? rows[i].data_dir : cfg.data_dir;
         cfg.node = rows[i].node ? rows[i].node : cfg.node;
         cfg.listen_host = rows[i].host ? rows[i].host : cfg.listen_host;
@@ -102,7 +104,7 @@ static void conf_refuses_what_it_cannot_say(void **state)
         cfg.replay_bytes = rows[i].replay;
         cfg.tls = !rows[i].plain;
         buf_init(&out);
-        if (node_nginx_conf(&cfg, &out) == NULL) {
+        if (node_nginx_conf(&cfg, &out, &fault) || fault.text[0] == '\0') {
             fail_msg("%s", rows[i].title);
         }
         buf_fini(&out);
