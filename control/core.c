@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "api/api.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "feed/feed.h"
-#include "rest/resource.h"
 
 #define ONE_TIME_BYTES 15 /* 20 characters */
 #define OPENAPI_MAX    (8l << 20)
@@ -178,6 +178,14 @@ static bool first_start(struct control *ctl)
     return ok || complain("store", "cannot be prepared");
 }
 
+static bool seed_algorithms(struct control *ctl)
+{
+    struct rest_request req = {0};
+    struct rest_call c = {.ctl = ctl, .req = &req, .now_ms = clock_wall_ms()};
+
+    return algorithms_seed(&c) == PROBLEM_OK || complain("store", "cannot take the algorithms");
+}
+
 static bool open_store(struct control *ctl)
 {
     char folder[PATH_MAX], path[PATH_MAX + 16], why[STORE_WHY_MAX];
@@ -204,7 +212,8 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
     pthread_cond_init(&ctl->bell, &attr);
     pthread_condattr_destroy(&attr);
     load_openapi(ctl);
-    if (!load_keys(ctl) || !open_store(ctl) || !first_start(ctl) || !feed_check_key(ctl)) {
+    if (!load_keys(ctl) || !open_store(ctl) || !first_start(ctl) || !feed_check_key(ctl) ||
+        !seed_algorithms(ctl)) {
         control_close(ctl);
         return false;
     }

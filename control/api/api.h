@@ -7,7 +7,9 @@
 
 extern const struct resource organisations_resource, users_resource, apps_resource,
     credentials_resource, sources_resource, datasets_resource, apis_resource,
-    subscriptions_resource, grants_resource;
+    subscriptions_resource, grants_resource, limits_resource, lists_resource, trusts_resource,
+    algorithms_resource, schemas_resource, conversions_resource, compositions_resource,
+    alerts_resource;
 
 /* api/common.c */
 enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
@@ -24,6 +26,13 @@ json_t *api_seal(const uint8_t key[static CRYPTO_KEY_LEN], const char *id, struc
 /* Opens what the store holds and seals it for nodes. NULL: it cannot be opened. */
 json_t *api_reseal(const struct control *ctl, const char *id, const char *sealed);
 bool api_changed(const json_t *old, const json_t *row, const char *name);
+bool api_int_within(const json_t *v, json_int_t min, json_int_t max);
+bool api_only_members(const json_t *object, const char *const *members); /* NULL-terminated */
+/* An array of 1 to max distinct texts, each one of words (NULL: any). */
+enum problem api_check_words(struct rest_call *c, const char *where, const json_t *v,
+                             const char *const *words, size_t max);
+bool api_path_ok(const char *path); /* plain segments, see api/apis.c */
+bool api_state_live(const json_t *api);
 
 /* api/fields.c */
 enum problem fields_check_dataset(struct rest_call *c, const char *where, const json_t *v);
@@ -35,6 +44,18 @@ json_t *fields_for_profile(const char *profile, const json_t *dataset_fields);
 /* Fields as the source tells them, unclassified: new array; NULL and *bad the column's name when
  * one cannot be a field. */
 json_t *fields_from_columns(const json_t *columns);
+
+/* api/algorithms.c: a row for each algorithm of libs/crypto that has none yet. Called at start. */
+enum problem algorithms_seed(struct rest_call *c);
+
+/* api/attachments.c: what an API has one of at most. */
+enum problem attachment_exists(struct rest_call *c, struct store_txn *txn,
+                               const struct resource *res, const char *api_id, bool *there);
+
+/* api/protection.c */
+bool protection_needs_assessment(const json_t *api); /* BK-6.2b3-1 */
+/* Refuses what tagged fields may not be, given the API's class and sealing (BK-6.2c, BK-7.2.2c). */
+enum problem protection_check_fields(struct rest_call *c, const json_t *api, const json_t *fields);
 
 /* api/publication.c: dataset and API move together. */
 enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, const char *dataset_id,

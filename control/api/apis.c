@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What third-party software may call: a dataset or a business unit's own service, in versions. */
 #include <ctype.h>
-#include <curl/curl.h>
 
-#include "api/api.h"
+#include "api/apis.h"
+#include "base/clock.h"
 
 #define PATH_MAX_BYTES 255
 #define SEGMENTS_MAX   12
 
-static const char *const kinds[] = {"dataset", "http", NULL};
+static const char *const kinds[] = {"dataset", "http", "composed", NULL};
 static const char *const classes[] = {"A1", "A2", NULL};
 static const char *const accesses[] = {"subscription", "registered", NULL};
 static const char *const profiles[] = {"rest", "getEnterpriseGrade", "getEnterpriseGrades",
                                        "getPublicResourcesTrading", NULL};
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL};
+
+static const char *const balances[] = {"round-robin", "least-connections", NULL};
+static const char *const seals[] = {"off", "optional", "required", NULL};
 
 static enum problem check_version(struct rest_call *c, const char *where, const json_t *v)
 {
@@ -38,19 +41,23 @@ static bool segment_ok(const char *s, size_t n)
 }
 
 /* Plain segments only: what a proxy, a browser or a router could read in two ways is no path. */
-static enum problem check_path(struct rest_call *c, const char *where, const json_t *v)
+bool api_path_ok(const char *at)
 {
-    const char *at = json_string_value(v);
     size_t segments = 0;
 
     while (*at == '/') {
         size_t n = strcspn(at + 1, "/");
         if (!segment_ok(at + 1, n) || ++segments > SEGMENTS_MAX) {
-            break;
+            return false;
         }
         at += n + 1;
     }
-    if (*at != '\0') {
+    return *at == '\0' && segments > 0;
+}
+
+static enum problem check_path(struct rest_call *c, const char *where, const json_t *v)
+{
+    if (!api_path_ok(json_string_value(v))) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, where,
                          "a path like /trade/orders/v1 is needed: up to %d segments of letters, "
                          "digits and - . _ ~",
@@ -59,46 +66,9 @@ static enum problem check_path(struct rest_call *c, const char *where, const jso
     return PROBLEM_OK;
 }
 
-static enum problem check_upstream(struct rest_call *c, const char *where, const json_t *v)
-{
-    static const CURLUPart parts[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
-                                      CURLUPART_FRAGMENT};
-    CURLU *url = curl_url();
-    char *part = NULL;
-    bool ok = url && strncmp(json_string_value(v), "http://", 7) == 0 &&
-              curl_url_set(url, CURLUPART_URL, json_string_value(v), 0) == CURLUE_OK;
-
-    for (size_t i = 0; i < COUNT(parts) && ok; i++) {
-        ok = curl_url_get(url, parts[i], &part, 0) != CURLUE_OK;
-        curl_free(part);
-        part = NULL;
-    }
-    curl_url_cleanup(url);
-    return ok ? PROBLEM_OK
-              : rest_fail(c, PROBLEM_FIELD_INVALID, where,
-                          "an address like http://host:port/base is needed");
-}
-
 static enum problem check_methods(struct rest_call *c, const char *where, const json_t *v)
 {
-    json_t *item;
-    size_t i, k;
-
-    if (!json_is_array(v) || json_array_size(v) == 0 || json_array_size(v) >= COUNT(methods)) {
-        return rest_fail(c, PROBLEM_FIELD_INVALID, where, "an array of methods is needed");
-    }
-    json_array_foreach(v, i, item)
-    {
-        for (k = 0; methods[k] &&
-                    strcmp(methods[k], json_is_string(item) ? json_string_value(item) : "") != 0;
-             k++) {
-        }
-        if (!methods[k]) {
-            return rest_fail(c, PROBLEM_FIELD_INVALID, where,
-                             "GET, HEAD, POST, PUT, PATCH and DELETE are methods");
-        }
-    }
-    return PROBLEM_OK;
+    return api_check_words(c, where, v, methods, COUNT(methods) - 1);
 }
 
 static const struct attr attrs[] = {
@@ -110,7 +80,7 @@ static const struct attr attrs[] = {
     {"kind", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, 1, 20, .values = kinds},
     {"dataset_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER, .ref = "datasets"},
     {"organisation_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER, .ref = "organisations"},
-    {"upstream", ATTR_TEXT, 0, 8, 1000, .check = check_upstream},
+    {"upstream", ATTR_TEXT, 0, 8, 1000, .check = targets_check_upstream},
     {"class", ATTR_TEXT, AF_FILTER | AF_SORT, 1, 2, .values = classes, .fallback = "\"A1\""},
     {"access", ATTR_TEXT, AF_FILTER, 1, 20, .values = accesses, .fallback = "\"subscription\""},
     {"methods", ATTR_JSON, 0, .check = check_methods, .fallback = "[\"GET\"]"},
@@ -121,6 +91,28 @@ static const struct attr attrs[] = {
     {"max_body_bytes", ATTR_INT, 0, 0, 1 << 30, .fallback = "1048576"},
     {"fields", ATTR_JSON, 0, .check = fields_check_api, .fallback = "[]"},
     {"sunset_at", ATTR_TIME, AF_SORT},
+    {"operation", ATTR_TEXT, AF_FILTER, 1, 40, .values = protection_operations,
+     .fallback = "\"other\""},
+    {"query", ATTR_BOOL, 0, .fallback = "false"},
+    {"targets", ATTR_JSON, 0, .check = targets_check},
+    {"balance", ATTR_TEXT, 0, 1, 20, .values = balances},
+    {"canary_percent", ATTR_INT, 0, 0, 100},
+    {"canary_apps", ATTR_JSON, 0, .check = targets_check_canary_apps},
+    {"retries", ATTR_INT, 0, 0, 3},
+    {"breaker", ATTR_JSON, 0, .check = targets_check_breaker},
+    {"health", ATTR_JSON, 0, .check = targets_check_health},
+    {"cache_ms", ATTR_INT, 0, 0, 86400000},
+    {"cache_epoch", ATTR_INT, AF_READ_ONLY, .fallback = "0"},
+    {"schemes", ATTR_JSON, 0, .check = protection_check_schemes},
+    {"signature_max_s", ATTR_INT, 0, 1, 300}, /* the ceiling of BK-9.2.1b3 */
+    {"sign_response", ATTR_BOOL, 0},
+    {"seal_request", ATTR_TEXT, 0, 1, 10, .values = seals},
+    {"seal_response", ATTR_TEXT, 0, 1, 10, .values = seals},
+    {"successor", ATTR_TEXT, 0, 2, PATH_MAX_BYTES, .check = check_path},
+    {"notice_zh", ATTR_TEXT, 0, 0, 500},
+    {"notice_en", ATTR_TEXT, 0, 0, 500},
+    {"mobile", ATTR_BOOL, 0, .fallback = "false"},
+    {"deprecated_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
 };
 
 static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
@@ -128,10 +120,9 @@ static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
     json_t *dataset = NULL;
     bool credit = strcmp(row_text(ch->row, "profile"), "rest") != 0;
 
-    if (json_object_get(c->body, "fields") || row_text(ch->row, "upstream")[0]) {
-        return rest_fail(c, PROBLEM_FIELD_INVALID,
-                         json_object_get(c->body, "fields") ? "/fields" : "/upstream",
-                         "an API on a dataset takes it from there");
+    if (json_object_get(c->body, "fields")) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/fields",
+                         "an API on a dataset takes them from there");
     }
     if (!row_text(ch->row, "dataset_id")[0]) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/dataset_id",
@@ -163,11 +154,8 @@ static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
     return p;
 }
 
-static enum problem check_http_kind(struct rest_call *c, struct change *ch)
+static enum problem check_other_kind(struct rest_call *c, struct change *ch)
 {
-    if (!row_text(ch->row, "upstream")[0]) {
-        return rest_fail(c, PROBLEM_FIELD_INVALID, "/upstream", "an API of kind http needs one");
-    }
     if (row_text(ch->row, "dataset_id")[0] || strcmp(row_text(ch->row, "profile"), "rest") != 0) {
         return rest_fail(c, PROBLEM_FIELD_INVALID,
                          row_text(ch->row, "dataset_id")[0] ? "/dataset_id" : "/profile",
@@ -176,18 +164,64 @@ static enum problem check_http_kind(struct rest_call *c, struct change *ch)
     if (!ch->old && !row_text(ch->row, "organisation_id")[0] && c->user.organisation[0]) {
         json_object_set_new(ch->row, "organisation_id", json_string(c->user.organisation));
     }
-    /* What is live keeps to the rules of publication. */
-    bool live = ch->old && strstr("published deprecated offline", row_text(ch->row, "state"));
-    return live ? fields_check_publication(c, json_object_get(ch->row, "fields")) : PROBLEM_OK;
+    return PROBLEM_OK;
+}
+
+bool api_state_live(const json_t *api)
+{
+    static const char *const live[] = {"published", "deprecated", "offline"};
+
+    for (size_t i = 0; i < COUNT(live); i++) {
+        if (strcmp(row_text(api, "state"), live[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
+    const json_t *fields = json_object_get(ch->row, "fields");
+    bool dataset = strcmp(row_text(ch->row, "kind"), "dataset") == 0;
+
     if (ch->old && strcmp(row_text(ch->old, "state"), "archived") == 0) {
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the API is archived");
     }
-    return strcmp(row_text(ch->row, "kind"), "dataset") == 0 ? check_dataset_kind(c, ch)
-                                                             : check_http_kind(c, ch);
+    enum problem p = targets_check_api(c, ch);
+    if (p == PROBLEM_OK) {
+        p = dataset ? check_dataset_kind(c, ch) : check_other_kind(c, ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = protection_check_api(c, ch);
+    }
+    if (p == PROBLEM_OK && row_text(ch->row, "successor")[0] &&
+        strcmp(row_text(ch->row, "successor"), row_text(ch->row, "path")) == 0) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/successor", "it is this API's own path");
+    }
+    /* What is live keeps to the rules of publication. */
+    if (p != PROBLEM_OK || !ch->old || !api_state_live(ch->row)) {
+        return p;
+    }
+    p = dataset ? PROBLEM_OK : fields_check_publication(c, fields);
+    return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
+}
+
+/* A composed API without its graph would be published into nothing. */
+static enum problem publish_own(struct rest_call *c, struct change *ch)
+{
+    const json_t *fields = json_object_get(ch->row, "fields");
+    bool there = true;
+    enum problem p = json_array_size(fields) ? fields_check_publication(c, fields)
+                                             : rest_fail(c, PROBLEM_LEVEL_FORBIDDEN, "/fields",
+                                                         "the API names no field");
+
+    if (p == PROBLEM_OK && strcmp(row_text(ch->row, "kind"), "composed") == 0) {
+        p = attachment_exists(c, ch->txn, &compositions_resource, row_text(ch->row, "id"), &there);
+    }
+    if (p == PROBLEM_OK && !there) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the API has no composition yet");
+    }
+    return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
 }
 
 /* Takes the fields from the dataset as they are now and refuses what may not be opened. */
@@ -195,15 +229,13 @@ static enum problem publish(struct rest_call *c, struct change *ch)
 {
     const char *dataset_id = row_text(ch->row, "dataset_id");
     json_t *dataset = NULL;
-    enum problem p = PROBLEM_OK;
 
     json_object_set_new(ch->row, "sunset_at", json_null());
+    json_object_set_new(ch->row, "deprecated_at", json_null());
     if (!dataset_id[0]) {
-        return json_array_size(json_object_get(ch->row, "fields"))
-                   ? fields_check_publication(c, json_object_get(ch->row, "fields"))
-                   : rest_fail(c, PROBLEM_LEVEL_FORBIDDEN, "/fields", "the API names no field");
+        return publish_own(c, ch);
     }
-    p = api_load(c, ch->txn, &datasets_resource, dataset_id, &dataset);
+    enum problem p = api_load(c, ch->txn, &datasets_resource, dataset_id, &dataset);
     if (p == PROBLEM_OK && strcmp(row_text(dataset, "state"), "retired") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "its dataset is retired");
     }
@@ -214,9 +246,94 @@ static enum problem publish(struct rest_call *c, struct change *ch)
         json_object_set_new(
             ch->row, "fields",
             fields_for_profile(row_text(ch->row, "profile"), json_object_get(dataset, "fields")));
+        p = protection_check_fields(c, ch->row, json_object_get(ch->row, "fields"));
+    }
+    if (p == PROBLEM_OK) {
         p = publication_refresh(c, ch->txn, dataset_id, row_text(ch->row, "id"));
     }
     json_decref(dataset);
+    return p;
+}
+
+static enum problem deprecate(struct rest_call *c, struct change *ch)
+{
+    char now[CLOCK_RFC3339_LEN + 1];
+
+    clock_format_ms(c->now_ms, now);
+    json_object_set_new(ch->row, "deprecated_at", json_string(now));
+    return PROBLEM_OK;
+}
+
+static enum problem purge(struct rest_call *c, struct change *ch)
+{
+    json_int_t epoch = json_integer_value(json_object_get(ch->row, "cache_epoch"));
+
+    (void)c;
+    json_object_set_new(ch->row, "cache_epoch", json_integer(epoch + 1));
+    return PROBLEM_OK;
+}
+
+/* Tags are the platform's own business: nodes go by level, mask and sealing. */
+static json_t *feed_fields(const json_t *fields)
+{
+    static const char *const told[] = {"path", "name", "level", "type", "mask"};
+    json_t *out = json_array(), *field;
+    size_t i;
+
+    json_array_foreach(fields, i, field)
+    {
+        json_t *copy = json_object();
+        for (size_t k = 0; k < COUNT(told); k++) {
+            json_t *v = json_object_get(field, told[k]);
+            if (v) {
+                json_object_set(copy, told[k], v);
+            }
+        }
+        json_array_append_new(out, copy);
+    }
+    return out;
+}
+
+/* What may be left out is told only when it says something. */
+static void feed_optional(const json_t *row, json_t *out)
+{
+    static const char *const optional[] = {
+        "balance",      "canary_percent", "canary_apps", "retries",         "breaker",
+        "health",       "cache_ms",       "schemes",     "signature_max_s", "sign_response",
+        "seal_request", "seal_response",  "successor",   "notice_zh",       "notice_en",
+        "mobile",       "cache_epoch"};
+
+    for (size_t i = 0; i < COUNT(optional); i++) {
+        json_t *v = json_object_get(row, optional[i]);
+        if (v && !json_is_null(v) && !json_is_false(v)) {
+            json_object_set(out, optional[i], v);
+        }
+    }
+    if (json_is_array(json_object_get(row, "targets"))) {
+        json_object_set_new(out, "targets", targets_feed(json_object_get(row, "targets")));
+    }
+    if (api_ms(row, "deprecated_at")) {
+        json_object_set_new(out, "deprecated_at", api_feed_ms(row, "deprecated_at"));
+    }
+}
+
+/* A node refuses calls of an API whose schema or conversion it has not got yet. */
+static enum problem feed_attached(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                                  json_t *out)
+{
+    static const struct {
+        const char *member;
+        const struct resource *res;
+    } attached[] = {{"has_schema", &schemas_resource}, {"has_conversion", &conversions_resource}};
+    enum problem p = PROBLEM_OK;
+
+    for (size_t i = 0; i < COUNT(attached) && p == PROBLEM_OK; i++) {
+        bool there = false;
+        p = attachment_exists(c, txn, attached[i].res, row_text(row, "id"), &there);
+        if (there) {
+            json_object_set_new(out, attached[i].member, json_true());
+        }
+    }
     return p;
 }
 
@@ -224,31 +341,50 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
                          json_t **data)
 {
     static const char *const copied[] = {
-        "name",    "path",         "state",      "class",          "access", "kind",      "methods",
-        "profile", "owner_scoped", "timeout_ms", "max_body_bytes", "fields", "dataset_id"};
+        "name",    "path",    "state",        "class",      "access",         "kind",
+        "methods", "profile", "owner_scoped", "timeout_ms", "max_body_bytes", "dataset_id"};
 
-    (void)c;
-    (void)txn;
     *data = NULL;
-    if (!strstr("published deprecated offline", row_text(row, "state"))) {
+    if (!api_state_live(row)) {
         return PROBLEM_OK;
     }
     json_t *out = json_object();
     for (size_t i = 0; i < COUNT(copied); i++) {
         json_object_set(out, copied[i], json_object_get(row, copied[i]));
     }
+    json_object_set_new(out, "fields", feed_fields(json_object_get(row, "fields")));
     json_object_set_new(out, "upstream", json_string(row_text(row, "upstream")));
     json_object_set_new(out, "sunset_at", api_feed_ms(row, "sunset_at"));
+    feed_optional(row, out);
     *data = out;
-    return PROBLEM_OK;
+    return feed_attached(c, txn, row, out);
+}
+
+static enum problem tell(struct rest_call *c, struct change *ch)
+{
+    return change_feed(c, ch->txn, ch->res, ch->row);
+}
+
+/* Whether a subscription counts depends on the class (BK-6.2b3-1). */
+static enum problem after(struct rest_call *c, struct change *ch)
+{
+    bool turned = api_changed(ch->old, ch->row, "class") ||
+                  api_changed(ch->old, ch->row, "operation") ||
+                  api_changed(ch->old, ch->row, "methods");
+
+    return turned ? row_each(c, ch->txn, &subscriptions_resource, "api_id", row_text(ch->row, "id"),
+                             tell, NULL)
+                  : PROBLEM_OK;
 }
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
 static const struct transition transitions[] = {
     {"draft|deprecated|offline", "publish", "published", KEEPER, .hook = publish},
-    {"published", "deprecate", "deprecated", KEEPER, .body_text = "sunset_at", .body_time = true},
+    {"published", "deprecate", "deprecated", KEEPER, .body_text = "sunset_at", .body_time = true,
+     .hook = deprecate},
     {"published|deprecated", "offline", "offline", KEEPER},
     {"draft|offline", "archive", "archived", KEEPER},
+    {"published|deprecated|offline", "purge", NULL, KEEPER, .hook = purge},
 };
 
 #define OPEN_NOW "t.state IN ('published', 'deprecated')"
@@ -272,6 +408,7 @@ const struct resource apis_resource = {
     .create_roles = KEEPER,
     .patch_roles = KEEPER,
     .check = check,
+    .after = after,
     .feed = feed,
     .feed_kind = "api",
 };

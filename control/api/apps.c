@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Third-party software, admitted before it may call anything (BK-9.2.1a2). */
+#include <stdio.h>
+
 #include "api/api.h"
 
 static const char *const environments[] = {"general", "monitored", "controlled", NULL};
+
+static const char *const factors[] = {"secret", "key", "certificate", NULL};
+static const char *const channels[] = {"server", "mobile", NULL};
+
+static enum problem check_factors(struct rest_call *c, const char *where, const json_t *v)
+{
+    return api_check_words(c, where, v, factors, COUNT(factors) - 1);
+}
 
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 200},
@@ -10,18 +20,25 @@ static const struct attr attrs[] = {
     {"environment", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 20, .values = environments},
     {"description", ATTR_TEXT, AF_LINES, 0, REST_TEXT_MAX},
     {"comment", ATTR_TEXT, AF_READ_ONLY},
+    {"factors", ATTR_JSON, 0, .check = check_factors},
+    {"channel", ATTR_TEXT, AF_FILTER, 1, 10, .values = channels, .fallback = "\"server\""},
 };
 
-/* The environment bounds what an app may receive (EC-7.1.3), so once reviewed it is not its
- * developer's to raise. */
+/* The environment bounds what an app may receive (EC-7.1.3), the factors how it proves itself and
+ * the channel which APIs it may call, so once reviewed they are not its developer's to change. */
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    bool reviewed = ch->old && strcmp(row_text(ch->old, "state"), "applied") != 0 &&
-                    strcmp(row_text(ch->old, "state"), "returned") != 0;
+    static const char *const reviewed[] = {"environment", "factors", "channel"};
+    bool open = !ch->old || strcmp(row_text(ch->old, "state"), "applied") == 0 ||
+                strcmp(row_text(ch->old, "state"), "returned") == 0;
+    char where[24];
 
-    if (reviewed && api_changed(ch->old, ch->row, "environment") && !(c->user.role & ROLE_STAFF)) {
-        return rest_fail(c, PROBLEM_NOT_PERMITTED, "/environment",
-                         "an operator changes it after admission");
+    for (size_t i = 0; i < COUNT(reviewed) && !open && !(c->user.role & ROLE_STAFF); i++) {
+        snprintf(where, sizeof where, "/%s", reviewed[i]);
+        if (api_changed(ch->old, ch->row, reviewed[i])) {
+            return rest_fail(c, PROBLEM_NOT_PERMITTED, where,
+                             "an operator changes it after admission");
+        }
     }
     return PROBLEM_OK;
 }
@@ -29,7 +46,7 @@ static enum problem check(struct rest_call *c, struct change *ch)
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
-    json_t *org = NULL;
+    json_t *org = NULL, *factors_given = json_object_get(row, "factors");
     enum problem p =
         api_load(c, txn, &organisations_resource, row_text(row, "organisation_id"), &org);
 
@@ -38,10 +55,19 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     }
     bool active = strcmp(row_text(row, "state"), "admitted") == 0 &&
                   strcmp(row_text(org, "state"), "active") == 0;
-    json_decref(org);
     *data = json_pack("{s:s, s:s, s:s, s:s}", "org_id", row_text(row, "organisation_id"), "name",
                       row_text(row, "name"), "state", active ? "active" : "inactive", "environment",
                       row_text(row, "environment"));
+    if (json_is_array(factors_given)) {
+        json_object_set(*data, "factors", factors_given);
+    }
+    if (strcmp(row_text(row, "channel"), "mobile") == 0) {
+        json_object_set_new(*data, "channel", json_string("mobile"));
+    }
+    if (row_text(org, "subject")[0]) {
+        json_object_set(*data, "subject", json_object_get(org, "subject"));
+    }
+    json_decref(org);
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 

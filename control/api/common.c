@@ -138,3 +138,56 @@ bool api_changed(const json_t *old, const json_t *row, const char *name)
 {
     return old && !json_equal(json_object_get(old, name), json_object_get(row, name));
 }
+
+bool api_int_within(const json_t *v, json_int_t min, json_int_t max)
+{
+    return json_is_integer(v) && json_integer_value(v) >= min && json_integer_value(v) <= max;
+}
+
+static bool listed(const char *const *words, const char *word)
+{
+    for (size_t i = 0; words[i]; i++) {
+        if (strcmp(words[i], word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool api_only_members(const json_t *object, const char *const *members)
+{
+    const char *key;
+    json_t *v;
+
+    json_object_foreach((json_t *)object, key, v)
+    {
+        if (!listed(members, key)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum problem api_check_words(struct rest_call *c, const char *where, const json_t *v,
+                             const char *const *words, size_t max)
+{
+    json_t *seen = json_object(), *item;
+    size_t i, n = json_array_size(v);
+    enum problem p = PROBLEM_OK;
+
+    if (!json_is_array(v) || n == 0 || n > max) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "an array of 1 to %zu texts is needed", max);
+    }
+    json_array_foreach(v, i, item)
+    {
+        const char *word = json_is_string(item) ? json_string_value(item) : "";
+        if (p == PROBLEM_OK &&
+            (!word[0] || json_object_get(seen, word) || (words && !listed(words, word)))) {
+            p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "%.60s is not one of them, or twice",
+                          word[0] ? word : "an empty text");
+        }
+        json_object_set_new(seen, word, json_true());
+    }
+    json_decref(seen);
+    return p;
+}

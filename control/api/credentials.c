@@ -1,21 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys an app signs its calls with. The secret is shown once and kept sealed. */
-#include "api/api.h"
+/* What an app proves itself with and has bodies sealed for: a secret the platform makes, shown once
+ * and kept sealed; or the public part of a key of the app's own, alone or in a certificate
+ * (BK-9.2.1b1). An app has as many as it likes, each with its own validity. */
+#include <stdio.h>
+
+#include "api/keys.h"
 #include "base/clock.h"
 #include "base/codec.h"
 
 #define SECRET_BYTES 32
 #define YEAR_MS      (365ull * 86400 * 1000)
 
-static const char *const algorithms[] = {"hmac-sm3", "hmac-sha256", NULL};
+static const struct scheme {
+    const char *name, *use;
+    bool secret;
+    enum crypto_key_kind kind;
+} schemes[] = {
+    {"hmac-sm3", "signing", true, 0},
+    {"hmac-sha256", "signing", true, 0},
+    {"sm2-sm3", "signing", false, CRYPTO_KEY_SM2},
+    {"ecdsa-p256-sha256", "signing", false, CRYPTO_KEY_P256},
+    {"rsa-pss-sha512", "signing", false, CRYPTO_KEY_RSA},
+    {"SM2", "encryption", false, CRYPTO_KEY_SM2},
+    {"ECDH-ES", "encryption", false, CRYPTO_KEY_P256},
+};
+static const char *const algorithms[] = {
+    "hmac-sm3",       "hmac-sha256", "sm2-sm3", "ecdsa-p256-sha256",
+    "rsa-pss-sha512", "SM2",         "ECDH-ES", NULL};
+_Static_assert(COUNT(algorithms) == COUNT(schemes) + 1, "each word is a scheme");
+static const char *const uses[] = {"signing", "encryption", NULL};
+static const char *const modes[] = {"pinned", "ca", NULL};
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apps"},
     {"algorithm", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_SORT, 1, 20, .values = algorithms},
     {"not_before", ATTR_TIME, AF_SORT},
     {"expires_at", ATTR_TIME, AF_SORT},
+    {"use", ATTR_TEXT, AF_IMMUTABLE, 1, 20, .values = uses, .fallback = "\"signing\""},
+    {"public_key", ATTR_JSON, AF_IMMUTABLE, .check = keys_check_public},
+    {"certificate", ATTR_TEXT, AF_IMMUTABLE | AF_LINES, 1, CRYPTO_CERTIFICATE_MAX,
+     .check = keys_refuse_private},
+    {"certificate_mode", ATTR_TEXT, AF_IMMUTABLE, 1, 10, .values = modes},
+    {"certificate_subject", ATTR_TEXT, AF_READ_ONLY},
+    {"certificate_sm3", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"spki", ATTR_TEXT, AF_HIDDEN},
     {"secret_sealed", ATTR_TEXT, AF_HIDDEN},
 };
+
+static const struct scheme *scheme_of(const json_t *row)
+{
+    for (size_t i = 0; i < COUNT(schemes); i++) {
+        if (strcmp(schemes[i].name, row_text(row, "algorithm")) == 0) {
+            return &schemes[i];
+        }
+    }
+    return &schemes[0];
+}
 
 static enum problem make_secret(struct rest_call *c, json_t *row)
 {
@@ -33,29 +73,188 @@ static enum problem make_secret(struct rest_call *c, json_t *row)
     return sealed && c->once ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 
-static enum problem prepare(struct rest_call *c, struct change *ch)
+/* Milliseconds of its end, 0: the row has no certificate or it cannot be read. */
+static int64_t certificate_end_ms(const json_t *row)
 {
+    struct crypto_certificate *crt = NULL;
+    int64_t from_ms = 0, to_ms = 0;
+
+    if (row_text(row, "certificate")[0] &&
+        crypto_certificate_load(&crt, slice_str(row_text(row, "certificate"))) == CRYPTO_OK) {
+        crypto_certificate_validity(crt, &from_ms, &to_ms);
+    }
+    crypto_certificate_free(&crt);
+    return to_ms;
+}
+
+static enum problem take_certificate(struct rest_call *c, json_t *row, struct crypto_key **key)
+{
+    struct crypto_certificate *crt = NULL;
+
+    if (crypto_certificate_load(&crt, slice_str(row_text(row, "certificate"))) != CRYPTO_OK ||
+        crypto_certificate_key(crt, key) != CRYPTO_OK) {
+        crypto_certificate_free(&crt);
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/certificate",
+                         "one PEM block with a certificate for SM2, P-256 or RSA is needed");
+    }
+    keys_describe_certificate(crt, row);
+    crypto_certificate_free(&crt);
+    if (!row_text(row, "certificate_mode")[0]) {
+        json_object_set_new(row, "certificate_mode", json_string("pinned"));
+    }
+    return PROBLEM_OK;
+}
+
+/* The key of the row by whichever of the two it came, fit for the row's algorithm. */
+static enum problem take_key(struct rest_call *c, const struct scheme *s, json_t *row)
+{
+    bool certified = row_text(row, "certificate")[0];
+    struct crypto_key *key = NULL;
+    enum problem p = PROBLEM_OK;
+
+    if (certified) {
+        p = take_certificate(c, row, &key);
+    } else {
+        keys_load_public(json_object_get(row, "public_key"), &key);
+    }
+    if (p == PROBLEM_OK && (!key || crypto_key_kind(key) != s->kind)) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, certified ? "/certificate" : "/public_key",
+                      "its key is of another kind than %s needs", s->name);
+    }
+    if (p == PROBLEM_OK) {
+        json_object_set_new(row, "spki", keys_base64url(crypto_key_spki(key)));
+        json_object_set_new(row, "secret_sealed", json_string("")); /* no secret: NOT NULL */
+    }
+    crypto_key_free(&key);
+    return p;
+}
+
+/* Exactly what the algorithm needs, and nothing that would be kept without being used. */
+static enum problem check_material(struct rest_call *c, const struct scheme *s, const json_t *row)
+{
+    bool key = !json_is_null(json_object_get(row, "public_key")),
+         certificate = row_text(row, "certificate")[0], mode = row_text(row, "certificate_mode")[0];
+
+    if (s->secret && (key || certificate)) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, key ? "/public_key" : "/certificate",
+                         "the secret of %s is made by the platform", s->name);
+    }
+    if (!s->secret && key == certificate) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/public_key",
+                         "%s needs a public_key or a certificate, one of them", s->name);
+    }
+    if (mode && !certificate) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/certificate_mode", "there is no certificate");
+    }
+    if (certificate && strcmp(s->use, "encryption") == 0) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/certificate",
+                         "a certificate is what a connection shows; to encrypt for, send its "
+                         "public_key");
+    }
+    if (json_object_get(c->body, "use") && strcmp(row_text(row, "use"), s->use) != 0) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/use", "%s is for %s", s->name, s->use);
+    }
+    return PROBLEM_OK;
+}
+
+static void default_end(struct rest_call *c, json_t *row)
+{
+    uint64_t end_ms = c->now_ms + YEAR_MS;
+    int64_t certificate_ms = certificate_end_ms(row);
     char text[CLOCK_RFC3339_LEN + 1];
 
-    if (!api_ms(ch->row, "expires_at")) {
-        clock_format_ms(c->now_ms + YEAR_MS, text);
-        json_object_set_new(ch->row, "expires_at", json_string(text));
+    if (certificate_ms > 0 && (uint64_t)certificate_ms < end_ms) {
+        end_ms = (uint64_t)certificate_ms;
     }
-    return make_secret(c, ch->row);
+    clock_format_ms(end_ms, text);
+    json_object_set_new(row, "expires_at", json_string(text));
+}
+
+static enum problem prepare(struct rest_call *c, struct change *ch)
+{
+    const struct scheme *s = scheme_of(ch->row);
+    enum problem p = check_material(c, s, ch->row);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    json_object_set_new(ch->row, "use", json_string(s->use));
+    p = s->secret ? make_secret(c, ch->row) : take_key(c, s, ch->row);
+    if (p == PROBLEM_OK && !api_ms(ch->row, "expires_at")) {
+        default_end(c, ch->row);
+    }
+    return p;
+}
+
+/* One key is one credential's: shared with another app it would prove either of them, used for both
+ * purposes a decryption could be made to sign. */
+static enum problem check_unshared(struct rest_call *c, struct change *ch)
+{
+    static const char sql[] = "SELECT 1 FROM credentials WHERE spki = ? AND state = 'active'";
+    const struct store_value v = store_text(row_text(ch->row, "spki"));
+    struct store_rows *rows = NULL;
+
+    if (!row_text(ch->row, "spki")[0]) {
+        return PROBLEM_OK;
+    }
+    enum store_err err = store_query(ch->txn, sql, &v, 1, &rows);
+    bool taken = err == STORE_OK && store_next(rows);
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+    return p == PROBLEM_OK && taken
+               ? rest_fail(c, PROBLEM_ALREADY_EXISTS, "/public_key",
+                           "an active credential has this key; each has one of its own")
+               : p;
+}
+
+static enum problem check_allowed(struct rest_call *c, struct change *ch)
+{
+    static const char sql[] = "SELECT 1 FROM algorithms WHERE name = ? AND (status = 'disabled' OR "
+                              "sunset_at <= ?)";
+    const struct store_value v[] = {store_text(row_text(ch->row, "algorithm")),
+                                    store_int((int64_t)c->now_ms)};
+    struct store_rows *rows = NULL;
+    enum store_err err = store_query(ch->txn, sql, v, COUNT(v), &rows);
+    bool off = err == STORE_OK && store_next(rows);
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+
+    return p == PROBLEM_OK && off
+               ? rest_fail(c, PROBLEM_FIELD_INVALID, "/algorithm",
+                           "%s is disabled on this platform", row_text(ch->row, "algorithm"))
+               : p;
+}
+
+static enum problem check_end(struct rest_call *c, const json_t *row)
+{
+    uint64_t end_ms = api_ms(row, "expires_at");
+    int64_t certificate_ms = certificate_end_ms(row);
+
+    if (!end_ms) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at", "a credential has an end");
+    }
+    if (certificate_ms && certificate_ms <= (int64_t)c->now_ms) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/certificate", "the certificate is over");
+    }
+    if (certificate_ms && end_ms > (uint64_t)certificate_ms) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at", "its certificate ends before");
+    }
+    return api_check_validity(c, row);
 }
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     json_t *app = NULL;
-    enum problem p = api_check_validity(c, ch->row);
+    enum problem p = check_end(c, ch->row);
 
-    if (p == PROBLEM_OK && !api_ms(ch->row, "expires_at")) {
-        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at", "a credential has an end");
-    }
     if (p != PROBLEM_OK || ch->old) {
         return p;
     }
-    p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
+    p = check_allowed(c, ch);
+    if (p == PROBLEM_OK) {
+        p = check_unshared(c, ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
+    }
     if (p == PROBLEM_OK && strcmp(row_text(app, "state"), "admitted") != 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id",
                       "the app is %s; only an admitted app has credentials",
@@ -65,22 +264,52 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return p;
 }
 
-static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
-                         json_t **data)
+static enum problem feed_secret(struct rest_call *c, const json_t *row, json_t *out)
 {
     json_t *sealed = api_reseal(c->ctl, row_text(row, "id"), row_text(row, "secret_sealed"));
 
-    (void)txn;
     if (!sealed) {
         return rest_fail(
             c, PROBLEM_INTERNAL, "",
             "the credential's secret cannot be opened: is keys/master.key the store's?");
     }
-    *data = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "app_id", row_text(row, "app_id"), "alg",
+    json_object_set_new(out, "secret_sealed", sealed);
+    return PROBLEM_OK;
+}
+
+/* By CA any certificate of this subject will do, so it is not told which one this was. */
+static void feed_key(const json_t *row, json_t *out)
+{
+    const char *mode = row_text(row, "certificate_mode");
+    json_t *sm3 = json_object_get(row, "certificate_sm3");
+
+    json_object_set(out, "public_key", json_object_get(row, "spki"));
+    if (strcmp(row_text(row, "use"), "encryption") == 0) {
+        json_object_set(out, "use", json_object_get(row, "use"));
+    }
+    if (mode[0]) {
+        json_object_set_new(out, "certificate",
+                            json_pack("{s:s, s:O, s:s}", "mode", mode, "sm3",
+                                      strcmp(mode, "ca") == 0 ? json_null() : sm3, "subject",
+                                      row_text(row, "certificate_subject")));
+    }
+}
+
+static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                         json_t **data)
+{
+    (void)txn;
+    *data = json_pack("{s:s, s:s, s:s, s:o, s:o}", "app_id", row_text(row, "app_id"), "alg",
                       row_text(row, "algorithm"), "state", row_text(row, "state"), "not_before",
-                      api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"),
-                      "secret_sealed", sealed);
-    return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+                      api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"));
+    if (!*data) {
+        return PROBLEM_INTERNAL;
+    }
+    if (scheme_of(row)->secret) {
+        return feed_secret(c, row, *data);
+    }
+    feed_key(row, *data);
+    return PROBLEM_OK;
 }
 
 #define HOLDER (ROLE_STAFF | ROLE_DEVELOPER)

@@ -10,18 +10,21 @@
 
 struct member {
     const char *name;
-    enum { TEXT, NUMBER, LEVEL, KEY } type;
+    enum { TEXT, NUMBER, LEVEL, KEY, TAGS } type;
     bool required;
 };
 
 static const struct member dataset_members[] = {
-    {"column", TEXT, true},    {"name", TEXT, true}, {"title", TEXT, false},  {"type", TEXT, false},
-    {"length", NUMBER, false}, {"key", KEY, false},  {"level", LEVEL, false}, {"mask", TEXT, false},
+    {"column", TEXT, true},  {"name", TEXT, true},      {"title", TEXT, false},
+    {"type", TEXT, false},   {"length", NUMBER, false}, {"key", KEY, false},
+    {"level", LEVEL, false}, {"mask", TEXT, false},     {"tags", TAGS, false},
 };
 static const struct member api_members[] = {
     {"path", TEXT, true},  {"name", TEXT, false}, {"level", LEVEL, true},
-    {"type", TEXT, false}, {"mask", TEXT, false},
+    {"type", TEXT, false}, {"mask", TEXT, false}, {"tags", TAGS, false},
 };
+/* What a field is to the bank standard, beside its level (BK-7.2.2c). */
+static const char *const tags[] = {"personal-financial", "payment-sensitive", NULL};
 
 static enum problem refuse(struct rest_call *c, const char *where, size_t i, const char *member,
                            const char *why)
@@ -30,6 +33,23 @@ static enum problem refuse(struct rest_call *c, const char *where, size_t i, con
 
     snprintf(pointer, sizeof pointer, "%s/%zu%s%.60s", where, i, member[0] ? "/" : "", member);
     return rest_fail(c, PROBLEM_FIELD_INVALID, pointer, "%s", why);
+}
+
+static bool tags_ok(const json_t *v)
+{
+    json_t *item;
+    size_t i, k;
+
+    json_array_foreach(v, i, item)
+    {
+        const char *tag = json_is_string(item) ? json_string_value(item) : "";
+        for (k = 0; tags[k] && strcmp(tags[k], tag) != 0; k++) {
+        }
+        if (!tags[k]) {
+            return false;
+        }
+    }
+    return json_is_array(v) && json_array_size(v) < COUNT(tags);
 }
 
 static const char *member_wrong(const struct member *m, const json_t *v)
@@ -53,6 +73,8 @@ static const char *member_wrong(const struct member *m, const json_t *v)
     case KEY:
         return json_is_boolean(v) || (json_is_integer(v) && n >= 0) ? NULL
                                                                     : "true or false is needed";
+    case TAGS:
+        return tags_ok(v) ? NULL : "personal-financial and payment-sensitive are tags";
     }
     return NULL;
 }
@@ -302,9 +324,9 @@ static json_t *api_field(const char *prefix, const json_t *f)
     json_t *level = json_object_get(f, "level");
     const char *type = strcmp(row_text(f, "type"), "json") == 0 ? "json" : "scalar";
 
-    return json_pack("{s:s+, s:s, s:O, s:s, s:s}", "path", prefix, row_text(f, "name"), "name",
-                     row_text(f, "name"), "level", level ? level : json_null(), "type", type,
-                     "mask", row_text(f, "mask"));
+    return json_pack("{s:s+, s:s, s:O, s:s, s:s, s:O*}", "path", prefix, row_text(f, "name"),
+                     "name", row_text(f, "name"), "level", level ? level : json_null(), "type",
+                     type, "mask", row_text(f, "mask"), "tags", json_object_get(f, "tags"));
 }
 
 json_t *fields_for_profile(const char *profile, const json_t *dataset_fields)

@@ -20,6 +20,7 @@ static const struct attr attrs[] = {
     {"uscc", ATTR_TEXT, AF_FILTER, 1, 18, .check = check_uscc},
     {"contact", ATTR_TEXT, AF_LINES, 0, 1000},
     {"comment", ATTR_TEXT, AF_READ_ONLY},
+    {"subject", ATTR_TEXT, AF_FILTER, 1, 128},
 };
 
 static const struct transition transitions[] = {
@@ -39,10 +40,11 @@ static enum problem tell_app(struct rest_call *c, struct change *ch)
     return change_feed(c, ch->txn, ch->res, ch->row);
 }
 
-/* Only an active organisation's apps are served: their entries follow its state (EC-6.1.4.4a). */
+/* Only an active organisation's apps are served, and its own rows are not third-party data: their
+ * entries follow its state and subject (EC-6.1.4.4a, SW-9.6.1). */
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    if (!api_changed(ch->old, ch->row, "state")) {
+    if (!api_changed(ch->old, ch->row, "state") && !api_changed(ch->old, ch->row, "subject")) {
         return PROBLEM_OK;
     }
     return row_each(c, ch->txn, &apps_resource, "organisation_id", row_text(ch->row, "id"),

@@ -3,13 +3,6 @@
  * dataset together, so that a public name always has its column. Levels reach them at once. */
 #include "api/api.h"
 
-#define LIVE_STATES "published deprecated offline"
-
-static bool live(const json_t *api)
-{
-    return strstr(LIVE_STATES, row_text(api, "state")) != NULL;
-}
-
 static json_t *published_columns(const json_t *dataset)
 {
     json_t *out = json_array(), *f;
@@ -43,7 +36,10 @@ static enum problem store_fields(struct rest_call *c, struct store_txn *txn, con
     }
     json_t *row = json_deep_copy(api);
     json_object_set_new(row, "fields", fields);
-    enum problem p = change_store(c, txn, &apis_resource, api, row, action);
+    enum problem p = protection_check_fields(c, row, fields);
+    if (p == PROBLEM_OK) {
+        p = change_store(c, txn, &apis_resource, api, row, action);
+    }
     json_decref(row);
     return p;
 }
@@ -82,7 +78,7 @@ enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, con
     }
     json_array_foreach(apis, i, api)
     {
-        if (p == PROBLEM_OK && live(api) && strcmp(row_text(api, "id"), but_api) != 0) {
+        if (p == PROBLEM_OK && api_state_live(api) && strcmp(row_text(api, "id"), but_api) != 0) {
             p = store_fields(
                 c, txn, api,
                 fields_for_profile(row_text(api, "profile"), json_object_get(row, "fields")),
@@ -130,6 +126,11 @@ static json_t *relevelled(const json_t *api, const json_t *dataset)
         json_t *level = json_object_get(now, "level");
         json_object_set_new(f, "level", level ? json_incref(level) : json_integer(0));
         json_object_set_new(f, "mask", json_string(now ? row_text(now, "mask") : ""));
+        if (json_object_get(now, "tags")) {
+            json_object_set(f, "tags", json_object_get(now, "tags"));
+        } else {
+            json_object_del(f, "tags");
+        }
     }
     json_decref(envelope);
     return fields;
@@ -143,7 +144,7 @@ enum problem publication_levels(struct rest_call *c, struct store_txn *txn, cons
 
     json_array_foreach(apis, i, api)
     {
-        if (p == PROBLEM_OK && live(api)) {
+        if (p == PROBLEM_OK && api_state_live(api)) {
             p = store_fields(c, txn, api, relevelled(api, dataset), "classify");
         }
     }

@@ -2,9 +2,11 @@
 #include "api/api.h"
 
 const struct resource *const resources[] = {
-    &organisations_resource, &users_resource,         &apps_resource,
-    &credentials_resource,   &sources_resource,       &datasets_resource,
-    &apis_resource,          &subscriptions_resource, &grants_resource,
+    &organisations_resource, &users_resource,    &apps_resource,        &credentials_resource,
+    &sources_resource,       &datasets_resource, &apis_resource,        &subscriptions_resource,
+    &grants_resource,        &limits_resource,   &lists_resource,       &trusts_resource,
+    &algorithms_resource,    &schemas_resource,  &conversions_resource, &compositions_resource,
+    &alerts_resource,
 };
 const size_t resources_n = COUNT(resources);
 

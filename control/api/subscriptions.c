@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An app's permission to call an API, applied for and approved (BK-9.2.1a2-4, EC-4.2.1c3). */
 #include "api/api.h"
+#include "base/clock.h"
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apps"},
@@ -11,6 +12,9 @@ static const struct attr attrs[] = {
     {"not_before", ATTR_TIME, AF_SORT},
     {"expires_at", ATTR_TIME, AF_SORT},
     {"comment", ATTR_TEXT, AF_READ_ONLY},
+    {"risk_assessment", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},
+    {"risk_approver", ATTR_TEXT, AF_READ_ONLY},
+    {"risk_approved_at", ATTR_TIME, AF_READ_ONLY},
 };
 
 static enum problem check_states(struct rest_call *c, struct change *ch)
@@ -43,6 +47,16 @@ static enum problem check(struct rest_call *c, struct change *ch)
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "",
                          "the subscription is %s; an operator changes it now", state);
     }
+    if (row_text(ch->row, "risk_assessment")[0] && !(c->user.role & ROLE_STAFF) &&
+        (!ch->old || api_changed(ch->old, ch->row, "risk_assessment"))) {
+        return rest_fail(c, PROBLEM_NOT_PERMITTED, "/risk_assessment",
+                         "the platform assesses the risk, not the applicant");
+    }
+    if (!open && !row_text(ch->row, "risk_assessment")[0] &&
+        row_text(ch->row, "risk_approver")[0]) {
+        return rest_fail(c, PROBLEM_STATE_CONFLICT, "/risk_assessment",
+                         "what the approval rests on stays");
+    }
     enum problem p = ch->old ? PROBLEM_OK : check_states(c, ch);
     if (p == PROBLEM_OK) {
         p = api_check_validity(c, ch->row);
@@ -50,20 +64,55 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return p == PROBLEM_OK ? api_check_named_fields(c, ch->txn, ch->row) : p;
 }
 
+/* BK-6.2b3-1: nobody calls an A2 API before the risk of that app's doing so is assessed. */
+static enum problem assessment_lacks(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                                     bool *lacks)
+{
+    json_t *api = NULL;
+    enum problem p = api_load(c, txn, &apis_resource, row_text(row, "api_id"), &api);
+
+    *lacks =
+        p == PROBLEM_OK && protection_needs_assessment(api) && !row_text(row, "risk_assessment")[0];
+    json_decref(api);
+    return p;
+}
+
+static enum problem approve(struct rest_call *c, struct change *ch)
+{
+    char now[CLOCK_RFC3339_LEN + 1];
+    bool lacks = false;
+    enum problem p = assessment_lacks(c, ch->txn, ch->row, &lacks);
+
+    if (p == PROBLEM_OK && lacks) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/risk_assessment",
+                         "the API is of class A2: an assessment of the risk is needed");
+    }
+    if (p == PROBLEM_OK && row_text(ch->row, "risk_assessment")[0]) {
+        clock_format_ms(c->now_ms, now);
+        json_object_set_new(ch->row, "risk_approver", json_string(c->user.login));
+        json_object_set_new(ch->row, "risk_approved_at", json_string(now));
+    }
+    return p;
+}
+
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
     const char *state = row_text(row, "state");
+    bool lacks = false;
 
-    (void)c;
-    (void)txn;
     *data = NULL;
     if (strcmp(state, "cancelled") == 0) {
         return PROBLEM_OK;
     }
+    /* An API may have become A2 since the approval. */
+    enum problem p = assessment_lacks(c, txn, row, &lacks);
+    if (p != PROBLEM_OK) {
+        return p;
+    }
     *data = json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:O}", "app_id", row_text(row, "app_id"),
                       "api_id", row_text(row, "api_id"), "state",
-                      strcmp(state, "approved") == 0 ? "active" : "inactive", "max_level",
+                      strcmp(state, "approved") == 0 && !lacks ? "active" : "inactive", "max_level",
                       json_object_get(row, "max_level"), "not_before",
                       api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"),
                       "fields", json_object_get(row, "fields"));
@@ -72,7 +121,8 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
 
 #define APPLICANT (ROLE_STAFF | ROLE_DEVELOPER)
 static const struct transition transitions[] = {
-    {"applied", "approve", "approved", ROLE_STAFF},
+    {"applied", "approve", "approved", ROLE_STAFF, .body_text = "risk_assessment",
+     .body_optional = true, .hook = approve},
     {"approved", "suspend", "suspended", ROLE_STAFF},
     {"suspended", "resume", "approved", ROLE_STAFF},
     {"applied", "return", "returned", ROLE_STAFF, .body_text = "comment"},

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
-#include "rest/rest.h"
+#include "rest/resource.h"
 
 #define PREFIX "/api/v1/"
 
@@ -191,8 +191,16 @@ static bool deep(const json_t *v, unsigned left)
     return false;
 }
 
+static unsigned depth_allowed(const struct rest_call *c)
+{
+    const struct resource *res = c->n_segments ? resource_by_plural(c->segment[0]) : NULL;
+
+    return res && res->depth ? res->depth : REST_DEPTH_MAX;
+}
+
 static enum problem read_body(struct rest_call *c)
 {
+    unsigned depth = depth_allowed(c);
     json_error_t error;
 
     if (c->req->body.n > REST_BODY_MAX) {
@@ -212,9 +220,8 @@ static enum problem read_body(struct rest_call *c)
     if (!json_is_object(c->body)) {
         return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "a JSON object is needed");
     }
-    if (deep(c->body, REST_DEPTH_MAX)) {
-        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "nested deeper than %d levels",
-                         REST_DEPTH_MAX);
+    if (deep(c->body, depth)) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "nested deeper than %u levels", depth);
     }
     return PROBLEM_OK;
 }
@@ -346,17 +353,23 @@ static void render_problem(struct rest_call *c, enum problem p)
     c->resp->location[0] = '\0';
 }
 
-/* A body may hold a password or a connection string. */
+/* A body may hold a password, a connection string, or a private key sent by mistake. */
 static void wipe_strings(json_t *v)
 {
     const char *key;
     json_t *child;
+    size_t i;
 
+    if (json_is_string(v)) {
+        crypto_wipe((char *)json_string_value(v), json_string_length(v));
+    }
     json_object_foreach(v, key, child)
     {
-        if (json_is_string(child)) {
-            crypto_wipe((char *)json_string_value(child), json_string_length(child));
-        }
+        wipe_strings(child);
+    }
+    json_array_foreach(v, i, child)
+    {
+        wipe_strings(child);
     }
 }
 
@@ -372,9 +385,7 @@ void rest_dispatch(struct control *ctl, const struct rest_request *req, struct r
     if (p != PROBLEM_OK) {
         render_problem(&c, p);
     }
-    if (json_is_object(c.body)) {
-        wipe_strings(c.body);
-    }
+    wipe_strings(c.body);
     json_decref(c.body);
     json_decref(c.once);
 }

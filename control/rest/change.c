@@ -37,8 +37,9 @@ enum problem change_feed(struct rest_call *c, struct store_txn *txn, const struc
         p = PROBLEM_INTERNAL;
     }
     if (p == PROBLEM_OK) {
-        p = rest_store_problem(
-            c, log_feed(txn, res->feed_kind, row_text(row, "id"), text, c->ctl->feed_keep));
+        p = rest_store_problem(c, log_feed(txn, res->feed_kind,
+                                           row_text(row, res->feed_id ? res->feed_id : "id"), text,
+                                           c->ctl->feed_keep));
         c->rang = true;
     }
     free(text);

@@ -232,7 +232,7 @@ static enum problem action_body(struct rest_call *c, const struct transition *t,
                    : PROBLEM_OK;
     }
     json_t *v = json_object_get(c->body, t->body_text);
-    if (t->body_time && !v && !json_object_size(c->body)) {
+    if ((t->body_time || t->body_optional) && !v && !json_object_size(c->body)) {
         return PROBLEM_OK;
     }
     enum problem p = rest_body_members(c, allowed);
@@ -301,7 +301,9 @@ static enum problem action_write(struct rest_call *c, struct store_txn *txn,
         p = action_body(c, t, *row);
     }
     if (p == PROBLEM_OK) {
-        json_object_set_new(*row, "state", json_string(t->to));
+        if (t->to) {
+            json_object_set_new(*row, "state", json_string(t->to));
+        }
         struct change ch = {.res = res, .txn = txn, .old = old, .row = *row, .action = t->action};
         p = t->hook ? t->hook(c, &ch) : PROBLEM_OK;
     }

@@ -51,11 +51,12 @@ struct change { /* what a hook is told */
 typedef enum problem (*resource_hook)(struct rest_call *c, struct change *ch);
 
 struct transition {
-    const char *from; /* states between '|' */
-    const char *action, *to;
+    const char *from;        /* states between '|' */
+    const char *action, *to; /* to NULL: the state stays */
     unsigned roles;
     const char *body_text; /* member the action's body needs (a text) and stores; NULL: no body */
     bool body_time;        /* that member is a time, and may be left out */
+    bool body_optional;    /* that member is a text, and may be left out */
     resource_hook prepare; /* outside a transaction, may be slow; NULL */
     resource_hook hook;    /* inside, before the row is stored; NULL */
 };
@@ -76,6 +77,8 @@ struct resource {
     enum problem (*feed)(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data);
     const char *feed_kind;
+    const char *feed_id; /* the attribute whose value is the entry's id; NULL: the row's id */
+    unsigned depth;      /* of a body; 0: REST_DEPTH_MAX */
 };
 
 /* api/registry.c */

@@ -62,7 +62,7 @@ export const grant = (world, app, api, more = {}) => world.owner.post('/grants',
 // An API of kind http on an upstream of the test's own.
 export async function httpApi(world, name, upstream, more = {}) {
   const api = await world.provider.post('/apis', { name, version: 'v1', path: `/${name}/v1`, kind: 'http', upstream, class: 'A1', access: 'subscription',
-    methods: ['GET', 'POST'], timeout_ms: 1500, max_body_bytes: 65536, title: name,
+    methods: ['GET', 'POST'], query: true, timeout_ms: 1500, max_body_bytes: 65536, title: name,
     fields: [{ path: 'id', name: 'id', level: 2, type: 'scalar', mask: '' }, { path: 'phone', name: 'phone', level: 3, type: 'scalar', mask: 'phone' },
       { path: 'items.id', name: 'item', level: 2, type: 'scalar', mask: '' }, { path: 'secret', name: 'secret', level: 4, type: 'scalar', mask: '' }], ...more });
   await world.provider.act('apis', api.id, 'publish');

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of an API's description share: api/apis.c its table, api/targets.c where its calls
+ * go, api/protection.c how they are protected. */
+#pragma once
+#include "api/api.h"
+
+/* Attribute checks, as struct attr wants them. */
+enum problem targets_check_upstream(struct rest_call *c, const char *where, const json_t *v);
+enum problem targets_check(struct rest_call *c, const char *where, const json_t *v);
+enum problem targets_check_canary_apps(struct rest_call *c, const char *where, const json_t *v);
+enum problem targets_check_breaker(struct rest_call *c, const char *where, const json_t *v);
+enum problem targets_check_health(struct rest_call *c, const char *where, const json_t *v);
+enum problem protection_check_schemes(struct rest_call *c, const char *where, const json_t *v);
+
+/* An address of this scheme without credentials, query or fragment. */
+bool targets_url_ok(const char *text, const char *scheme);
+/* The attributes of a row together. protection_* also sets what the class forces. */
+enum problem targets_check_api(struct rest_call *c, struct change *ch);
+enum problem protection_check_api(struct rest_call *c, struct change *ch);
+json_t *targets_feed(const json_t *targets); /* new array */
+
+extern const char *const protection_operations[]; /* NULL-terminated */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How strongly an API is protected, by what it does (BK-6.2): its class, who may prove itself how,
+ * what may be in its answers. */
+#include <stdio.h>
+
+#include "api/apis.h"
+
+const char *const protection_operations[] = {"payment",
+                                             "transfer",
+                                             "product-purchase",
+                                             "balance",
+                                             "transaction-history",
+                                             "account-limit",
+                                             "payment-time",
+                                             "holdings",
+                                             "points",
+                                             "product-info",
+                                             "other",
+                                             NULL};
+#define ACCOUNT_OPERATIONS 9 /* the first ones: of a user's own money or account, so A2 (BK-6.2b)  \
+                              */
+
+static const char *const schemes[] = {"secret", "key", "certificate", NULL};
+
+static bool is(const json_t *row, const char *name, const char *value)
+{
+    return strcmp(row_text(row, name), value) == 0;
+}
+
+static bool names(const json_t *list, const char *word)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        if (strcmp(json_string_value(item), word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum problem protection_check_schemes(struct rest_call *c, const char *where, const json_t *v)
+{
+    return api_check_words(c, where, v, schemes, COUNT(schemes) - 1);
+}
+
+/* Only GET and HEAD; a POST where the provider says, or the platform knows, that it only asks. */
+static bool read_only(const json_t *row)
+{
+    bool query = json_is_true(json_object_get(row, "query")) || is(row, "kind", "dataset");
+    json_t *method;
+    size_t i;
+
+    json_array_foreach(json_object_get(row, "methods"), i, method)
+    {
+        const char *m = json_string_value(method);
+        if (strcmp(m, "GET") != 0 && strcmp(m, "HEAD") != 0 && !(query && strcmp(m, "POST") == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool of_an_account(const json_t *row)
+{
+    for (size_t i = 0; i < ACCOUNT_OPERATIONS; i++) {
+        if (is(row, "operation", protection_operations[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* BK-7.2.2c3-1: what only shows holdings or points may be asked for directly. */
+bool protection_needs_assessment(const json_t *api)
+{
+    bool shown = is(api, "operation", "holdings") || is(api, "operation", "points");
+
+    return is(api, "class", "A2") && !(shown && read_only(api));
+}
+
+/* BK-9.2.1b2: neither a secret alone nor an unsigned answer. A subscription is where the risk
+ * assessment of BK-6.2b3 is kept, so there is no A2 without one. */
+static enum problem check_a2(struct rest_call *c, json_t *row)
+{
+    if (names(json_object_get(row, "schemes"), "secret")) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/schemes",
+                         "an A2 API is proved to by key or certificate; a secret may only be "
+                         "among the factors of an app");
+    }
+    if (json_is_false(json_object_get(row, "sign_response"))) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/sign_response",
+                         "the answers of an A2 API are always signed");
+    }
+    if (is(row, "access", "registered")) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/access",
+                         "an A2 API needs an approved subscription");
+    }
+    json_object_set_new(row, "sign_response", json_true());
+    return PROBLEM_OK;
+}
+
+enum problem protection_check_api(struct rest_call *c, struct change *ch)
+{
+    if (of_an_account(ch->row) && is(ch->row, "class", "A1")) {
+        if (json_is_string(json_object_get(c->body, "class"))) {
+            return rest_fail(c, PROBLEM_FIELD_INVALID, "/class", "an API for %s is of class A2",
+                             row_text(ch->row, "operation"));
+        }
+        json_object_set_new(ch->row, "class", json_string("A2"));
+    }
+    if (is(ch->row, "class", "A2")) {
+        return check_a2(c, ch->row);
+    }
+    if (!read_only(ch->row)) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/methods",
+                         "an A1 API is read-only: GET and HEAD, and POST with query true; one "
+                         "that writes is of class A2");
+    }
+    return PROBLEM_OK;
+}
+
+/* What is wrong with a tagged field; NULL: nothing. Of level 4 it never leaves. */
+static const char *tagged_wrong(const json_t *api, const json_t *field)
+{
+    const json_t *tags = json_object_get(field, "tags");
+    bool sealed = is(api, "seal_response", "required"),
+         leaves = json_integer_value(json_object_get(field, "level")) < 4,
+         secret = names(tags, "payment-sensitive"), personal = names(tags, "personal-financial");
+
+    if ((secret || personal) && is(api, "class", "A1")) {
+        return "personal financial information is for A2 APIs";
+    }
+    if (secret && leaves && !sealed) {
+        return "a payment-sensitive field needs seal_response required, or level 4";
+    }
+    if (personal && leaves && !sealed && !row_text(field, "mask")[0]) {
+        return "a personal-financial field needs a mask, or seal_response required";
+    }
+    return NULL;
+}
+
+enum problem protection_check_fields(struct rest_call *c, const json_t *api, const json_t *fields)
+{
+    json_t *field;
+    size_t i;
+
+    json_array_foreach(fields, i, field)
+    {
+        const char *why = tagged_wrong(api, field), *path = row_text(field, "path");
+        if (why) {
+            return rest_fail(c, PROBLEM_FIELD_UNMASKED, "/fields", "%.120s at %.120s: %s",
+                             row_text(api, "path"), path[0] ? path : row_text(field, "name"), why);
+        }
+    }
+    return PROBLEM_OK;
+}
