@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A gateway node's files without a control plane, so that a bench can load 100,000 entries in
- * seconds: fixture DIR UPSTREAM_HOST:PORT ENTRIES Writes DIR/keys/link.key, DIR/replica and
+ * seconds: fixture DIR UPSTREAM_HOST:PORT ENTRIES. Writes DIR/keys/link.key, DIR/replica and
  * DIR/secret; prints {"credential": …, "path": …}. The API under test is the first of ENTRIES APIs;
- * each has an app, a credential, a subscription and a grant. */
+ * each has an app, a credential, a subscription and a grant.
+ * fixture DIR UPSTREAM_HOST:PORT ENTRIES PER_SECOND SECONDS: changes so many of the other APIs each
+ * second, one a transaction, as a node's agent applies what comes one by one. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
@@ -115,10 +119,20 @@ static void put_credential(struct fixture *f, const char *id, const char *app,
                   "secret_sealed", text));
 }
 
+/* The same id for the same number in every run, so that a later one can change it. */
+static void api_id(unsigned n, char out[UUID_TEXT_LEN + 1])
+{
+    struct uuid id = {{0}};
+    memcpy(id.b, &n, sizeof n);
+    id.b[6] = 0x70;
+    id.b[8] = 0x80;
+    uuid_format(&id, out);
+}
+
 static void put_entry(struct fixture *f, unsigned n, const uint8_t secret[32], FILE *tell)
 {
     char api[37], app[37], credential[37], subscription[37], grant[37], owner[32];
-    new_id(api), new_id(app), new_id(credential), new_id(subscription), new_id(grant);
+    api_id(n, api), new_id(app), new_id(credential), new_id(subscription), new_id(grant);
     snprintf(owner, sizeof owner, "M%06u", n);
     put_api(f, api, n);
     put(f, "app", app,
@@ -151,12 +165,42 @@ static void save_secret(const char *dir, const uint8_t secret[32])
     }
 }
 
+static int churn(struct fixture *f, const char *dir, unsigned entries, unsigned per_second,
+                 unsigned seconds)
+{
+    char path[512], id[UUID_TEXT_LEN + 1];
+    snprintf(path, sizeof path, "%s/replica", dir);
+    struct replica_cursor cursor;
+    if (replica_open_writer(&f->replica, path, (size_t)4 << 30) != REPLICA_OK ||
+        replica_cursor(f->replica, &cursor) != REPLICA_OK) {
+        die("cannot open the replica");
+    }
+    f->seq = cursor.seq;
+    uint64_t began_us = clock_mono_us();
+    for (uint64_t i = 0; i < (uint64_t)per_second * seconds; i++) {
+        uint64_t due_us = began_us + i * 1000000 / per_second, now_us = clock_mono_us();
+        if (due_us > now_us) {
+            usleep((useconds_t)(due_us - now_us));
+        }
+        unsigned n = 1 + (unsigned)(i * 7919 % (entries - 1)); /* never the one under test */
+        api_id(n, id);
+        put_api(f, id, n);
+        flush_entries(f);
+    }
+    replica_close(&f->replica);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        die("usage: fixture DIR UPSTREAM_HOST:PORT ENTRIES");
+    if (argc != 4 && argc != 6) {
+        die("usage: fixture DIR UPSTREAM_HOST:PORT ENTRIES [PER_SECOND SECONDS]");
     }
     struct fixture f = {.entries = json_array(), .upstream = argv[2]};
+    if (argc == 6) {
+        return churn(&f, argv[1], (unsigned)strtoul(argv[3], NULL, 10),
+                     (unsigned)strtoul(argv[4], NULL, 10), (unsigned)strtoul(argv[5], NULL, 10));
+    }
     uint8_t link[CRYPTO_KEY_LEN], secret[32];
     char path[512];
     unsigned entries = (unsigned)strtoul(argv[3], NULL, 10);

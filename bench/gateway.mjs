@@ -62,6 +62,7 @@ export const sluiceConf = (port, fx, files) => ({
   http: `
   sluice_replica ${fx}/replica; sluice_audit ${files}/audit; sluice_node bench; sluice_replay ${files}/nonces 64m;
   sluice_link_key ${fx}/keys/link.key; sluice_data_socket ${files}/data.sock; sluice_staleness 3600;
+  sluice_state ${files}/state; sluice_keys ${fx}/keys;
   upstream sluice_upstream { server 0.0.0.1; sluice_balancer; keepalive 64; }
   server { listen 127.0.0.1:${port}; sluice on; location / { ${proxied}
       proxy_set_header Host $sluice_host; proxy_set_header Signature ""; proxy_set_header Signature-Input ""; proxy_set_header Sluice-Grant "";
@@ -102,7 +103,7 @@ export async function gateway() {
   for (const n of sizes) {
     const fx = `${dir}/fx${n}`, port = n === sizes[0] ? ours : await freePort();
     ids[n] = { ...fixture(fx, up, n), fx, port };
-    mkdirSync(`${fx}/files/audit`, { recursive: true });
+    for (const dir of ['audit', 'state/events']) mkdirSync(`${fx}/files/${dir}`, { recursive: true });
     servers[n] = await nginx(`${fx}/nginx`, sluiceConf(port, fx, `${fx}/files`), port, 0);
     ids[n].bytes = Number(sh('du', ['-sB1', `${fx}/replica`]).split('\t')[0]);
   }

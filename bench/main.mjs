@@ -4,6 +4,8 @@ import { rows, sh, stopAll } from './lib.mjs';
 
 const benches = {
   gateway: async () => (await import('./gateway.mjs')).gateway(),
+  routes: async () => (await import('./scale.mjs')).routes(),
+  memory: async () => (await import('./scale.mjs')).memory(),
   feed: async () => (await import('./product.mjs')).changeToLive(),
   sqlite: async () => (await import('./product.mjs')).datasetSqlite(),
   postgres: async () => (await import('./product.mjs')).datasetPostgres(),
