@@ -146,9 +146,7 @@ static bool crl_signed_by(X509_CRL *crl, X509 *ca)
         return false;
     }
     if (nid != NID_SM2_with_SM3) {
-        bool strong =
-            OBJ_find_sigid_algs(nid, &digest, NULL) == 1 && digest != NID_sha1 && digest != NID_md5;
-        return strong && X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1;
+        return strong_signature(nid) && X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1;
     }
     uint8_t *signed_part = NULL;
     int n = i2d_re_X509_CRL_tbs(crl, &signed_part);
