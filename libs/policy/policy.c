@@ -24,6 +24,8 @@ static const struct {
                                  "超出应用订阅的级别或字段范围"},
     [POLICY_WHY_GRANT] = {"EC-6.1.3.1d,EC-4.2.1c1", "the data owner has not granted it",
                           "数据所有者未授权该字段"},
+    [POLICY_WHY_OWN] = {"SW-9.6.1-03,SW-9.6.1-a2", "the app's own organisation's data",
+                        "应用所属机构自有数据"},
 };
 
 const char *policy_why_text(enum policy_field_why why, bool zh)
@@ -90,19 +92,82 @@ static enum problem gate_app(const struct policy_call *c)
     return c->app != NULL && c->app->state == POLICY_ACTIVE ? PROBLEM_OK : PROBLEM_APP_INACTIVE;
 }
 
-/* BK-7.2.1a2, BK-9.2.1b2: a shared secret alone never opens A2, and every algorithm there is now is
- * one. An algorithm that proves a key pair adds its number here. */
+/* BK-6.1c1, -6.1c3: what a phone holds is not a secret, so a mobile app sees what is open anyway.
+ */
+static enum problem gate_channel(const struct policy_call *c)
+{
+    uint8_t channel = c->app->channel;
+    if (channel == 0 || channel == POLICY_SERVER) {
+        return PROBLEM_OK;
+    }
+    bool open = c->api->mobile && c->api->class_ == POLICY_A1 && !c->api->owner_scoped;
+    return channel == POLICY_MOBILE && open ? PROBLEM_OK : PROBLEM_CHANNEL_NOT_ALLOWED;
+}
+
+/* 0: the algorithm signs nothing. */
+static uint8_t proof_of_alg(uint8_t alg)
+{
+    switch (alg) {
+    case POLICY_HMAC_SHA256:
+    case POLICY_HMAC_SM3:
+        return POLICY_PROOF_SECRET;
+    case POLICY_SM2_SM3:
+    case POLICY_ECDSA_P256_SHA256:
+    case POLICY_RSA_PSS_SHA512:
+        return POLICY_PROOF_KEY;
+    default:
+        return 0;
+    }
+}
+
+static bool can_sign(const struct policy_credential *k)
+{
+    return (k->use == 0 || k->use == POLICY_SIGNING) && proof_of_alg(k->alg) != 0;
+}
+
+/* The proofs a call still owes. BK-7.2.1a2, BK-9.2.1b2: a shared secret alone never opens A2; only
+ * a private key's signature over this very call does. */
+static uint8_t proofs_missing(const struct policy_call *c)
+{
+    static const uint8_t defaults[] = {[POLICY_A1] = POLICY_PROOF_SECRET | POLICY_PROOF_KEY |
+                                                     POLICY_PROOF_CERTIFICATE,
+                                       [POLICY_A2] = POLICY_PROOF_KEY | POLICY_PROOF_CERTIFICATE};
+    uint8_t proven = c->proofs != 0 ? c->proofs : proof_of_alg(c->credential->alg);
+    uint8_t any = c->api->schemes != 0 ? c->api->schemes : defaults[c->api->class_];
+    uint8_t all = c->app->factors;
+    if (c->api->class_ == POLICY_A2) {
+        all |= POLICY_PROOF_KEY;
+    }
+    uint8_t missing = (uint8_t)(all & ~proven);
+    bool enough = (any & (proven | missing)) != 0;
+    return enough ? missing : (uint8_t)(missing | any);
+}
+
+static bool class_known(const struct policy_call *c)
+{
+    return c->api->class_ == POLICY_A1 || c->api->class_ == POLICY_A2;
+}
+
 static enum problem gate_scheme(const struct policy_call *c)
 {
-    uint8_t alg = c->credential->alg;
-    bool shared_secret = alg == POLICY_HMAC_SHA256 || alg == POLICY_HMAC_SM3;
-    return shared_secret && c->api->class_ == POLICY_A1 ? PROBLEM_OK : PROBLEM_SCHEME_TOO_WEAK;
+    if (!class_known(c) || !can_sign(c->credential) || proofs_missing(c) != 0) {
+        return PROBLEM_SCHEME_TOO_WEAK;
+    }
+    return PROBLEM_OK;
+}
+
+/* SW-9.6.1-03: an organisation that asks for its own rows. A grant that is named makes the call one
+ * about the grant's owner, so such a call is never it. */
+static bool is_own(const struct policy_call *c)
+{
+    return c->api != NULL && c->api->owner_scoped && c->app != NULL && c->app->has_subject &&
+           !c->grant_named && c->grant == NULL;
 }
 
 static enum problem gate_subscription(const struct policy_call *c)
 {
     const struct policy_subscription *s = c->subscription;
-    if (c->api->access == POLICY_REGISTERED) {
+    if (c->api->access == POLICY_REGISTERED || is_own(c)) {
         return PROBLEM_OK;
     }
     if (s == NULL || s->state != POLICY_ACTIVE || s->max_level < POLICY_L1 ||
@@ -154,6 +219,9 @@ static uint32_t field_count(const struct policy_api *api)
 static enum problem gate_grant(const struct policy_call *c)
 {
     const struct policy_grant *g = c->grant;
+    if (is_own(c)) {
+        return PROBLEM_OK;
+    }
     if (!c->grant_named && g == NULL) {
         return grant_needed(c, field_count(c->api)) ? PROBLEM_GRANT_MISSING : PROBLEM_OK;
     }
@@ -170,18 +238,21 @@ static enum problem gate_grant(const struct policy_call *c)
     return g->state == POLICY_ACTIVE ? PROBLEM_OK : PROBLEM_GRANT_REVOKED;
 }
 
-/* EC-7.1.3-T2, -T3: only a controlled environment writes. A dataset's POST carries a query. */
+/* EC-7.1.3-T2, -T3: only a controlled environment writes. A dataset's POST carries a query, and so
+ * does a composed API's, whose graph only reads. */
 static enum problem gate_environment(const struct policy_call *c)
 {
+    bool queried = c->api->kind == POLICY_DATASET || c->api->kind == POLICY_COMPOSED;
     bool read = c->method == POLICY_GET || c->method == POLICY_HEAD ||
-                (c->method == POLICY_POST && c->api->kind == POLICY_DATASET);
-    return read || c->app->environment == POLICY_CONTROLLED ? PROBLEM_OK
-                                                            : PROBLEM_ENVIRONMENT_TOO_LOW;
+                (c->method == POLICY_POST && queried);
+    return read || is_own(c) || c->app->environment == POLICY_CONTROLLED
+               ? PROBLEM_OK
+               : PROBLEM_ENVIRONMENT_TOO_LOW;
 }
 
 static enum problem (*const gates[])(const struct policy_call *) = {
-    gate_route,  gate_method,       gate_offline, gate_credential,  gate_app,
-    gate_scheme, gate_subscription, gate_grant,   gate_environment,
+    gate_route,   gate_method, gate_offline,      gate_credential, gate_app,
+    gate_channel, gate_scheme, gate_subscription, gate_grant,      gate_environment,
 };
 
 static bool environment_receives(const struct policy_app *app, uint8_t level)
@@ -219,6 +290,9 @@ static enum policy_field_why field_why(const struct policy_call *c, uint32_t i)
     if (f->level == POLICY_L4) {
         return POLICY_WHY_FORBIDDEN;
     }
+    if (is_own(c)) {
+        return POLICY_WHY_OWN;
+    }
     if (!subscribed(c, i)) {
         return POLICY_WHY_SUBSCRIPTION;
     }
@@ -236,8 +310,9 @@ static enum policy_field_why field_why(const struct policy_call *c, uint32_t i)
 
 static enum problem decide_fields(const struct policy_call *c, struct policy_verdict *v)
 {
-    static const uint8_t outcomes[POLICY_WHY_COUNT] = {
-        [POLICY_WHY_OPEN] = PLAN_KEEP, [POLICY_WHY_MASKED] = PLAN_MASK};
+    static const uint8_t outcomes[POLICY_WHY_COUNT] = {[POLICY_WHY_OPEN] = PLAN_KEEP,
+                                                       [POLICY_WHY_OWN] = PLAN_KEEP,
+                                                       [POLICY_WHY_MASKED] = PLAN_MASK};
     uint32_t given = 0, environment = 0;
     for (uint32_t i = 0; i < v->n_fields; i++) {
         v->why[i] = (uint8_t)field_why(c, i);
@@ -280,10 +355,14 @@ void policy_decide(const struct policy_call *call, struct policy_verdict *v)
 {
     memset(v, 0, sizeof *v);
     v->n_fields = field_count(call->api);
+    v->own = is_own(call);
     v->valid_until_ms = valid_until(call);
     enum problem fields = decide_fields(call, v);
     for (size_t i = 0; i < sizeof gates / sizeof *gates && v->reason == PROBLEM_OK; i++) {
         v->reason = gates[i](call);
+    }
+    if (v->reason == PROBLEM_SCHEME_TOO_WEAK && class_known(call) && can_sign(call->credential)) {
+        v->needs = proofs_missing(call);
     }
     if (v->reason == PROBLEM_OK) {
         v->reason = fields;

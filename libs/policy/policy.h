@@ -17,13 +17,29 @@ enum policy_access {
     POLICY_REGISTERED
 }; /* REGISTERED: any admitted app, L1 fields only (EC-5.2-T1) */
 enum policy_api_state { POLICY_API_PUBLISHED = 1, POLICY_API_DEPRECATED, POLICY_API_OFFLINE };
-enum policy_api_kind { POLICY_DATASET = 1, POLICY_HTTP };
+enum policy_api_kind { POLICY_DATASET = 1, POLICY_HTTP, POLICY_COMPOSED };
 enum policy_state {
     POLICY_INACTIVE,
     POLICY_ACTIVE,
     POLICY_REVOKED
 }; /* of app, credential, subscription, grant */
-enum policy_alg { POLICY_HMAC_SHA256 = 1, POLICY_HMAC_SM3 };
+enum policy_alg {
+    POLICY_HMAC_SHA256 = 1,
+    POLICY_HMAC_SM3,
+    POLICY_SM2_SM3,
+    POLICY_ECDSA_P256_SHA256,
+    POLICY_RSA_PSS_SHA512,
+    POLICY_SM2, /* this and the next: use POLICY_ENCRYPTION alone */
+    POLICY_ECDH_ES
+};
+enum policy_use { POLICY_SIGNING = 1, POLICY_ENCRYPTION };
+enum policy_proof { /* bits: what a call can prove of its app (BK-7.2.1a1) */
+                    POLICY_PROOF_SECRET = 1, /* a MAC by a shared secret */
+                    POLICY_PROOF_KEY = 2,    /* a signature by a private key */
+                    POLICY_PROOF_CERTIFICATE =
+                        4 /* the app's client certificate on the connection */
+};
+enum policy_channel { POLICY_SERVER = 1, POLICY_MOBILE }; /* BK-6.1 */
 enum policy_term { POLICY_ONCE = 1, POLICY_PERIOD, POLICY_AGREEMENT };
 enum policy_method {
     POLICY_GET = 1,
@@ -51,8 +67,10 @@ struct policy_api {
     uint64_t rev; /* the feed's sequence number of this record */
     uint8_t state, kind, class_, access;
     uint8_t methods;   /* policy_method bits */
+    uint8_t schemes;   /* policy_proof bits any of which suffices; 0: A1 all, A2 key, certificate */
     bool owner_scoped; /* rows belong to an owner: level 2 and above need that owner's grant */
-    uint64_t sunset_ms;
+    bool mobile;       /* apps of channel mobile may call it */
+    uint64_t sunset_ms, deprecated_ms;
     uint32_t n_fields;
     const struct policy_field *fields;
 };
@@ -60,11 +78,15 @@ struct policy_api {
 struct policy_app {
     struct uuid id;
     uint8_t state, environment;
+    uint8_t factors;  /* policy_proof bits, all of which each call must prove */
+    uint8_t channel;  /* enum policy_channel; 0 = server */
+    bool has_subject; /* its organisation is itself an owner of rows */
 };
 
 struct policy_credential {
     struct uuid id, app;
     uint8_t state, alg;
+    uint8_t use; /* enum policy_use; 0 = signing */
     uint64_t not_before_ms, expires_ms;
 };
 
@@ -94,6 +116,7 @@ struct policy_call {
     const struct policy_grant *grant;
     bool grant_named; /* the call named a grant (grant NULL then means: unknown) */
     uint8_t method;   /* one policy_method bit */
+    uint8_t proofs;   /* policy_proof bits the call proved; 0: what the credential's alg proves */
     uint64_t now_ms;
 };
 
@@ -108,6 +131,7 @@ enum policy_field_why { /* why a field has its outcome; explain prints it with c
                         POLICY_WHY_SUBSCRIPTION, /* dropped: above the subscription's level, or not
                                                     among its fields */
                         POLICY_WHY_GRANT, /* dropped: not among the grant's fields, or no grant */
+                        POLICY_WHY_OWN,   /* kept as it is: the app's own organisation's */
                         POLICY_WHY_COUNT
 };
 const char *policy_why_text(enum policy_field_why why, bool zh);
@@ -115,6 +139,12 @@ const char *policy_why_clauses(enum policy_field_why why);
 
 struct policy_verdict {
     enum problem reason; /* PROBLEM_OK: allowed */
+    uint8_t needs;       /* scheme-too-weak: policy_proof bits to prove next time; 0 else */
+    /* The rows are those of the app's own subject, and of no other: the caller must ask for these
+     * alone. Access to one's own data is not the opening of data to a third party: it needs no
+     * subscription and no grant, and L1 to L3 come unmasked whatever the environment. Set of
+     * refused calls too. */
+    bool own;
     uint32_t n_fields;
     uint8_t outcome[POLICY_FIELDS_MAX]; /* enum plan_outcome, one per api field */
     uint8_t why[POLICY_FIELDS_MAX];     /* enum policy_field_why */
@@ -123,6 +153,9 @@ struct policy_verdict {
 };
 
 /* Fills *v wholly. A refused call gives every field PLAN_DROP; its why[] still tells what each
- * field met by itself, for explain. The order of tests is the order of the enum in
- * contract/errors.tsv. */
+ * field met by itself, for explain. The gates, in order, the first that refuses gives the reason:
+ * route, method, offline, credential, app, channel (BK-6.1c1, -c3: mobile apps only where the API
+ * says so, never A2 nor rows of owners), scheme (BK-7.2.1a2: A2 needs a signature by a private key,
+ * whatever api.schemes says; app.factors all), subscription, grant, environment; then the fields,
+ * none of which left is no-readable-field or environment-too-low. */
 void policy_decide(const struct policy_call *call, struct policy_verdict *v);

@@ -67,25 +67,62 @@ enum replica_err replica_read_begin(struct replica_reader *rd, uint64_t *version
                                     uint64_t *synced_ms) __attribute__((warn_unused_result));
 void replica_read_end(struct replica_reader *rd);
 
+enum replica_role { REPLICA_PRIMARY = 1, REPLICA_STANDBY, REPLICA_CANARY };
+enum replica_balance { REPLICA_ROUND_ROBIN = 1, REPLICA_LEAST_CONNECTIONS };
+enum replica_seal { REPLICA_SEAL_OFF, REPLICA_SEAL_OPTIONAL, REPLICA_SEAL_REQUIRED };
+enum replica_certificate { REPLICA_PINNED = 1, REPLICA_CA };
+#define REPLICA_TARGETS_MAX     16
+#define REPLICA_CANARY_APPS_MAX 64
+
+struct replica_target {
+    struct slice address; /* "10.0.0.7:8080" as resolved by the agent, "" none */
+    struct slice host;    /* as written, for the Host header */
+    struct slice path;    /* "/base" put in front of what follows the API's path */
+    uint16_t weight;      /* 1..1000 */
+    uint8_t role;         /* enum replica_role */
+};
+
+/* Defaults of contract/feed.md are filled in. */
 struct replica_api {
     struct policy_api policy; /* .fields points at fields below or the heap: see replica_api_free */
     struct slice name, path;  /* path "/trade/orders/v1" */
-    struct slice upstream;    /* POLICY_HTTP: "10.0.0.7:8080" as resolved by the agent */
-    struct slice upstream_path; /* "/base" put in front of what follows the API's path */
+    struct slice upstream;    /* targets[0].address; "" unless POLICY_HTTP */
+    struct slice upstream_path; /* targets[0].path */
     struct slice profile;       /* "rest", or "getEnterpriseGrade" … : see contract/feed.md */
     struct uuid dataset;
     uint32_t timeout_ms;
     uint32_t max_body_bytes;
     uint32_t prefix_bytes; /* of the request path that replica_route matched */
+    struct replica_target targets[REPLICA_TARGETS_MAX];
+    uint8_t n_targets; /* POLICY_HTTP: 1 or more; else 0 */
+    uint8_t balance;   /* enum replica_balance */
+    uint8_t retries, canary_percent;
+    struct slice canary_apps;  /* 16 bytes each, at most REPLICA_CANARY_APPS_MAX */
+    uint32_t breaker_failures; /* 0: no breaker */
+    uint32_t breaker_window_ms, breaker_open_ms;
+    struct slice health_path; /* "": no active check */
+    uint32_t health_interval_ms, health_timeout_ms;
+    uint32_t cache_ms; /* 0: not cached */
+    uint64_t cache_epoch;
+    uint16_t signature_max_s;
+    bool sign_response;                  /* always true of A2 */
+    uint8_t seal_request, seal_response; /* enum replica_seal */
+    bool has_schema, has_conversion;     /* without that record calls are refused */
+    struct slice successor, notice_zh, notice_en;
 };
 struct replica_app {
     struct policy_app policy;
     struct uuid org;
     struct slice name;
+    struct slice subject; /* its organisation's value in owner columns, "" none */
 };
 struct replica_credential {
     struct policy_credential policy;
-    struct slice secret_sealed;
+    struct slice secret_sealed;   /* "" when the algorithm has a public key */
+    struct slice public_key;      /* SPKI DER, or "" */
+    uint8_t certificate_mode;     /* enum replica_certificate, 0 none */
+    struct slice certificate_sm3; /* 32 bytes, or "" */
+    struct slice certificate_subject;
 };
 
 /* The API whose path is the longest prefix, in whole segments, of `path` (no query string).
@@ -114,7 +151,39 @@ enum replica_err replica_get_grant(struct replica_reader *rd, const struct uuid 
 enum replica_err replica_find_grant(struct replica_reader *rd, const struct uuid *app,
                                     const struct policy_api *api, struct slice owner,
                                     struct policy_grant *g) __attribute__((warn_unused_result));
-/* Raw JSON of a dataset or source, for the data service: kind "dataset" | "source". */
+/* By the client certificate of the connection. Only active signing credentials; whether they are in
+ * their time is policy_decide's to say. Among equals the newest. By SM3: mode pinned. By subject
+ * (RFC 4514 text, compared byte for byte): mode ca, the chain is the caller's to check. */
+enum replica_err replica_find_certificate(struct replica_reader *rd, const uint8_t sm3[static 32],
+                                          struct replica_credential *c)
+    __attribute__((warn_unused_result));
+enum replica_err replica_find_subject(struct replica_reader *rd, struct slice subject,
+                                      struct replica_credential *c)
+    __attribute__((warn_unused_result));
+/* The app's newest encryption key that is active and in its time. */
+enum replica_err replica_find_encryption_key(struct replica_reader *rd, const struct uuid *app,
+                                             uint64_t now_ms, struct replica_credential *c)
+    __attribute__((warn_unused_result));
+/* Raw JSON of one record's data. kind: "dataset" | "source" | "schema" | "conversion" |
+ * "composition"; another is ENOTFOUND. */
 enum replica_err replica_get_json(struct replica_reader *rd, const char *kind,
                                   const struct uuid *id, uint64_t *rev, struct slice *json)
     __attribute__((warn_unused_result));
+
+/* Every API, in id order, without its fields (n_fields 0). visit returns false to stop; what it is
+ * given lasts until it returns. EFORMAT when a record cannot be read: the others are visited. */
+enum replica_err replica_each_api(struct replica_reader *rd,
+                                  bool (*visit)(void *ctx, const struct replica_api *api),
+                                  void *ctx) __attribute__((warn_unused_result));
+
+/* Small sets that a process holds whole: limits, lists, trust anchors, algorithms. */
+enum replica_set { REPLICA_LIMITS, REPLICA_LISTS, REPLICA_TRUST, REPLICA_ALGORITHMS, REPLICA_SETS };
+/* *rev changes exactly when a record of the set does, or at a reset. O(1). */
+enum replica_err replica_set_rev(struct replica_reader *rd, enum replica_set set, uint64_t *rev)
+    __attribute__((warn_unused_result));
+/* Each record of the set in id order; rev is the record's, json its data, borrowed until the read
+ * ends. visit returns false to stop. */
+enum replica_err replica_set_each(struct replica_reader *rd, enum replica_set set,
+                                  bool (*visit)(void *ctx, const struct uuid *id, uint64_t rev,
+                                                struct slice json),
+                                  void *ctx) __attribute__((warn_unused_result));
