@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Smooth weighted round robin: each eligible target earns its weight, the richest is chosen and
+ * pays what all earned. Credits sum to 0 and stay within ± the sum of weights. */
+#include "targets/choose.h"
+
+static bool is_eligible(const struct choose_target *t, enum choose_role role)
+{
+    return t->usable && t->weight > 0 && t->role == role;
+}
+
+static bool has_any(const struct choose_target *targets, size_t n, enum choose_role role)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_eligible(&targets[i], role)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Fewer in flight for its weight than the other: a / wa < b / wb. */
+static int by_load(const struct choose_target *a, const struct choose_target *b)
+{
+    uint64_t one = (uint64_t)a->inflight * b->weight, two = (uint64_t)b->inflight * a->weight;
+    return one < two ? -1 : one > two;
+}
+
+static int pick(const struct choose_target *targets, size_t n, enum choose_role role,
+                enum choose_method method, struct choose_turn *turn)
+{
+    int best = CHOOSE_NONE;
+    int32_t earned = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_eligible(&targets[i], role)) {
+            continue;
+        }
+        turn->credit[i] += targets[i].weight;
+        earned += targets[i].weight;
+        int load = best == CHOOSE_NONE            ? -1
+                   : method == CHOOSE_ROUND_ROBIN ? 0
+                                                  : by_load(&targets[i], &targets[best]);
+        if (load < 0 || (load == 0 && turn->credit[i] > turn->credit[best])) {
+            best = (int)i;
+        }
+    }
+    turn->credit[best] -= earned;
+    return best;
+}
+
+int choose_target(const struct choose_target *targets, size_t n, const struct choose_call *call,
+                  struct choose_turn *turn)
+{
+    n = n > CHOOSE_MAX ? CHOOSE_MAX : n;
+    bool for_canary = call->is_canary_app || call->hash < call->canary_share;
+    if (for_canary && has_any(targets, n, CHOOSE_CANARY)) {
+        return pick(targets, n, CHOOSE_CANARY, call->method, turn);
+    }
+    if (has_any(targets, n, CHOOSE_PRIMARY)) {
+        return pick(targets, n, CHOOSE_PRIMARY, call->method, turn);
+    }
+    if (has_any(targets, n, CHOOSE_STANDBY)) {
+        return pick(targets, n, CHOOSE_STANDBY, call->method, turn);
+    }
+    return CHOOSE_NONE;
+}
