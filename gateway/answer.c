@@ -63,7 +63,8 @@ static bool prefers_zh(ngx_http_request_t *r)
     return false;
 }
 
-ngx_int_t sluice_transaction_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
+/* One more header of the answer; name and value live as long as r. */
+ngx_int_t sluice_add_header(ngx_http_request_t *r, const char *name, struct slice value)
 {
     ngx_table_elt_t *header = ngx_list_push(&r->headers_out.headers);
     if (!header) {
@@ -71,10 +72,14 @@ ngx_int_t sluice_transaction_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
     ngx_memzero(header, sizeof *header);
     header->hash = 1;
-    ngx_str_set(&header->key, "Sluice-Transaction");
-    header->value.data = (u_char *)ctx->txn_text;
-    header->value.len = UUID_TEXT_LEN;
+    header->key = (ngx_str_t){strlen(name), (u_char *)name};
+    header->value = (ngx_str_t){value.n, (u_char *)value.p};
     return NGX_OK;
+}
+
+ngx_int_t sluice_transaction_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    return sluice_add_header(r, "Sluice-Transaction", slice_of(ctx->txn_text, UUID_TEXT_LEN));
 }
 
 ngx_int_t sluice_problem_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)

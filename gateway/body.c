@@ -26,6 +26,50 @@ static ngx_int_t read_body(ngx_http_request_t *r)
     return NGX_DONE;
 }
 
+/* Makes ctx->body what was read, in one piece; it nearly always is one already. */
+static ngx_int_t gather(ngx_http_request_t *r, sluice_ctx_t *ctx, size_t n)
+{
+    ngx_chain_t *link = r->request_body ? r->request_body->bufs : NULL;
+    if (!link || !link->next) {
+        ctx->body.data = link ? link->buf->pos : NULL;
+        ctx->body.len = n;
+        return NGX_OK;
+    }
+    u_char *p = ngx_pnalloc(r->pool, n);
+    if (!p) {
+        return NGX_ERROR;
+    }
+    ctx->body = (ngx_str_t){n, p};
+    for (; link; link = link->next) {
+        p = ngx_cpymem(p, link->buf->pos, (size_t)(link->buf->last - link->buf->pos));
+    }
+    return NGX_OK;
+}
+
+ngx_int_t sluice_body_replace(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_str_t body,
+                              struct slice content_type)
+{
+    ngx_buf_t *buf = ngx_calloc_buf(r->pool);
+    ngx_chain_t *link = ngx_alloc_chain_link(r->pool);
+    if (!buf || !link || !r->request_body) {
+        return NGX_ERROR;
+    }
+    buf->pos = buf->start = body.data;
+    buf->last = buf->end = body.data + body.len;
+    buf->memory = 1;
+    buf->last_buf = 1;
+    link->buf = buf;
+    link->next = NULL;
+    r->request_body->bufs = link;
+    r->headers_in.content_length_n = (off_t)body.len;
+    r->headers_in.chunked = 0;
+    if (r->headers_in.content_type && content_type.n) {
+        r->headers_in.content_type->value = (ngx_str_t){content_type.n, (u_char *)content_type.p};
+    }
+    ctx->body = body;
+    return NGX_OK;
+}
+
 /* Hashes what was read; -1 when it went to a file, which our configuration never lets happen to a
  * body within the limit. */
 static off_t digest_body(ngx_http_request_t *r, enum crypto_hash alg, uint8_t out[CRYPTO_HASH_LEN])
@@ -63,7 +107,8 @@ static ngx_int_t check_digest(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (!crypto_equal(claimed, actual, sizeof actual)) {
         return sluice_refuse(ctx, PROBLEM_DIGEST_MISMATCH, SLICE(""), SLICE("content-digest"));
     }
-    return NGX_OK;
+    ctx->body_checked = true;
+    return gather(r, ctx, (size_t)n);
 }
 
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx)

@@ -157,11 +157,50 @@ static enum plan_err consume(ngx_http_request_t *r, sluice_ctx_t *ctx, bool *las
         *cut |= buf->flush && !buf->last_buf;
         ctx->in = link->next;
         ngx_free_chain(r->pool, link);
-        if (ctx->header_held && ctx->held_bytes > HOLD_MAX) {
+        if (ctx->header_held && ctx->held_bytes > HOLD_MAX && !ctx->whole) {
             break;
         }
     }
     return PLAN_OK;
+}
+
+/* An answer that leaves in one piece: finished, then header and body at once. */
+static ngx_int_t release_whole(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    if (!ctx->ended) {
+        return ctx->held_bytes <= SLUICE_ANSWER_MAX ? NGX_OK
+                                                    : fail(r, ctx, PROBLEM_ANSWER_TOO_LARGE);
+    }
+    if (!ctx->answer.data && sluice_gather(r, ctx, ctx->outs) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    ngx_int_t rc = sluice_finish(r, ctx);
+    if (rc == NGX_AGAIN) {
+        r->connection->buffered |= BUFFERED;
+        return NGX_AGAIN;
+    }
+    r->connection->buffered &= ~BUFFERED;
+    if (rc == NGX_DECLINED) {
+        return fail(r, ctx, ctx->problem);
+    }
+    ngx_buf_t *buf = rc == NGX_OK ? ngx_calloc_buf(r->pool) : NULL;
+    if (!buf) {
+        return NGX_ERROR;
+    }
+    rc = sluice_send_header(r, ctx, AUDIT_CALL);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+    if (ctx->mode == SLUICE_REPLACE) {
+        return replace_body(r, ctx, NULL);
+    }
+    buf->pos = ctx->answer.data;
+    buf->last = buf->pos + ctx->answer.len;
+    buf->memory = ctx->answer.len > 0;
+    buf->last_buf = 1;
+    buf->last_in_chain = 1;
+    ngx_chain_t out = {buf, NULL};
+    return next_body(r, &out);
 }
 
 /* Sends what is ready: the header first if it is still held. */
@@ -169,6 +208,9 @@ static ngx_int_t release(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     if (finish_buf(r, ctx) != NGX_OK) {
         return NGX_ERROR;
+    }
+    if (ctx->header_held && ctx->whole) {
+        return release_whole(r, ctx);
     }
     if (ctx->header_held) {
         if (!ctx->ended && ctx->held_bytes <= HOLD_MAX) {
@@ -227,7 +269,7 @@ static ngx_int_t plan_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t
     }
     if (ctx->ended) {
         swallow(in);
-        return next_body(r, NULL);
+        return ctx->header_held ? release_whole(r, ctx) : next_body(r, NULL);
     }
     if (in && ngx_chain_add_copy(r->pool, &ctx->in, in) != NGX_OK) {
         return NGX_ERROR;
@@ -250,6 +292,9 @@ static ngx_int_t plan_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t
             }
         }
         ngx_int_t rc = release(r, ctx);
+        if (rc == NGX_AGAIN && ctx->whole && ctx->header_held) {
+            return rc; /* a finisher waits; sluice_resume() brings us back */
+        }
         if (rc == NGX_ERROR || rc > NGX_OK || ctx->ended || ctx->mode == SLUICE_REPLACE) {
             r->connection->buffered &= ~BUFFERED;
             return rc;

@@ -190,6 +190,7 @@ static ngx_int_t hold_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
     ctx->request = r;
     ctx->out.more = sluice_more_room;
     ctx->header_held = true;
+    ctx->whole = sluice_whole_wanted(ctx);
     ctx->heard_msec = ngx_current_msec;
     return NGX_OK;
 }

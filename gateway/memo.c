@@ -199,6 +199,8 @@ static bool caller_refresh(sluice_caller_t *caller, const struct uuid *id)
     caller->app_known = replica_get_app(reader, &now.policy.app, &app) == REPLICA_OK;
     if (caller->app_known) {
         caller->app = app.policy;
+        caller->app_name_n = ngx_min(app.name.n, sizeof caller->app_name);
+        memcpy(caller->app_name, app.name.p, caller->app_name_n);
     }
     caller->version = w->version;
     return true;

@@ -23,10 +23,13 @@ static ngx_command_t commands[] = {
     MAIN_PATH("sluice_node", node),
     MAIN_PATH("sluice_link_key", link_key_file),
     MAIN_PATH("sluice_data_socket", data_socket),
+    MAIN_PATH("sluice_state", state_dir),
+    MAIN_PATH("sluice_keys", keys_dir),
     {ngx_string("sluice_replay"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE2, set_replay,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     {ngx_string("sluice_staleness"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_sec_slot,
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(sluice_main_conf_t, staleness_s), NULL},
+    {ngx_string("sluice_metrics"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, sluice_metrics, 0, 0, NULL},
     {ngx_string("sluice_balancer"), NGX_HTTP_UPS_CONF | NGX_CONF_NOARGS, sluice_balancer, 0, 0,
      NULL},
     ngx_null_command};
@@ -41,13 +44,19 @@ ngx_module_t ngx_http_sluice_module = {
 
 static const sluice_stage_pt stages[] = {sluice_route, sluice_authenticate, sluice_decide,
                                          sluice_body, sluice_dispatch};
+const char *const sluice_stage_names[] = {"route", "authenticate", "decide", "body", "dispatch"};
 
 #define STAGES (sizeof stages / sizeof *stages)
+_Static_assert(STAGES == sizeof sluice_stage_names / sizeof *sluice_stage_names,
+               "each stage has a name");
+const size_t sluice_stages_n = STAGES;
 
 static ngx_int_t run_stages(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     for (; ctx->stage < STAGES; ctx->stage++) {
+        sluice_stage_begin(ctx);
         ngx_int_t rc = stages[ctx->stage](r, ctx);
+        sluice_stage_end(ctx);
         if (rc == NGX_OK) {
             continue;
         }
@@ -107,10 +116,12 @@ static char *init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_OK; /* `sluice on` without it refuses every call */
     }
     if (main->audit_dir.len == 0 || main->node.len == 0 || main->replay_file.len == 0 ||
-        main->link_key_file.len == 0 || main->data_socket.len == 0) {
+        main->link_key_file.len == 0 || main->data_socket.len == 0 || main->state_dir.len == 0 ||
+        main->keys_dir.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "sluice_replica needs sluice_audit, sluice_node, sluice_replay, "
-                           "sluice_link_key and sluice_data_socket beside it");
+                           "sluice_link_key, sluice_data_socket, sluice_state and sluice_keys "
+                           "beside it");
         return NGX_CONF_ERROR;
     }
     ngx_url_t url = {0};

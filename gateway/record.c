@@ -89,6 +89,9 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
                       audit_strerror(err));
         return NGX_ERROR;
     }
+    if (kind == AUDIT_CALL) {
+        sluice_metrics_count(ctx, &call);
+    }
     ctx->recorded |= kind == AUDIT_CALL;
     ctx->opened |= kind == AUDIT_OPEN;
     return NGX_OK;

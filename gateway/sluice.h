@@ -3,7 +3,7 @@
  * looks the same: it reads the call, and either returns NGX_OK or sets ctx->problem and returns
  * NGX_DECLINED. No stage does I/O but `body`, which may wait for the client (NGX_DONE).
  *
- *   route → authenticate → decide → body → dispatch → (proxy) → filter → record
+ *   route → authenticate → decide → body → dispatch → (proxy) → filter → finish → record
  *
  * Invariants
  * - Nothing of an answer leaves before its audit record is in the log (record.c).
@@ -15,6 +15,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include <jansson.h>
+
 #include "audit/audit.h"
 #include "crypto/crypto.h"
 #include "link/link.h"
@@ -25,6 +27,9 @@
 
 typedef struct {
     ngx_str_t replica_dir, audit_dir, node, replay_file, link_key_file, data_socket;
+    ngx_str_t
+        state_dir;      /* what workers share beside the policy: limits, targets, metrics, events */
+    ngx_str_t keys_dir; /* the node's own keys: answers are signed, bodies opened with them */
     size_t replay_size;
     time_t staleness_s;
     ngx_addr_t data_addr;
@@ -43,7 +48,8 @@ typedef struct {
     struct sockaddr_storage addr;
     socklen_t addrlen;
     ngx_str_t addr_text;
-    struct slice request_path; /* the exact path that led here */
+    struct slice request_path;  /* the exact path that led here */
+    struct metric_row *metrics; /* NULL until counted */
 } sluice_api_t;
 
 typedef struct {
@@ -52,7 +58,10 @@ typedef struct {
     struct policy_credential credential;
     struct policy_app app;
     bool app_known;
-    struct crypto_hmac *hmac; /* NULL: the secret cannot be opened */
+    char app_name[64]; /* for the metrics: cut where it is longer */
+    size_t app_name_n;
+    struct metric_row *metrics; /* NULL until counted */
+    struct crypto_hmac *hmac;   /* NULL: the secret cannot be opened */
     size_t sealed_n;
     char sealed[128]; /* what hmac was made from */
 } sluice_caller_t;
@@ -84,6 +93,7 @@ typedef struct {
     struct uuid txn;
     char txn_text[UUID_TEXT_LEN + 1];
     uint64_t began_us, began_mono_us;
+    uint64_t stage_ns; /* when the stage began, in a call that is sampled for the metrics */
     ngx_uint_t stage, http_version;
     sluice_mode_e mode;
     enum problem problem;
@@ -94,7 +104,9 @@ typedef struct {
     bool duplicate_header; /* one of those came twice */
     bool reserved_header;  /* one that only we may send */
     struct uuid grant;
-    bool grant_named, body_read;
+    bool cached; /* the upstream was not asked */
+    bool grant_named, body_read, body_checked;
+    ngx_str_t body; /* after body.c: the whole request body as one piece */
     sluice_api_t *api;
     sluice_caller_t *caller;
     bool authenticated;
@@ -112,6 +124,12 @@ typedef struct {
     ngx_msec_t heard_msec; /* when the upstream, or a slow client, last moved */
     bool header_held, ended, failed, opened, recorded, replaced;
     ngx_str_t problem_body;
+
+    /* finish: an answer that leaves only when it is complete */
+    bool whole;
+    ngx_uint_t finish; /* the finisher to run next */
+    ngx_str_t answer;  /* what leaves, of content type answer_type when that is set */
+    ngx_str_t answer_type;
 } sluice_ctx_t;
 
 /* Everything one worker has. */
@@ -145,6 +163,14 @@ void sluice_worker_exit(ngx_cycle_t *cycle);
 bool sluice_refresh(void);
 struct replica_reader *sluice_reader(void); /* NULL: the replica cannot be read */
 void sluice_snapshot_end(void);
+/* True when a record of the set has changed since *rev, which becomes the set's revision: the
+ * caller compiles it anew with replica_set_each(). Costs a comparison while the replica stands
+ * still. */
+typedef struct {
+    uint64_t version, rev;
+    bool read;
+} sluice_set_t;
+bool sluice_set_changed(sluice_set_t *set, enum replica_set which);
 struct plan_stream *sluice_stream_take(const struct plan *plan);
 void sluice_stream_give(struct plan_stream *stream);
 
@@ -166,6 +192,10 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* deci
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
 ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* dispatch.c */
 
+/* body.c: for stages after `body` that put another body in its place; both live in r->pool. */
+ngx_int_t sluice_body_replace(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_str_t body,
+                              struct slice content_type);
+
 /* dispatch.c */
 ngx_int_t sluice_add_variables(ngx_conf_t *cf);
 
@@ -184,6 +214,17 @@ ngx_int_t sluice_send_header(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audi
 ngx_int_t sluice_filter_init(ngx_conf_t *cf);
 bool sluice_more_room(struct plan_out *out, size_t need); /* of a ctx's own `out` */
 
+/* finish.c: what is done to an answer that is held whole. A finisher reads and may replace
+ * ctx->answer and ctx->answer_type and may add headers; it returns NGX_OK, NGX_DECLINED with
+ * ctx->problem set, or NGX_AGAIN when it waits for something and will call sluice_resume(). */
+#define SLUICE_ANSWER_MAX (4 * 1024 * 1024) /* bytes after the plan; more is answer-too-large */
+typedef ngx_int_t (*sluice_finisher_pt)(ngx_http_request_t *r, sluice_ctx_t *ctx);
+bool sluice_whole_wanted(const sluice_ctx_t *ctx);
+ngx_int_t sluice_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *outs);
+ngx_int_t sluice_finish(ngx_http_request_t *r, sluice_ctx_t *ctx);
+void sluice_resume(ngx_http_request_t *r); /* from an event, not from inside a filter */
+ngx_int_t sluice_add_header(ngx_http_request_t *r, const char *name, struct slice value);
+
 /* answer.c */
 sluice_ctx_t *sluice_ctx(ngx_http_request_t *r); /* makes one when there is none; NULL: no memory */
 ngx_int_t sluice_refuse(sluice_ctx_t *ctx, enum problem problem, struct slice detail,
@@ -193,6 +234,28 @@ ngx_int_t sluice_problem_handler(ngx_http_request_t *r); /* content handler */
 ngx_int_t sluice_problem_headers(ngx_http_request_t *r, sluice_ctx_t *ctx);
 ngx_int_t sluice_transaction_header(ngx_http_request_t *r, sluice_ctx_t *ctx);
 enum problem sluice_problem_of_status(ngx_http_request_t *r, ngx_uint_t status);
+
+/* metrics.c */
+void sluice_metrics_open(ngx_cycle_t *cycle, ngx_str_t state_dir);
+void sluice_metrics_close(void);
+void sluice_stage_begin(sluice_ctx_t *ctx);
+void sluice_stage_end(sluice_ctx_t *ctx);
+void sluice_metrics_count(sluice_ctx_t *ctx, const struct audit_call *call);
+void sluice_metrics_target(const struct uuid *id, struct slice name, uint64_t elapsed_us,
+                           bool failed);
+char *sluice_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+extern const char *const sluice_stage_names[]; /* in the order of the stages */
+extern const size_t sluice_stages_n;
+
+/* events.c: tells the operators (contract/feed.md, EVENT); what is NULL or empty is left out. */
+struct sluice_event {
+    const char *kind;
+    const struct uuid *api, *app, *credential, *limit;
+    struct slice owner, address, target, reason;
+    uint64_t count;
+};
+void sluice_event(const struct sluice_event *event);
+void sluice_events_close(void);
 
 /* record.c: NGX_ERROR: it could not be recorded, so nothing may leave. */
 ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind);

@@ -120,6 +120,7 @@ ngx_int_t sluice_worker_init(ngx_cycle_t *cycle)
     }
     become_ready(cycle, conf);
     open_replica(cycle, conf);
+    sluice_metrics_open(cycle, conf->state_dir);
     w->tick = (ngx_event_t){.handler = on_tick, .data = cycle, .log = cycle->log, .cancelable = 1};
     ngx_add_timer(&w->tick, TICK_MS);
     return NGX_OK;
@@ -130,6 +131,8 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_worker_t *w = &sluice_worker;
     (void)cycle;
     sluice_memo_clear();
+    sluice_events_close();
+    sluice_metrics_close();
     while (w->n_idle) {
         plan_stream_free(&w->idle[--w->n_idle]);
     }
@@ -197,4 +200,19 @@ void sluice_stream_give(struct plan_stream *stream)
         return;
     }
     plan_stream_free(&stream);
+}
+
+bool sluice_set_changed(sluice_set_t *set, enum replica_set which)
+{
+    uint64_t rev;
+    if (set->read && set->version == sluice_worker.version) {
+        return false;
+    }
+    struct replica_reader *reader = sluice_reader();
+    if (!reader || replica_set_rev(reader, which, &rev) != REPLICA_OK) {
+        return false;
+    }
+    bool changed = !set->read || rev != set->rev;
+    *set = (sluice_set_t){.version = sluice_worker.version, .rev = rev, .read = true};
+    return changed;
 }
