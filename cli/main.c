@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
     {"rest", "sign in and talk to the control plane", cli_rest},
     {"call", "make a signed call to the gateway", cli_call},
     {"sign", "print the signature headers of a call", cli_sign},
+    {"verify", "say whether a saved answer is what the platform signed", cli_verify},
     {"mask", "try a mask rule on a value", cli_mask},
 };
 

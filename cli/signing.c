@@ -7,16 +7,13 @@
 #include <stdlib.h>
 
 #include "base/codec.h"
-#include "httpsig/httpsig.h"
-#include "id/uuid.h"
+#include "file.h"
 #include "unknown.h"
 
 #define BODY_MAX_BYTES (16u << 20)
 #define SECRET_MAX     1024
 #define VALID_S        60
 #define VALID_MAX_S    86400
-#define BASE_MAX       (64u << 10)
-#define NONCE_LEN      CODEC_BASE64URL_LEN(UUID_LEN)
 
 /* Two names where curl or the REST resource uses another word for the same thing. */
 static const struct {
@@ -25,10 +22,11 @@ static const struct {
     bool flag;
 } options[] = {
     {"--credential", offsetof(struct signing, credential), false},
-    {"--key", offsetof(struct signing, credential), false},
+    {"--key", offsetof(struct signing, key_file), false},
     {"--secret-file", offsetof(struct signing, secret_file), false},
     {"--secret-env", offsetof(struct signing, secret_env), false},
     {"--algorithm", offsetof(struct signing, algorithm), false},
+    {"--alg", offsetof(struct signing, algorithm), false},
     {"--method", offsetof(struct signing, method), false},
     {"--url", offsetof(struct signing, url), false},
     {"--grant", offsetof(struct signing, grant), false},
@@ -39,6 +37,10 @@ static const struct {
     {"--count", offsetof(struct signing, count), false},
     {"--out", offsetof(struct signing, out), false},
     {"--raw", offsetof(struct signing, raw), true},
+    {"--batch", offsetof(struct signing, batch_file), false},
+    {"--batch-size", offsetof(struct signing, batch_size), false},
+    {"--platform-key", offsetof(struct signing, platform_key), false},
+    {"--save", offsetof(struct signing, save), false},
 };
 
 static int usage(const char *what, const char *which)
@@ -70,6 +72,22 @@ static int set_option(struct signing *s, int argc, char **argv, int *i)
     return -1;
 }
 
+static int check_options(struct signing *s)
+{
+    if (s->credential == NULL && (s->secret_file != NULL || s->secret_env != NULL)) {
+        s->credential = s->key_file; /* --key ID, where no key of another kind can be meant */
+        s->key_file = NULL;
+    }
+    if (s->credential == NULL || (s->url == NULL && s->batch_file == NULL)) {
+        return usage("needed", s->credential == NULL ? "--credential ID" : "--url URL");
+    }
+    if ((s->secret_file != NULL) + (s->secret_env != NULL) + (s->key_file != NULL) != 1) {
+        return usage("needed", "one of --key FILE, --secret-file FILE and --secret-env VARIABLE");
+    }
+    bool batch = s->batch_file != NULL || s->batch_size != NULL;
+    return batch && s->key_file == NULL ? usage("a batch is signed with", "--key FILE") : -1;
+}
+
 static int read_options(struct signing *s, int argc, char **argv, const char *help)
 {
     for (int i = 1; i < argc; i++) {
@@ -88,13 +106,7 @@ static int read_options(struct signing *s, int argc, char **argv, const char *he
             s->method = argv[i];
         }
     }
-    if (s->credential == NULL || s->url == NULL) {
-        return usage("needed", s->url == NULL ? "--url URL" : "--credential ID");
-    }
-    if ((s->secret_file == NULL) == (s->secret_env == NULL)) {
-        return usage("needed", "one of --secret-file FILE and --secret-env VARIABLE");
-    }
-    return -1;
+    return check_options(s);
 }
 
 static bool is_visible(const char *text)
@@ -143,35 +155,38 @@ static int read_url(struct signing *s)
     return made ? -1 : usage("only http and https URLs are called", s->url);
 }
 
-/* A file that cannot be read whole is an error, one of a directory too. */
-static bool read_file(const char *path, size_t most, struct buf *out)
+static int read_key(struct signing *s)
 {
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return false;
+    enum crypto_err err = crypto_key_load_file(&s->key, CRYPTO_KEY_PAIR, s->key_file);
+    if (err != CRYPTO_OK) {
+        return usage(s->key_file, err == CRYPTO_EIO
+                                      ? strerror(errno)
+                                      : "not a private key (SM2, P-256 or RSA) in plain PEM");
     }
-    char chunk[16384];
-    size_t n;
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0 && out->n <= most) {
-        buf_add(out, chunk, n);
+    const char *own = crypto_algorithm(crypto_key_alg(s->key))->name;
+    if (s->algorithm != NULL && strcmp(s->algorithm, own) != 0) {
+        return usage("this key signs by another --alg", own);
     }
-    bool whole = !ferror(file) && out->n <= most && !out->failed;
-    if (out->n > most) {
-        errno = EFBIG;
+    if ((s->batch_file != NULL || s->batch_size != NULL) &&
+        crypto_key_kind(s->key) != CRYPTO_KEY_SM2) {
+        return usage("batches are signed with SM2, this key is for", own);
     }
-    fclose(file);
-    crypto_wipe(chunk, sizeof chunk);
-    return whole;
+    s->algorithm = own;
+    s->hash = crypto_key_kind(s->key) == CRYPTO_KEY_SM2 ? CRYPTO_SM3 : CRYPTO_SHA256;
+    return -1;
 }
 
 static int read_secret(struct signing *s)
 {
+    if (s->key_file != NULL) {
+        return read_key(s);
+    }
     struct buf text;
     buf_init(&text);
     const char *from = s->secret_env != NULL ? getenv(s->secret_env) : NULL;
     if (from != NULL) {
         buf_adds(&text, from);
-    } else if (s->secret_env != NULL || !read_file(s->secret_file, SECRET_MAX, &text)) {
+    } else if (s->secret_env != NULL || !file_read(s->secret_file, SECRET_MAX, &text)) {
         fprintf(stderr, "sluice: secret %s: %s\n", s->secret_env ? s->secret_env : s->secret_file,
                 s->secret_env ? "the variable is not set" : strerror(errno));
         buf_wipe(&text);
@@ -197,34 +212,46 @@ static int read_body(struct signing *s)
     if (s->body_file == NULL) {
         return -1;
     }
-    if (!read_file(s->body_file, BODY_MAX_BYTES, &s->body)) {
+    if (!file_read(s->body_file, BODY_MAX_BYTES, &s->body)) {
         return usage(s->body_file, strerror(errno));
     }
     uint8_t hash[CRYPTO_HASH_LEN];
-    char text[CODEC_BASE64_LEN(CRYPTO_HASH_LEN)];
     crypto_hash(s->hash, s->body.p, s->body.n, hash);
-    size_t n = codec_base64(text, hash, sizeof hash);
-    snprintf(s->digest, sizeof s->digest, "%s=:%.*s:", s->hash == CRYPTO_SM3 ? "sm3" : "sha-256",
-             (int)n, text);
+    size_t n = httpsig_write_digest(
+        s->hash == CRYPTO_SM3 ? HTTPSIG_DIGEST_SM3 : HTTPSIG_DIGEST_SHA256, hash, s->digest);
+    s->digest[n] = '\0';
     s->has_body = true;
     return -1;
 }
 
-static int read_choices(struct signing *s)
+static int read_method(struct signing *s)
 {
-    if (s->algorithm == NULL) {
-        s->algorithm = "hmac-sm3";
-    }
-    if (strcmp(s->algorithm, "hmac-sm3") != 0 && strcmp(s->algorithm, "hmac-sha256") != 0) {
-        return usage("--algorithm is hmac-sm3 or hmac-sha256, not", s->algorithm);
-    }
-    s->hash = s->algorithm[6] == 'm' ? CRYPTO_SM3 : CRYPTO_SHA256;
     if (s->method == NULL) {
         s->method = s->body_file != NULL ? "POST" : "GET";
     }
     if (strspn(s->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(s->method)) {
         return usage("not a method (GET, POST, …)", s->method);
     }
+    return -1;
+}
+
+static int read_algorithm(struct signing *s)
+{
+    if (s->key_file != NULL) {
+        return -1; /* the key says it */
+    }
+    if (s->algorithm == NULL) {
+        s->algorithm = "hmac-sm3";
+    }
+    if (strcmp(s->algorithm, "hmac-sm3") != 0 && strcmp(s->algorithm, "hmac-sha256") != 0) {
+        return usage("--algorithm with a secret is hmac-sm3 or hmac-sha256, not", s->algorithm);
+    }
+    s->hash = s->algorithm[6] == 'm' ? CRYPTO_SM3 : CRYPTO_SHA256;
+    return -1;
+}
+
+static int read_choices(struct signing *s)
+{
     s->valid = VALID_S;
     if (s->valid_s != NULL) {
         char *end;
@@ -239,88 +266,60 @@ static int read_choices(struct signing *s)
     return -1;
 }
 
-int signing_start(struct signing *s, int argc, char **argv, const char *help)
+typedef int (*step_fn)(struct signing *);
+
+static int take_steps(struct signing *s, const step_fn steps[], size_t n)
 {
-    static int (*const steps[])(struct signing *) = {read_choices, read_url, read_secret,
-                                                     read_body};
-    *s = (struct signing){0};
-    buf_init(&s->body);
-    int code = read_options(s, argc, argv, help);
-    for (size_t i = 0; i < sizeof steps / sizeof *steps && code < 0; i++) {
+    int code = -1;
+    for (size_t i = 0; i < n && code < 0; i++) {
         code = steps[i](s);
     }
     return code;
 }
 
+static int read_request(struct signing *s)
+{
+    static const step_fn steps[] = {read_method, read_url, read_body};
+    return take_steps(s, steps, s->url != NULL ? sizeof steps / sizeof *steps : 0);
+}
+
+int signing_start(struct signing *s, int argc, char **argv, const char *help)
+{
+    static const step_fn steps[] = {read_algorithm, read_choices, read_secret, read_request};
+    *s = (struct signing){0};
+    buf_init(&s->body);
+    int code = read_options(s, argc, argv, help);
+    return code < 0 ? take_steps(s, steps, sizeof steps / sizeof *steps) : code;
+}
+
+int signing_other(struct signing *other, const struct signing *s, const char *method,
+                  const char *url, const char *body_file)
+{
+    *other = *s;
+    other->method = method;
+    other->url = url;
+    other->body_file = body_file;
+    other->parsed = NULL;
+    other->scheme = other->authority = other->target = NULL;
+    other->has_body = false;
+    buf_init(&other->body);
+    return read_request(other);
+}
+
+void signing_other_fini(struct signing *other)
+{
+    buf_fini(&other->body);
+    free(other->scheme);
+    free(other->authority);
+    free(other->target);
+    if (other->parsed != NULL) {
+        curl_url_cleanup(other->parsed);
+    }
+}
+
 void signing_fini(struct signing *s)
 {
     crypto_hmac_free(&s->hmac);
-    buf_fini(&s->body);
-    free(s->scheme);
-    free(s->authority);
-    free(s->target);
-    if (s->parsed != NULL) {
-        curl_url_cleanup(s->parsed);
-    }
-}
-
-static bool field_value(void *ctx, struct slice name, struct slice *value)
-{
-    struct signing *s = ctx;
-    *value = slice_str(slice_eq(name, SLICE("sluice-grant")) ? s->grant : s->digest);
-    return true;
-}
-
-static void cover(struct httpsig *sig, enum httpsig_component kind, const char *name)
-{
-    sig->components[sig->n_components].kind = (uint8_t)kind;
-    sig->components[sig->n_components++].name = slice_str(name);
-}
-
-bool signing_make(struct signing *s, uint64_t now_s, struct signing_headers *h)
-{
-    struct httpsig sig = {0};
-    cover(&sig, HTTPSIG_METHOD, "@method");
-    cover(&sig, HTTPSIG_AUTHORITY, "@authority");
-    cover(&sig, HTTPSIG_PATH, "@path");
-    cover(&sig, HTTPSIG_QUERY, "@query");
-    if (s->has_body) {
-        cover(&sig, HTTPSIG_FIELD, "content-digest");
-    }
-    if (s->grant != NULL) {
-        cover(&sig, HTTPSIG_FIELD, "sluice-grant");
-    }
-    struct uuid fresh;
-    char nonce[NONCE_LEN];
-    uuid_new(&fresh);
-    codec_base64url(nonce, fresh.b, UUID_LEN);
-    int n = snprintf(h->input, sizeof h->input,
-                     "sig1=(\"@method\" \"@authority\" \"@path\" \"@query\"%s%s);created=%llu;"
-                     "expires=%llu;nonce=\"%.*s\";keyid=\"%s\";alg=\"%s\"",
-                     s->has_body ? " \"content-digest\"" : "",
-                     s->grant != NULL ? " \"sluice-grant\"" : "", (unsigned long long)now_s,
-                     (unsigned long long)(now_s + s->valid), (int)NONCE_LEN, nonce, s->credential,
-                     s->algorithm);
-    if (n < 0 || (size_t)n >= sizeof h->input) {
-        return usage("too long", "--credential") < 0;
-    }
-    sig.params = slice_of(h->input + 5, (size_t)n - 5);
-    struct httpsig_request request = {.method = slice_str(s->method),
-                                      .scheme = slice_str(s->scheme),
-                                      .authority = slice_str(s->authority),
-                                      .target = slice_str(s->target),
-                                      .field = field_value,
-                                      .ctx = s};
-    static char base[BASE_MAX];
-    size_t base_n;
-    enum httpsig_err err = httpsig_base(&sig, &request, base, sizeof base, &base_n);
-    if (err != HTTPSIG_OK) {
-        return usage("cannot be signed", httpsig_strerror(err)) < 0;
-    }
-    uint8_t mac[CRYPTO_HASH_LEN];
-    char text[CODEC_BASE64_LEN(CRYPTO_HASH_LEN)];
-    crypto_hmac_sign(s->hmac, base, base_n, mac);
-    size_t text_n = codec_base64(text, mac, sizeof mac);
-    snprintf(h->signature, sizeof h->signature, "sig1=:%.*s:", (int)text_n, text);
-    return true;
+    crypto_key_free(&s->key);
+    signing_other_fini(s);
 }

@@ -55,7 +55,7 @@ const REQUEST_FIELDS = ['@method', '@target-uri', 'content-digest'];
 const ANSWER_FIELDS = ['@status', 'content-type', 'content-digest', 'sluice-transaction', '"@method";req', '"@target-uri";req', '"signature";req;key="sig1"'];
 const body = '{"order_id":"A-1","buyer":"张三"}';
 const request = (i = 0) => ({ method: 'POST', url: `https://gateway.example:7443/trade/orders/v1?page=${i}`, headers: { 'content-digest': digest('sm3', body) } });
-const answer = (i = 0) => ({ status: 200, headers: { 'content-type': 'application/json', 'content-digest': digest('sha-256', `${body}${i}`),
+const answer = (i = 0) => ({ status: 200, body: `${body}${i}`, headers: { 'content-type': 'application/json', 'content-digest': digest('sha-256', `${body}${i}`),
   'sluice-transaction': `019aa5b2-7c00-7abc-8def-${String(i).padStart(12, '0')}` } });
 const created = new Date(1795312800000);
 
@@ -76,8 +76,8 @@ function plain(vector, req) {
   const { message, ...rest } = vector;
   const asked = req ?? message;
   const url = new URL(asked.url);
-  return { ...rest, request: { method: asked.method, scheme: 'https', authority: url.host, target: url.pathname + url.search, headers: lower(asked.headers) },
-    ...(req ? { response: { status: message.status, headers: lower(message.headers) } } : {}) };
+  return { ...rest, request: { method: asked.method, scheme: 'https', authority: url.host, target: url.pathname + url.search, headers: lower(asked.headers), body },
+    ...(req ? { response: { status: message.status, headers: lower(message.headers), body: message.body } } : {}) };
 }
 
 async function pair(alg, sign, key, i = 0) {
