@@ -27,7 +27,7 @@ bool sm2_signed_by(X509 *ca, const void *in, size_t n, const ASN1_BIT_STRING *si
     int spki_n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(ca), &spki);
     struct crypto_key *key = NULL;
     bool good =
-        spki_n > 0 &&
+        spki_n > 0 && (sig->flags & 0x07) == 0 && /* a whole number of bytes */
         crypto_key_load_spki(&key, slice_of((char *)spki, (size_t)spki_n)) == CRYPTO_OK &&
         crypto_sig_from_der(ASN1_STRING_get0_data(sig), (size_t)ASN1_STRING_length(sig), raw) &&
         crypto_key_verify(key, CRYPTO_ALG_SM2_SM3, in, n, raw, sizeof raw) == CRYPTO_OK;
