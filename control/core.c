@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "feed/feed.h"
+#include "feed/reports.h"
 
 #define ONE_TIME_BYTES 15 /* 20 characters */
 #define OPENAPI_MAX    (8l << 20)
@@ -212,8 +213,9 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
     pthread_cond_init(&ctl->bell, &attr);
     pthread_condattr_destroy(&attr);
     load_openapi(ctl);
-    if (!load_keys(ctl) || !open_store(ctl) || !first_start(ctl) || !feed_check_key(ctl) ||
-        !seed_algorithms(ctl)) {
+    ctl->live = live_new();
+    if (!ctl->live || !load_keys(ctl) || !open_store(ctl) || !first_start(ctl) ||
+        !feed_check_key(ctl) || !seed_algorithms(ctl)) {
         control_close(ctl);
         return false;
     }
@@ -223,6 +225,7 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
 void control_close(struct control *ctl)
 {
     store_close(&ctl->store);
+    live_free(&ctl->live);
     free(ctl->openapi);
     ctl->openapi = NULL;
     crypto_wipe(ctl->store_secret, sizeof ctl->store_secret);

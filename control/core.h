@@ -22,6 +22,7 @@ struct control {
     char epoch[33];                      /* the store's birth, hex */
     char *openapi;                       /* text served at /api/v1/openapi.yaml; NULL: none */
     uint64_t feed_keep;
+    struct live *live; /* what nodes reported last: feed/reports.h */
 
     /* Rung after each commit that wrote feed entries; long polls wait on it. */
     pthread_mutex_t bell_lock;

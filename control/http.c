@@ -11,6 +11,7 @@
 #include <ulfius.h>
 
 #include "feed/feed.h"
+#include "feed/reports.h"
 #include "rest/rest.h"
 
 #define REST_THREADS     8
@@ -188,22 +189,11 @@ static bool read_feed_query(struct feed_query *q, struct _u_map *map)
     return feed_parse_kinds(q, kinds ? kinds : "");
 }
 
-static int on_feed(const struct _u_request *request, struct _u_response *response, void *user_data)
+static int on_changes(struct http_server *server, const struct _u_request *request,
+                      struct _u_response *response)
 {
-    struct http_server *server = user_data;
     struct feed_query q;
 
-    /* The TLS layer asks for a certificate but lets a client without one finish the handshake. */
-    if (!request->client_cert) {
-        return refuse(response, PROBLEM_NOT_SIGNED_IN,
-                      "a certificate of the platform's inner CA is needed");
-    }
-    if (strcmp(request->url_path, "/feed/v1/changes") != 0) {
-        return refuse(response, PROBLEM_NOT_FOUND, "");
-    }
-    if (strcmp(request->http_verb, "GET") != 0) {
-        return refuse(response, PROBLEM_METHOD_NOT_ALLOWED, "");
-    }
     if (!read_feed_query(&q, request->map_url)) {
         return refuse(response, PROBLEM_QUERY_MALFORMED,
                       "epoch, after, kinds and wait_ms are understood");
@@ -218,6 +208,50 @@ static int on_feed(const struct _u_request *request, struct _u_response *respons
     u_map_put(response->map_header, "Content-Type", "application/json");
     ulfius_set_stream_response(response, 200, stream_more, stream_free, s->body.n, STREAM_BLOCK, s);
     return U_CALLBACK_COMPLETE;
+}
+
+static int on_reports(struct http_server *server, const struct _u_request *request,
+                      struct _u_response *response)
+{
+    char why[REPORTS_WHY_MAX], text[40];
+    size_t accepted = 0;
+    enum problem p = reports_take(
+        server->ctl, slice_of(request->binary_body, request->binary_body_length), &accepted, why);
+
+    if (p != PROBLEM_OK) {
+        return refuse(response, p, why);
+    }
+    int n = snprintf(text, sizeof text, "{\"accepted\":%zu}", accepted);
+    u_map_put(response->map_header, "Content-Type", "application/json");
+    ulfius_set_binary_body_response(response, 200, text, (size_t)n);
+    return U_CALLBACK_COMPLETE;
+}
+
+static const struct {
+    const char *path, *method;
+    int (*answer)(struct http_server *server, const struct _u_request *request,
+                  struct _u_response *response);
+} feed_routes[] = {
+    {"/feed/v1/changes", "GET", on_changes},
+    {"/feed/v1/reports", "POST", on_reports},
+};
+
+static int on_feed(const struct _u_request *request, struct _u_response *response, void *user_data)
+{
+    /* The TLS layer asks for a certificate but lets a client without one finish the handshake. */
+    if (!request->client_cert) {
+        return refuse(response, PROBLEM_NOT_SIGNED_IN,
+                      "a certificate of the platform's inner CA is needed");
+    }
+    for (size_t i = 0; i < sizeof feed_routes / sizeof *feed_routes; i++) {
+        if (strcmp(request->url_path, feed_routes[i].path) != 0) {
+            continue;
+        }
+        return strcmp(request->http_verb, feed_routes[i].method) == 0
+                   ? feed_routes[i].answer(user_data, request, response)
+                   : refuse(response, PROBLEM_METHOD_NOT_ALLOWED, "");
+    }
+    return refuse(response, PROBLEM_NOT_FOUND, "");
 }
 
 /* Both --------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ const char *const protection_operations[] = {"payment",
                                              "product-info",
                                              "other",
                                              NULL};
-#define ACCOUNT_OPERATIONS 9 /* the first ones: of a user's own money or account, so A2 (BK-6.2b)  \
-                              */
+#define ACCOUNT_OPERATIONS                                                                         \
+    9 /* the first ones: of a user's own money or account, so A2 (BK-6.2b)                         \
+       */
 
 static const char *const schemes[] = {"secret", "key", "certificate", NULL};
 

@@ -14,6 +14,8 @@ struct facts {
     struct policy_subscription p_subscription;
     struct policy_grant p_grant;
     struct policy_field fields[POLICY_FIELDS_MAX];
+    uint8_t proofs; /* what the app's credentials, or the one asked for, can prove */
+    bool active, has_subject;
 };
 
 struct word {
@@ -26,6 +28,7 @@ static const struct word words[] = {
     {"offline", POLICY_API_OFFLINE},
     {"dataset", POLICY_DATASET},
     {"http", POLICY_HTTP},
+    {"composed", POLICY_COMPOSED},
     {"A1", POLICY_A1},
     {"A2", POLICY_A2},
     {"subscription", POLICY_SUBSCRIPTION},
@@ -35,6 +38,15 @@ static const struct word words[] = {
     {"controlled", POLICY_CONTROLLED},
     {"hmac-sm3", POLICY_HMAC_SM3},
     {"hmac-sha256", POLICY_HMAC_SHA256},
+    {"sm2-sm3", POLICY_SM2_SM3},
+    {"ecdsa-p256-sha256", POLICY_ECDSA_P256_SHA256},
+    {"rsa-pss-sha512", POLICY_RSA_PSS_SHA512},
+    {"SM2", POLICY_SM2},
+    {"ECDH-ES", POLICY_ECDH_ES},
+    {"signing", POLICY_SIGNING},
+    {"encryption", POLICY_ENCRYPTION},
+    {"server", POLICY_SERVER},
+    {"mobile", POLICY_MOBILE},
     {"once", POLICY_ONCE},
     {"period", POLICY_PERIOD},
     {"agreement", POLICY_AGREEMENT},
@@ -45,6 +57,12 @@ static const struct word words[] = {
 static const struct word methods[] = {
     {"GET", POLICY_GET}, {"HEAD", POLICY_HEAD},   {"POST", POLICY_POST},
     {"PUT", POLICY_PUT}, {"PATCH", POLICY_PATCH}, {"DELETE", POLICY_DELETE},
+};
+
+static const struct word proofs[] = {
+    {"secret", POLICY_PROOF_SECRET},
+    {"key", POLICY_PROOF_KEY},
+    {"certificate", POLICY_PROOF_CERTIFICATE},
 };
 
 static uint8_t lookup(const struct word *list, size_t n, const char *text)
@@ -113,6 +131,52 @@ static enum problem named(struct rest_call *c, struct store_txn *txn, const stru
                : p;
 }
 
+static uint8_t proofs_of(const json_t *credential)
+{
+    bool secret = strncmp(row_text(credential, "algorithm"), "hmac-", 5) == 0,
+         certified = row_text(credential, "certificate_mode")[0];
+
+    if (strcmp(row_text(credential, "use"), "signing") != 0) {
+        return 0;
+    }
+    return (uint8_t)((secret ? POLICY_PROOF_SECRET : POLICY_PROOF_KEY) |
+                     (certified ? POLICY_PROOF_CERTIFICATE : 0));
+}
+
+static enum problem add_proofs(struct rest_call *c, struct change *ch)
+{
+    struct facts *f = ch->arg;
+    uint64_t from_ms = api_ms(ch->row, "not_before");
+
+    if (strcmp(row_text(ch->row, "state"), "active") == 0 && from_ms <= c->now_ms &&
+        api_ms(ch->row, "expires_at") > c->now_ms) {
+        f->proofs |= proofs_of(ch->row);
+    }
+    return PROBLEM_OK;
+}
+
+/* The credential asked for; or the strongest there is, of a call that proves all the app can. */
+static enum problem load_credential(struct rest_call *c, struct store_txn *txn, struct facts *f)
+{
+    static const char best[] = " WHERE app_id = ? ORDER BY state = 'active' DESC, \"use\" = "
+                               "'signing' DESC, algorithm NOT LIKE 'hmac-%' DESC, expires_at DESC";
+    const struct store_value v = store_text(row_text(f->app, "id"));
+    const char *id = rest_query(c, "credential");
+
+    if (!id) {
+        enum problem p = find_row(c, txn, &credentials_resource, best, &v, 1, &f->credential);
+        return p == PROBLEM_OK
+                   ? row_each(c, txn, &credentials_resource, "app_id", v.s.p, add_proofs, f)
+                   : p;
+    }
+    enum problem p = row_load(c, txn, &credentials_resource, id, true, &f->credential);
+    if (p == PROBLEM_OK && !f->credential) {
+        p = rest_fail(c, PROBLEM_NOT_FOUND, "/credential", "no such one among the credentials");
+    }
+    f->proofs = proofs_of(f->credential);
+    return p;
+}
+
 static enum problem load(struct rest_call *c, struct store_txn *txn, struct facts *f)
 {
     const char *grant = rest_query(c, "grant"), *owner = rest_query(c, "owner");
@@ -126,9 +190,7 @@ static enum problem load(struct rest_call *c, struct store_txn *txn, struct fact
     }
     const struct store_value v[] = {store_text(row_text(f->app, "id")),
                                     store_text(row_text(f->api, "id")), store_text(owner)};
-    p = find_row(c, txn, &credentials_resource,
-                 " WHERE app_id = ? ORDER BY state = 'active' DESC, expires_at DESC", v, 1,
-                 &f->credential);
+    p = load_credential(c, txn, f);
     if (p == PROBLEM_OK) {
         p = find_row(c, txn, &subscriptions_resource,
                      " WHERE app_id = ? AND api_id = ? AND state <> 'cancelled'", v, 2,
@@ -145,17 +207,43 @@ static enum problem load(struct rest_call *c, struct store_txn *txn, struct fact
     return p;
 }
 
-static enum problem org_active(struct rest_call *c, struct store_txn *txn, const json_t *app,
-                               bool *active)
+static enum problem load_org(struct rest_call *c, struct store_txn *txn, struct facts *f)
 {
     json_t *org = NULL;
     enum problem p =
-        api_load(c, txn, &organisations_resource, row_text(app, "organisation_id"), &org);
+        api_load(c, txn, &organisations_resource, row_text(f->app, "organisation_id"), &org);
 
-    *active = p == PROBLEM_OK && strcmp(row_text(org, "state"), "active") == 0 &&
-              strcmp(row_text(app, "state"), "admitted") == 0;
+    f->active = p == PROBLEM_OK && strcmp(row_text(org, "state"), "active") == 0 &&
+                strcmp(row_text(f->app, "state"), "admitted") == 0;
+    f->has_subject = row_text(org, "subject")[0] != '\0';
     json_decref(org);
     return p;
+}
+
+/* The bits of a list of words; an absent list is 0, the decision's default. */
+static uint8_t proof_bits(const json_t *list)
+{
+    json_t *item;
+    uint8_t bits = 0;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        bits |= lookup(proofs, COUNT(proofs), json_string_value(item));
+    }
+    return bits;
+}
+
+static json_t *proof_names(uint8_t bits)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < COUNT(proofs); i++) {
+        if (bits & proofs[i].value) {
+            json_array_append_new(out, json_string(proofs[i].text));
+        }
+    }
+    return out;
 }
 
 static void fill_api(struct facts *f)
@@ -184,7 +272,10 @@ static void fill_api(struct facts *f)
                             .class_ = word(f->api, "class"),
                             .access = word(f->api, "access"),
                             .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
+                            .schemes = proof_bits(json_object_get(f->api, "schemes")),
+                            .mobile = json_is_true(json_object_get(f->api, "mobile")),
                             .sunset_ms = api_ms(f->api, "sunset_at"),
+                            .deprecated_ms = api_ms(f->api, "deprecated_at"),
                             .n_fields = (uint32_t)n,
                             .fields = f->fields};
     json_array_foreach(json_object_get(f->api, "methods"), i, method)
@@ -214,17 +305,21 @@ static bool fill_allowed(const struct facts *f, const json_t *row,
     return false;
 }
 
-static void fill_rest(struct facts *f, bool active)
+static void fill_rest(struct facts *f)
 {
     f->p_app = (struct policy_app){.id = uuid_of(f->app, "id"),
-                                   .state = active ? POLICY_ACTIVE : POLICY_INACTIVE,
-                                   .environment = word(f->app, "environment")};
+                                   .state = f->active ? POLICY_ACTIVE : POLICY_INACTIVE,
+                                   .environment = word(f->app, "environment"),
+                                   .factors = proof_bits(json_object_get(f->app, "factors")),
+                                   .channel = word(f->app, "channel"),
+                                   .has_subject = f->has_subject};
     if (f->credential) {
         f->p_credential =
             (struct policy_credential){.id = uuid_of(f->credential, "id"),
                                        .app = uuid_of(f->credential, "app_id"),
                                        .state = word(f->credential, "state"),
                                        .alg = word(f->credential, "algorithm"),
+                                       .use = word(f->credential, "use"),
                                        .not_before_ms = api_ms(f->credential, "not_before"),
                                        .expires_ms = api_ms(f->credential, "expires_at")};
     }
@@ -268,12 +363,13 @@ static json_t *render(const struct rest_call *c, const struct facts *f,
                                         "mask", mask, "why", policy_why_text(v->why[i], c->zh),
                                         "clauses", policy_why_clauses(v->why[i])));
     }
-    return json_pack("{s:b, s:s, s:s, s:s, s:o}", "allowed", v->reason == PROBLEM_OK, "code",
+    return json_pack("{s:b, s:o, s:b, s:s, s:s, s:s, s:o}", "own", v->own, "needs",
+                     proof_names(v->needs), "allowed", v->reason == PROBLEM_OK, "code",
                      reason->code, "title", c->zh ? reason->title_zh : reason->title_en, "clauses",
                      reason->clauses, "fields", fields);
 }
 
-static enum problem decide(struct rest_call *c, struct facts *f, bool active)
+static enum problem decide(struct rest_call *c, struct facts *f)
 {
     const char *method = rest_query(c, "method");
     struct policy_verdict *v = malloc(sizeof *v);
@@ -282,7 +378,7 @@ static enum problem decide(struct rest_call *c, struct facts *f, bool active)
         return PROBLEM_INTERNAL;
     }
     fill_api(f);
-    fill_rest(f, active);
+    fill_rest(f);
     bool unpublished = f->p_api.state == 0; /* the gateway has no such API */
     const struct policy_call call = {.api = unpublished ? NULL : &f->p_api,
                                      .app = &f->p_app,
@@ -292,6 +388,7 @@ static enum problem decide(struct rest_call *c, struct facts *f, bool active)
                                      .grant_named = rest_query(c, "grant") != NULL,
                                      .method =
                                          lookup(methods, COUNT(methods), method ? method : "GET"),
+                                     .proofs = f->proofs,
                                      .now_ms = c->now_ms};
     policy_decide(&call, v);
     enum problem p = rest_answer(c, 200, render(c, f, v));
@@ -301,7 +398,7 @@ static enum problem decide(struct rest_call *c, struct facts *f, bool active)
 
 static enum problem check_parameters(struct rest_call *c)
 {
-    static const char *const known[] = {"app", "api", "owner", "grant", "method"};
+    static const char *const known[] = {"app", "api", "owner", "grant", "method", "credential"};
 
     for (size_t i = 0; i < c->req->n_query; i++) {
         size_t k = 0;
@@ -310,7 +407,7 @@ static enum problem check_parameters(struct rest_call *c)
         }
         if (k == COUNT(known)) {
             return rest_fail(c, PROBLEM_QUERY_MALFORMED, "",
-                             "app, api, owner, grant and method are understood");
+                             "app, api, owner, grant, method and credential are understood");
         }
     }
     return PROBLEM_OK;
@@ -320,7 +417,6 @@ enum problem rest_explain(struct rest_call *c)
 {
     struct store_txn *txn = NULL;
     struct facts *f = calloc(1, sizeof *f);
-    bool active = false;
     enum problem p = f ? check_parameters(c) : PROBLEM_INTERNAL;
 
     if (p == PROBLEM_OK) {
@@ -330,11 +426,11 @@ enum problem rest_explain(struct rest_call *c)
         p = load(c, txn, f);
     }
     if (p == PROBLEM_OK) {
-        p = org_active(c, txn, f->app, &active);
+        p = load_org(c, txn, f);
     }
     store_rollback(&txn);
     if (p == PROBLEM_OK) {
-        p = decide(c, f, active);
+        p = decide(c, f);
     }
     if (f) {
         json_decref(f->api);

@@ -129,5 +129,5 @@ CREATE INDEX alerts_at ON alerts (at);
 -- Public keys of the nodes. Those no longer in use stay: what they signed still has to verify.
 CREATE TABLE node_keys (
   thumbprint TEXT NOT NULL, node TEXT NOT NULL, jwk TEXT NOT NULL, "use" TEXT NOT NULL, "current" INTEGER NOT NULL,
-  first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, PRIMARY KEY (node, thumbprint)) STRICT;
+  first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, PRIMARY KEY (node, thumbprint, "use")) STRICT;
 CREATE INDEX node_keys_current ON node_keys ("current", last_at);
