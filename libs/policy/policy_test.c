@@ -279,7 +279,7 @@ static struct row rows[] = {
     { "[BK-7.2.1a2] A2 refuses hmac-sm3", { { API_CLASS, POLICY_A2 } }, PROBLEM_SCHEME_TOO_WEAK },
     { "[BK-9.2.1b2] A2 refuses hmac-sha256", { { API_CLASS, POLICY_A2 }, { CRED_ALG, POLICY_HMAC_SHA256 } }, PROBLEM_SCHEME_TOO_WEAK },
     { "[BK-7.2.1a2] a class from the future refuses a shared secret", { { API_CLASS, 3 } }, PROBLEM_SCHEME_TOO_WEAK },
-    { "[BK-7.2.1a1] an unknown algorithm is refused", { { CRED_ALG, 3 } }, PROBLEM_SCHEME_TOO_WEAK },
+    { "[BK-7.2.1a1] an unknown algorithm is refused", { { CRED_ALG, 8 } }, PROBLEM_SCHEME_TOO_WEAK },
     { "[BK-7.2.1a1-1] A1 takes hmac-sha256", { { CRED_ALG, POLICY_HMAC_SHA256 } }, PROBLEM_OK, "kkmddm" },
     /* subscription */
     { "[EC-6.1.3.1c] no subscription is refused although the owner consents", { { SUB_NONE } }, PROBLEM_SUBSCRIPTION_MISSING },
@@ -333,7 +333,7 @@ static struct row rows[] = {
     { "[EC-7.1.3-T2] nor PUT", { { API_KIND, POLICY_HTTP }, { METHOD, POLICY_PUT }, { API_METHODS, 63 } }, PROBLEM_ENVIRONMENT_TOO_LOW },
     { "[EC-7.1.3-T2] nor PATCH", { { API_KIND, POLICY_HTTP }, { METHOD, POLICY_PATCH }, { API_METHODS, 63 } }, PROBLEM_ENVIRONMENT_TOO_LOW },
     { "[EC-7.1.3-T2] nor DELETE, on a dataset either", { { METHOD, POLICY_DELETE }, { API_METHODS, 63 } }, PROBLEM_ENVIRONMENT_TOO_LOW },
-    { "[EC-7.1.3-T2] a kind from the future: POST is a write", { { API_KIND, 3 }, { METHOD, POLICY_POST } }, PROBLEM_ENVIRONMENT_TOO_LOW },
+    { "[EC-7.1.3-T2] a kind from the future: POST is a write", { { API_KIND, 4 }, { METHOD, POLICY_POST } }, PROBLEM_ENVIRONMENT_TOO_LOW },
     { "[EC-7.1.3-T3] a controlled environment writes within its grant", { { API_KIND, POLICY_HTTP }, { METHOD, POLICY_POST }, { APP_ENV, POLICY_CONTROLLED } }, PROBLEM_OK, "kkmddm" },
     { "[EC-6.1.3.1d] a write needs the grant before the environment", { { API_KIND, POLICY_HTTP }, { METHOD, POLICY_POST }, { GRANT_UNNAMED } }, PROBLEM_GRANT_MISSING },
     /* fields */

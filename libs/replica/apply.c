@@ -65,25 +65,57 @@ static bool index_grant(const struct uuid *id, struct slice record, struct index
     return true;
 }
 
+static bool index_credential(const struct uuid *id, struct slice record, struct index_entry *e)
+{
+    struct record_keys k;
+    uint8_t key[ENV_CREDENTIAL_KEY_MAX];
+    size_t n = 0;
+    if (!record_keys_credential(record, &k)) {
+        return false;
+    }
+    if (k.use == POLICY_ENCRYPTION) {
+        n = env_credential_key(key, ENV_BY_APP, slice_of((const char *)k.app.b, UUID_LEN));
+    } else if (k.mode == REPLICA_PINNED) {
+        n = env_credential_key(key, ENV_BY_SM3, k.sm3);
+    } else if (k.mode == REPLICA_CA) {
+        n = env_credential_key(key, ENV_BY_SUBJECT, k.subject);
+    }
+    *e = (struct index_entry){.table = ENV_CREDENTIAL_BY_KEY};
+    if (n > 0) {
+        add_key(e, key, n);
+        add_key(e, id->b, UUID_LEN);
+    }
+    return true;
+}
+
 static const struct kind {
     const char *name;
     enum env_table table;
     record_pack_fn *pack;
+    /* An entry with an empty key: the record is in no index. */
     bool (*index)(const struct uuid *id, struct slice record, struct index_entry *e);
 } kinds[] = {
     {"api", ENV_API, record_pack_api, index_api},
     {"app", ENV_APP, record_pack_app, NULL},
-    {"credential", ENV_CREDENTIAL, record_pack_credential, NULL},
+    {"credential", ENV_CREDENTIAL, record_pack_credential, index_credential},
     {"subscription", ENV_SUBSCRIPTION, record_pack_subscription, index_subscription},
     {"grant", ENV_GRANT, record_pack_grant, index_grant},
     {"dataset", ENV_DATASET, record_pack_json, NULL},
     {"source", ENV_SOURCE, record_pack_json, NULL},
+    {"limit", ENV_LIMIT, record_pack_limit, NULL},
+    {"list", ENV_LIST, record_pack_list, NULL},
+    {"trust", ENV_TRUST, record_pack_trust, NULL},
+    {"algorithm", ENV_ALGORITHM, record_pack_algorithm, NULL},
+    {"schema", ENV_SCHEMA, record_pack_schema, NULL},
+    {"conversion", ENV_CONVERSION, record_pack_conversion, NULL},
+    {"composition", ENV_COMPOSITION, record_pack_composition, NULL},
 };
 
 struct batch {
     struct replica *r;
     MDB_txn *txn;
     struct buf record; /* reused from entry to entry */
+    bool touched[ENV_TABLES];
 };
 
 static enum replica_err remove_record(struct batch *b, const struct kind *kind,
@@ -100,10 +132,11 @@ static enum replica_err remove_record(struct batch *b, const struct kind *kind,
             return REPLICA_EFORMAT;
         }
         MDB_val index_key = env_val(e.key, e.key_n), index_value = env_val(e.value, e.value_n);
-        rc = mdb_del(b->txn, b->r->tables[e.table], &index_key, &index_value);
+        rc = e.key_n == 0 ? 0 : mdb_del(b->txn, b->r->tables[e.table], &index_key, &index_value);
         rc = rc == MDB_NOTFOUND ? 0 : rc;
     }
     if (rc == 0) {
+        b->touched[kind->table] = true;
         rc = mdb_del(b->txn, b->r->tables[kind->table], &key, NULL);
     }
     return env_error(rc);
@@ -114,12 +147,16 @@ static enum replica_err put_record(struct batch *b, const struct kind *kind, con
     struct index_entry e;
     struct slice record = buf_slice(&b->record);
     MDB_val key = env_val(id->b, UUID_LEN), value = env_val(record.p, record.n);
+    b->touched[kind->table] = true;
     int rc = mdb_put(b->txn, b->r->tables[kind->table], &key, &value, 0);
     if (rc != 0 || kind->index == NULL) {
         return env_error(rc);
     }
     if (!kind->index(id, record, &e)) {
         return REPLICA_EFORMAT;
+    }
+    if (e.key_n == 0) {
+        return REPLICA_OK;
     }
     MDB_val index_key = env_val(e.key, e.key_n), index_value = env_val(e.value, e.value_n);
     return env_error(mdb_put(b->txn, b->r->tables[e.table], &index_key, &index_value, 0));
@@ -220,6 +257,9 @@ static enum replica_err apply_all(struct batch *b, const json_t *entries,
     }
     meta.cursor = *cursor;
     meta.version += n > 0 || reset;
+    for (int i = 0; i < REPLICA_SETS; i++) {
+        meta.set_revs[i] += reset || b->touched[ENV_LIMIT + i];
+    }
     return env_error(env_meta_put(b->r, b->txn, &meta));
 }
 

@@ -4,16 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "replica/env.h"
 #include "replica/record.h"
-
-struct replica_reader {
-    struct replica *r;
-    MDB_txn *txn;
-    MDB_cursor *subscriptions, *grants;
-    bool active;
-};
 
 enum replica_err replica_reader_new(struct replica_reader **out, struct replica *r)
 {
@@ -28,6 +20,9 @@ enum replica_err replica_reader_new(struct replica_reader **out, struct replica 
     }
     if (rc == 0) {
         rc = mdb_cursor_open(rd->txn, r->tables[ENV_GRANT_BY_OWNER], &rd->grants);
+    }
+    if (rc == 0) {
+        rc = mdb_cursor_open(rd->txn, r->tables[ENV_CREDENTIAL_BY_KEY], &rd->credentials);
     }
     if (rc != 0) {
         replica_reader_free(&rd);
@@ -48,6 +43,9 @@ void replica_reader_free(struct replica_reader **rd)
     }
     if ((*rd)->grants != NULL) {
         mdb_cursor_close((*rd)->grants);
+    }
+    if ((*rd)->credentials != NULL) {
+        mdb_cursor_close((*rd)->credentials);
     }
     if ((*rd)->txn != NULL) {
         mdb_txn_abort((*rd)->txn);
@@ -70,6 +68,9 @@ enum replica_err replica_read_begin(struct replica_reader *rd, uint64_t *version
     if (rc == 0) {
         rc = mdb_cursor_renew(rd->txn, rd->grants);
     }
+    if (rc == 0) {
+        rc = mdb_cursor_renew(rd->txn, rd->credentials);
+    }
     enum replica_err err = rc != 0 ? env_error(rc) : env_meta_get(rd->r, rd->txn, &meta);
     if (err != REPLICA_OK) {
         replica_read_end(rd);
@@ -77,6 +78,7 @@ enum replica_err replica_read_begin(struct replica_reader *rd, uint64_t *version
     }
     *version = meta.version;
     *synced_ms = meta.cursor.synced_ms;
+    memcpy(rd->set_revs, meta.set_revs, sizeof rd->set_revs);
     return REPLICA_OK;
 }
 
@@ -88,8 +90,8 @@ void replica_read_end(struct replica_reader *rd)
     }
 }
 
-static enum replica_err get_record(struct replica_reader *rd, enum env_table table,
-                                   const struct uuid *id, struct slice *record)
+enum replica_err env_get_record(struct replica_reader *rd, enum env_table table,
+                                const struct uuid *id, struct slice *record)
 {
     assert(rd->active);
     MDB_val key = env_val(id->b, UUID_LEN), value;
@@ -105,7 +107,7 @@ enum replica_err replica_get_api(struct replica_reader *rd, const struct uuid *i
                                  struct replica_api *api, struct policy_field *fields)
 {
     struct slice record;
-    enum replica_err err = get_record(rd, ENV_API, id, &record);
+    enum replica_err err = env_get_record(rd, ENV_API, id, &record);
     if (err != REPLICA_OK) {
         return err;
     }
@@ -158,7 +160,7 @@ enum replica_err replica_get_app(struct replica_reader *rd, const struct uuid *i
                                  struct replica_app *app)
 {
     struct slice record;
-    enum replica_err err = get_record(rd, ENV_APP, id, &record);
+    enum replica_err err = env_get_record(rd, ENV_APP, id, &record);
     if (err != REPLICA_OK) {
         return err;
     }
@@ -173,7 +175,7 @@ enum replica_err replica_get_credential(struct replica_reader *rd, const struct 
                                         struct replica_credential *c)
 {
     struct slice record;
-    enum replica_err err = get_record(rd, ENV_CREDENTIAL, id, &record);
+    enum replica_err err = env_get_record(rd, ENV_CREDENTIAL, id, &record);
     if (err != REPLICA_OK) {
         return err;
     }
@@ -184,10 +186,8 @@ enum replica_err replica_get_credential(struct replica_reader *rd, const struct 
     return REPLICA_OK;
 }
 
-/* Moves the cursor to the first key >= prefix, or on from where it is; false: no key has the
- * prefix. */
-static enum replica_err next_in_prefix(MDB_cursor *cursor, const uint8_t *prefix, size_t n,
-                                       bool first, struct uuid *id)
+enum replica_err env_next_in_prefix(MDB_cursor *cursor, const uint8_t *prefix, size_t n, bool first,
+                                    struct uuid *id)
 {
     MDB_val key = env_val(prefix, n), value;
     int rc = mdb_cursor_get(cursor, &key, &value, first ? MDB_SET_RANGE : MDB_NEXT);
@@ -211,9 +211,9 @@ enum replica_err replica_get_subscription(struct replica_reader *rd, const struc
     struct slice record;
     memcpy(prefix, app->b, UUID_LEN);
     memcpy(prefix + UUID_LEN, api->id.b, UUID_LEN);
-    enum replica_err err = next_in_prefix(rd->subscriptions, prefix, sizeof prefix, true, &id);
+    enum replica_err err = env_next_in_prefix(rd->subscriptions, prefix, sizeof prefix, true, &id);
     if (err == REPLICA_OK) {
-        err = get_record(rd, ENV_SUBSCRIPTION, &id, &record);
+        err = env_get_record(rd, ENV_SUBSCRIPTION, &id, &record);
     }
     if (err != REPLICA_OK) {
         return err;
@@ -225,7 +225,7 @@ enum replica_err replica_get_grant(struct replica_reader *rd, const struct uuid 
                                    const struct policy_api *api, struct policy_grant *g)
 {
     struct slice record;
-    enum replica_err err = get_record(rd, ENV_GRANT, id, &record);
+    enum replica_err err = env_get_record(rd, ENV_GRANT, id, &record);
     if (err != REPLICA_OK) {
         return err;
     }
@@ -236,56 +236,26 @@ enum replica_err replica_get_grant(struct replica_reader *rd, const struct uuid 
     return REPLICA_OK;
 }
 
-static int liveness(const struct policy_grant *g, uint64_t now_ms)
-{
-    bool in_time = now_ms >= g->not_before_ms && (g->expires_ms == 0 || now_ms < g->expires_ms);
-    return g->state != POLICY_ACTIVE ? 1 : in_time ? 3 : 2;
-}
-
-enum replica_err replica_find_grant(struct replica_reader *rd, const struct uuid *app,
-                                    const struct policy_api *api, struct slice owner,
-                                    struct policy_grant *g)
-{
-    assert(rd->active);
-    uint8_t prefix[2 * UUID_LEN + 1 + RECORD_OWNER_MAX];
-    if (owner.n > RECORD_OWNER_MAX) {
-        return REPLICA_ENOTFOUND;
-    }
-    memcpy(prefix, app->b, UUID_LEN);
-    memcpy(prefix + UUID_LEN, api->id.b, UUID_LEN);
-    prefix[2 * UUID_LEN] = (uint8_t)owner.n;
-    if (owner.n > 0) {
-        memcpy(prefix + 2 * UUID_LEN + 1, owner.p, owner.n);
-    }
-    const size_t n = 2 * UUID_LEN + 1 + owner.n;
-    const uint64_t now_ms = clock_wall_ms();
-    struct policy_grant candidate;
-    struct uuid id;
-    int best = 0;
-    enum replica_err err = next_in_prefix(rd->grants, prefix, n, true, &id);
-    for (; err == REPLICA_OK; err = next_in_prefix(rd->grants, prefix, n, false, &id)) {
-        err = replica_get_grant(rd, &id, api, &candidate);
-        if (err != REPLICA_OK) {
-            return err;
-        }
-        int rank = liveness(&candidate, now_ms);
-        if (rank >= best) { /* among equals the newest: ids sort by time */
-            best = rank;
-            *g = candidate;
-        }
-    }
-    return err == REPLICA_ENOTFOUND && best > 0 ? REPLICA_OK : err;
-}
-
 enum replica_err replica_get_json(struct replica_reader *rd, const char *kind,
                                   const struct uuid *id, uint64_t *rev, struct slice *json)
 {
+    static const struct {
+        const char *kind;
+        enum env_table table;
+    } rows[] = {{"dataset", ENV_DATASET},
+                {"source", ENV_SOURCE},
+                {"schema", ENV_SCHEMA},
+                {"conversion", ENV_CONVERSION},
+                {"composition", ENV_COMPOSITION}};
     struct slice record;
-    bool source = strcmp(kind, "source") == 0;
-    if (!source && strcmp(kind, "dataset") != 0) {
+    size_t i = 0, n = sizeof rows / sizeof *rows;
+    while (i < n && strcmp(rows[i].kind, kind) != 0) {
+        i++;
+    }
+    if (i == n) {
         return REPLICA_ENOTFOUND;
     }
-    enum replica_err err = get_record(rd, source ? ENV_SOURCE : ENV_DATASET, id, &record);
+    enum replica_err err = env_get_record(rd, rows[i].table, id, &record);
     if (err != REPLICA_OK) {
         return err;
     }

@@ -8,18 +8,22 @@
 #include "base/buf.h"
 #include "replica/replica.h"
 
-#define RECORD_VERSION   1
-#define RECORD_OWNER_MAX 128 /* bytes, = LINK_OWNER_MAX */
+#define RECORD_VERSION     2
+#define RECORD_OWNER_MAX   128  /* bytes, = LINK_OWNER_MAX */
+#define RECORD_SUBJECT_MAX 1024 /* bytes of a certificate's subject */
 
 typedef bool record_pack_fn(struct buf *out, uint64_t rev, const json_t *data);
 /* Looks up upstream host names: blocks on DNS. A host that has no address packs as "". */
 record_pack_fn record_pack_api;
 record_pack_fn record_pack_app, record_pack_credential, record_pack_subscription, record_pack_grant,
     record_pack_json;
+/* Checked, and then as record_pack_json. */
+record_pack_fn record_pack_limit, record_pack_list, record_pack_trust, record_pack_algorithm,
+    record_pack_schema, record_pack_conversion, record_pack_composition;
 
 /* policy.id and the like are not in the record: the caller knows them, they are its key. */
-bool record_unpack_api(struct slice in, struct replica_api *api,
-                       struct policy_field fields[static POLICY_FIELDS_MAX])
+/* fields: room for POLICY_FIELDS_MAX, or NULL: they are passed over and n_fields is 0. */
+bool record_unpack_api(struct slice in, struct replica_api *api, struct policy_field *fields)
     __attribute__((warn_unused_result));
 bool record_unpack_app(struct slice in, struct replica_app *app)
     __attribute__((warn_unused_result));
@@ -37,11 +41,15 @@ bool record_unpack_json(struct slice in, uint64_t *rev, struct slice *json)
 struct record_keys {
     uint64_t rev;
     uint8_t state;
-    struct uuid app, api;     /* subscription, grant */
+    struct uuid app, api;     /* subscription, grant; credential: app */
     struct slice owner, path; /* grant; api */
+    uint8_t use, mode;        /* credential */
+    struct slice sm3, subject;
 };
 bool record_keys_api(struct slice in, struct record_keys *k) __attribute__((warn_unused_result));
 bool record_keys_subscription(struct slice in, struct record_keys *k)
+    __attribute__((warn_unused_result));
+bool record_keys_credential(struct slice in, struct record_keys *k)
     __attribute__((warn_unused_result));
 bool record_keys_grant(struct slice in, struct record_keys *k) __attribute__((warn_unused_result));
 
@@ -52,6 +60,8 @@ bool record_path_ok(struct slice path);
 /* Splits "http://host:port/base"; base keeps no '/' at its end. */
 bool record_upstream_split(struct slice url, struct slice *host, uint16_t *port,
                            struct slice *base);
+/* "host:port" of a URL that record_upstream_split took, as written. */
+struct slice record_upstream_host(struct slice url);
 #define RECORD_ADDRESS_MAX 64
 /* Writes "10.0.0.7:8080" or "[::1]:8080" and a NUL; "" when the host has no address. */
 void record_upstream_resolve(struct slice host, uint16_t port, char out[static RECORD_ADDRESS_MAX]);

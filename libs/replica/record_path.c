@@ -108,13 +108,21 @@ static bool split_authority(struct slice text, struct slice *host, uint16_t *por
            read_port(slice_of(text.p + after + 1, text.n - after - 1), port);
 }
 
+#define SCHEME "http://"
+
+struct slice record_upstream_host(struct slice url)
+{
+    const char *at = url.p + (sizeof SCHEME - 1);
+    const char *slash = memchr(at, '/', url.n - (sizeof SCHEME - 1));
+    return slice_of(at, slash == NULL ? url.n - (sizeof SCHEME - 1) : (size_t)(slash - at));
+}
+
 bool record_upstream_split(struct slice url, struct slice *host, uint16_t *port, struct slice *base)
 {
-    const struct slice scheme = SLICE("http://");
-    if (url.n <= scheme.n || memcmp(url.p, scheme.p, scheme.n) != 0) {
+    if (url.n <= (sizeof SCHEME - 1) || memcmp(url.p, SCHEME, (sizeof SCHEME - 1)) != 0) {
         return false;
     }
-    struct slice rest = slice_of(url.p + scheme.n, url.n - scheme.n);
+    struct slice rest = slice_of(url.p + (sizeof SCHEME - 1), url.n - (sizeof SCHEME - 1));
     const char *slash = memchr(rest.p, '/', rest.n);
     size_t end = slash == NULL ? rest.n : (size_t)(slash - rest.p);
     *base = slice_of(rest.p + end, rest.n - end);

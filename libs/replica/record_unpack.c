@@ -67,6 +67,10 @@ bool record_unpack_app(struct slice in, struct replica_app *app)
     app->policy.environment = (uint8_t)take_uint(&c, 1);
     take_uuid(&c, &app->org);
     app->name = take_text(&c);
+    app->policy.factors = (uint8_t)take_uint(&c, 1);
+    app->policy.channel = (uint8_t)take_uint(&c, 1);
+    app->subject = take_text(&c);
+    app->policy.has_subject = app->subject.n > 0;
     return finished(&c);
 }
 
@@ -77,10 +81,16 @@ bool record_unpack_credential(struct slice in, struct replica_credential *k)
     struct cursor c = start(in, &rev);
     k->policy.state = (uint8_t)take_uint(&c, 1);
     k->policy.alg = (uint8_t)take_uint(&c, 1);
+    k->policy.use = (uint8_t)take_uint(&c, 1);
     take_uuid(&c, &k->policy.app);
     k->policy.not_before_ms = take_uint(&c, 8);
     k->policy.expires_ms = take_uint(&c, 8);
+    k->certificate_mode = (uint8_t)take_uint(&c, 1);
+    k->certificate_sm3 = take_text(&c);
+    k->certificate_subject = take_text(&c);
     k->secret_sealed = take_text(&c);
+    k->public_key = take_text(&c);
+    c.bad |= k->certificate_sm3.n != 0 && k->certificate_sm3.n != 32;
     return finished(&c);
 }
 
@@ -175,8 +185,72 @@ static void take_field(struct cursor *c, struct policy_field *f)
     }
 }
 
-bool record_unpack_api(struct slice in, struct replica_api *api,
-                       struct policy_field fields[static POLICY_FIELDS_MAX])
+static void take_fields(struct cursor *c, struct policy_api *api, struct policy_field *fields)
+{
+    struct policy_field skipped;
+    size_t n = take_uint(c, 2);
+    c->bad |= n > POLICY_FIELDS_MAX;
+    for (size_t i = 0; i < n && !c->bad; i++) {
+        take_field(c, fields == NULL ? &skipped : &fields[i]);
+    }
+    api->n_fields = fields == NULL ? 0 : (uint32_t)n;
+    api->fields = fields;
+}
+
+static void take_targets(struct cursor *c, struct replica_api *api)
+{
+    api->n_targets = (uint8_t)take_uint(c, 1);
+    c->bad |= api->n_targets > REPLICA_TARGETS_MAX;
+    for (size_t i = 0; i < api->n_targets && !c->bad; i++) {
+        struct replica_target *t = &api->targets[i];
+        t->weight = (uint16_t)take_uint(c, 2);
+        t->role = (uint8_t)take_uint(c, 1);
+        t->address = take_text(c);
+        t->host = take_text(c);
+        t->path = take_text(c);
+    }
+    bool any = api->n_targets > 0 && !c->bad;
+    api->upstream = any ? api->targets[0].address : SLICE("");
+    api->upstream_path = any ? api->targets[0].path : SLICE("");
+}
+
+static void take_upstreams(struct cursor *c, struct replica_api *api)
+{
+    take_targets(c, api);
+    api->balance = (uint8_t)take_uint(c, 1);
+    api->retries = (uint8_t)take_uint(c, 1);
+    api->canary_percent = (uint8_t)take_uint(c, 1);
+    api->canary_apps = take_text(c);
+    c->bad |= api->canary_apps.n % UUID_LEN != 0;
+    c->bad |= api->canary_apps.n > (size_t)REPLICA_CANARY_APPS_MAX * UUID_LEN;
+    api->breaker_failures = (uint32_t)take_uint(c, 4);
+    api->breaker_window_ms = (uint32_t)take_uint(c, 4);
+    api->breaker_open_ms = (uint32_t)take_uint(c, 4);
+    api->health_path = take_text(c);
+    api->health_interval_ms = (uint32_t)take_uint(c, 4);
+    api->health_timeout_ms = (uint32_t)take_uint(c, 4);
+    api->cache_ms = (uint32_t)take_uint(c, 4);
+    api->cache_epoch = take_uint(c, 8);
+}
+
+static void take_treatment(struct cursor *c, struct replica_api *api)
+{
+    api->policy.schemes = (uint8_t)take_uint(c, 1);
+    api->signature_max_s = (uint16_t)take_uint(c, 2);
+    api->sign_response = take_uint(c, 1) != 0;
+    api->seal_request = (uint8_t)take_uint(c, 1);
+    api->seal_response = (uint8_t)take_uint(c, 1);
+    api->policy.mobile = take_uint(c, 1) == 1;
+    api->has_schema = take_uint(c, 1) != 0;
+    api->has_conversion = take_uint(c, 1) != 0;
+    api->policy.sunset_ms = take_uint(c, 8);
+    api->policy.deprecated_ms = take_uint(c, 8);
+    api->successor = take_text(c);
+    api->notice_zh = take_text(c);
+    api->notice_en = take_text(c);
+}
+
+bool record_unpack_api(struct slice in, struct replica_api *api, struct policy_field *fields)
 {
     memset(api, 0, sizeof *api);
     struct cursor c = start(in, &api->policy.rev);
@@ -187,21 +261,14 @@ bool record_unpack_api(struct slice in, struct replica_api *api,
     api->policy.access = (uint8_t)take_uint(&c, 1);
     api->policy.methods = (uint8_t)take_uint(&c, 1);
     api->policy.owner_scoped = take_uint(&c, 1) != 0;
-    api->policy.sunset_ms = take_uint(&c, 8);
     api->timeout_ms = (uint32_t)take_uint(&c, 4);
     api->max_body_bytes = (uint32_t)take_uint(&c, 4);
     take_uuid(&c, &api->dataset);
     api->name = take_text(&c);
     api->profile = take_text(&c);
-    size_t n = take_uint(&c, 2);
-    c.bad |= n > POLICY_FIELDS_MAX;
-    for (size_t i = 0; i < n && !c.bad; i++) {
-        take_field(&c, &fields[i]);
-    }
-    api->upstream = take_text(&c);
-    api->upstream_path = take_text(&c);
-    api->policy.n_fields = (uint32_t)n;
-    api->policy.fields = fields;
+    take_treatment(&c, api);
+    take_fields(&c, &api->policy, fields);
+    take_upstreams(&c, api);
     return finished(&c);
 }
 
@@ -223,6 +290,22 @@ bool record_keys_subscription(struct slice in, struct record_keys *k)
     take_uuid(&c, &k->app);
     take_uuid(&c, &k->api);
     return !c.bad;
+}
+
+bool record_keys_credential(struct slice in, struct record_keys *k)
+{
+    struct replica_credential c;
+    memset(k, 0, sizeof *k);
+    if (!record_unpack_credential(in, &c)) {
+        return false;
+    }
+    k->state = c.policy.state;
+    k->app = c.policy.app;
+    k->use = c.policy.use;
+    k->mode = c.certificate_mode;
+    k->sm3 = c.certificate_sm3;
+    k->subject = c.certificate_subject;
+    return true;
 }
 
 bool record_keys_grant(struct slice in, struct record_keys *k)

@@ -8,7 +8,7 @@
 
 #include "replica/env.h"
 
-#define FORMAT      1
+#define FORMAT      2
 #define MAP_DEFAULT ((size_t)16 << 30) /* address space; the file holds what is used */
 #define MAX_READERS 512
 
@@ -23,9 +23,17 @@ static const struct {
     [ENV_GRANT] = {"grant", 0},
     [ENV_DATASET] = {"dataset", 0},
     [ENV_SOURCE] = {"source", 0},
+    [ENV_LIMIT] = {"limit", 0},
+    [ENV_LIST] = {"list", 0},
+    [ENV_TRUST] = {"trust", 0},
+    [ENV_ALGORITHM] = {"algorithm", 0},
+    [ENV_SCHEMA] = {"schema", 0},
+    [ENV_CONVERSION] = {"conversion", 0},
+    [ENV_COMPOSITION] = {"composition", 0},
     [ENV_ROUTE] = {"route", MDB_DUPSORT | MDB_DUPFIXED},
     [ENV_SUBSCRIPTION_BY_APP] = {"subscription_by_app", 0},
     [ENV_GRANT_BY_OWNER] = {"grant_by_owner", 0},
+    [ENV_CREDENTIAL_BY_KEY] = {"credential_by_key", 0},
     [ENV_META] = {"meta", 0},
 };
 
