@@ -130,6 +130,39 @@ test('a key of a JWK set counts for the signatures that name it', () => {
   assert.equal(check([]).code, 2);
 });
 
+test('[BK-5d1] the worked example of docs/signatures.md is right, by other programs and by sluice verify', () => {
+  const doc = readFileSync(new URL('../../docs/signatures.md', import.meta.url), 'utf8');
+  const part = (name) => doc.match(new RegExp(`\n\`\`\`${name}\n([^]*?)\n\`\`\``))[1];
+  const sm3 = (...parts) => parts.reduce((h, p) => h.update(p), createHash('sm3')).digest();
+  const bytes = Buffer.from(part('bytes').replaceAll('\n', ''), 'hex');
+  const [left, right] = part('nodes').split('\n').map((hex) => Buffer.from(hex, 'hex'));
+  const leaf = sm3(Buffer.of(0), part('base'));
+  const root = sm3(Buffer.of(1), sm3(Buffer.of(1), left, leaf), right);
+  assert.equal(leaf.toString('hex'), part('leaf'));
+  assert.equal(root.toString('hex'), part('root'));
+  assert.equal(part('text'), `sluice sm2-sm3-batch 1\nsize: 3\nroot: ${root.toString('hex')}`);
+  const sig = bytes.subarray(-64);
+  assert.deepEqual(bytes, Buffer.concat([Buffer.of(1, 0, 3, 0, 1), left, right, sig]));
+  assert.ok(part('http').includes(`signature: sluice=:${bytes.toString('base64')}:`));
+  assert.equal(opensslVerifies(part('pem'), `${part('text')}\n`, sig), true);
+  assert.equal(opensslVerifies(part('pem'), `${part('text')}`, sig), false);
+  const r = sluice('verify', '--platform-key', file('doc.pem', `${part('pem')}\n`), file('doc.http', part('http')));
+  assert.equal(r.code, 0, r.out + r.err);
+  assert.match(r.out, /message 2 of 3 under one signature/);
+});
+
+function opensslVerifies(pem, text, sig) {
+  const number = (bytes) => {
+    const from = bytes.findIndex((b) => b !== 0), short = bytes.subarray(from);
+    const body = short[0] & 0x80 ? Buffer.concat([Buffer.of(0), short]) : short;
+    return Buffer.concat([Buffer.of(2, body.length), body]);
+  };
+  const both = Buffer.concat([number(sig.subarray(0, 32)), number(sig.subarray(32))]);
+  const r = spawnSync('openssl', ['pkeyutl', '-verify', '-pubin', '-inkey', file('o.pem', `${pem}\n`), '-rawin', '-digest', 'sm3', '-in', file('o.text', text),
+    '-sigfile', file('o.sig', Buffer.concat([Buffer.of(0x30, both.length), both])), '-pkeyopt', 'distid:1234567812345678']);
+  return r.status === 0;
+}
+
 // -- requests ----------------------------------------------------------------------------------------
 
 const pair = (type, options) => {
