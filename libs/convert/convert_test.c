@@ -391,7 +391,8 @@ static void deep_json_is_refused(void **state)
 static const struct row any_order_rows[] = {
     {"<Receipt><b>1</b><b>2</b><a>x</a></Receipt>", CONVERT_OK, "{'b':[1,2],'a':'x'}"},
     {"<Receipt><a>x</a></Receipt>", CONVERT_EREQUIRED, "b"},
-    {"<Receipt><b>1</b><a>x</a><b>2</b></Receipt>", CONVERT_EDUPLICATE, "b"},
+    {"<Receipt><b>1</b><b>2</b><a>x</a><b>3</b></Receipt>", CONVERT_EDUPLICATE, "b"},
+    {"<Receipt><b>1</b><a>x</a></Receipt>", CONVERT_ECOUNT, "b"},
     {"<Receipt><a>x</a><b>2</b></Receipt>", CONVERT_ECOUNT, "b"},
 };
 

@@ -220,7 +220,9 @@ static err_t begin_child(struct reader *r, struct frame *f, uint32_t i)
         return CONVERT_EORDER;
     }
     err_t err = close_array(r, f);
-    if (err != CONVERT_OK) {
+    if (err != CONVERT_OK) { /* it names the field before, not this one */
+        r->trail.at[r->trail.n - 2] = r->trail.at[r->trail.n - 1];
+        r->trail.n--;
         return err;
     }
     f->seen[i / 64] |= 1ull << i % 64;
@@ -265,7 +267,7 @@ static err_t read_child(struct reader *r, const xmlChar *local, struct slice uri
         r->trail.at[r->trail.n].index = 0;
         r->trail.n++;
         err_t err = begin_child(r, f, i);
-        r->trail.at[r->trail.n - 1].index = child->many ? f->count : 0;
+        r->trail.at[r->trail.n - 1].index = child->many && err == CONVERT_OK ? f->count : 0;
         return err == CONVERT_OK ? open_element(r, child, a) : err;
     }
     return drop(r, CONVERT_EUNKNOWN);
