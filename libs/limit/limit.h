@@ -142,7 +142,8 @@ enum limit_err limit_take(struct limit *l, struct limit_check *checks, size_t n,
                           struct limit_time now, size_t *refused_by)
     __attribute__((warn_unused_result));
 /* Once for each take that was OK, with the same checks: gives back what is in flight. Only
- * CONCURRENCY rules are looked at. */
+ * CONCURRENCY rules are looked at. (Where limit_take would be EBUSY, it stays in flight as long as
+ * this process lives.) */
 void limit_release(struct limit *l, const struct limit_check *checks, size_t n);
 /* DAY_ROWS, DAY_BYTES: what the answer held. Others: EINVAL. */
 enum limit_err limit_charge(struct limit *l, const struct limit_check *check, uint64_t amount,

@@ -3,12 +3,13 @@
  * no cache, and four rules a call; each with the reading of the clocks that a caller also pays. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "limit/limit.h"
 
-enum { CALLS = 1000000, KEYS = 32768, KEYS_MAX = 4 * KEYS };
+enum { CALLS = 1000000, KEYS = 32768, KEYS_MAX = 8 * KEYS };
 
 static const struct limit_rule rules[] = {
     {.measure = LIMIT_RATE, .action = LIMIT_REJECT, .amount = LIMIT_RATE_MAX, .window_ms = 60000},
@@ -37,13 +38,34 @@ static void run(struct limit *l, const char *what, size_t n, unsigned keys)
     printf("%-28s %6.0f ns a call\n", what, (double)(clock_mono_us() - begun_us) * 1000 / CALLS);
 }
 
+/* Two processes at one counter. */
+static void run_two(struct limit *l, const char *path)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct limit *own;
+        if (limit_open(&own, path, KEYS_MAX) != LIMIT_OK) {
+            _exit(1);
+        }
+        run(own, "1 rule, 1 key, 2 processes", 1, 1);
+        limit_close(&own);
+        fflush(stdout);
+        _exit(0);
+    }
+    run(l, "1 rule, 1 key, 2 processes", 1, 1);
+    int status;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
+        exit(1);
+    }
+}
+
 int main(void)
 {
     char path[] = "/tmp/limit-bench-XXXXXX";
     int fd = mkstemp(path);
     struct limit *l;
     if (fd < 0 || close(fd) != 0 || unlink(path) != 0 ||
-        limit_open(&l, path, 2 * KEYS_MAX) != LIMIT_OK) {
+        limit_open(&l, path, KEYS_MAX) != LIMIT_OK) {
         return 1;
     }
     run(l, "1 rule, 1 key", 1, 1);
@@ -51,6 +73,8 @@ int main(void)
     run(l, "1 rule, 32,768 keys, new", 1, KEYS);
     run(l, "1 rule, 32,768 keys", 1, KEYS);
     run(l, "4 rules, 32,768 keys each", 4, KEYS);
+    fflush(stdout);
+    run_two(l, path);
     limit_close(&l);
     unlink(path);
     return 0;

@@ -164,6 +164,41 @@ static void suspend_and_release(void **unused)
     assert_int_equal(state.outcome, LIMIT_SUSPENDED);
 }
 
+/* After a release the window is as new, its reset time too. */
+static void release_empties(void **unused)
+{
+    struct limit_rule rule = RATE(2, 60000);
+    (void)unused;
+    rule.action = LIMIT_SUSPEND;
+    rule.suspend_s = 30;
+    assert_int_equal(take_many(&rule, 1, AT(0), 2), 2);
+    assert_int_equal(take_many(&rule, 1, AT(20 * S), 2), 0);
+    rule.released_ms = 5;
+    assert_int_equal(take_one(&rule, 1, AT(20 * S)), LIMIT_OK);
+    assert_int_equal(state.used, 1);
+    assert_in_range(state.reset_s, 60, 61);
+}
+
+/* An alert is about a call that passed; one that another rule refused takes none away. */
+static void no_alert_for_a_refused_call(void **unused)
+{
+    const struct limit_rule reject = RATE(3, 1000);
+    struct limit_rule alert = RATE(3, 1000);
+    alert.action = LIMIT_ALERT;
+    struct limit_check checks[2] = {check_of(&alert, 1), check_of(&reject, 2)};
+    size_t refused_by;
+    (void)unused;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(limit_take(l, checks, 2, AT(0), &refused_by), LIMIT_OK);
+    }
+    assert_int_equal(limit_take(l, checks, 2, AT(0), &refused_by), LIMIT_EOVER);
+    assert_false(checks[0].state.first_over);
+    assert_true(checks[1].state.first_over);
+    assert_int_equal(limit_take(l, checks, 1, AT(0), &refused_by), LIMIT_OK);
+    assert_true(checks[0].state.first_over);
+    assert_int_equal(checks[0].state.used, 4);
+}
+
 static void concurrency(void **unused)
 {
     const struct limit_rule rule = {
@@ -420,6 +455,9 @@ int main(void)
          alert_once, new_table, NULL},
         {"[BK-10.1.2a1-4] suspend stops the key for its time or until released by hand",
          suspend_and_release, new_table, NULL},
+        {"[BK-10.1.2a1-4] a release by hand empties the window", release_empties, new_table, NULL},
+        {"[BK-10.1.2a1-3] a call that another rule refuses raises no alert",
+         no_alert_for_a_refused_call, new_table, NULL},
         {"[BK-10.1.2a1-1] the call N+1 in flight is refused until one comes back", concurrency,
          new_table, NULL},
         {"[BK-10.1.2a1] a call that one rule refuses is counted under none", one_rule_refuses_all,

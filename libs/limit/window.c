@@ -55,9 +55,6 @@ bool entry_holds(const struct entry *e, struct limit_time now)
 /* Past the parts without a call, so that neither this nor a reset time looks at each of them. */
 static void skip_empty(struct entry *e)
 {
-    if (e->oldest + PARTS <= e->newest) {
-        e->oldest = e->newest - PARTS_OF_W;
-    }
     while (e->oldest < e->newest && e->calls[e->oldest % PARTS] == 0) {
         e->oldest++;
     }
@@ -68,6 +65,9 @@ static void advance_parts(struct entry *e, uint64_t part)
 {
     if (part <= e->newest) {
         return;
+    }
+    if (e->oldest + PARTS <= e->newest) { /* only in a damaged file: no endless walk */
+        e->oldest = e->newest - PARTS_OF_W;
     }
     for (; e->oldest <= e->newest && e->oldest + PARTS <= part && e->used > 0; e->oldest++) {
         e->used -= e->calls[e->oldest % PARTS];

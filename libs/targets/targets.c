@@ -281,21 +281,19 @@ static void tally_set(struct targets *t, const uint64_t *ids, size_t n,
     }
 }
 
-/* Of all in the set but i, and of the live ones only: the ejected must not make the rest look
- * well. */
+/* Beside all in the set but i, and the live ones only: the ejected must not make the rest look
+ * well. Without a call to another live one there is nothing to compare with, nor one to spare. */
 static bool is_outlier(const struct tally *tallies, size_t n, size_t i,
                        const struct targets_config *config)
 {
     uint64_t calls = 0, failures = 0, own = tallies[i].calls;
-    size_t live = 0;
     for (size_t k = 0; k < n; k++) {
         if (k != i && tallies[k].live) {
-            live++;
             calls += tallies[k].calls;
             failures += tallies[k].failures;
         }
     }
-    if (!tallies[i].live || live == 0 || own < config->ratio_calls || calls == 0) {
+    if (!tallies[i].live || own < config->ratio_calls || calls == 0) {
         return false;
     }
     return tallies[i].failures * 100 / own >= failures * 100 / calls + config->outlier_percent;

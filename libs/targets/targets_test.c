@@ -125,6 +125,8 @@ static void by_ratio(void **unused)
     }
     assert_int_equal(call(1, TARGETS_WELL, 9), TARGETS_NO_EVENT);
     assert_int_equal(call(1, TARGETS_FAILED, 10), TARGETS_OPENED);
+    assert_int_equal(call(1, TARGETS_WELL, 1010), TARGETS_RECLOSED);
+    assert_int_equal(call(1, TARGETS_FAILED, 1011), TARGETS_NO_EVENT); /* the past is forgiven */
     for (uint64_t i = 0; i < 40; i++) { /* in no window there are ten */
         assert_int_equal(call(2, i % 2 == 0 ? TARGETS_FAILED : TARGETS_WELL, i * 1200),
                          TARGETS_NO_EVENT);
@@ -191,28 +193,35 @@ static void health(void **unused)
     assert_true(looks[0].usable); /* a probe is due */
 }
 
-static void ejects(void **unused)
+static const struct targets_config only_outliers = {.ratio_calls = 10,
+                                                    .window_ms = 10000,
+                                                    .open_ms = 1000,
+                                                    .open_max_ms = 5000,
+                                                    .probe_ms = 2000,
+                                                    .outlier_percent = 30,
+                                                    .rise = 1,
+                                                    .fall = 1};
+
+/* Targets 1 to 4 fail 10, 20, 60 and 100 % of twenty calls. */
+static void fail_by_degrees(void)
 {
-    const struct targets_config only_outliers = {.ratio_calls = 10,
-                                                 .window_ms = 10000,
-                                                 .open_ms = 1000,
-                                                 .open_max_ms = 5000,
-                                                 .probe_ms = 2000,
-                                                 .outlier_percent = 30,
-                                                 .rise = 1,
-                                                 .fall = 1};
-    const uint64_t ids[] = {1, 2, 3, 4};
-    const unsigned failing_of_10[] = {1, 2, 6, 10};
-    enum targets_event events[4];
-    (void)unused;
+    static const unsigned failing_of_10[] = {1, 2, 6, 10};
     for (unsigned i = 0; i < 20; i++) {
         for (size_t k = 0; k < 4; k++) {
             uint32_t ticket;
-            targets_admit(t, ids[k], NULL, &only_outliers, AT(i), &ticket);
-            targets_report(t, ids[k], &only_outliers, ticket,
+            targets_admit(t, k + 1, NULL, &only_outliers, AT(i), &ticket);
+            targets_report(t, k + 1, &only_outliers, ticket,
                            i % 10 < failing_of_10[k] ? TARGETS_FAILED : TARGETS_WELL, AT(i));
         }
     }
+}
+
+static void ejects(void **unused)
+{
+    const uint64_t ids[] = {1, 2, 3, 4};
+    enum targets_event events[4];
+    (void)unused;
+    fail_by_degrees();
     targets_eject(t, ids + 3, 1, &only_outliers, AT(20), events);
     assert_int_equal(events[0], TARGETS_NO_EVENT); /* the last of its set */
     targets_eject(t, ids, 4, &only_outliers, AT(20), events);
@@ -225,6 +234,27 @@ static void ejects(void **unused)
     assert_int_equal(events[3], TARGETS_NO_EVENT); /* told once */
     targets_eject(t, ids + 2, 2, &only_outliers, AT(22), events);
     assert_int_equal(events[0] + events[1], TARGETS_NO_EVENT);
+}
+
+static void ejects_worst_first(void **unused)
+{
+    const uint64_t ids[] = {4, 3, 2, 1};
+    enum targets_event events[4];
+    (void)unused;
+    fail_by_degrees();
+    targets_health_set(t, 2, NULL, &only_outliers, false, AT(20)); /* no live one any more */
+    targets_eject(t, ids, 2, &only_outliers, AT(20), events);
+    assert_int_equal(events[0], TARGETS_EJECTED); /* 100 % beside 60 % */
+    assert_int_equal(events[1], TARGETS_NO_EVENT);
+    targets_eject(t, ids, 3, &only_outliers, AT(20), events);
+    assert_int_equal(events[1], TARGETS_NO_EVENT); /* beside the open and the down: the last */
+    assert_true(view_of(3, 20).state == TARGETS_CLOSED);
+    assert_int_equal(new_table(NULL), 0);
+    fail_by_degrees();
+    targets_eject(t, ids, 4, &only_outliers, AT(20), events);
+    assert_int_equal(events[0], TARGETS_EJECTED);
+    assert_int_equal(events[1], TARGETS_EJECTED); /* beside those that are left */
+    assert_int_equal(events[2] + events[3], TARGETS_NO_EVENT);
 }
 
 static void bad_configs(void **unused)
@@ -428,6 +458,8 @@ int main(void)
         {"[SW-10.1-3d] health turns by checks in a row, told once; all down is as none down",
          health, new_table, NULL},
         {"a target worse than its set is ejected, the last one never", ejects, new_table, NULL},
+        {"of a set the worst go first, the last live one stays", ejects_worst_first, new_table,
+         NULL},
         {"configurations out of bounds are refused", bad_configs, NULL, NULL},
         {"a full table refuses no call; the idle give way", full_table, new_table, NULL},
         {"a file that is not ours or is damaged is refused", files, new_table, NULL},
