@@ -2,6 +2,7 @@
 /* What an API has at most one of: the schema its calls are checked against, the conversion of its
  * bodies, the graph that composes it. Told to the nodes under the API's own id. */
 #include "api/attachments.h"
+#include "convert/convert.h"
 
 enum problem attachment_exists(struct rest_call *c, struct store_txn *txn,
                                const struct resource *res, const char *api_id, bool *there)
@@ -22,6 +23,17 @@ enum problem attachment_exists(struct rest_call *c, struct store_txn *txn,
     return rest_store_problem(c, err);
 }
 
+static enum problem check_definition(struct rest_call *c, struct change *ch)
+{
+    enum problem p = attachment_from_wsdl(c, ch->row);
+
+    if (p == PROBLEM_OK && !json_is_object(json_object_get(ch->row, "definition"))) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/definition",
+                      "a definition, or a wsdl, is needed");
+    }
+    return p;
+}
+
 /* Whose API it is, the row's write scope says; archived ones are past changing. */
 static enum problem check(struct rest_call *c, struct change *ch)
 {
@@ -40,7 +52,7 @@ static enum problem check(struct rest_call *c, struct change *ch)
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "it is removed; make another");
     }
     json_decref(api);
-    return p;
+    return p == PROBLEM_OK && ch->res == &conversions_resource ? check_definition(c, ch) : p;
 }
 
 /* A composed API that is open has its graph. */
@@ -106,6 +118,11 @@ static enum problem feed_composition(struct rest_call *c, struct store_txn *txn,
     return feed_member(row, "graph", data);
 }
 
+static enum problem check_operations(struct rest_call *c, const char *where, const json_t *v)
+{
+    return api_check_words(c, where, v, NULL, CONVERT_OPERATIONS_MAX);
+}
+
 #define API_ID                                                                                     \
     {                                                                                              \
         "api_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apis"                  \
@@ -116,7 +133,9 @@ static const struct attr schema_attrs[] = {
 };
 static const struct attr conversion_attrs[] = {
     API_ID,
-    {"definition", ATTR_JSON, AF_REQUIRED, .check = attachment_check_definition},
+    {"definition", ATTR_JSON, 0, .check = attachment_check_definition},
+    {"wsdl", ATTR_TEXT, AF_WRITE_ONLY | AF_LINES, 1, ATTACHMENT_WSDL_MAX},
+    {"get_operations", ATTR_JSON, AF_WRITE_ONLY, .check = check_operations},
 };
 static const struct attr composition_attrs[] = {
     API_ID,
