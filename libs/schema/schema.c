@@ -42,8 +42,7 @@ const char *schema_strerror(enum schema_err err)
     return known ? errors[err] : "unknown error";
 }
 
-/* -- places
- * ---------------------------------------------------------------------------------------------- */
+/* -- places ------------------------------------------------------------------------------------ */
 
 void schema_where_text(char out[static SCHEMA_WHERE_MAX + 1], struct slice text)
 {
@@ -112,8 +111,7 @@ bool schema_is_plain_name(struct slice name)
     return true;
 }
 
-/* -- memory
- * ---------------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 static struct block *new_block(struct schema *s, size_t n)
 {
@@ -259,8 +257,7 @@ size_t schema_size_bytes(const struct schema *schema)
     return schema->size_bytes;
 }
 
-/* -- compiling
- * ------------------------------------------------------------------------------------------- */
+/* -- compiling --------------------------------------------------------------------------------- */
 
 /* A description is counted before it is read, so that every later walk of it is bounded. */
 static const char *past_bounds(const json_t *json, size_t depth, size_t *left)

@@ -83,9 +83,7 @@ static bool spend(struct check *c, size_t steps, const struct at *at)
     return c->steps >= 0 ? true : hard(c, SCHEMA_ELIMIT, at, TOO_MUCH);
 }
 
-/* -- marks
- * --------------------------------------------------------------------------------------------------
- */
+/* -- marks ------------------------------------------------------------------------------------- */
 
 static size_t marks_bytes(const struct value *object)
 {
@@ -151,9 +149,7 @@ static bool try_branch(struct check *c, const struct node *n, const struct value
     return taken && !c->hard;
 }
 
-/* -- scalars
- * -------------------------------------------------------------------------------------------------
- */
+/* -- scalars ----------------------------------------------------------------------------------- */
 
 static bool is_multiple(long double number, long double step)
 {
@@ -250,9 +246,7 @@ static bool check_string(struct check *c, const struct node *n, const struct val
     return matches || invalid(c, at, "the text does not match the described pattern");
 }
 
-/* -- arrays
- * ---------------------------------------------------------------------------------------------------
- */
+/* -- arrays ------------------------------------------------------------------------------------ */
 
 struct hashed {
     uint64_t hash;
@@ -344,9 +338,7 @@ static bool check_array(struct check *c, const struct node *n, const struct valu
     return !n->unique || check_unique(c, v, at);
 }
 
-/* -- objects
- * --------------------------------------------------------------------------------------------------
- */
+/* -- objects ----------------------------------------------------------------------------------- */
 
 static const struct node *find_property(const struct node *n, struct slice name)
 {
@@ -465,9 +457,7 @@ static bool close_scope(struct check *c, const struct value *v, const struct at 
     return true;
 }
 
-/* -- schemas
- * --------------------------------------------------------------------------------------------------
- */
+/* -- schemas ----------------------------------------------------------------------------------- */
 
 static bool check_type(const struct node *n, const struct value *v)
 {

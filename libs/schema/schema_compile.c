@@ -40,9 +40,7 @@ static struct at below(const struct read *r, const char *name, size_t index)
     return (struct at){.up = r->at, .name = name, .index = index};
 }
 
-/* -- nodes
- * --------------------------------------------------------------------------------------------------
- */
+/* -- nodes ------------------------------------------------------------------------------------- */
 
 static const struct node *known_node(const struct build *b, const json_t *json)
 {
@@ -155,9 +153,7 @@ const json_t *schema_resolve(struct build *b, const char *ref, const struct at *
     return json;
 }
 
-/* -- keywords
- * -----------------------------------------------------------------------------------------------
- */
+/* -- keywords ---------------------------------------------------------------------------------- */
 
 static bool read_annotation(const struct read *r)
 {
@@ -508,8 +504,7 @@ static bool compile_node(struct build *b, const json_t *json, struct node *node,
                                 : refuse(&r, "a schema is an object, true or false");
 }
 
-/* -- nesting on one value
- * ------------------------------------------------------------------------------------- */
+/* -- nesting on one value ---------------------------------------------------------------------- */
 
 static unsigned measure(struct node *node, unsigned depth);
 

@@ -6,8 +6,7 @@
 
 #include "schema/schema.h"
 
-/* -- places
- * ------------------------------------------------------------------------------------------ */
+/* -- places ------------------------------------------------------------------------------------ */
 
 /* One token of a JSON pointer, on the C stack; rendered only when something is wrong. */
 struct at {
@@ -22,8 +21,7 @@ void schema_where_text(char out[static SCHEMA_WHERE_MAX + 1], struct slice text)
 /* Whether a stranger's name may be shown: see schema_error. */
 bool schema_is_plain_name(struct slice name);
 
-/* -- values: a JSON tree or a parameter's text, seen alike
- * --------------------------------------------- */
+/* -- values: a JSON tree or a parameter's text, seen alike ------------------------------------- */
 
 enum kind {
     KIND_NULL,
@@ -53,8 +51,7 @@ struct value schema_value_item(const struct value *array, size_t i);
 bool schema_value_equal(const struct value *a, const struct value *b);
 uint64_t schema_value_hash(const struct value *v, uint64_t seed);
 
-/* -- the compiled form
- * --------------------------------------------------------------------------------- */
+/* -- the compiled form ------------------------------------------------------------------------- */
 
 /* search: the pattern with a leading ".*?", for all starts at once; plain: each start by itself,
  * for the few texts whose starts are too many at once, and for anchored patterns. */
@@ -174,8 +171,7 @@ struct schema {
     struct slice version_name, version;
 };
 
-/* -- compiling
- * ------------------------------------------------------------------------------------------- */
+/* -- compiling --------------------------------------------------------------------------------- */
 
 struct pending {
     const json_t *json;
@@ -208,8 +204,7 @@ bool schema_pattern(struct build *b, struct pattern *out, const json_t *text, co
 bool schema_format(const char *name, format_fn *fn, bool *int32);
 bool schema_is_mobile_or_line(struct slice text);
 
-/* -- checking
- * ---------------------------------------------------------------------------------------------- */
+/* -- checking ---------------------------------------------------------------------------------- */
 
 struct check {
     const struct schema *schema;

@@ -29,6 +29,7 @@ static const char *const parameter_keys[] = {"name",       "in",       "descript
                                              "example",    "examples", "allowReserved", NULL};
 static const char *const body_keys[] = {"description", "content", "required", NULL};
 static const char *const response_keys[] = {"description", "headers", "content", "links", NULL};
+static const char *const reference_keys[] = {"$ref", "summary", "description", NULL};
 static const char *const media_keys[] = {"schema", "example", "examples", NULL};
 
 static bool is_key(const char *const *keys, const char *key)
@@ -61,11 +62,15 @@ static bool has_only(struct build *b, const json_t *json, const char *const *key
 }
 
 /* json, or what it refers to; *at moves with it. The pointer it moves to is the document's own
- * text. */
-static const json_t *follow(struct build *b, const json_t *json, struct at *at)
+ * text. keys: what may stand beside the $ref; NULL: anything, in a schema. */
+static const json_t *follow(struct build *b, const json_t *json, const char *const *keys,
+                            struct at *at)
 {
     for (int i = 0; json != NULL && json_object_get(json, "$ref") != NULL; i++) {
         const char *ref = json_string_value(json_object_get(json, "$ref"));
+        if (keys != NULL && !has_only(b, json, keys, at)) {
+            return NULL;
+        }
         if (i == REFS_MAX) {
             schema_refuse(b, at, "the $ref goes too far, or in a circle");
             return NULL;
@@ -88,9 +93,7 @@ static bool read_flag(struct build *b, const json_t *json, const char *key, bool
            schema_refuse(b, &below, "true or false is needed here");
 }
 
-/* -- parameters
- * ------------------------------------------------------------------------------------------------
- */
+/* -- parameters -------------------------------------------------------------------------------- */
 
 static bool read_place(struct build *b, const char *in, const struct at *at, enum place *out)
 {
@@ -109,7 +112,7 @@ static bool read_place(struct build *b, const char *in, const struct at *at, enu
 /* The one type a schema names, through a plain $ref; 0: none, or several. */
 static unsigned only_type(struct build *b, const json_t **schema, struct at *at)
 {
-    *schema = follow(b, *schema, at);
+    *schema = follow(b, *schema, NULL, at);
     const char *type = json_string_value(json_object_get(*schema, "type"));
     static const struct {
         const char *name;
@@ -183,7 +186,7 @@ static bool read_name(struct build *b, struct parameter *p, const json_t *json, 
 static bool compile_parameter(struct build *b, struct parameter *p, const json_t *json,
                               struct at at)
 {
-    json = follow(b, json, &at);
+    json = follow(b, json, reference_keys, &at);
     if (json == NULL || !has_only(b, json, parameter_keys, &at) ||
         !read_place(b, json_string_value(json_object_get(json, "in")), &at, &p->in) ||
         !read_name(b, p, json, &at) || !read_style(b, p, json, &at) ||
@@ -267,9 +270,7 @@ static bool bind_path(struct build *b, const struct path *path, struct operation
     return bound == in_path || schema_refuse(b, at, "a path parameter is not in the path");
 }
 
-/* -- bodies
- * ------------------------------------------------------------------------------------------------------
- */
+/* -- bodies ------------------------------------------------------------------------------------ */
 
 static bool is_json_type(const char *type)
 {
@@ -339,7 +340,7 @@ static bool compile_body(struct build *b, struct operation *op, const json_t *js
                          const struct at *up)
 {
     struct at at = {.up = up, .name = "requestBody"};
-    json = follow(b, json, &at);
+    json = follow(b, json, reference_keys, &at);
     if (json == NULL || !has_only(b, json, body_keys, &at) ||
         !read_flag(b, json, "required", false, &at, &op->body.required)) {
         return false;
@@ -381,7 +382,7 @@ static bool compile_response(struct build *b, struct response *out, const char *
         return schema_refuse(b, &at,
                              "a response is of a status (200), a class of them (2XX) or default");
     }
-    json = follow(b, json, &at);
+    json = follow(b, json, reference_keys, &at);
     if (json == NULL || !has_only(b, json, response_keys, &at)) {
         return false;
     }
@@ -420,8 +421,7 @@ static bool compile_responses(struct build *b, struct operation *op, const json_
     return true;
 }
 
-/* -- operations and paths
- * ----------------------------------------------------------------------------------------- */
+/* -- operations and paths ---------------------------------------------------------------------- */
 
 static bool compile_operation(struct build *b, const struct path *path, struct operation *op,
                               const json_t *json, const json_t *item, const struct at *at)
@@ -559,9 +559,7 @@ static bool compile_path_items(struct build *b, const json_t *paths, const struc
     return true;
 }
 
-/* -- document
- * -------------------------------------------------------------------------------------------------------
- */
+/* -- document ---------------------------------------------------------------------------------- */
 
 /* x-sluice-version: {"in": "header", "name": "Api-Version"}: a call must name info.version there.
  */

@@ -2,6 +2,7 @@
 /* A call, the cheap questions first: path, method, version, parameters; then the body. */
 #include "schema_inner.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -49,9 +50,7 @@ static struct slice cut(struct slice *left, char separator)
     return part;
 }
 
-/* -- path
- * -----------------------------------------------------------------------------------------------------
- */
+/* -- path -------------------------------------------------------------------------------------- */
 
 static bool split_path(struct slice path, struct slice *out, size_t *n)
 {
@@ -124,9 +123,7 @@ static bool find_operation(struct check *c, const struct operation **out, struct
            schema_fail(c, SCHEMA_EMETHOD, SLICE(""), schema_strerror(SCHEMA_EMETHOD));
 }
 
-/* -- escapes
- * ---------------------------------------------------------------------------------------------------
- */
+/* -- escapes ----------------------------------------------------------------------------------- */
 
 static int hex(char c)
 {
@@ -180,8 +177,7 @@ static bool is_path_trick(struct slice text)
     return slice_eq(text, SLICE(".")) || slice_eq(text, SLICE(".."));
 }
 
-/* -- a parameter's text to a value
- * ------------------------------------------------------------------------------ */
+/* -- a parameter's text to a value ------------------------------------------------------------- */
 
 /* The grammar of JSON's numbers: no "+1", "01", ".5", "0x1" or "inf". *integer: no fraction, no
  * exponent. */
@@ -230,9 +226,7 @@ static bool read_number(struct slice text, bool integer_only, struct value *out)
         return false; /* past what the services behind us read: 64 bits, and a double */
     }
     *out = (struct value){.kind = KIND_NUMBER, .number = number};
-    bool whole =
-        integer || (number > -1e18L && number < 1e18L && number == (long double)(int64_t)number);
-    out->kind = whole ? KIND_INTEGER : KIND_NUMBER;
+    out->kind = number == floorl(number) ? KIND_INTEGER : KIND_NUMBER;
     return true;
 }
 
@@ -250,9 +244,7 @@ static bool read_scalar(enum kind kind, struct slice text, struct value *out)
     }
 }
 
-/* -- parameters
- * --------------------------------------------------------------------------------------------------
- */
+/* -- parameters -------------------------------------------------------------------------------- */
 
 static bool bad(struct call *call, const struct parameter *p, const char *detail)
 {
@@ -374,8 +366,7 @@ static bool check_parameters(struct call *call)
     return true;
 }
 
-/* -- version and query
- * -------------------------------------------------------------------------------------------- */
+/* -- version and query ------------------------------------------------------------------------- */
 
 static bool check_version(struct call *call, struct slice given)
 {
@@ -461,9 +452,7 @@ static bool demand_version(struct call *call)
            fail(call, SCHEMA_EVERSION, s->version_name, schema_strerror(SCHEMA_EVERSION));
 }
 
-/* -- bodies
- * ---------------------------------------------------------------------------------------------------------
- */
+/* -- bodies ------------------------------------------------------------------------------------ */
 
 static bool same_text(struct slice a, struct slice b)
 {
@@ -516,9 +505,7 @@ static bool check_body(struct check *c, const struct body *described, struct sli
     return !media->json || schema_check_body(c, media->schema, body, depth_max, members_max);
 }
 
-/* -- whole
- * --------------------------------------------------------------------------------------------------------------
- */
+/* -- whole ------------------------------------------------------------------------------------- */
 
 static bool check_call(struct call *call)
 {

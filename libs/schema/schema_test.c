@@ -584,6 +584,9 @@ static const struct {
      "/paths/~1/get"},
     {GET("'parameters':[{'name':'a','in':'path','schema':{'type':'string'}}]"),
      "/paths/~1/get/parameters/0"},
+    {"{'paths':{'/':{'get':{'requestBody':{'$ref':'#/components/"
+     "b','required':true}}}},'components':{'b':{}}}",
+     "/paths/~1/get/requestBody/required"},
     {GET("'parameters':[{'$ref':'#/components/parameters/x'}]"), "/paths/~1/get/parameters/0"},
     {"{'paths':{'/':{'get':{'parameters':[{'$ref':'#/components/parameters/x'}]}}},"
      "'components':{'parameters':{'x':{'$ref':'#/components/parameters/x'}}}}",
