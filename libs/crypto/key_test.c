@@ -471,61 +471,6 @@ static void files(void **state)
     assert_null(key);
 }
 
-/* RFC 9421 appendix B: facts of the standard. */
-static const struct {
-    const char *jwk_or_spki, *base, *sig;
-} rfc9421[] = {
-    {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" X "\",\"y\":\"" Y "\"}",
-     "\"@status\": 200\n\"content-type\": application/json\n\"content-digest\": "
-     "sha-512=:mEWXIS7MaLRuGgxOBdODa3xqM1XdEvxoYhvlCFJ41QJgJc4GTsPp29l5oGX69wWdXymyU0rjJuahq4l5aGgf"
-     "LQ==:\n\"content-length\": 23\n\"@signature-params\": (\"@status\" \"content-type\" "
-     "\"content-digest\" \"content-length\");created=1618884473;keyid=\"test-key-ecc-p256\"",
-     "wNmSUAhwb5LxtOtOpNa6W5xj067m5hFrj0XQ4fvpaCLx0NKocgPquLgyahnzDnDAUy5eCdlYUEkLIj+32oiasw=="},
-    {"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAr4tmm3r20Wd/"
-     "PbqvP1s2+QEtvpuRaV8Yq40gjUR8y2Rjxa6dpG"
-     "2GXHbPfvMs8ct+Lh1GH45x28Rw3Ry53mm+"
-     "oAXjyQ86OnDkZ5N8lYbggD4O3w6M6pAvLkhk95AndTrifbIFPNU8PPMO7OyrF"
-     "AHqgDsznjPFmTOtCEcN2Z1FpWgchwuYLPL+Wokqltd11nqqzi+"
-     "bJ9cvSKADYdUAAN5WUtzdpiy6LbTgSxP7ociU4Tn0g5I6"
-     "aDZJ7A8Lzo0KSyZYoA485mqcO0GVAdVw9lq4aOT9v6d+nb4bnNkQVklLQ3fVAvJm+xdDOp9LCNCN48V2pnDOkFV6+"
-     "U9nV5o"
-     "yc6XI2wIDAQAB",
-     "\"@signature-params\": ();created=1618884473;keyid=\"test-key-rsa-pss\";"
-     "nonce=\"b3k2pp5k7z-50gnwp.yemd\"",
-     "d2pmTvmbncD3xQm8E9ZV2828BjQWGgiwAaw5bAkgibUopemLJcWDy/"
-     "lkbbHAve4cRAtx31Iq786U7it++wgGxbtRxf8Udx7z"
-     "FZsckzXaJMkA7ChG52eSkFxykJeNqsrWH5S+oxNFlD4dzVuwe8DhTSja8xxbR/"
-     "Z2cOGdCbzR72rgFWhzx2VjBqJzsPLMIQKh"
-     "O4DGezXehhWwE56YCE+O6c0mKZsfxVrogUvA4HELjVKWmAvtl6UnCh8jYzuVG5WSb/"
-     "QEVPnP5TmcAnLH1g+s++v6d4s8m0gC"
-     "w1fV5/SITLq9mhho8K3+7EPYTU8IU1bLhdxO5Nyt8C8ssinQ98Xw9Q=="},
-};
-
-static void rfc9421_vectors(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof rfc9421 / sizeof *rfc9421; i++) {
-        struct slice text = slice_str(rfc9421[i].jwk_or_spki);
-        struct crypto_key *key = NULL;
-        uint8_t der[512], sig[512];
-        size_t der_n, sig_n;
-        if (text.p[0] == '{') {
-            assert_int_equal(crypto_key_load_jwk(&key, CRYPTO_KEY_PUBLIC, text), CRYPTO_OK);
-        } else {
-            assert_true(codec_unbase64(der, sizeof der, &der_n, text.p, text.n));
-            assert_int_equal(crypto_key_load_spki(&key, slice_of((char *)der, der_n)), CRYPTO_OK);
-        }
-        assert_true(
-            codec_unbase64(sig, sizeof sig, &sig_n, rfc9421[i].sig, strlen(rfc9421[i].sig)));
-        const char *base = rfc9421[i].base;
-        enum crypto_alg alg = crypto_key_alg(key);
-        assert_int_equal(crypto_key_verify(key, alg, base, strlen(base), sig, sig_n), CRYPTO_OK);
-        assert_int_equal(crypto_key_verify(key, alg, base, strlen(base) - 1, sig, sig_n),
-                         CRYPTO_EVERIFY);
-        crypto_key_free(&key);
-    }
-}
-
 /* SM2 signatures of one provider verify with the other, in both directions. */
 static int openssl_sm2(EVP_PKEY *pkey, uint8_t *der, size_t *der_n, bool signing)
 {
@@ -704,8 +649,6 @@ int main(void)
         {"key: private PEM of each form; an encrypted one is refused", private_pems, NULL, NULL,
          NULL},
         {"key: files", files, NULL, NULL, NULL},
-        {"[BK-7.1a] key: signatures of RFC 9421 appendix B verify", rfc9421_vectors, NULL, NULL,
-         NULL},
         {"[SW-9.3-3a] key: SM2 signatures of either provider verify with the other", both_providers,
          NULL, NULL, NULL},
         {"key: DER signatures, the canonical ones only", der_signatures, NULL, NULL, NULL},
