@@ -357,12 +357,12 @@ static void full_table(void **unused)
     while (take_one(&rule, n, AT(n)) == LIMIT_OK) {
         n++;
     }
-    assert_in_range(n, 64 * 3 / 4, 64);
+    assert_in_range(n, 64 / 2, 64);
     assert_int_equal(take_one(&rule, n, AT(n)), LIMIT_EFULL);
     for (uint64_t i = 0; i < n; i++) { /* the live keep their counts */
         assert_int_equal(take_one(&rule, i, AT(n)), LIMIT_EOVER);
     }
-    for (uint64_t i = 5000; i < 5048; i++) { /* the idle give way, the one in flight never */
+    for (uint64_t i = 5000; i < 5032; i++) { /* the idle give way, the one in flight never */
         assert_int_equal(take_one(&rule, i, AT(2 * S)), LIMIT_OK);
     }
     assert_int_equal(take_one(&flight, 1000, AT(2 * S)), LIMIT_EOVER);

@@ -184,44 +184,36 @@ static uint64_t idle_since(struct limit *l, struct entry *e, struct limit_time n
     return since_us;
 }
 
-/* The one idle longest of both sets. NULL: all hold something. */
-static struct entry *choose_idle(struct limit *l, const struct place *place, struct limit_time now)
+/* What a set has to offer. */
+struct room {
+    size_t places;       /* empty or idle */
+    uint64_t since_us;   /* 0: empty */
+    struct entry *entry; /* the one to take */
+};
+
+static struct room room_in(struct limit *l, size_t set, struct limit_time now)
 {
-    struct entry *idle = NULL;
-    uint64_t since_us = UINT64_MAX;
-    for (size_t i = 0; i < (size_t)2 * WAYS; i++) {
-        struct entry *e = &l->entries[place->sets[i / WAYS] * WAYS + i % WAYS];
-        uint64_t own_us = idle_since(l, e, now);
-        if (own_us < since_us) {
-            since_us = own_us;
-            idle = e;
+    struct room room = {.since_us = UINT64_MAX};
+    for (size_t i = 0; i < WAYS; i++) {
+        struct entry *e = &l->entries[set * WAYS + i];
+        bool empty = atomic_load(tag_of(l, e)) == 0;
+        uint64_t since_us = empty ? 0 : idle_since(l, e, now);
+        room.places += since_us != UINT64_MAX;
+        if (since_us < room.since_us) {
+            room.since_us = since_us;
+            room.entry = e;
         }
     }
-    return idle;
+    return room;
 }
 
-/* An empty place of the emptier set, else one that is idle. What it says is looked at again under
- * the entry's lock. */
+/* A place in the set with fewer live keys, so that both fill alike; there an empty one, else the
+ * one idle longest. NULL: all hold something. What it says is looked at again under the entry's
+ * lock. */
 static struct entry *choose(struct limit *l, const struct place *place, struct limit_time now)
 {
-    struct entry *empty = NULL;
-    size_t most = 0;
-    for (size_t s = 0; s < 2; s++) {
-        struct entry *of_set = NULL;
-        size_t n = 0;
-        for (size_t i = 0; i < WAYS; i++) {
-            struct entry *e = &l->entries[place->sets[s] * WAYS + i];
-            if (atomic_load(tag_of(l, e)) == 0) {
-                of_set = e;
-                n++;
-            }
-        }
-        if (n > most) {
-            most = n;
-            empty = of_set;
-        }
-    }
-    return empty != NULL ? empty : choose_idle(l, place, now);
+    struct room one = room_in(l, place->sets[0], now), two = room_in(l, place->sets[1], now);
+    return one.places >= two.places ? one.entry : two.entry;
 }
 
 /* Under the lock of the entry: makes it the key's own. The key last but the tag: one who takes the
