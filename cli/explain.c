@@ -21,7 +21,9 @@ static const char usage_text[] =
     "  --owner VALUE        with the live grant of this owner\n"
     "  --grant ID           with this grant\n"
     "  --method METHOD      GET\n"
-    "  --credential ID      with this credential instead of a good hmac-sm3 one\n"
+    "  --credential ID      with this credential instead of a good one of --proof\n"
+    "  --proof LIST         what the call proves: of secret, key, certificate (secret; with\n"
+    "                       --credential: what its algorithm proves)\n"
     "  --data-dir DIR       of the gateway (" SETTINGS_DATA_DIR ")\n"
     "  --lang zh|en         en\n"
     "  --json               the verdict as JSON\n\n"
@@ -30,7 +32,7 @@ static const char usage_text[] =
     "  sluice explain --app 0190… --api /trade/orders/v1 --owner M0000001 --lang zh\n";
 
 struct options {
-    const char *app, *api, *owner, *grant, *method, *credential, *data_dir, *lang;
+    const char *app, *api, *owner, *grant, *method, *credential, *proof, *data_dir, *lang;
     bool json;
 };
 
@@ -56,7 +58,7 @@ static int read_options(struct options *o, int argc, char **argv)
     } rows[] = {
         {"--app", &o->app},     {"--api", &o->api},           {"--owner", &o->owner},
         {"--grant", &o->grant}, {"--method", &o->method},     {"--credential", &o->credential},
-        {"--lang", &o->lang},   {"--data-dir", &o->data_dir},
+        {"--lang", &o->lang},   {"--data-dir", &o->data_dir}, {"--proof", &o->proof},
     };
     for (int i = 1; i < argc; i++) {
         size_t k = 0, n = sizeof rows / sizeof *rows;
@@ -130,6 +132,38 @@ static bool find_api(struct lookup *l, const char *text)
     return err == REPLICA_OK || err == REPLICA_ENOTFOUND || fine("API", err);
 }
 
+static const struct {
+    uint8_t bit;
+    const char *word, *en, *zh;
+} proof_rows[] = {
+    {POLICY_PROOF_SECRET, "secret", "a MAC by a shared secret", "共享密钥"},
+    {POLICY_PROOF_KEY, "key", "a signature by a private key", "私钥签名"},
+    {POLICY_PROOF_CERTIFICATE, "certificate", "the app's client certificate", "客户端证书"},
+};
+enum { PROOF_ROWS = sizeof proof_rows / sizeof *proof_rows };
+
+/* "key,certificate" */
+static bool read_proofs(const char *text, uint8_t *proofs)
+{
+    for (const char *at = text; *at != '\0';) {
+        size_t n = strcspn(at, ","), i = 0;
+        while (i < PROOF_ROWS &&
+               (strlen(proof_rows[i].word) != n || memcmp(at, proof_rows[i].word, n) != 0)) {
+            i++;
+        }
+        if (i == PROOF_ROWS) {
+            break;
+        }
+        *proofs |= proof_rows[i].bit;
+        if (at[n] == '\0') {
+            return true;
+        }
+        at += n + 1;
+    }
+    fprintf(stderr, "sluice explain: --proof '%s' is not of secret, key, certificate\n", text);
+    return false;
+}
+
 static bool find_app(struct lookup *l, const struct options *o)
 {
     struct uuid id;
@@ -138,8 +172,14 @@ static bool find_app(struct lookup *l, const struct options *o)
     }
     enum replica_err err = replica_get_app(l->reader, &id, &l->app);
     l->call.app = err == REPLICA_OK ? &l->app.policy : NULL;
-    l->credential.policy =
-        (struct policy_credential){.app = id, .state = POLICY_ACTIVE, .alg = POLICY_HMAC_SM3};
+    uint8_t proofs = 0;
+    if (o->proof != NULL && !read_proofs(o->proof, &proofs)) {
+        return false;
+    }
+    bool pair = (proofs & (POLICY_PROOF_KEY | POLICY_PROOF_CERTIFICATE)) != 0;
+    l->credential.policy = (struct policy_credential){
+        .app = id, .state = POLICY_ACTIVE, .alg = pair ? POLICY_SM2_SM3 : POLICY_HMAC_SM3};
+    l->call.proofs = proofs;
     l->call.credential = &l->credential.policy;
     if (err == REPLICA_OK && l->call.api != NULL &&
         replica_get_subscription(l->reader, &id, l->call.api, &l->subscription) == REPLICA_OK) {
@@ -244,6 +284,32 @@ static void print_fields(const struct lookup *l, bool zh)
     }
 }
 
+/* What would lift the call over the scheme gate, and whose rows it is about. */
+static void print_proofs(const struct lookup *l, bool zh)
+{
+    const char *lead = zh ? "还需证明" : "also needs";
+    for (size_t i = 0; i < PROOF_ROWS; i++) {
+        if (l->verdict.needs & proof_rows[i].bit) {
+            printf("%s: %s\n", lead, zh ? proof_rows[i].zh : proof_rows[i].en);
+        }
+    }
+    if (l->verdict.own) {
+        printf("%s: %.*s\n", zh ? "本机构自有数据" : "the app's own organisation's data",
+               SLICE_FMT(l->app.subject));
+    }
+}
+
+static json_t *needs_json(uint8_t needs)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < PROOF_ROWS; i++) {
+        if (needs & proof_rows[i].bit) {
+            json_array_append_new(list, json_string(proof_rows[i].word));
+        }
+    }
+    return list;
+}
+
 static void print_text(const struct lookup *l, bool zh)
 {
     const struct problem_row *row = problem_row(l->verdict.reason);
@@ -254,6 +320,7 @@ static void print_text(const struct lookup *l, bool zh)
     printf("%s%s%s\n", row->clauses[0] ? " [" : "", row->clauses, row->clauses[0] ? "]" : "");
     clock_format_ms(l->synced_ms, at);
     printf("%s %s\n", zh ? "策略数据时间" : "policy as of", at);
+    print_proofs(l, zh);
     if (l->verdict.n_fields > 0) {
         print_fields(l, zh);
     }
@@ -273,9 +340,10 @@ static int print_json(const struct lookup *l, bool zh)
                               mask_text(&f->mask, mask), "why", policy_why_text(why, zh), "clauses",
                               policy_why_clauses(why)));
     }
-    json_t *verdict = json_pack("{s:b,s:s,s:s,s:s,s:o}", "allowed", l->verdict.reason == PROBLEM_OK,
-                                "code", row->code, "title", zh ? row->title_zh : row->title_en,
-                                "clauses", row->clauses, "fields", fields);
+    json_t *verdict = json_pack(
+        "{s:b,s:s,s:s,s:s,s:o,s:b,s:o}", "allowed", l->verdict.reason == PROBLEM_OK, "code",
+        row->code, "title", zh ? row->title_zh : row->title_en, "clauses", row->clauses, "needs",
+        needs_json(l->verdict.needs), "own", l->verdict.own, "fields", fields);
     int rc = verdict == NULL ? -1 : json_dumpf(verdict, stdout, JSON_INDENT(2));
     json_decref(verdict);
     putchar('\n');

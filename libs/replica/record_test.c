@@ -101,7 +101,8 @@ static void unpack_any(struct slice in)
     const bool read[] = {record_unpack_app(in, &app),           record_unpack_credential(in, &c),
                          record_unpack_subscription(in, p, &s), record_unpack_grant(in, p, &g),
                          record_unpack_json(in, &rev, &json),   record_keys_api(in, &k),
-                         record_keys_subscription(in, &k),      record_keys_grant(in, &k)};
+                         record_keys_subscription(in, &k),      record_keys_grant(in, &k),
+                         record_keys_credential(in, &k),        record_unpack_api(in, &api, NULL)};
     (void)read;
 }
 
@@ -113,11 +114,12 @@ static void damaged_records_are_refused(void **state)
     static const char *const data[] = {
         "{\"state\":\"active\",\"environment\":\"general\",\"name\":\"shop\"}",
         "{\"state\":\"active\",\"alg\":\"hmac-sm3\",\"app_id\":\"" ID
-        "\",\"expires_at\":9,\"secret_sealed\":"
+        "\",\"expires_at\":9,\"certificate\":null,\"secret_sealed\":"
         "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
         "{\"state\":\"offline\",\"path\":\"/"
         "a\",\"kind\":\"http\",\"class\":\"A1\",\"access\":\"registered\",\"methods\":[\"GET\"],"
-        "\"owner_scoped\":false,\"upstream\":\"http://127.0.0.1:1/"
+        "\"owner_scoped\":false,\"canary_apps\":[\"" ID
+        "\"],\"notice_en\":\"x\",\"upstream\":\"http://127.0.0.1:1/"
         "b\",\"fields\":[{\"path\":\"a.b\",\"level\":3,\"type\":\"scalar\","
         "\"mask\":\"keep:1:2\"},{\"path\":\"c\",\"level\":1,\"type\":\"json\"}]}",
         "{\"state\":\"active\",\"max_level\":3,\"app_id\":\"" ID "\",\"api_id\":\"" ID

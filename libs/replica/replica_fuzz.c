@@ -24,7 +24,8 @@ static void fuzz_records(struct slice in)
     const bool read[] = {record_unpack_app(in, &app),           record_unpack_credential(in, &c),
                          record_unpack_subscription(in, p, &s), record_unpack_grant(in, p, &g),
                          record_unpack_json(in, &rev, &json),   record_keys_api(in, &k),
-                         record_keys_subscription(in, &k),      record_keys_grant(in, &k)};
+                         record_keys_subscription(in, &k),      record_keys_grant(in, &k),
+                         record_keys_credential(in, &k),        record_unpack_api(in, &api, NULL)};
     (void)read;
 }
 
@@ -43,6 +44,49 @@ static struct replica *open_once(struct replica_reader **rd)
     return r;
 }
 
+/* An active credential is found by whatever it may be found by. */
+static void find_back(struct replica_reader *rd, const struct replica_credential *c)
+{
+    struct replica_credential found;
+    bool signs = c->policy.use == POLICY_SIGNING;
+    enum replica_err err = REPLICA_OK;
+    if (signs && c->certificate_mode == REPLICA_PINNED) {
+        err = replica_find_certificate(rd, (const uint8_t *)c->certificate_sm3.p, &found);
+    } else if (signs && c->certificate_mode == REPLICA_CA) {
+        err = replica_find_subject(rd, c->certificate_subject, &found);
+    } else if (!signs) {
+        err = replica_find_encryption_key(rd, &c->policy.app, c->policy.not_before_ms, &found);
+        bool never = c->policy.expires_ms != 0 && c->policy.expires_ms <= c->policy.not_before_ms;
+        err = never && err == REPLICA_ENOTFOUND ? REPLICA_OK : err;
+    }
+    if (err != REPLICA_OK) {
+        abort();
+    }
+}
+
+static bool see_api(void *ctx, const struct replica_api *api)
+{
+    (void)ctx;
+    return api->policy.n_fields == 0;
+}
+
+static bool see_json(void *ctx, const struct uuid *id, uint64_t rev, struct slice json)
+{
+    (void)ctx, (void)id, (void)rev;
+    return json.n > 0;
+}
+
+static void walk_back(struct replica_reader *rd)
+{
+    bool bad = replica_each_api(rd, see_api, NULL) != REPLICA_OK;
+    for (int set = 0; set < REPLICA_SETS; set++) {
+        bad |= replica_set_each(rd, (enum replica_set)set, see_json, NULL) != REPLICA_OK;
+    }
+    if (bad) {
+        abort();
+    }
+}
+
 static void read_back(struct replica_reader *rd, const json_t *entry)
 {
     struct uuid id;
@@ -54,6 +98,18 @@ static void read_back(struct replica_reader *rd, const json_t *entry)
     if (!json_is_string(text) ||
         !uuid_parse(&id, json_string_value(text), json_string_length(text))) {
         return;
+    }
+    static const char *const kinds[] = {"schema", "conversion", "composition", "dataset", "source"};
+    struct slice raw;
+    uint64_t rev;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        enum replica_err err = replica_get_json(rd, kinds[i], &id, &rev, &raw);
+        if (err != REPLICA_OK && err != REPLICA_ENOTFOUND) {
+            abort();
+        }
+    }
+    if (replica_get_credential(rd, &id, &c) == REPLICA_OK && c.policy.state == POLICY_ACTIVE) {
+        find_back(rd, &c);
     }
     enum replica_err errs[] = {replica_get_api(rd, &id, &api, fields),
                                replica_get_app(rd, &id, &app), replica_get_credential(rd, &id, &c),
@@ -80,6 +136,7 @@ static void fuzz_apply(const uint8_t *data, size_t size)
         for (size_t i = 0; i < json_array_size(list); i++) {
             read_back(rd, json_array_get(list, i));
         }
+        walk_back(rd);
         replica_read_end(rd);
     }
     json_decref(list);
