@@ -81,7 +81,7 @@ static const char *read_fields(struct exchange_message *m, struct slice *text)
         }
         const char *colon = memchr(line.p, ':', line.n);
         struct slice name = slice_of(line.p, colon != NULL ? (size_t)(colon - line.p) : 0);
-        if (!is_token(name)) {
+        if (colon == NULL || !is_token(name)) {
             return "a line of the head is not 'name: value'";
         }
         if (m->n_fields == EXCHANGE_FIELDS_MAX) {

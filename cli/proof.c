@@ -3,6 +3,7 @@
  * one that helps. */
 #include "proof.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -124,7 +125,7 @@ static enum proof_verdict check_coverage(struct proof *p, const struct subject *
     struct slice missing = SLICE("");
     enum httpsig_err err = s->response != NULL
                                ? httpsig_covers_response(&p->sig, transaction, 1, &missing)
-                               : httpsig_covers(&p->sig, digest, s->request->body.n > 0, &missing);
+                               : httpsig_covers(&p->sig, digest, s->message->body.n > 0, &missing);
     return err == HTTPSIG_OK ? PROOF_VALID
                              : say(p, PROOF_INVALID, "the signature does not cover", missing);
 }
@@ -157,8 +158,6 @@ static enum proof_verdict signed_bytes(struct proof *p, const struct subject *s,
     size_t n;
     if (s->response != NULL) {
         res.status = s->response->status;
-    } else if (s->request == NULL) {
-        return say(p, PROOF_UNDECIDED, "the request is not there", SLICE(""));
     }
     enum httpsig_err err =
         s->response == NULL
@@ -215,6 +214,7 @@ enum proof_verdict proof_check(struct proof *p, const struct proof_keys *keys,
 {
     struct subject s = {request, response, response != NULL ? response : request, {.ctx = request}};
     struct slice text = SLICE("");
+    assert(s.message != NULL);
     *p = (struct proof){0};
     if (request != NULL) {
         s.req.method = request->method;

@@ -172,7 +172,7 @@ static void put_component(struct writer *w, const struct message *m,
     if (!httpsig_allowed(one, response) || (of_request && m->request == NULL)) {
         w->err = HTTPSIG_ECOMPONENT;
     } else if (one->kind == HTTPSIG_STATUS) {
-        put_status(w, m->response->status);
+        put_status(w, response ? m->response->status : 0);
     } else if (one->kind < HTTPSIG_FIELD) {
         put_derived(w, one->kind, m->request);
     } else if (field_of(m, one, &value)) {
