@@ -29,8 +29,12 @@ void crypto_ocsp_request(const struct crypto_certificate *crt,
         OCSP_request_add1_nonce(request, NULL, -1) == 1) {
         made = i2d_OCSP_REQUEST(request, &encoded);
     }
-    if (made <= 0 || (*der = malloc((size_t)made)) == NULL) {
+    if (made <= 0) {
         crypto_die("OCSP request cannot be made");
+    }
+    *der = malloc((size_t)made);
+    if (*der == NULL) {
+        crypto_die("out of memory");
     }
     memcpy(*der, encoded, (size_t)made);
     *n = (size_t)made;

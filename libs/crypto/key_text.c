@@ -80,9 +80,12 @@ static char *text_of_bio(BIO *bio, int written)
 {
     char *bytes;
     long n = BIO_get_mem_data(bio, &bytes);
-    char *text = written == 1 ? malloc((size_t)n + 1) : NULL;
-    if (text == NULL) {
+    if (written != 1) {
         crypto_die("key cannot be encoded");
+    }
+    char *text = malloc((size_t)n + 1);
+    if (text == NULL) {
+        crypto_die("out of memory");
     }
     memcpy(text, bytes, (size_t)n);
     text[n] = '\0';
