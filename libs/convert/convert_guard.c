@@ -28,9 +28,13 @@ bool convert_utf8(struct slice in)
     return true;
 }
 
+/* In the name of a prefix libxml2 looks through all namespaces in scope, so these are bounded too;
+ * declared: by the open element of each depth. */
+#define NAMESPACES_MAX 256
 struct guard {
     const char *p, *end;
-    unsigned depth;
+    unsigned depth, namespaces;
+    uint8_t declared[CONVERT_DEPTH_MAX + 2];
 };
 
 static bool starts(const struct guard *g, struct slice text)
@@ -54,12 +58,13 @@ static const uint8_t class_of[256] = {
 };
 
 /* p behind the '<' of a start tag or end tag. *open: it leaves an element open. */
-static enum convert_err guard_tag(struct guard *g, bool *open)
+static enum convert_err guard_tag(struct guard *g, bool *open, unsigned *namespaces)
 {
     unsigned attributes = 0, name = 0;
     for (; g->p < g->end; g->p++) {
         uint8_t class = class_of[(uint8_t)*g->p];
         name = class == IN_NAME ? name + 1 : 0;
+        *namespaces += name == 1 && *g->p == 'x' && starts(g, SLICE("xmlns"));
         if (name > CONVERT_NAME_MAX || attributes > CONVERT_ATTRIBUTES_MAX) {
             return CONVERT_ELIMIT;
         }
@@ -86,8 +91,9 @@ static enum convert_err guard_tag(struct guard *g, bool *open)
 static enum convert_err guard_element(struct guard *g)
 {
     bool closing = starts(g, SLICE("/")), open = false;
+    unsigned namespaces = 0;
     g->p += closing;
-    enum convert_err err = guard_tag(g, &open);
+    enum convert_err err = guard_tag(g, &open, &namespaces);
     if (err != CONVERT_OK) {
         return err;
     }
@@ -95,11 +101,21 @@ static enum convert_err guard_element(struct guard *g)
         if (g->depth == 0) {
             return CONVERT_ESYNTAX;
         }
-        g->depth--;
+        g->namespaces -= g->declared[g->depth--];
         return CONVERT_OK;
     }
-    g->depth += open;
-    return g->depth > CONVERT_DEPTH_MAX ? CONVERT_EDEPTH : CONVERT_OK;
+    if (g->namespaces + namespaces > NAMESPACES_MAX) {
+        return CONVERT_ELIMIT;
+    }
+    if (!open) {
+        return CONVERT_OK;
+    }
+    if (++g->depth > CONVERT_DEPTH_MAX) {
+        return CONVERT_EDEPTH;
+    }
+    g->declared[g->depth] = (uint8_t)(namespaces < UINT8_MAX ? namespaces : UINT8_MAX);
+    g->namespaces += g->declared[g->depth];
+    return CONVERT_OK;
 }
 
 static enum convert_err guard_markup(struct guard *g)
@@ -165,7 +181,7 @@ enum convert_err convert_guard(struct slice in, size_t max, struct slice *body)
     if (!convert_utf8(in)) {
         return CONVERT_EENCODING;
     }
-    struct guard g = {in.p, in.p + in.n, 0};
+    struct guard g = {.p = in.p, .end = in.p + in.n};
     if (starts(&g, SLICE("\xef\xbb\xbf"))) {
         g.p += 3;
     }

@@ -344,6 +344,12 @@ static void bounds_hold(void **state)
     buf_adds(&b, "/>");
     assert_int_equal(json_of(&b, 1 << 20, 1 << 20), CONVERT_ELIMIT);
     buf_clear(&b);
+    for (unsigned i = 0; i < 60; i++) { /* few a tag, many in scope */
+        buf_addf(&b, "<a xmlns:a%u='a' xmlns:b%u='a' xmlns:c%u='a' xmlns:d%u='a' xmlns:e%u='a'>", i,
+                 i, i, i, i);
+    }
+    assert_int_equal(json_of(&b, 1 << 20, 1 << 20), CONVERT_ELIMIT);
+    buf_clear(&b);
     buf_addc(&b, '<');
     repeat(&b, "n", 300);
     buf_adds(&b, "/>");
