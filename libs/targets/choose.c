@@ -8,16 +8,6 @@ static bool is_eligible(const struct choose_target *t, enum choose_role role)
     return t->usable && t->weight > 0 && t->role == role;
 }
 
-static bool has_any(const struct choose_target *targets, size_t n, enum choose_role role)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (is_eligible(&targets[i], role)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Fewer in flight for its weight than the other: a / wa < b / wb. */
 static int by_load(const struct choose_target *a, const struct choose_target *b)
 {
@@ -25,6 +15,7 @@ static int by_load(const struct choose_target *a, const struct choose_target *b)
     return one < two ? -1 : one > two;
 }
 
+/* CHOOSE_NONE: none of that role is eligible; the turn is unchanged then. */
 static int pick(const struct choose_target *targets, size_t n, enum choose_role role,
                 enum choose_method method, struct choose_turn *turn)
 {
@@ -43,7 +34,9 @@ static int pick(const struct choose_target *targets, size_t n, enum choose_role 
             best = (int)i;
         }
     }
-    turn->credit[best] -= earned;
+    if (best != CHOOSE_NONE) {
+        turn->credit[best] -= earned;
+    }
     return best;
 }
 
@@ -52,14 +45,7 @@ int choose_target(const struct choose_target *targets, size_t n, const struct ch
 {
     n = n > CHOOSE_MAX ? CHOOSE_MAX : n;
     bool for_canary = call->is_canary_app || call->hash < call->canary_share;
-    if (for_canary && has_any(targets, n, CHOOSE_CANARY)) {
-        return pick(targets, n, CHOOSE_CANARY, call->method, turn);
-    }
-    if (has_any(targets, n, CHOOSE_PRIMARY)) {
-        return pick(targets, n, CHOOSE_PRIMARY, call->method, turn);
-    }
-    if (has_any(targets, n, CHOOSE_STANDBY)) {
-        return pick(targets, n, CHOOSE_STANDBY, call->method, turn);
-    }
-    return CHOOSE_NONE;
+    int one = for_canary ? pick(targets, n, CHOOSE_CANARY, call->method, turn) : CHOOSE_NONE;
+    one = one != CHOOSE_NONE ? one : pick(targets, n, CHOOSE_PRIMARY, call->method, turn);
+    return one != CHOOSE_NONE ? one : pick(targets, n, CHOOSE_STANDBY, call->method, turn);
 }

@@ -293,7 +293,7 @@ static bool is_outlier(const struct tally *tallies, size_t n, size_t i,
             failures += tallies[k].failures;
         }
     }
-    if (!tallies[i].live || own < config->ratio_calls || calls == 0) {
+    if (!tallies[i].live || own == 0 || own < config->ratio_calls || calls == 0) {
         return false;
     }
     return tallies[i].failures * 100 / own >= failures * 100 / calls + config->outlier_percent;
