@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Smooth weighted round robin: each eligible target earns its weight, the richest is chosen and
- * pays what all earned. Credits sum to 0 and stay within ± the sum of weights. */
+ * pays what all earned. By turns alone, credits stay within ± the sum of weights; by load the
+ * richest need not be chosen for long, so there they are held within CREDIT_MAX. */
 #include "targets/choose.h"
+
+#define CREDIT_MAX (1 << 24) /* beyond any sum of weights */
+
+static int32_t held(int32_t credit)
+{
+    return credit > CREDIT_MAX ? CREDIT_MAX : credit < -CREDIT_MAX ? -CREDIT_MAX : credit;
+}
 
 static bool is_eligible(const struct choose_target *t, enum choose_role role)
 {
@@ -25,7 +33,7 @@ static int pick(const struct choose_target *targets, size_t n, enum choose_role 
         if (!is_eligible(&targets[i], role)) {
             continue;
         }
-        turn->credit[i] += targets[i].weight;
+        turn->credit[i] = held(turn->credit[i] + targets[i].weight);
         earned += targets[i].weight;
         int load = best == CHOOSE_NONE            ? -1
                    : method == CHOOSE_ROUND_ROBIN ? 0
@@ -35,7 +43,7 @@ static int pick(const struct choose_target *targets, size_t n, enum choose_role 
         }
     }
     if (best != CHOOSE_NONE) {
-        turn->credit[best] -= earned;
+        turn->credit[best] = held(turn->credit[best] - earned);
     }
     return best;
 }

@@ -134,6 +134,20 @@ static void comes_back(void **unused)
     assert_int_equal(seen[0], 5);
 }
 
+/* One that hangs is passed over for days: credits stay in their bounds. */
+static void passed_over(void **unused)
+{
+    const struct choose_target targets[] = {LOAD(65535, 0), LOAD(65535, 9)};
+    struct choose_turn turn = {0};
+    const struct choose_call call = {.method = CHOOSE_LEAST_CONNECTIONS};
+    (void)unused;
+    for (int i = 0; i < 200000; i++) {
+        assert_int_equal(choose_target(targets, 2, &call, &turn), 0);
+    }
+    assert_in_range(turn.credit[1], 0, 1 << 24);
+    assert_in_range(-turn.credit[0], 0, 1 << 24);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +156,8 @@ int main(void)
          rows, NULL, NULL},
         {"weights are met to the call", shares, NULL, NULL},
         {"a canary share is met to the hash", canary_share, NULL, NULL},
+        {"a target that is passed over for long runs up no endless credit", passed_over, NULL,
+         NULL},
         {"a target that comes back does not catch up", comes_back, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
