@@ -242,6 +242,44 @@ static void rest_is_not_on_the_feed_port(void **state)
     answer_free(&a);
 }
 
+static void nodes_report(void **state)
+{
+    (void)state;
+    static const char report[] =
+        "{\"node\":\"gw\",\"at\":1,\"version\":\"\",\"events\":[{\"id\":\"01a20106-0dc8-7e83-8236-"
+        "6981d4646010\",\"at\":1,\"kind\":\"target-down\"}],\"limits\":[],\"targets\":[],\"keys\":["
+        "]}";
+    const char *own = text("%s/pki/control", f.dir);
+    struct answer a = ask(f.cfg.feed_port, "/feed/v1/reports", NULL, report, NULL);
+    assert_true(a.code != CURLE_OK || a.status == 401);
+    answer_free(&a);
+    a = ask(f.cfg.feed_port, "/feed/v1/reports", own, NULL, NULL);
+    assert_int_equal(a.status, 405);
+    answer_free(&a);
+    a = ask(f.cfg.feed_port, "/feed/v1/reports", own, "{\"node\":7}", NULL);
+    assert_int_equal(a.status, 400);
+    assert_non_null(strstr(a.body.p, "body-malformed"));
+    answer_free(&a);
+    a = ask(f.cfg.feed_port, "/feed/v1/reports", own, report, NULL);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(a.body.p, "{\"accepted\":1}");
+    answer_free(&a);
+    char *big = malloc((2u << 20) + 1);
+    memset(big, ' ', 2u << 20);
+    big[2u << 20] = '\0';
+    a = ask(f.cfg.feed_port, "/feed/v1/reports", own, big, NULL);
+    assert_int_equal(a.status, 413);
+    answer_free(&a);
+    free(big);
+    a = ask(f.cfg.port, "/feed/v1/reports", own, report, NULL);
+    assert_int_equal(a.status, 404);
+    answer_free(&a);
+    a = ask(f.cfg.port, "/api/v1/keys", NULL, NULL, NULL);
+    assert_int_equal(a.status, 200);
+    assert_non_null(strstr(a.headers.p, "application/jwk-set+json"));
+    answer_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +288,7 @@ int main(void)
         {"a body of 10 MB", large_body, NULL, NULL, NULL},
         {"[EC-4.3.2a] the feed serves our own nodes alone", feed_needs_our_certificate, NULL, NULL,
          NULL},
+        {"nodes report with our certificate alone", nodes_report, NULL, NULL, NULL},
         {"the feed port serves the feed alone", rest_is_not_on_the_feed_port, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, setup, teardown);

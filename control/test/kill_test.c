@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "feed/reports.h"
 #include "test/fixture.h"
 
 #define KILLS 20
@@ -44,7 +45,34 @@ static void write_for_ever(int pipe_fd, int round)
     }
 }
 
-static size_t one_round(int round, char ids[][UUID_TEXT_LEN + 1], size_t room)
+/* The nth event of a round, as a node would send it again after a crash: the same id. */
+static enum problem report(int round, int n, char id[static UUID_TEXT_LEN + 1])
+{
+    char why[REPORTS_WHY_MAX];
+    size_t accepted = 0;
+
+    snprintf(id, UUID_TEXT_LEN + 1, "01a20106-0dc8-7e83-%04d-%012d", round, n);
+    const char *body = text("{\"node\":\"gw\",\"at\":1,\"version\":\"\",\"events\":[{\"id\":\"%s\","
+                            "\"at\":1,\"kind\":\"target-down\"}],\"limits\":[],\"targets\":[],"
+                            "\"keys\":[]}",
+                            id);
+    return reports_take(&f.ctl, slice_str(body), &accepted, why);
+}
+
+static void report_for_ever(int pipe_fd, int round)
+{
+    char id[UUID_TEXT_LEN + 1];
+
+    for (int i = 0;; i++) {
+        if (report(round, i, id) == PROBLEM_OK &&
+            write(pipe_fd, id, UUID_TEXT_LEN) != UUID_TEXT_LEN) {
+            _exit(1);
+        }
+    }
+}
+
+static size_t one_round(int round, void (*work)(int pipe_fd, int round),
+                        char ids[][UUID_TEXT_LEN + 1], size_t room)
 {
     int ends[2];
     size_t n = 0;
@@ -57,7 +85,7 @@ static size_t one_round(int round, char ids[][UUID_TEXT_LEN + 1], size_t room)
         if (!control_open(&f.ctl, &f.cfg)) {
             _exit(1);
         }
-        write_for_ever(ends[1], round);
+        work(ends[1], round);
     }
     close(ends[1]);
     usleep((useconds_t)(20000 + (round * 7919) % 60000));
@@ -90,7 +118,7 @@ static void nothing_acknowledged_is_lost(void **state)
     static char ids[4096][UUID_TEXT_LEN + 1];
     size_t all = 0;
     for (int round = 0; round < KILLS; round++) {
-        size_t n = one_round(round, ids, COUNT(ids));
+        size_t n = one_round(round, write_for_ever, ids, COUNT(ids));
         for (size_t i = 0; i < n; i++) {
             fixture_ok(&f, ADMIN, "GET", text("organisations/%s", ids[i]), NULL, NULL);
         }
@@ -104,11 +132,32 @@ static void nothing_acknowledged_is_lost(void **state)
     assert_int_equal(count("SELECT max(seq) - count(*) FROM operations"), 0);
 }
 
+static void events_are_neither_lost_nor_doubled(void **state)
+{
+    (void)state;
+    static char ids[4096][UUID_TEXT_LEN + 1];
+    char id[UUID_TEXT_LEN + 1];
+    size_t all = 0;
+    for (int round = 0; round < KILLS / 2; round++) {
+        size_t n = one_round(round, report_for_ever, ids, COUNT(ids));
+        for (size_t i = 0; i < n; i++) {
+            fixture_ok(&f, ADMIN, "GET", text("alerts/%s", ids[i]), NULL, NULL);
+        }
+        /* The node was not told of its last one, stored or not: it sends it again. */
+        assert_int_equal(report(round, (int)n, id), PROBLEM_OK);
+        all += n + 1;
+    }
+    print_message("%d kills, %zu events\n", KILLS / 2, all);
+    assert_int_equal(count("SELECT count(*) FROM alerts"), all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         {"killed twenty times: nothing acknowledged is lost", nothing_acknowledged_is_lost, NULL,
          NULL, NULL},
+        {"killed ten times: a node's events are neither lost nor doubled",
+         events_are_neither_lost_nor_doubled, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
