@@ -35,7 +35,7 @@
     X(CONVERT_ECHARACTER, "a string holds a character that XML cannot carry")                      \
     X(CONVERT_EDOCTYPE, "a document type declaration or processing instruction is not allowed")    \
     X(CONVERT_EDEPTH, "the document is nested too deep")                                           \
-    X(CONVERT_ELIMIT, "too many attributes, too many unknown parts, or a name too long")           \
+    X(CONVERT_ELIMIT, "too many attributes, names or unknown parts, or a name too long")           \
     X(CONVERT_EROOT, "the root element is not the one this operation has")                         \
     X(CONVERT_EUNKNOWN, "an element or member that the definition does not describe")              \
     X(CONVERT_EATTRIBUTE, "an attribute that the definition does not describe")                    \

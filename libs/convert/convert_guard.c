@@ -28,7 +28,11 @@ bool convert_utf8(struct slice in)
     return true;
 }
 
-/* In the name of a prefix libxml2 looks through all namespaces in scope, so these are bounded too;
+/* libxml2 keeps every distinct name in a table that stops growing early, so that a document of
+ * nothing but new names takes it a time with the square of their number. */
+#define DISTINCT_NAMES_BYTES (256u << 10)
+
+/* For a name's prefix libxml2 looks through all namespaces in scope, so these are bounded too;
  * declared: by the open element of each depth. */
 #define NAMESPACES_MAX 256
 struct guard {
@@ -214,6 +218,7 @@ bool convert_sax(xmlSAXHandler *sax, void *context, xmlParserCtxt **parser, stru
     p->userData = context;
     /* NOENT: the five entities come as what they stand for; there can be no others */
     (void)xmlCtxtUseOptions(p, XML_PARSE_NONET | XML_PARSE_NOENT);
+    (void)xmlDictSetLimit(p->dict, DISTINCT_NAMES_BYTES);
     int bad = xmlParseDocument(p);
     *good = bad == 0 && p->wellFormed && p->nsWellFormed;
     p->sax = own;
@@ -224,4 +229,9 @@ bool convert_sax(xmlSAXHandler *sax, void *context, xmlParserCtxt **parser, stru
     xmlFreeParserCtxt(p);
     *parser = NULL;
     return true;
+}
+
+bool convert_sax_names_full(const xmlParserCtxt *parser)
+{
+    return xmlDictGetUsage(parser->dict) > DISTINCT_NAMES_BYTES / 8; /* it grows by fours */
 }

@@ -10,6 +10,8 @@
  */
 bool convert_sax(xmlSAXHandler *sax, void *context, xmlParserCtxt **parser, struct slice body,
                  bool *good);
+/* Was it the bound on distinct names that libxml2 reports as lack of memory? */
+bool convert_sax_names_full(const xmlParserCtxt *parser);
 
 struct convert_soap {
     enum convert_form form; /* CONVERT_XML: no envelope, every element is the document's */

@@ -670,6 +670,18 @@ static void unknown_parts_are_dropped(void **state)
     assert_int_equal(convert_to_xml(op, CONVERT_REQUEST, CONVERT_XML, SLICE("{\"x\":{\"a\":01}}"),
                                     &out, NULL, &e),
                      CONVERT_ESYNTAX);
+    /* nothing but new names, which are a cost even where they are left out */
+    struct buf names;
+    buf_init(&names);
+    buf_adds(&names, "<R><x>");
+    for (unsigned i = 0; i < 100000; i++) {
+        buf_addf(&names, "<element-%u/>", i);
+    }
+    buf_adds(&names, "</x></R>");
+    assert_int_equal(
+        convert_to_json(op, CONVERT_REQUEST, CONVERT_XML, buf_slice(&names), &out, NULL, &e),
+        CONVERT_ELIMIT);
+    buf_fini(&names);
     buf_fini(&out);
     json_decref(d);
     convert_free(&c);

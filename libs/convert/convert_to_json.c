@@ -428,8 +428,10 @@ static void on_error(void *ctx, xmlErrorPtr error)
 {
     struct reader *r = ctx;
     bool name_error = error->domain == XML_FROM_NAMESPACE && error->level == XML_ERR_ERROR;
-    if (error->level == XML_ERR_FATAL || name_error) {
-        stop(r, error->code == XML_ERR_NO_MEMORY ? CONVERT_EMEMORY : CONVERT_ESYNTAX);
+    if (error->code == XML_ERR_NO_MEMORY) {
+        stop(r, convert_sax_names_full(r->parser) ? CONVERT_ELIMIT : CONVERT_EMEMORY);
+    } else if (error->level == XML_ERR_FATAL || name_error) {
+        stop(r, CONVERT_ESYNTAX);
     }
 }
 
