@@ -65,12 +65,6 @@ enum mapfile_err metric_open(struct metric **m, const char *path)
         free(fresh);
         return err;
     }
-    err = mapfile_join(&fresh->file); /* locks name their holder */
-    if (err != MAPFILE_OK) {
-        mapfile_close(&fresh->file);
-        free(fresh);
-        return err;
-    }
     fresh->table = fresh->file.body;
     *m = fresh;
     return MAPFILE_OK;
