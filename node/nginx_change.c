@@ -11,6 +11,7 @@
 
 #define RELOAD_MS 10000 /* until all workers are new ones */
 #define START_MS  15000 /* until a new master's workers stand */
+#define FORK_MS   2000  /* until the old master has stepped aside for a new one, if that lives */
 #define STANDS_MS 1000  /* workers that have lived so long do not die of their start */
 #define DRAIN_MS  10000 /* then the old master is let go though calls are under way */
 
@@ -116,10 +117,17 @@ static bool fresh_stands(struct node_nginx *n)
     return same && now_ms() - n->stands_since_ms >= STANDS_MS;
 }
 
+/* The new master has ended: the old one goes by its own name again. */
+static bool fresh_lost(const struct node_nginx *n, pid_t named)
+{
+    bool forked = now_ms() + START_MS >= n->until_ms + FORK_MS;
+    return (n->fresh != 0 || forked) && named == n->pid;
+}
+
 static void starting(struct node_nginx *n)
 {
     pid_t named = node_nginx_master(n->prefix, "nginx.pid");
-    bool lost = n->fresh != 0 && (named == n->pid || kill(n->fresh, 0) != 0);
+    bool lost = fresh_lost(n, named) || (n->fresh != 0 && kill(n->fresh, 0) != 0);
     if (named != 0 && named != n->pid) {
         n->fresh = named;
     }
