@@ -6,6 +6,9 @@
 
 #include "httpsig/httpsig.h"
 
+#define LEAST_MS 10000 /* that a body may take, whatever its size */
+#define SLOWEST  32    /* bytes a millisecond, beyond that */
+
 static void on_body(ngx_http_request_t *r)
 {
     sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
@@ -15,11 +18,54 @@ static void on_body(ngx_http_request_t *r)
     ngx_http_core_run_phases(r);
 }
 
-static ngx_int_t read_body(ngx_http_request_t *r)
+/* As nginx does when a client is silent for too long: the read handler finds the time over. */
+static void on_late(ngx_event_t *event)
+{
+    ngx_http_request_t *r = event->data;
+    ngx_connection_t *c = r->connection;
+    sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
+    if (!ctx->body_read) {
+        c->read->timedout = 1;
+        r->read_event_handler(r);
+        ngx_http_run_posted_requests(c);
+    }
+}
+
+static void end_timer(void *data)
+{
+    ngx_event_t *event = data;
+    if (event->timer_set) {
+        ngx_del_timer(event);
+    }
+}
+
+/* client_body_timeout is the silence between two reads, which a client that dribbles never lets
+ * grow: the whole body has a time of its own, enough for SLOWEST. */
+static ngx_int_t limit_time(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    off_t length = r->headers_in.content_length_n;
+    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->pool, sizeof(ngx_event_t));
+    if (!cleanup) {
+        return NGX_ERROR;
+    }
+    ngx_event_t *event = cleanup->data;
+    *event =
+        (ngx_event_t){.handler = on_late, .data = r, .log = r->connection->log, .cancelable = 1};
+    cleanup->handler = end_timer;
+    length = length > 0 ? length : (off_t)ctx->api->record.max_body_bytes;
+    ngx_add_timer(event, LEAST_MS + (ngx_msec_t)(length / SLOWEST));
+    return NGX_OK;
+}
+
+static ngx_int_t read_body(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     ngx_int_t rc = ngx_http_read_client_request_body(r, on_body);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         return rc;
+    }
+    if (rc == NGX_AGAIN && limit_time(r, ctx) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_DONE);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     /* The read took a reference of its own; the phases go on from on_body(). */
     ngx_http_finalize_request(r, NGX_DONE);
@@ -120,5 +166,5 @@ ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (length > (off_t)ctx->api->record.max_body_bytes) {
         return sluice_refuse(ctx, PROBLEM_BODY_TOO_LARGE, SLICE(""), SLICE("body"));
     }
-    return ctx->body_read ? check_digest(r, ctx) : read_body(r);
+    return ctx->body_read ? check_digest(r, ctx) : read_body(r, ctx);
 }
