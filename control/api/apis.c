@@ -273,23 +273,21 @@ static enum problem purge(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
-/* Tags are the platform's own business: nodes go by level, mask and sealing. */
+/* In full, whatever the provider left out. Tags are the platform's own business: nodes go by level,
+ * mask and sealing. */
 static json_t *feed_fields(const json_t *fields)
 {
-    static const char *const told[] = {"path", "name", "level", "type", "mask"};
-    json_t *out = json_array(), *field;
+    json_t *out = json_array(), *f;
     size_t i;
 
-    json_array_foreach(fields, i, field)
+    json_array_foreach(fields, i, f)
     {
-        json_t *copy = json_object();
-        for (size_t k = 0; k < COUNT(told); k++) {
-            json_t *v = json_object_get(field, told[k]);
-            if (v) {
-                json_object_set(copy, told[k], v);
-            }
-        }
-        json_array_append_new(out, copy);
+        const char *name = row_text(f, "name"), *path = row_text(f, "path"),
+                   *type = strcmp(row_text(f, "type"), "json") == 0 ? "json" : "scalar";
+        json_array_append_new(out,
+                              json_pack("{s:s, s:s, s:O, s:s, s:s}", "path", path, "name",
+                                        name[0] ? name : path, "level", json_object_get(f, "level"),
+                                        "type", type, "mask", row_text(f, "mask")));
     }
     return out;
 }

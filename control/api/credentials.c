@@ -102,6 +102,11 @@ static enum problem take_certificate(struct rest_call *c, json_t *row, struct cr
     if (!row_text(row, "certificate_mode")[0]) {
         json_object_set_new(row, "certificate_mode", json_string("pinned"));
     }
+    if (strcmp(row_text(row, "certificate_mode"), "ca") == 0 &&
+        !row_text(row, "certificate_subject")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/certificate",
+                         "by CA it is known by its subject, and this one has none");
+    }
     return PROBLEM_OK;
 }
 

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "feed/feed.h"
+#include "replica/replica.h"
+
 #define RING      32
 #define TEXT_ROOM 16384
 
@@ -123,6 +126,68 @@ struct reply fixture_call(struct fixture *f, enum who who, const char *method, c
     snprintf(etag, sizeof etag, "%s", r.etag);
     reply_free(&r);
     return call_once(f, who, method, target, etag, body);
+}
+
+static json_t *feed_entries(struct fixture *f, const char *epoch, int64_t after, const char *kinds)
+{
+    struct feed_query q = {.after = after};
+    struct buf out;
+
+    snprintf(q.epoch, sizeof q.epoch, "%s", epoch);
+    assert_true(feed_parse_kinds(&q, kinds));
+    buf_init(&out);
+    assert_int_equal(feed_answer(&f->ctl, &q, &out), STORE_OK);
+    json_t *answer = json_loadb(out.p, out.n, 0, NULL);
+    json_t *entries = json_incref(json_object_get(answer, "entries"));
+    json_decref(answer);
+    buf_fini(&out);
+    return entries;
+}
+
+json_t *fixture_fed(struct fixture *f, const char *kind, const char *id)
+{
+    json_t *entries = feed_entries(f, "", 0, kind), *entry, *found = NULL;
+    size_t i;
+
+    json_array_foreach(entries, i, entry)
+    {
+        if (strcmp(row_text(entry, "id"), id) == 0) {
+            found = json_incref(json_object_get(entry, "data"));
+        }
+    }
+    json_decref(entries);
+    return found;
+}
+
+void fixture_feed_readable(struct fixture *f)
+{
+    json_t *entries = feed_entries(f, f->ctl.epoch, 1, ""), *entry;
+    size_t i;
+
+    assert_true(json_array_size(entries) > 10);
+    json_array_foreach(entries, i, entry)
+    {
+        if (!replica_entry_readable(entry)) {
+            fail_msg("no node can read %s", json_dumps(entry, 0));
+        }
+    }
+    json_decref(entries);
+}
+
+const char *fixture_pem(struct fixture *f, const char *name)
+{
+    char bytes[8192] = "";
+    FILE *file = fopen(text("%s/pki/%s", f->dir, name), "rb");
+
+    assert_non_null(file);
+    assert_true(fread(bytes, 1, sizeof bytes - 1, file) > 0);
+    fclose(file);
+    json_t *v = json_string(bytes);
+    char *dump = json_dumps(v, JSON_ENCODE_ANY);
+    const char *out = text("%s", dump);
+    free(dump);
+    json_decref(v);
+    return out;
 }
 
 void reply_free(struct reply *r)

@@ -49,6 +49,12 @@ const char *fixture_ok(struct fixture *f, enum who who, const char *method, cons
                        const char *body, const char *member);
 void fixture_refused(struct fixture *f, enum who who, const char *method, const char *target,
                      const char *if_match, const char *body, const char *code);
+/* The feed's data of a record now, NULL: none. New reference. */
+json_t *fixture_fed(struct fixture *f, const char *kind, const char *id);
+/* Asserts that a node can read every entry of the feed, old states of records too. */
+void fixture_feed_readable(struct fixture *f);
+/* A file of the inner CA's folder, as a JSON text with its quotes. */
+const char *fixture_pem(struct fixture *f, const char *name);
 void reply_free(struct reply *r);
 /* printf into a static ring of texts. */
 const char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "crypto/key.h"
-#include "feed/feed.h"
 #include "test/fixture.h"
 
 static struct fixture f;
@@ -34,29 +33,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The feed's data of a record now, NULL: none. New reference. */
-static json_t *fed(const char *kind, const char *id)
-{
-    struct feed_query q = {0};
-    struct buf out;
-    json_t *found = NULL, *entry;
-    size_t i;
-
-    assert_true(feed_parse_kinds(&q, kind));
-    buf_init(&out);
-    assert_int_equal(feed_answer(&f.ctl, &q, &out), STORE_OK);
-    json_t *answer = json_loadb(out.p, out.n, 0, NULL);
-    json_array_foreach(json_object_get(answer, "entries"), i, entry)
-    {
-        if (strcmp(row_text(entry, "id"), id) == 0) {
-            found = json_incref(json_object_get(entry, "data"));
-        }
-    }
-    json_decref(answer);
-    buf_fini(&out);
-    return found;
-}
-
 /* s as JSON text, quotes and line ends escaped. */
 static const char *quoted(const char *s)
 {
@@ -66,16 +42,6 @@ static const char *quoted(const char *s)
     free(dump);
     json_decref(v);
     return out;
-}
-
-static const char *file_text(const char *name)
-{
-    char bytes[8192] = "";
-    FILE *file = fopen(text("%s/pki/%s", f.dir, name), "rb");
-    assert_non_null(file);
-    assert_true(fread(bytes, 1, sizeof bytes - 1, file) > 0);
-    fclose(file);
-    return text("%s", bytes);
 }
 
 static const char *api_body(const char *more)
@@ -181,7 +147,7 @@ static void apis_as_told(void **state)
     char id[40];
     const char *plain = text("%s", make_api(UP));
     fixture_ok(&f, PROVIDER, "POST", text("apis/%s/publish", plain), NULL, NULL);
-    json_t *data = fed("api", plain);
+    json_t *data = fixture_fed(&f, "api", plain);
     static const char *const absent[] = {"targets", "schemes",        "sign_response", "mobile",
                                          "breaker", "has_schema",     "deprecated_at", "successor",
                                          "health",  "signature_max_s"};
@@ -198,7 +164,7 @@ static void apis_as_told(void **state)
                            "\"successor\":\"/g/new\",\"methods\":[\"GET\",\"DELETE\"]",
                            app)));
     fixture_ok(&f, PROVIDER, "POST", text("apis/%s/publish", id), NULL, NULL);
-    data = fed("api", id);
+    data = fixture_fed(&f, "api", id);
     const json_t *target = json_array_get(json_object_get(data, "targets"), 0);
     assert_int_equal(json_integer_value(json_object_get(target, "weight")), 1);
     assert_string_equal(row_text(target, "role"), "primary");
@@ -211,13 +177,13 @@ static void apis_as_told(void **state)
     json_decref(data);
     fixture_ok(&f, PROVIDER, "POST", text("apis/%s/purge", id), NULL, NULL);
     fixture_ok(&f, PROVIDER, "POST", text("apis/%s/deprecate", id), NULL, NULL);
-    data = fed("api", id);
+    data = fixture_fed(&f, "api", id);
     assert_int_equal(json_integer_value(json_object_get(data, "cache_epoch")), 1);
     assert_true(json_integer_value(json_object_get(data, "deprecated_at")) > 0);
     assert_string_equal(row_text(data, "state"), "deprecated");
     json_decref(data);
     fixture_ok(&f, PROVIDER, "POST", text("apis/%s/publish", id), NULL, NULL);
-    data = fed("api", id);
+    data = fixture_fed(&f, "api", id);
     assert_null(json_object_get(data, "deprecated_at"));
     json_decref(data);
     fixture_refused(&f, DEVELOPER, "POST", text("apis/%s/purge", id), "auto", NULL,
@@ -282,7 +248,7 @@ static void tagged_fields(void **state)
             continue;
         }
         fixture_ok(&f, PROVIDER, "POST", text("apis/%s/publish", id), NULL, NULL);
-        json_t *data = fed("api", id);
+        json_t *data = fixture_fed(&f, "api", id);
         assert_null(json_object_get(json_array_get(json_object_get(data, "fields"), 1), "tags"));
         json_decref(data);
         /* What is live stays within the rules. */
@@ -308,7 +274,7 @@ static const char *subscribe(const char *api)
 
 static const char *fed_state(const char *kind, const char *id)
 {
-    json_t *data = fed(kind, id);
+    json_t *data = fixture_fed(&f, kind, id);
     const char *out = text("%s", row_text(data, "state"));
     json_decref(data);
     return out;
@@ -368,12 +334,12 @@ static void private_keys_are_refused(void **state)
     (void)state;
     struct crypto_key *key = crypto_key_new(CRYPTO_KEY_P256);
     char *pem = crypto_key_private_pem(key), *jwk = crypto_key_jwk(key);
-    const char *certificate = text("%s\n%s", file_text("control.crt"), file_text("control.key"));
+    const char *certificate = fixture_pem(&f, "control.key");
     const char *private_jwk = text("%.*s,\"d\":\"AAAA\"}", (int)strlen(jwk) - 1, jwk);
     const char *const bodies[] = {
         text("\"algorithm\":\"ecdsa-p256-sha256\",\"public_key\":%s", quoted(pem)),
         text("\"algorithm\":\"ecdsa-p256-sha256\",\"public_key\":%s", private_jwk),
-        text("\"algorithm\":\"ecdsa-p256-sha256\",\"certificate\":%s", quoted(certificate)),
+        text("\"algorithm\":\"ecdsa-p256-sha256\",\"certificate\":%s", certificate),
         "\"algorithm\":\"ecdsa-p256-sha256\",\"public_key\":{\"kty\":\"oct\",\"k\":\"c2VjcmV0\"}",
     };
     for (size_t i = 0; i < COUNT(bodies); i++) {
@@ -399,7 +365,7 @@ static void keys_that_are_wrong(void **state)
     (void)state;
     struct crypto_key *sm2 = crypto_key_new(CRYPTO_KEY_SM2);
     char *pem = crypto_key_public_pem(sm2);
-    const char *key = quoted(pem), *crt = quoted(file_text("control.crt"));
+    const char *key = quoted(pem), *crt = fixture_pem(&f, "control.crt");
     const char *const bodies[] = {
         "\"algorithm\":\"md5\"",
         "\"algorithm\":\"sm2-sm3\"",
@@ -457,7 +423,7 @@ static void keys_as_told(void **state)
         struct reply r = fixture_call(&f, DEVELOPER, "POST", "credentials", NULL, body);
         assert_int_equal(r.status, 201);
         assert_null(json_object_get(r.json, "secret"));
-        json_t *data = fed("credential", row_text(r.json, "id"));
+        json_t *data = fixture_fed(&f, "credential", row_text(r.json, "id"));
         assert_null(json_object_get(data, "secret_sealed"));
         assert_true(strlen(row_text(data, "public_key")) > 80);
         assert_string_equal(row_text(data, "use"), rows[i].encrypts ? "encryption" : "");
@@ -471,9 +437,10 @@ static void keys_as_told(void **state)
         crypto_key_free(&key);
     }
     const char *body = credential(text("\"algorithm\":\"ecdsa-p256-sha256\",\"certificate\":%s",
-                                       quoted(file_text("control.crt"))));
+                                       fixture_pem(&f, "control.crt")));
     const char *id = fixture_ok(&f, DEVELOPER, "POST", "credentials", body, "id");
-    json_t *data = fed("credential", id), *certificate = json_object_get(data, "certificate");
+    json_t *data = fixture_fed(&f, "credential", id),
+           *certificate = json_object_get(data, "certificate");
     assert_string_equal(row_text(certificate, "mode"), "pinned");
     assert_int_equal(strlen(row_text(certificate, "sm3")), 64);
     assert_non_null(strstr(row_text(certificate, "subject"), "CN="));
@@ -481,8 +448,9 @@ static void keys_as_told(void **state)
     fixture_ok(&f, DEVELOPER, "POST", text("credentials/%s/revoke", id), NULL, NULL);
     body = credential(text("\"algorithm\":\"ecdsa-p256-sha256\",\"certificate_mode\":\"ca\","
                            "\"certificate\":%s",
-                           quoted(file_text("control.crt"))));
-    data = fed("credential", fixture_ok(&f, DEVELOPER, "POST", "credentials", body, "id"));
+                           fixture_pem(&f, "control.crt")));
+    data =
+        fixture_fed(&f, "credential", fixture_ok(&f, DEVELOPER, "POST", "credentials", body, "id"));
     assert_true(json_is_null(json_object_get(json_object_get(data, "certificate"), "sm3")));
     json_decref(data);
 }
@@ -524,7 +492,7 @@ static void apps_as_told(void **state)
                     "not-permitted");
     fixture_refused(&f, DEVELOPER, "PATCH", text("apps/%s", app), "auto",
                     "{\"channel\":\"mobile\"}", "not-permitted");
-    json_t *data = fed("app", app);
+    json_t *data = fixture_fed(&f, "app", app);
     assert_null(json_object_get(data, "factors"));
     assert_null(json_object_get(data, "subject"));
     json_decref(data);
@@ -532,11 +500,17 @@ static void apps_as_told(void **state)
                "{\"factors\":[\"secret\",\"key\"],\"channel\":\"mobile\"}", NULL);
     fixture_ok(&f, OPERATOR, "PATCH", text("organisations/%s", f.third), "{\"subject\":\"M7\"}",
                NULL);
-    data = fed("app", app);
+    data = fixture_fed(&f, "app", app);
     assert_int_equal(json_array_size(json_object_get(data, "factors")), 2);
     assert_string_equal(row_text(data, "channel"), "mobile");
     assert_string_equal(row_text(data, "subject"), "M7");
     json_decref(data);
+}
+
+static void every_entry_is_readable(void **state)
+{
+    (void)state;
+    fixture_feed_readable(&f);
 }
 
 int main(void)
@@ -558,6 +532,7 @@ int main(void)
         {"keys and certificates as nodes are told", keys_as_told, NULL, NULL, NULL},
         {"explain goes by what a credential proves", explains_by_proof, NULL, NULL, NULL},
         {"factors, channel and subject of apps", apps_as_told, NULL, NULL, NULL},
+        {"a node can read every entry there was", every_entry_is_readable, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

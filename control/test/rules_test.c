@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "crypto/key.h"
-#include "feed/feed.h"
 #include "feed/reports.h"
 #include "test/fixture.h"
 
@@ -44,49 +43,12 @@ static int teardown(void **state)
     return 0;
 }
 
-static json_t *fed(const char *kind, const char *id)
-{
-    struct feed_query q = {0};
-    struct buf out;
-    json_t *found = NULL, *entry;
-    size_t i;
-
-    assert_true(feed_parse_kinds(&q, kind));
-    buf_init(&out);
-    assert_int_equal(feed_answer(&f.ctl, &q, &out), STORE_OK);
-    json_t *answer = json_loadb(out.p, out.n, 0, NULL);
-    json_array_foreach(json_object_get(answer, "entries"), i, entry)
-    {
-        if (strcmp(row_text(entry, "id"), id) == 0) {
-            found = json_incref(json_object_get(entry, "data"));
-        }
-    }
-    json_decref(answer);
-    buf_fini(&out);
-    return found;
-}
-
 static bool is_fed(const char *kind, const char *id)
 {
-    json_t *data = fed(kind, id);
+    json_t *data = fixture_fed(&f, kind, id);
     bool there = data != NULL;
     json_decref(data);
     return there;
-}
-
-static const char *file_text(const char *name)
-{
-    char bytes[8192] = "";
-    FILE *file = fopen(text("%s/pki/%s", f.dir, name), "rb");
-    assert_non_null(file);
-    assert_true(fread(bytes, 1, sizeof bytes - 1, file) > 0);
-    fclose(file);
-    json_t *v = json_string(bytes);
-    char *dump = json_dumps(v, JSON_ENCODE_ANY);
-    const char *out = text("%s", dump);
-    free(dump);
-    json_decref(v);
-    return out;
 }
 
 struct row {
@@ -142,7 +104,7 @@ static void limits(void **state)
              ",\"action\":\"suspend\",\"suspend_s\":60,\"app_id\":\"%s\",\"reason\":\"r\"}",
              app),
         "id");
-    json_t *data = fed("limit", id);
+    json_t *data = fixture_fed(&f, "limit", id);
     assert_string_equal(row_text(data, "state"), "active");
     assert_string_equal(row_text(data, "app_id"), app);
     assert_int_equal(json_integer_value(json_object_get(data, "suspend_s")), 60);
@@ -155,12 +117,12 @@ static void limits(void **state)
     fixture_refused(&f, DEVELOPER, "POST", text("limits/%s/release", id), "auto", NULL,
                     "not-permitted");
     fixture_ok(&f, OPERATOR, "POST", text("limits/%s/release", id), NULL, NULL);
-    data = fed("limit", id);
+    data = fixture_fed(&f, "limit", id);
     assert_true(json_integer_value(json_object_get(data, "released_at")) > 0);
     assert_string_equal(row_text(data, "state"), "active");
     json_decref(data);
     fixture_ok(&f, OPERATOR, "POST", text("limits/%s/disable", id), NULL, NULL);
-    data = fed("limit", id);
+    data = fixture_fed(&f, "limit", id);
     assert_string_equal(row_text(data, "state"), "inactive");
     json_decref(data);
     fixture_refused(&f, OPERATOR, "POST", text("limits/%s/release", id), "auto", NULL,
@@ -230,7 +192,7 @@ static void lists(void **state)
     fixture_refused(&f, DEVELOPER, "POST", "lists", NULL, body, "not-permitted");
     fixture_refused(&f, DEVELOPER, "GET", "lists", NULL, NULL, "not-permitted");
     const char *id = fixture_ok(&f, OPERATOR, "POST", "lists", body, "id");
-    json_t *data = fed("list", id);
+    json_t *data = fixture_fed(&f, "list", id);
     assert_string_equal(row_text(data, "subject"), "organisation");
     assert_string_equal(row_text(data, "value"), f.third);
     assert_null(json_object_get(data, "reason"));
@@ -263,12 +225,13 @@ static void lists(void **state)
 static void trusts(void **state)
 {
     (void)state;
-    const char *ca = file_text("ca.crt");
+    const char *ca = fixture_pem(&f, "ca.crt");
     const struct row rows[] = {
         {"{\"name\":\"n\"}", "/certificate"},
         {"{\"name\":\"n\",\"certificate\":\"hello\"}", "/certificate"},
-        {text("{\"name\":\"n\",\"certificate\":%s}", file_text("control.crt")), "/certificate"},
-        {text("{\"name\":\"n\",\"certificate\":%s}", file_text("ca.key")), "/certificate"},
+        {text("{\"name\":\"n\",\"certificate\":%s}", fixture_pem(&f, "control.crt")),
+         "/certificate"},
+        {text("{\"name\":\"n\",\"certificate\":%s}", fixture_pem(&f, "ca.key")), "/certificate"},
         {text("{\"name\":\"n\",\"certificate\":%s,\"crl_required\":true}", ca), "/crl"},
         {text("{\"name\":\"n\",\"certificate\":%s,\"crl\":\"!\"}", ca), "/crl"},
         {text("{\"name\":\"n\",\"certificate\":%s,\"crl\":\"AAAA\"}", ca), "/crl"},
@@ -280,7 +243,7 @@ static void trusts(void **state)
     fixture_refused(&f, DEVELOPER, "POST", "trusts", NULL, body, "not-permitted");
     const char *id = fixture_ok(&f, OPERATOR, "POST", "trusts", body, "id");
     fixture_refused(&f, OPERATOR, "POST", "trusts", NULL, body, "already-exists");
-    json_t *data = fed("trust", id);
+    json_t *data = fixture_fed(&f, "trust", id);
     assert_true(json_is_false(json_object_get(data, "crl_required")));
     assert_non_null(strstr(row_text(data, "certificate"), "BEGIN CERTIFICATE"));
     assert_string_equal(row_text(data, "ocsp"), "http://ocsp.x/");
@@ -315,7 +278,7 @@ static void algorithms(void **state)
     fixture_refused(&f, ADMIN, "PATCH", text("algorithms/%s", sm3), "auto",
                     "{\"status\":\"broken\"}", "field-invalid");
     fixture_ok(&f, ADMIN, "PATCH", text("algorithms/%s", sha), "{\"status\":\"disabled\"}", NULL);
-    json_t *data = fed("algorithm", sha);
+    json_t *data = fixture_fed(&f, "algorithm", sha);
     assert_string_equal(row_text(data, "status"), "disabled");
     assert_string_equal(row_text(data, "name"), "hmac-sha256");
     json_decref(data);
@@ -355,23 +318,23 @@ static void attachments(void **state)
     for (size_t i = 0; i < COUNT(schemas); i++) {
         fixture_refused(&f, PROVIDER, "POST", "schemas", NULL, schemas[i].body, "field-invalid");
     }
-    json_t *data = fed("api", api);
+    json_t *data = fixture_fed(&f, "api", api);
     assert_null(json_object_get(data, "has_schema"));
     json_decref(data);
     const char *body = text("{\"api_id\":\"%s\",\"openapi\":" OPENAPI "}", api);
     fixture_refused(&f, DEVELOPER, "POST", "schemas", NULL, body, "not-permitted");
     snprintf(id, sizeof id, "%s", fixture_ok(&f, PROVIDER, "POST", "schemas", body, "id"));
     fixture_refused(&f, PROVIDER, "POST", "schemas", NULL, body, "already-exists");
-    data = fed("api", api);
+    data = fixture_fed(&f, "api", api);
     assert_true(json_is_true(json_object_get(data, "has_schema")));
     json_decref(data);
-    data = fed("schema", api); /* under the API's own id */
+    data = fixture_fed(&f, "schema", api); /* under the API's own id */
     assert_non_null(json_object_get(json_object_get(data, "openapi"), "paths"));
     json_decref(data);
     fixture_ok(&f, DEVELOPER, "GET", text("schemas/%s", id), NULL, NULL);
     fixture_ok(&f, PROVIDER, "POST", text("schemas/%s/remove", id), NULL, NULL);
     assert_false(is_fed("schema", api));
-    data = fed("api", api);
+    data = fixture_fed(&f, "api", api);
     assert_null(json_object_get(data, "has_schema"));
     json_decref(data);
     fixture_ok(&f, PROVIDER, "POST", "schemas", body, NULL);
@@ -422,13 +385,19 @@ static void compositions(void **state)
                         text("{\"api_id\":\"%s\",\"graph\":{\"steps\":[{\"name\":\"a\"}]}}", id),
                         "id"));
     fixture_ok(&f, PROVIDER, "POST", text("apis/%s/publish", id), NULL, NULL);
-    json_t *data = fed("composition", id);
+    json_t *data = fixture_fed(&f, "composition", id);
     assert_true(json_is_array(json_object_get(json_object_get(data, "graph"), "steps")));
     json_decref(data);
     fixture_refused(&f, PROVIDER, "POST", text("compositions/%s/remove", graph), "auto", NULL,
                     "state-conflict");
     fixture_ok(&f, PROVIDER, "POST", text("apis/%s/offline", id), NULL, NULL);
     fixture_ok(&f, PROVIDER, "POST", text("compositions/%s/remove", graph), NULL, NULL);
+}
+
+static void every_entry_is_readable(void **state)
+{
+    (void)state;
+    fixture_feed_readable(&f);
 }
 
 int main(void)
@@ -441,6 +410,7 @@ int main(void)
         {"schemas and conversions are what their modules can enforce", attachments, NULL, NULL,
          NULL},
         {"a composed API has its graph", compositions, NULL, NULL, NULL},
+        {"a node can read every entry there was", every_entry_is_readable, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
