@@ -14,6 +14,7 @@
 
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "node/keys.h"
 #include "node/nginx_child.h"
 #include "replica/replica.h"
 
@@ -135,8 +136,9 @@ static bool start(struct agent *a)
     }
     return make_dir(a->cfg, "gateway") && make_dir(a->cfg, "gateway/audit") &&
            make_dir(a->cfg, "gateway/state") && make_dir(a->cfg, "gateway/state/events") &&
-           make_dir(a->cfg, "keys") && open_audit_key(a) && open_sealer(a) && open_replica(a) &&
-           start_feed(a) && node_nginx_start(&a->nginx, a->cfg);
+           make_dir(a->cfg, "keys") && node_keys_ensure(a->cfg->data_dir) && open_audit_key(a) &&
+           open_sealer(a) && open_replica(a) && start_feed(a) &&
+           node_nginx_start(&a->nginx, a->cfg);
 }
 
 /* What the feed, the sealer and the files of this process hang on stays as it was at its start. */
