@@ -28,6 +28,8 @@ static struct node_config node_of(const struct settings *s)
         .data_socket = s->data_socket,
         .staleness_max_s = g->staleness_max_s,
         .replay_bytes = g->replay_bytes,
+        .metrics_port = g->metrics_port,
+        .access_log = g->access_log,
         .module = s->module,
     };
 }

@@ -41,6 +41,8 @@ static const cyaml_schema_field_t gateway_fields[] = {
     CYAML_FIELD_STRING("control", OPT, struct settings_gateway, control, 1),
     CYAML_FIELD_UINT("staleness_max_s", OPT, struct settings_gateway, staleness_max_s),
     CYAML_FIELD_UINT("replay_bytes", OPT, struct settings_gateway, replay_bytes),
+    CYAML_FIELD_UINT("metrics_port", OPT, struct settings_gateway, metrics_port),
+    CYAML_FIELD_BOOL("access_log", OPT, struct settings_gateway, access_log),
     CYAML_FIELD_END,
 };
 

@@ -28,6 +28,8 @@ struct settings_gateway {
     char control[SETTINGS_PATH_MAX];
     uint32_t staleness_max_s;
     uint64_t replay_bytes;
+    uint16_t metrics_port; /* 0: none */
+    bool access_log;
 };
 
 struct settings {

@@ -6,6 +6,7 @@ static char *init_main_conf(ngx_conf_t *cf, void *conf);
 static void *create_loc_conf(ngx_conf_t *cf);
 static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 static ngx_int_t init(ngx_conf_t *cf);
+static ngx_int_t add_variables(ngx_conf_t *cf);
 static char *set_replay(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 #define MAIN_PATH(name, member)                                                                    \
@@ -34,9 +35,8 @@ static ngx_command_t commands[] = {
      NULL},
     ngx_null_command};
 
-static ngx_http_module_t module_ctx = {sluice_add_variables, init,          create_main_conf,
-                                       init_main_conf,       NULL,          NULL,
-                                       create_loc_conf,      merge_loc_conf};
+static ngx_http_module_t module_ctx = {add_variables, init, create_main_conf, init_main_conf,
+                                       NULL,          NULL, create_loc_conf,  merge_loc_conf};
 
 ngx_module_t ngx_http_sluice_module = {
     NGX_MODULE_V1,      &module_ctx, commands, NGX_HTTP_MODULE,    NULL, NULL,
@@ -153,6 +153,12 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     (void)cf;
     ngx_conf_merge_value(to->on, from->on, 0);
     return NGX_CONF_OK;
+}
+
+static ngx_int_t add_variables(ngx_conf_t *cf)
+{
+    ngx_int_t rc = sluice_add_variables(cf);
+    return rc == NGX_OK ? sluice_add_access_variables(cf) : rc;
 }
 
 static ngx_int_t add_handler(ngx_http_core_main_conf_t *core, ngx_uint_t phase,

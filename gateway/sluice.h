@@ -18,7 +18,9 @@
 #include <jansson.h>
 
 #include "audit/audit.h"
+#include "crypto/algorithm.h"
 #include "crypto/crypto.h"
+#include "crypto/key.h"
 #include "link/link.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
@@ -58,10 +60,16 @@ typedef struct {
     struct policy_credential credential;
     struct policy_app app;
     bool app_known;
+    struct uuid org;
+    uint16_t subject_n; /* of the app's organisation in owner columns; 0: none */
+    char subject[LINK_OWNER_MAX];
     char app_name[64]; /* for the metrics: cut where it is longer */
     size_t app_name_n;
     struct metric_row *metrics; /* NULL until counted */
-    struct crypto_hmac *hmac;   /* NULL: the secret cannot be opened */
+    struct crypto_hmac *hmac;   /* NULL: not a secret, or one that cannot be opened */
+    struct crypto_key *key;     /* NULL: not a public key, or one that cannot be read */
+    uint8_t certificate_mode;   /* enum replica_certificate; 0: the key is in no certificate */
+    uint8_t certificate_id[CRYPTO_HASH_LEN]; /* SM3 of the pinned one, or by CA of its subject */
     size_t sealed_n;
     char sealed[128]; /* what hmac was made from */
 } sluice_caller_t;
@@ -73,9 +81,10 @@ typedef struct {
     sluice_caller_t *caller;
     struct uuid grant;
     struct policy_grant grant_record;
-    bool grant_known;
+    bool grant_named, grant_known;
+    struct slice of; /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
     char owner[LINK_OWNER_MAX];
-    uint8_t method;
+    uint8_t method, proofs;
     struct policy_verdict verdict;
     struct plan *plan; /* NULL when refused */
     uint64_t plan_key; /* names (api, rev, outcomes) to the audit log */
@@ -109,6 +118,9 @@ typedef struct {
     ngx_str_t body; /* after body.c: the whole request body as one piece */
     sluice_api_t *api;
     sluice_caller_t *caller;
+    struct slice label; /* of the signature that names the caller */
+    uint8_t proofs;     /* policy_proof bits */
+    const char *unproven; /* why the connection's certificate proves nothing; NULL: no reason */
     bool authenticated;
     sluice_verdict_t *verdict;
 
@@ -177,8 +189,14 @@ void sluice_stream_give(struct plan_stream *stream);
 /* memo.c: each returns a new reference, or NULL when there is nothing such. */
 sluice_api_t *sluice_api_find(struct slice path);
 sluice_caller_t *sluice_caller_find(const struct uuid *credential);
-sluice_verdict_t *sluice_verdict_find(sluice_api_t *api, sluice_caller_t *caller, uint8_t method,
-                                      bool grant_named, const struct uuid *grant, uint64_t now_ms);
+struct sluice_question {
+    sluice_api_t *api;
+    sluice_caller_t *caller;
+    uint8_t method, proofs;
+    bool grant_named;
+    struct uuid grant; /* zeros unless named */
+};
+sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms);
 void sluice_api_drop(sluice_api_t *api);
 void sluice_caller_drop(sluice_caller_t *caller);
 void sluice_verdict_drop(sluice_verdict_t *verdict);
@@ -191,6 +209,29 @@ ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* auth
 ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* decide.c */
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
 ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* dispatch.c */
+
+/* signature.c: is `sig` the caller's over base, by the algorithm the message names? The name must be
+ * one its key can be used with (sluice_signature_alg). */
+bool sluice_signature_alg(const sluice_caller_t *caller, struct slice name, enum crypto_alg *alg);
+bool sluice_signature_good(const sluice_caller_t *caller, struct slice name, struct slice base,
+                           const uint8_t *sig, size_t sig_n);
+
+/* certificate.c: the client's certificate of the TLS connection, once a signature has named the
+ * caller. Adds its proof to ctx->proofs, or says in ctx->unproven why there is none; refuses what
+ * is another app's, and a caller whose key is a certificate's when the connection does not show it.
+ */
+ngx_int_t sluice_certificate_init(void);
+ngx_int_t sluice_certificate(ngx_http_request_t *r, sluice_ctx_t *ctx);
+void sluice_certificate_exit(void);
+/* nginx refused the request for its certificate, before any stage. */
+bool sluice_certificate_refused(ngx_http_request_t *r);
+
+/* algorithms.c: may it be used now? (feed kind `algorithm`) */
+bool sluice_algorithm_allowed(enum crypto_alg alg, uint64_t now_ms);
+
+/* impersonation.c: tells, at most once a minute of one app and reason, that somebody uses the id of
+ * ctx->caller's app who cannot prove to be it (BK-10.1.2a2-2). reason: a literal. */
+void sluice_impersonation(ngx_http_request_t *r, const sluice_ctx_t *ctx, const char *reason);
 
 /* body.c: for stages after `body` that put another body in its place; both live in r->pool. */
 ngx_int_t sluice_body_replace(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_str_t body,
@@ -246,6 +287,9 @@ void sluice_metrics_target(const struct uuid *id, struct slice name, uint64_t el
 char *sluice_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 extern const char *const sluice_stage_names[]; /* in the order of the stages */
 extern const size_t sluice_stages_n;
+
+/* access.c */
+ngx_int_t sluice_add_access_variables(ngx_conf_t *cf);
 
 /* events.c: tells the operators (contract/feed.md, EVENT); what is NULL or empty is left out. */
 struct sluice_event {

@@ -131,6 +131,17 @@ static bool await_master(struct node_nginx *n)
     return false;
 }
 
+/* What a killed nginx leaves behind, on which the next could not listen. */
+static void remove_sockets(const struct node_nginx *n)
+{
+    static const char *const names[] = {"ops.sock", "inner.sock"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[600];
+        snprintf(path, sizeof path, "%s../%s", n->prefix, names[i]);
+        unlink(path);
+    }
+}
+
 static bool launch(struct node_nginx *n)
 {
     char pid_file[600];
@@ -148,6 +159,7 @@ static bool launch(struct node_nginx *n)
     n->told = false;
     snprintf(pid_file, sizeof pid_file, "%snginx.pid", n->prefix);
     unlink(pid_file);
+    remove_sockets(n);
     pid_t pid = node_nginx_spawn(n->program, n->prefix, "nginx.conf", false, -1);
     if (pid == 0) {
         fprintf(stderr, "sluice: gateway: cannot run %s: %s\n", n->program, strerror(errno));

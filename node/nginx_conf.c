@@ -129,6 +129,8 @@ static void add_module(const struct node_config *cfg, struct buf *out)
     buf_addf(out, "    sluice_replay \"%s/gateway/replay\" %llu;\n", cfg->data_dir, replay);
     buf_addf(out, "    sluice_link_key \"%s/keys/link.key\";\n", cfg->data_dir);
     buf_addf(out, "    sluice_data_socket \"%s\";\n", cfg->data_socket);
+    buf_addf(out, "    sluice_state \"%s/gateway/state\";\n", cfg->data_dir);
+    buf_addf(out, "    sluice_keys \"%s/keys\";\n", cfg->data_dir);
     buf_addf(out, "    sluice_staleness %us;\n\n",
              cfg->staleness_max_s == 0 ? STALENESS_DEFAULT_S : cfg->staleness_max_s);
 }
@@ -144,7 +146,6 @@ static void add_module(const struct node_config *cfg, struct buf *out)
  *   rapid reset (CVE-2023-44487), which ends the connection;
  * - a silent client holds memory for 75 s at most, and nothing when it is cut: it gets a reset. */
 static const char http_text[] = "    server_tokens off;\n"
-                                "    access_log off;\n"
                                 "    log_not_found off;\n"
                                 "    merge_slashes off;\n"
                                 "    tcp_nodelay on;\n"
@@ -225,6 +226,30 @@ static void add_tls(const struct node_config *cfg, struct buf *out)
                   "        ssl_verify_depth 3;\n");
 }
 
+/* What a call was, without anything that says whose data it asked for: no query, no header, no
+ * body. Written in blocks, so a crash of nginx may lose the last second; the audit log does not. */
+static const char access_text[] =
+    "    log_format sluice escape=json "
+    "'{\"at\":\"$time_iso8601\",\"transaction\":\"$sluice_transaction\","
+    "\"client\":\"$remote_addr\",\"method\":\"$request_method\",\"path\":\"$uri\","
+    "\"protocol\":\"$server_protocol\",\"status\":$status,\"code\":\"$sluice_code\","
+    "\"api\":\"$sluice_api\",\"app\":\"$sluice_app\",\"seconds\":$request_time,"
+    "\"received\":$request_length,\"sent\":$body_bytes_sent,\"upstream\":\"$upstream_addr\","
+    "\"upstream_seconds\":\"$upstream_response_time\",\"cache\":\"$sluice_cached\"}';\n"
+    "    access_log access.log sluice buffer=64k flush=1s;\n\n";
+
+/* For operators on this machine alone: it names APIs, apps and upstreams. */
+static void add_ops(const struct node_config *cfg, struct buf *out)
+{
+    buf_addf(out, "    server {\n        listen \"unix:%s/gateway/ops.sock\";\n", cfg->data_dir);
+    if (cfg->metrics_port != 0) {
+        buf_addf(out, "        listen 127.0.0.1:%u;\n", cfg->metrics_port);
+    }
+    buf_adds(out, "        access_log off;\n"
+                  "        location = /metrics {\n            sluice_metrics;\n        }\n"
+                  "        location / {\n            return 404;\n        }\n    }\n");
+}
+
 static void add_server(const struct node_config *cfg, struct buf *out)
 {
     const char *fmt = strchr(cfg->listen_host, ':') != NULL ? "[%s]:%u" : "%s:%u";
@@ -247,7 +272,9 @@ bool node_nginx_conf(const struct node_config *cfg, struct buf *out, struct node
     buf_adds(out, "http {\n");
     add_module(cfg, out);
     buf_adds(out, http_text);
-    add_server(cfg, out); /* one server a listener: further ones go below it */
+    buf_adds(out, cfg->access_log ? access_text : "    access_log off;\n");
+    add_server(cfg, out);
+    add_ops(cfg, out);
     buf_adds(out, "}\n");
     if (out->failed) {
         *fault = (struct node_fault){.text = "out of memory"};

@@ -18,6 +18,8 @@ struct node_config {
     const char *data_socket;
     unsigned staleness_max_s; /* past it calls are refused policy-stale; 0: 3600 */
     uint64_t replay_bytes;    /* 0: 64 MiB */
+    uint16_t metrics_port;    /* of 127.0.0.1, beside gateway/ops.sock; 0: none */
+    bool access_log;          /* gateway/access.log, a line of JSON a call */
     const char *nginx;        /* program; NULL: /usr/sbin/nginx */
     const char *module;       /* path of ngx_http_sluice_module.so */
 };
