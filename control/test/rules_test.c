@@ -352,6 +352,37 @@ static void attachments(void **state)
     }
 }
 
+/* What a SOAP service says of itself is all its REST face needs. */
+static void conversion_from_wsdl(void **state)
+{
+    (void)state;
+    static char wsdl[65536];
+    FILE *file = fopen(CUSTOMS_WSDL, "rb");
+    assert_non_null(file);
+    assert_true(fread(wsdl, 1, sizeof wsdl - 1, file) > 0);
+    fclose(file);
+    json_t *body = json_pack("{s:s, s:s}", "api_id", api, "wsdl", wsdl);
+    char *dump = json_dumps(body, 0);
+    const char *id = fixture_ok(&f, PROVIDER, "POST", "conversions", dump, "id");
+    json_t *data = fixture_fed(&f, "conversion", api), *entry = fixture_fed(&f, "api", api);
+    assert_true(json_is_object(json_object_get(data, "definition")));
+    assert_true(json_is_true(json_object_get(entry, "has_conversion")));
+    /* the definition, and not the text it came from, is what is kept */
+    struct reply r = fixture_call(&f, PROVIDER, "GET", text("conversions/%s", id), NULL, NULL);
+    assert_null(json_object_get(r.json, "wsdl"));
+    assert_true(
+        json_equal(json_object_get(r.json, "definition"), json_object_get(data, "definition")));
+    reply_free(&r);
+    fixture_refused(&f, DEVELOPER, "GET", text("conversions/%s", id), NULL, NULL, "not-permitted");
+    fixture_refused(&f, PROVIDER, "PATCH", text("conversions/%s", id), "auto",
+                    "{\"definition\":null}", "field-invalid");
+    fixture_ok(&f, PROVIDER, "POST", text("conversions/%s/remove", id), NULL, NULL);
+    json_decref(data);
+    json_decref(entry);
+    free(dump);
+    json_decref(body);
+}
+
 static void compositions(void **state)
 {
     (void)state;
@@ -409,6 +440,7 @@ int main(void)
         {"[BK-7.1a] the last usable algorithm of a purpose stays", algorithms, NULL, NULL, NULL},
         {"schemas and conversions are what their modules can enforce", attachments, NULL, NULL,
          NULL},
+        {"a WSDL becomes a conversion", conversion_from_wsdl, NULL, NULL, NULL},
         {"a composed API has its graph", compositions, NULL, NULL, NULL},
         {"a node can read every entry there was", every_entry_is_readable, NULL, NULL, NULL},
     };
