@@ -23,7 +23,7 @@ async function untilStatus(platform, call, status) {
 export async function changeToLive(changes = 100) {
   const platform = await Platform.start();
   try {
-    const world = await trading(platform, 50);
+    const world = await trading(platform, { orders: 50 });
     const live = [], refused = [];
     for (let i = 0; i < changes; i++) {
       const g = await grant(world, world.app, world.api);
@@ -78,7 +78,7 @@ const plainPlatform = () => Platform.start({ args: ['--plain', '--workers', '1']
 export async function datasetSqlite() {
   const platform = await plainPlatform();
   try {
-    const world = await trading(platform, 20000);
+    const world = await trading(platform, { orders: 20000 });
     const m = await rowByKey(platform, world);
     const peer = sqliteLoop(path.join(platform.dir, 'orders.db'), world.orderId);
     row('dataset API, one row by key, masked, SQLite', rate(m), `sqlite3 looping over the query in its own process ${Math.round(peer)}/s`, (m.rps / peer).toFixed(2), 'stated');
@@ -93,7 +93,7 @@ export async function datasetPostgres() {
     pg.create();
     pg.start();
     pg.sql(ordersTable(20000));
-    const world = await trading(platform, 0, postgresConnection(port));
+    const world = await trading(platform, { connection: postgresConnection(port) });
     const m = await rowByKey(platform, world);
     const rates = [0, 1, 2].map(() => pgbenchRate(pg, platform.dir, world.orderId));
     row('dataset API, one row by key, masked, PostgreSQL beside it', rate(m), `pgbench of the same query, prepared ${Math.round(median(rates))}/s`, (m.rps / median(rates)).toFixed(2), '≥ 8,000/s and ≥ 0.3');
