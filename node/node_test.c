@@ -52,6 +52,11 @@ static void conf_says_what_was_set(void **state)
     assert_true(conf_has(&cfg, "listen 127.0.0.1:7443 ssl http2"));
     assert_true(conf_has(&cfg, "ssl_certificate \"/srv/sluice/pki/gateway.crt\""));
     assert_true(conf_has(&cfg, "ssl_protocols TLSv1.2 TLSv1.3;"));
+    assert_true(conf_has(&cfg, "ssl_verify_client optional_no_ca;"));
+    assert_true(conf_has(&cfg, "keepalive_requests 1000;"));
+    assert_true(conf_has(&cfg, "http2_max_concurrent_streams 64;"));
+    assert_true(conf_has(&cfg, "client_header_timeout 10s;"));
+    assert_true(conf_has(&cfg, "daemon on;")); /* else USR2 and WINCH are ignored */
     assert_true(conf_has(&cfg, "sluice_replay \"/srv/sluice/gateway/replay\" 67108864;"));
     assert_true(conf_has(&cfg, "sluice_staleness 3600s;"));
     assert_true(conf_has(&cfg, "worker_processes auto;"));
