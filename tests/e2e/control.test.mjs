@@ -3,13 +3,14 @@
 // mutual TLS with a node's own certificate, kept over kill -9; alerts, live views and keys by REST.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { restRefuses } from './lib/assertions.mjs';
-import { Platform } from './lib/platform.mjs';
+import { BUILD, Platform } from './lib/platform.mjs';
 import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
 
@@ -118,4 +119,18 @@ test('[BK-10.1.2a-1] live views follow a report; the keys of nodes are open to a
   const set = await p.rest.raw('GET', '/api/v1/keys');
   assert.equal(set.headers['content-type'], 'application/jwk-set+json');
   assert.ok(set.body.keys.some((k) => k.kid === key.kid && k.x === key.x && !('d' in k)));
+});
+
+test('`sluice rest` reaches the new resources as any other', async () => {
+  const env = { ...p.env, SLUICE_SESSION: path.join(p.dir, 'session'), SLUICE_PASSWORD: p.adminPassword };
+  const rest = (args, input) => spawnSync(path.join(BUILD, 'cli/sluice'), ['rest', ...args], { env, input, encoding: 'utf8' });
+  const login = rest(['login', '--control', p.control, '--ca', p.caFile, '--login', 'admin']);
+  assert.equal(login.status, 0, login.stderr);
+  const made = rest(['POST', '/lists', '@-'], JSON.stringify({ list: 'block', subject: 'address', value: '192.0.2.9/24', reason: 'scan' }));
+  assert.equal(made.status, 0, made.stderr);
+  const { id, value } = JSON.parse(made.stdout);
+  assert.equal(value, '192.0.2.0/24');
+  assert.equal(rest(['POST', `/lists/${id}/lift`, '{"comment":"done"}', '--if-match', 'auto']).status, 0);
+  assert.equal(rest(['GET', '/live/nodes']).status, 0);
+  assert.equal(rest(['GET', '/algorithms?name=sm2-sm3']).status, 0);
 });
