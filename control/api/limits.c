@@ -17,9 +17,9 @@ static const struct attr attrs[] = {
     {"api_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER, .ref = "apis"},
     {"measure", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, 1, 20, .values = measures},
     {"amount", ATTR_INT, AF_REQUIRED, 1, AMOUNT_MAX},
-    {"window_ms", ATTR_INT, 0, 100, 86400000},
+    {"window_ms", ATTR_INT, 0, 1000, 86400000}, /* as libs/limit counts */
     {"action", ATTR_TEXT, AF_REQUIRED, 1, 20, .values = actions},
-    {"suspend_s", ATTR_INT, 0, 1, 31536000},
+    {"suspend_s", ATTR_INT, 0, 1, 2678400},
     {"not_before", ATTR_TIME, AF_SORT},
     {"expires_at", ATTR_TIME, AF_SORT},
     {"released_at", ATTR_TIME, AF_READ_ONLY},

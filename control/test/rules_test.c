@@ -80,6 +80,12 @@ static const struct row wrong_limits[] = {
     {"{\"per\":\"app\",\"measure\":\"refused\",\"amount\":5,\"action\":\"alert\"}", "/window_ms"},
     {"{\"per\":\"app\",\"measure\":\"rows\",\"amount\":5,\"window_ms\":1000,\"action\":\"alert\"}",
      "/window_ms"},
+    {"{\"per\":\"app\",\"measure\":\"rate\",\"amount\":5,\"window_ms\":999,\"action\":\"alert\"}",
+     "/window_ms"},
+    {"{\"per\":\"app\",\"measure\":\"rate\",\"amount\":5,\"window_ms\":86400001,\"action\":"
+     "\"alert\"}",
+     "/window_ms"},
+    {"{" RATE ",\"action\":\"suspend\",\"suspend_s\":2678401}", "/suspend_s"},
     {"{" RATE ",\"action\":\"shout\"}", "/action"},
     {"{" RATE ",\"action\":\"suspend\"}", "/suspend_s"},
     {"{" RATE ",\"action\":\"reject\",\"suspend_s\":5}", "/suspend_s"},

@@ -47,7 +47,7 @@
 #define LIMIT_WINDOW_MAX_MS  86400000u
 #define LIMIT_SUSPEND_MAX_S  2678400u /* 31 days */
 #define LIMIT_UTC_MAX_S      50400    /* 14 h */
-#define LIMIT_WHO_LEN        16
+#define LIMIT_WHO_LEN        40
 
 struct limit;
 enum limit_err {

@@ -11,7 +11,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static const char magic[MAPFILE_MAGIC_LEN] = "SLULIMI1";
+static const char magic[MAPFILE_MAGIC_LEN] = "SLULIMI2";
 
 static const char *const texts[] = {
     [LIMIT_OK] = "no error",

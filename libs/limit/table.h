@@ -26,7 +26,6 @@ struct entry {
     uint64_t told_us;                         /* first_over was last told; DAY_*: day + 1 */
     uint64_t amount;
     uint64_t oldest; /* RATE: no part before it has a call */
-    uint64_t pad[3];
 
     struct limit_label label;
     union {
