@@ -3,7 +3,8 @@
 #include "api/api.h"
 #include "base/clock.h"
 
-#define AMOUNT_MAX (1ll << 52) /* what any JSON reader holds exactly */
+#define AMOUNT_MAX (1ll << 52)  /* what any JSON reader holds exactly */
+#define RATE_MAX   1000000000ll /* as libs/limit counts */
 
 static const char *const pers[] = {"all", "app", "api", "app-api", "user", "address", NULL};
 static const char *const measures[] = {"rate",  "concurrency", "calls", "rows",
@@ -48,6 +49,11 @@ static enum problem check(struct rest_call *c, struct change *ch)
                          window ? "of measure rate and refused the window is needed"
                                 : "only measure rate and refused have a window; calls, rows and "
                                   "bytes count a day");
+    }
+    if (strcmp(measure, "rate") == 0 &&
+        json_integer_value(json_object_get(ch->row, "amount")) > RATE_MAX) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/amount",
+                         "a rate is at most %lld in its window", RATE_MAX);
     }
     if (suspend != set(ch->row, "suspend_s")) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/suspend_s",

@@ -86,6 +86,9 @@ static const struct row wrong_limits[] = {
      "\"alert\"}",
      "/window_ms"},
     {"{" RATE ",\"action\":\"suspend\",\"suspend_s\":2678401}", "/suspend_s"},
+    {"{\"per\":\"app\",\"measure\":\"rate\",\"amount\":1000000001,\"window_ms\":1000,\"action\":"
+     "\"alert\"}",
+     "/amount"},
     {"{" RATE ",\"action\":\"shout\"}", "/action"},
     {"{" RATE ",\"action\":\"suspend\"}", "/suspend_s"},
     {"{" RATE ",\"action\":\"reject\",\"suspend_s\":5}", "/suspend_s"},
