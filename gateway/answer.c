@@ -8,6 +8,7 @@
 static void ctx_cleanup(void *data)
 {
     sluice_ctx_t *ctx = data;
+    sluice_sign_drop(ctx);
     if (ctx->stream) {
         sluice_stream_give(ctx->stream);
     }

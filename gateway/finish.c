@@ -3,7 +3,7 @@
  * digest in its header, what is sealed or converted exists only as a whole. */
 #include "sluice.h"
 
-static const sluice_finisher_pt finishers[] = {NULL};
+static const sluice_finisher_pt finishers[] = {sluice_sign, NULL};
 
 bool sluice_whole_wanted(const sluice_ctx_t *ctx)
 {

@@ -145,6 +145,7 @@ ngx_int_t sluice_become_problem(ngx_http_request_t *r, sluice_ctx_t *ctx, enum p
     }
     ctx->mode = SLUICE_REPLACE;
     ctx->problem = problem;
+    sluice_sign_again(ctx);
     if (sluice_problem_headers(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -152,11 +153,16 @@ ngx_int_t sluice_become_problem(ngx_http_request_t *r, sluice_ctx_t *ctx, enum p
     return NGX_OK;
 }
 
+static ngx_int_t sign_and_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind)
+{
+    return sluice_sign_now(r, ctx) == NGX_OK ? sluice_record(r, ctx, kind) : NGX_ERROR;
+}
+
 /* Records the answer as it stands; when it cannot be recorded, makes it a refusal and records that.
  */
 static ngx_int_t record_answer(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind)
 {
-    if (sluice_record(r, ctx, kind) == NGX_OK) {
+    if (sign_and_record(r, ctx, kind) == NGX_OK) {
         return NGX_OK;
     }
     if (ctx->mode == SLUICE_OWN || ctx->mode == SLUICE_REPLACE) {
@@ -165,12 +171,13 @@ static ngx_int_t record_answer(ngx_http_request_t *r, sluice_ctx_t *ctx, enum au
     if (sluice_become_problem(r, ctx, PROBLEM_AUDIT_UNAVAILABLE) != NGX_OK) {
         return NGX_ERROR;
     }
-    return sluice_record(r, ctx, AUDIT_CALL);
+    return sign_and_record(r, ctx, AUDIT_CALL);
 }
 
 ngx_int_t sluice_send_header(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind)
 {
-    if (record_answer(r, ctx, kind) != NGX_OK || sluice_transaction_header(r, ctx) != NGX_OK) {
+    if (record_answer(r, ctx, kind) != NGX_OK || sluice_transaction_header(r, ctx) != NGX_OK ||
+        sluice_sign_headers(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
     ctx->header_held = false;

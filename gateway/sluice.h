@@ -90,6 +90,20 @@ typedef struct {
     uint64_t plan_key; /* names (api, rev, outcomes) to the audit log */
 } sluice_verdict_t;
 
+/* The signature of one answer (sign.c). What it quotes of the request borrows from its headers. */
+typedef struct {
+    bool expected; /* counted among the answers that are on their way to a signature */
+    bool waiting, done;
+    bool failed, unkept;   /* cannot be signed; signed, but the evidence cannot be written */
+    ngx_queue_t place;     /* among those that wait */
+    struct slice label;    /* of the request's signature */
+    struct slice question_alg;
+    ngx_str_t question, question_sig; /* what the caller signed: base and signature */
+    const char *answer_alg;
+    ngx_str_t answer, answer_sig;         /* the same of the answer */
+    ngx_str_t type, digest, input, value; /* headers of the answer */
+} sluice_signing_t;
+
 typedef enum {
     SLUICE_UNDECIDED, /* no stage has run, or one refused */
     SLUICE_OWN,       /* the answer is our problem, made by our content handler */
@@ -142,7 +156,13 @@ typedef struct {
     ngx_uint_t finish; /* the finisher to run next */
     ngx_str_t answer;  /* what leaves, of content type answer_type when that is set */
     ngx_str_t answer_type;
+    sluice_signing_t signing;
 } sluice_ctx_t;
+
+/* The node's own keys; NULL what could not be read. */
+typedef struct {
+    struct crypto_key *answer;
+} sluice_keys_t;
 
 /* Everything one worker has. */
 typedef struct {
@@ -155,6 +175,7 @@ typedef struct {
     struct audit_writer *audit;
     struct replay *replay;
     struct crypto_hmac *link;
+    sluice_keys_t keys;
     struct mask_key *mask_key;
     uint8_t feed_key[CRYPTO_KEY_LEN];
     struct plan_stream *idle[64];
@@ -265,6 +286,27 @@ ngx_int_t sluice_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *o
 ngx_int_t sluice_finish(ngx_http_request_t *r, sluice_ctx_t *ctx);
 void sluice_resume(ngx_http_request_t *r); /* from an event, not from inside a filter */
 ngx_int_t sluice_add_header(ngx_http_request_t *r, const char *name, struct slice value);
+
+/* keys.c: again for what is missing */
+void sluice_keys_load(ngx_log_t *log, ngx_str_t dir);
+void sluice_keys_free(void);
+
+/* sign.c */
+bool sluice_sign_wanted(const sluice_ctx_t *ctx); /* of an authenticated caller's answer */
+/* Before the upstream is asked: others that are ready may wait for this answer. */
+ngx_int_t sluice_sign_expect(ngx_http_request_t *r, sluice_ctx_t *ctx);
+ngx_int_t sluice_sign(ngx_http_request_t *r, sluice_ctx_t *ctx); /* finisher, the last one */
+/* Signs an answer that is about to leave and is not signed yet: a refusal, or one without a body.
+ * NGX_ERROR: it must not leave. */
+ngx_int_t sluice_sign_now(ngx_http_request_t *r, sluice_ctx_t *ctx);
+ngx_int_t sluice_sign_headers(ngx_http_request_t *r, sluice_ctx_t *ctx);
+void sluice_sign_again(sluice_ctx_t *ctx); /* the answer has become another one */
+void sluice_sign_drop(sluice_ctx_t *ctx);  /* the call is over */
+
+/* evidence.c */
+void sluice_evidence_add(sluice_ctx_t *ctx, ngx_uint_t status);
+ngx_int_t sluice_evidence_flush(ngx_log_t *log); /* NGX_ERROR: nothing of what was added is kept */
+void sluice_evidence_close(void);
 
 /* answer.c */
 sluice_ctx_t *sluice_ctx(ngx_http_request_t *r); /* makes one when there is none; NULL: no memory */

@@ -89,6 +89,7 @@ static void become_ready(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
     sluice_worker_t *w = &sluice_worker;
     bool keys = w->link && w->mask_key;
     w->ready = (keys || load_keys(cycle, conf) == NGX_OK) && open_stores(cycle, conf) == NGX_OK;
+    sluice_keys_load(cycle->log, conf->keys_dir);
 }
 
 static void on_tick(ngx_event_t *event)
@@ -132,6 +133,8 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     (void)cycle;
     sluice_memo_clear();
     sluice_events_close();
+    sluice_evidence_close();
+    sluice_keys_free();
     sluice_metrics_close();
     while (w->n_idle) {
         plan_stream_free(&w->idle[--w->n_idle]);
