@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stage 3: subscription, grant, environment and levels, all in policy_decide(). */
+/* The stage that asks policy_decide(): proofs, subscription, grant, environment and levels. */
 #include "sluice.h"
+
+#include "base/buf.h"
 
 static ngx_int_t read_grant_header(sluice_ctx_t *ctx)
 {
@@ -34,16 +36,71 @@ static ngx_int_t spend_grant(sluice_ctx_t *ctx)
     return sluice_refuse(ctx, problem, SLICE("single use"), SLICE("sluice-grant"));
 }
 
+static const struct {
+    uint8_t proof;
+    const char *text;
+} proofs[] = {
+    {POLICY_PROOF_SECRET, "a signature with the app's secret"},
+    {POLICY_PROOF_KEY, "a signature by a registered key pair"},
+    {POLICY_PROOF_CERTIFICATE, "the app's registered client certificate on the connection"},
+};
+
+static void add_proofs(struct buf *text, uint8_t bits, const char *between)
+{
+    const char *next = "";
+    for (size_t i = 0; i < sizeof proofs / sizeof *proofs; i++) {
+        if (bits & proofs[i].proof) {
+            buf_adds(text, next);
+            buf_adds(text, proofs[i].text);
+            next = between;
+        }
+    }
+}
+
+/* What must be added (BK-7.2.1a2): all that the app's factors or class A2 demand, and any one of
+ * what else the API would take. */
+static ngx_int_t refuse_weak(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    uint8_t needs = ctx->verdict->verdict.needs;
+    uint8_t all = ctx->caller->app.factors;
+    if (ctx->api->record.policy.class_ == POLICY_A2) {
+        all |= POLICY_PROOF_KEY;
+    }
+    if (needs & POLICY_PROOF_CERTIFICATE && ctx->unproven) {
+        return sluice_refuse(ctx, PROBLEM_CERTIFICATE_INVALID, slice_str(ctx->unproven),
+                             SLICE("client certificate"));
+    }
+    struct buf text = {0};
+    buf_adds(&text, "add ");
+    add_proofs(&text, needs & all, " and ");
+    buf_adds(&text, needs & all && needs & ~all ? ", and " : "");
+    add_proofs(&text, needs & (uint8_t)~all, " or ");
+    u_char *kept = text.failed ? NULL : ngx_pnalloc(r->pool, text.n);
+    struct slice detail = slice_of((const char *)kept, kept ? text.n : 0);
+    if (kept) {
+        ngx_memcpy(kept, text.p, text.n);
+    }
+    buf_fini(&text);
+    return sluice_refuse(ctx, PROBLEM_SCHEME_TOO_WEAK, needs ? detail : SLICE(""), SLICE(""));
+}
+
 ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    (void)r;
     if (read_grant_header(ctx) != NGX_OK) {
         return NGX_DECLINED;
     }
-    ctx->verdict = sluice_verdict_find(ctx->api, ctx->caller, ctx->method, ctx->grant_named,
-                                       &ctx->grant, ctx->began_us / 1000);
+    struct sluice_question question = {.api = ctx->api,
+                                       .caller = ctx->caller,
+                                       .method = ctx->method,
+                                       .proofs = ctx->proofs,
+                                       .grant_named = ctx->grant_named,
+                                       .grant = ctx->grant};
+    ctx->verdict = sluice_verdict_find(&question, ctx->began_us / 1000);
     if (!ctx->verdict) {
         return sluice_refuse(ctx, PROBLEM_INTERNAL, SLICE(""), SLICE(""));
+    }
+    if (ctx->verdict->verdict.reason == PROBLEM_SCHEME_TOO_WEAK) {
+        return refuse_weak(r, ctx);
     }
     if (ctx->verdict->verdict.reason != PROBLEM_OK) {
         return sluice_refuse(ctx, ctx->verdict->verdict.reason, SLICE(""), SLICE(""));

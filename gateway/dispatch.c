@@ -63,7 +63,7 @@ static ngx_int_t say_call(ngx_http_request_t *r, sluice_ctx_t *ctx)
     call.grant = verdict->grant;
     call.api_rev = ctx->api->record.policy.rev;
     call.issued_ms = clock_wall_ms();
-    call.owner = verdict->grant_known ? verdict->grant_record.owner : SLICE("");
+    call.owner = verdict->of;
     call.n_fields = verdict->verdict.n_fields;
     memcpy(call.outcome, verdict->verdict.outcome, call.n_fields);
     size_t n =
@@ -83,9 +83,7 @@ static ngx_int_t say_parties(ngx_http_request_t *r, sluice_ctx_t *ctx)
         say(r, "Sluice-App", "sluice-app", slice_of(app, UUID_TEXT_LEN)) != NGX_OK) {
         return NGX_ERROR;
     }
-    return ctx->verdict->grant_known
-               ? say(r, "Sluice-Owner", "sluice-owner", ctx->verdict->grant_record.owner)
-               : NGX_OK;
+    return ctx->verdict->of.n ? say(r, "Sluice-Owner", "sluice-owner", ctx->verdict->of) : NGX_OK;
 }
 
 static ngx_int_t to_business_unit(ngx_http_request_t *r, sluice_ctx_t *ctx)

@@ -152,6 +152,7 @@ void sluice_caller_drop(sluice_caller_t *caller)
 {
     if (caller && --caller->refs == 0) {
         crypto_hmac_free(&caller->hmac);
+        crypto_key_free(&caller->key);
         free(caller);
     }
 }
@@ -168,6 +169,7 @@ static void open_secret(sluice_caller_t *caller, const struct replica_credential
     char id[UUID_TEXT_LEN + 1];
     size_t n = c->secret_sealed.n;
     crypto_hmac_free(&caller->hmac);
+    caller->sealed_n = 0;
     if (n <= CRYPTO_SEAL_EXTRA || n > sizeof caller->sealed) {
         return;
     }
@@ -180,6 +182,46 @@ static void open_secret(sluice_caller_t *caller, const struct replica_credential
         caller->hmac = crypto_hmac_new(alg, secret, n - CRYPTO_SEAL_EXTRA);
     }
     crypto_wipe(secret, sizeof secret);
+}
+
+/* A handle of a key costs more than a look-up, so it is kept until the key is another. */
+static void load_key(sluice_caller_t *caller, const struct replica_credential *c)
+{
+    bool same = caller->key && slice_eq(crypto_key_spki(caller->key), c->public_key);
+    if (same) {
+        return;
+    }
+    crypto_key_free(&caller->key);
+    if (c->public_key.n && crypto_key_load_spki(&caller->key, c->public_key) != CRYPTO_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sluice: a credential's key is unreadable");
+    }
+}
+
+static void read_certificate(sluice_caller_t *caller, const struct replica_credential *c)
+{
+    caller->certificate_mode = c->certificate_mode;
+    if (c->certificate_mode == REPLICA_CA) {
+        crypto_hash(CRYPTO_SM3, c->certificate_subject.p, c->certificate_subject.n,
+                    caller->certificate_id);
+    } else if (c->certificate_mode) { /* without a fingerprint none is it: SM3 gives no zeros */
+        ngx_memzero(caller->certificate_id, sizeof caller->certificate_id);
+        memcpy(caller->certificate_id, c->certificate_sm3.p,
+               ngx_min(c->certificate_sm3.n, sizeof caller->certificate_id));
+    }
+}
+
+static void read_app(sluice_caller_t *caller, const struct replica_app *app)
+{
+    caller->app = app->policy;
+    caller->org = app->org;
+    caller->app_name_n = ngx_min(app->name.n, sizeof caller->app_name);
+    memcpy(caller->app_name, app->name.p, caller->app_name_n);
+    caller->subject_n = 0;
+    caller->app.has_subject = app->policy.has_subject && app->subject.n <= sizeof caller->subject;
+    if (caller->app.has_subject) {
+        caller->subject_n = (uint16_t)app->subject.n;
+        memcpy(caller->subject, app->subject.p, app->subject.n);
+    }
 }
 
 /* Reads the credential and its app anew into *caller; false: there is no such credential. */
@@ -195,12 +237,12 @@ static bool caller_refresh(sluice_caller_t *caller, const struct uuid *id)
     if (!caller->hmac || !same_secret(caller, &now)) {
         open_secret(caller, &now);
     }
+    load_key(caller, &now);
+    read_certificate(caller, &now);
     caller->credential = now.policy;
     caller->app_known = replica_get_app(reader, &now.policy.app, &app) == REPLICA_OK;
     if (caller->app_known) {
-        caller->app = app.policy;
-        caller->app_name_n = ngx_min(app.name.n, sizeof caller->app_name);
-        memcpy(caller->app_name, app.name.p, caller->app_name_n);
+        read_app(caller, &app);
     }
     caller->version = w->version;
     return true;
@@ -246,28 +288,39 @@ void sluice_verdict_drop(sluice_verdict_t *verdict)
     }
 }
 
-static void read_grant(sluice_verdict_t *v, struct replica_reader *reader, const struct uuid *grant)
+static void read_grant(sluice_verdict_t *v, struct replica_reader *reader)
 {
-    v->grant_known =
-        replica_get_grant(reader, grant, &v->api->record.policy, &v->grant_record) == REPLICA_OK &&
-        v->grant_record.owner.n <= sizeof v->owner;
+    v->grant_known = replica_get_grant(reader, &v->grant, &v->api->record.policy,
+                                       &v->grant_record) == REPLICA_OK &&
+                     v->grant_record.owner.n <= sizeof v->owner;
     if (v->grant_known) {
         memcpy(v->owner, v->grant_record.owner.p, v->grant_record.owner.n);
         v->grant_record.owner.p = v->owner;
     }
 }
 
+/* SW-9.6.1-a2: of its own data the owner is the app's organisation. A copy, for the caller's record
+ * may change while the call that was decided by it is under way. */
+static void set_owner(sluice_verdict_t *v, const struct policy_verdict *verdict)
+{
+    v->of = v->grant_known ? v->grant_record.owner : SLICE("");
+    if (verdict->own) {
+        memcpy(v->owner, v->caller->subject, v->caller->subject_n);
+        v->of = slice_of(v->owner, v->caller->subject_n);
+    }
+}
+
 /* Asks decide() with what the replica says now. */
-static void ask(sluice_verdict_t *v, bool grant_named, const struct uuid *grant, uint64_t now_ms,
-                struct policy_verdict *verdict)
+static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *verdict)
 {
     struct replica_reader *reader = sluice_reader(); /* NULL: nothing is known, so nothing given */
     const struct policy_api *api = &v->api->record.policy;
     struct policy_subscription subscription;
     struct policy_call call = {.api = api,
                                .credential = &v->caller->credential,
-                               .grant_named = grant_named,
+                               .grant_named = v->grant_named,
                                .method = v->method,
+                               .proofs = v->proofs,
                                .now_ms = now_ms};
     if (v->caller->app_known) {
         call.app = &v->caller->app;
@@ -276,11 +329,12 @@ static void ask(sluice_verdict_t *v, bool grant_named, const struct uuid *grant,
                                            &subscription) == REPLICA_OK) {
         call.subscription = &subscription;
     }
-    if (grant_named && reader) {
-        read_grant(v, reader, grant);
+    if (v->grant_named && reader) {
+        read_grant(v, reader);
         call.grant = v->grant_known ? &v->grant_record : NULL;
     }
     policy_decide(&call, verdict);
+    set_owner(v, verdict);
 }
 
 static bool make_plan(sluice_verdict_t *v)
@@ -301,23 +355,22 @@ static bool make_plan(sluice_verdict_t *v)
 
 /* A verdict is never changed once a call holds it, so a changed one is a new object; it keeps the
  * old one's place in the table. */
-static sluice_verdict_t *verdict_new(sluice_api_t *api, sluice_caller_t *caller, uint8_t method,
-                                     bool grant_named, const struct uuid *grant, uint64_t now_ms)
+static sluice_verdict_t *verdict_new(const struct sluice_question *q, uint64_t now_ms)
 {
     sluice_verdict_t *v = calloc(1, sizeof *v);
     if (!v) {
         return NULL;
     }
     v->refs = 1;
-    v->api = api;
-    v->caller = caller;
-    v->method = method;
-    api->refs++;
-    caller->refs++;
-    if (grant_named) {
-        v->grant = *grant;
-    }
-    ask(v, grant_named, grant, now_ms, &v->verdict);
+    v->api = q->api;
+    v->caller = q->caller;
+    v->method = q->method;
+    v->proofs = q->proofs;
+    v->grant = q->grant;
+    v->grant_named = q->grant_named;
+    v->api->refs++;
+    v->caller->refs++;
+    ask(v, now_ms, &v->verdict);
     if (v->verdict.reason == PROBLEM_OK && !make_plan(v)) {
         sluice_verdict_drop(v);
         return NULL;
@@ -333,14 +386,15 @@ static bool fresh(const sluice_verdict_t *v, uint64_t now_ms)
 }
 
 /* Asks again; true when the answer is what it was, so the plan may stay. */
-static bool still_true(sluice_verdict_t *v, bool grant_named, uint64_t now_ms)
+static bool still_true(sluice_verdict_t *v, uint64_t now_ms)
 {
     static struct policy_verdict now;
     if (v->refs > 1) {
         return false; /* a call in flight reads it */
     }
-    ask(v, grant_named, &v->grant, now_ms, &now);
-    if (now.reason != v->verdict.reason || now.n_fields != v->verdict.n_fields ||
+    ask(v, now_ms, &now);
+    if (now.reason != v->verdict.reason || now.needs != v->verdict.needs ||
+        now.own != v->verdict.own || now.n_fields != v->verdict.n_fields ||
         memcmp(now.outcome, v->verdict.outcome, now.n_fields) != 0) {
         return false;
     }
@@ -349,23 +403,29 @@ static bool still_true(sluice_verdict_t *v, bool grant_named, uint64_t now_ms)
     return true;
 }
 
-sluice_verdict_t *sluice_verdict_find(sluice_api_t *api, sluice_caller_t *caller, uint8_t method,
-                                      bool grant_named, const struct uuid *grant, uint64_t now_ms)
+static bool verdict_is(const sluice_verdict_t *v, const struct sluice_question *q)
+{
+    return v && v->api == q->api && v->caller == q->caller && v->method == q->method &&
+           v->proofs == q->proofs && v->grant_named == q->grant_named &&
+           uuid_eq(&v->grant, &q->grant);
+}
+
+sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms)
 {
     struct {
         const void *api, *caller;
         struct uuid grant;
-        uint8_t method, named, pad[14];
-    } key = {.api = api, .caller = caller, .method = method, .named = grant_named};
-    if (grant_named) {
-        key.grant = *grant;
-    }
+        uint8_t method, proofs, named, pad[13];
+    } key = {.api = q->api,
+             .caller = q->caller,
+             .grant = q->grant,
+             .method = q->method,
+             .proofs = q->proofs,
+             .named = q->grant_named};
     sluice_verdict_t **slot = &memo.verdicts[XXH3_64bits(&key, sizeof key) % VERDICTS];
     sluice_verdict_t *v = *slot;
-    bool same = v && v->api == api && v->caller == caller && v->method == method &&
-                uuid_eq(&v->grant, &key.grant);
-    if (!same || (!fresh(v, now_ms) && !still_true(v, grant_named, now_ms))) {
-        v = verdict_new(api, caller, method, grant_named, grant, now_ms);
+    if (!verdict_is(v, q) || (!fresh(v, now_ms) && !still_true(v, now_ms))) {
+        v = verdict_new(q, now_ms);
         if (!v) {
             return NULL;
         }

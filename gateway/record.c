@@ -33,8 +33,8 @@ static void fill_parties(sluice_ctx_t *ctx, struct audit_call *call)
     if (ctx->grant_named) {
         call->grant = ctx->grant;
     }
-    if (ctx->verdict && ctx->verdict->grant_known) {
-        call->owner = ctx->verdict->grant_record.owner;
+    if (ctx->verdict) {
+        call->owner = ctx->verdict->of;
     }
 }
 

@@ -197,13 +197,31 @@ static const struct slice *find_signature(const struct signatures *found, struct
     return NULL;
 }
 
-static enum httpsig_err read_inputs(struct httpsig *s, struct sf *c, const struct signatures *found,
-                                    struct slice *base64, bool response)
+/* The signatures that are for us. */
+struct taken {
+    struct httpsig *s;
+    size_t cap, n;
+    struct slice base64[HTTPSIG_SIGNATURES_MAX];
+};
+
+static bool is_taken(const struct taken *t, struct slice label)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (slice_eq(t->s[i].label, label)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum httpsig_err read_inputs(struct taken *t, struct sf *c, const struct signatures *found,
+                                    bool response)
 {
     struct httpsig other;
     bool more = true;
-    size_t shared = 0, members = 0;
-    struct member ours = {0};
+    size_t members = 0;
+    enum httpsig_err err = HTTPSIG_OK;
+    const char *at = NULL;
     sf_skip_spaces(c);
     while (more) {
         struct slice label;
@@ -212,37 +230,50 @@ static enum httpsig_err read_inputs(struct httpsig *s, struct sf *c, const struc
             return HTTPSIG_ESYNTAX;
         }
         const struct slice *signature = find_signature(found, label);
+        bool fits = t->n < t->cap && !is_taken(t, label);
+        struct httpsig *s = signature != NULL && fits ? &t->s[t->n] : &other;
         struct member m = {.response = response};
-        if (!read_member(c, signature != NULL ? s : &other, &m)) {
+        if (!read_member(c, s, &m)) {
             return HTTPSIG_ESYNTAX;
         }
         if (++members > LABELS_MAX) {
             return HTTPSIG_ELIMIT;
         }
+        if (signature != NULL && !fits) {
+            c->at = here;
+            return HTTPSIG_ELABEL;
+        }
         if (signature != NULL) {
-            if (++shared > 1) {
-                c->at = here;
-                return HTTPSIG_ELABEL;
-            }
             s->label = label;
-            *base64 = *signature;
-            ours = m;
+            t->base64[t->n++] = *signature;
+            note(&err, &at, m.err, m.at);
         }
         if (!sf_next_member(c, &more)) {
             return HTTPSIG_ESYNTAX;
         }
     }
-    if (shared == 0) {
+    if (t->n == 0) {
         return HTTPSIG_ELABEL;
     }
-    if (ours.err != HTTPSIG_OK) {
-        c->at = ours.at;
+    if (err != HTTPSIG_OK) {
+        c->at = at;
     }
-    return ours.err;
+    return err;
 }
 
-static enum httpsig_err parse(struct httpsig *s, struct slice signature_input,
-                              struct slice signature, size_t *bad_at, bool response)
+static enum httpsig_err decode(struct httpsig *s, struct slice base64)
+{
+    if (base64.n > CODEC_BASE64_LEN(HTTPSIG_SIG_MAX)) {
+        return HTTPSIG_ELIMIT;
+    }
+    if (base64.n == 0 || !codec_unbase64(s->sig, sizeof s->sig, &s->sig_n, base64.p, base64.n)) {
+        return HTTPSIG_ESYNTAX;
+    }
+    return HTTPSIG_OK;
+}
+
+static enum httpsig_err parse(struct taken *t, struct slice signature_input, struct slice signature,
+                              size_t *bad_at, bool response)
 {
     *bad_at = 0;
     if (signature_input.n == 0 || signature.n == 0) {
@@ -254,32 +285,40 @@ static enum httpsig_err parse(struct httpsig *s, struct slice signature_input,
         return err;
     }
     struct sf c = sf_of(signature_input);
-    struct slice base64;
-    err = read_inputs(s, &c, &found, &base64, response);
+    err = read_inputs(t, &c, &found, response);
     if (err != HTTPSIG_OK) {
         *bad_at = (size_t)(c.at - c.start);
         return err;
     }
-    *bad_at = (size_t)(base64.p - signature.p);
-    if (base64.n > CODEC_BASE64_LEN(HTTPSIG_SIG_MAX)) {
-        return HTTPSIG_ELIMIT;
+    for (size_t i = 0; i < t->n && err == HTTPSIG_OK; i++) {
+        *bad_at = (size_t)(t->base64[i].p - signature.p);
+        err = decode(&t->s[i], t->base64[i]);
     }
-    if (base64.n == 0 || !codec_unbase64(s->sig, sizeof s->sig, &s->sig_n, base64.p, base64.n)) {
-        return HTTPSIG_ESYNTAX;
-    }
-    return HTTPSIG_OK;
+    return err;
 }
 
 enum httpsig_err httpsig_parse(struct httpsig *s, struct slice signature_input,
                                struct slice signature, size_t *bad_at)
 {
-    return parse(s, signature_input, signature, bad_at, false);
+    struct taken one = {.s = s, .cap = 1};
+    return parse(&one, signature_input, signature, bad_at, false);
+}
+
+enum httpsig_err httpsig_parse_several(struct httpsig s[static HTTPSIG_SIGNATURES_MAX], size_t *n,
+                                       struct slice signature_input, struct slice signature,
+                                       size_t *bad_at)
+{
+    struct taken some = {.s = s, .cap = HTTPSIG_SIGNATURES_MAX};
+    enum httpsig_err err = parse(&some, signature_input, signature, bad_at, false);
+    *n = some.n;
+    return err;
 }
 
 enum httpsig_err httpsig_parse_response(struct httpsig *s, struct slice signature_input,
                                         struct slice signature, size_t *bad_at)
 {
-    return parse(s, signature_input, signature, bad_at, true);
+    struct taken one = {.s = s, .cap = 1};
+    return parse(&one, signature_input, signature, bad_at, true);
 }
 
 bool httpsig_signature_member(struct slice value, struct slice label, struct slice *member)

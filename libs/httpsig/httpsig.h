@@ -8,6 +8,7 @@
 #include "base/slice.h"
 
 #define HTTPSIG_COMPONENTS_MAX 16
+#define HTTPSIG_SIGNATURES_MAX 2 /* of one request that are for us */
 #define HTTPSIG_NONCE_MIN      8 /* characters */
 #define HTTPSIG_NONCE_MAX      128
 #define HTTPSIG_KEYID_MAX      256
@@ -61,6 +62,13 @@ struct httpsig {
 enum httpsig_err httpsig_parse(struct httpsig *s, struct slice signature_input,
                                struct slice signature, size_t *bad_at)
     __attribute__((warn_unused_result));
+
+/* The same of a request that one or two keys sign, as an app must that proves itself by secret and
+ * by key pair (BK-7.2.1a1-4): each label that both headers have, in the order of Signature-Input,
+ * *n of them. A third one is ELABEL. */
+enum httpsig_err httpsig_parse_several(struct httpsig s[static HTTPSIG_SIGNATURES_MAX], size_t *n,
+                                       struct slice signature_input, struct slice signature,
+                                       size_t *bad_at) __attribute__((warn_unused_result));
 
 /* The same for the signature of a response: "@status", its fields, and with ";req" what a request
  * may cover; ";req;key" of Signature and Signature-Input only. A signed answer is evidence that
