@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 # A library may lean on those before it.
-LIBS = ["base", "id", "crypto", "problem", "mask", "plan", "schema", "policy", "link", "replay", "mapfile", "limit", "targets", "httpsig", "replica", "audit"]
+LIBS = ["base", "id", "crypto", "problem", "mask", "plan", "schema", "policy", "link", "replay", "mapfile", "limit", "lists", "targets", "httpsig", "replica", "audit"]
 # room -> rooms it may include besides itself and libs
 ROOMS = {
     "gateway": [],
