@@ -118,6 +118,7 @@ static int perform(CURL *curl, const struct signing *s, long *status)
                 *why != '\0' ? why : curl_easy_strerror(result));
         return 1;
     }
+    fflush(stdout); /* the answer first, on a terminal as in a pipe */
     fprintf(stderr, "HTTP %ld\n", *status);
     return 0;
 }

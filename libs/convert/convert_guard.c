@@ -11,6 +11,9 @@
 
 bool convert_utf8(struct slice in)
 {
+    if (in.n == 0) {
+        return true; /* there may be no pointer to add to */
+    }
     const uint8_t *p = (const uint8_t *)in.p, *end = p + in.n;
     while (p < end) {
         if (*p >= 0x80) {
