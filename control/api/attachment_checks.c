@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "convert/convert.h"
+#include "graph/graph.h"
 #include "schema/schema.h"
 
 struct pointer {
@@ -84,15 +85,12 @@ enum problem attachment_from_wsdl(struct rest_call *c, json_t *row)
 
 enum problem attachment_check_graph(struct rest_call *c, const char *where, const json_t *v)
 {
-    const json_t *steps = json_object_get(v, "steps");
-    size_t n = json_dumpb(v, NULL, 0, JSON_COMPACT);
+    struct graph_error error;
+    struct graph *graph = graph_new(v, &error);
 
-    if (!json_is_object(v) || json_array_size(steps) + json_object_size(steps) == 0) {
-        return rest_fail(c, PROBLEM_FIELD_INVALID, where, "an object with steps is needed");
+    if (graph == NULL) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, at(where, error.where).text, "%s", error.text);
     }
-    if (n > ATTACHMENT_GRAPH_MAX) {
-        return rest_fail(c, PROBLEM_FIELD_INVALID, where, "at most %u bytes, this has %zu",
-                         ATTACHMENT_GRAPH_MAX, n);
-    }
+    graph_free(&graph);
     return PROBLEM_OK;
 }

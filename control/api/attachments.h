@@ -3,9 +3,8 @@
 #pragma once
 #include "api/api.h"
 
-#define ATTACHMENT_DEPTH     66           /* levels of a body: SCHEMA_DOCUMENT_DEPTH and its own */
-#define ATTACHMENT_GRAPH_MAX (256u << 10) /* bytes of JSON */
-#define ATTACHMENT_WSDL_MAX  (512u << 10) /* bytes */
+#define ATTACHMENT_DEPTH    66           /* levels of a body: SCHEMA_DOCUMENT_DEPTH and its own */
+#define ATTACHMENT_WSDL_MAX (512u << 10) /* bytes */
 
 enum problem attachment_check_openapi(struct rest_call *c, const char *where, const json_t *v);
 enum problem attachment_check_definition(struct rest_call *c, const char *where, const json_t *v);

@@ -405,7 +405,9 @@ static void compositions(void **state)
                         "id"));
     fixture_refused(&f, PROVIDER, "POST", text("apis/%s/publish", id), "auto", NULL,
                     "state-conflict");
-    static const char *const graphs[] = {"7", "{}", "{\"steps\":[]}", "{\"steps\":7}"};
+    static const char *const graphs[] = {
+        "7", "{}", "{\"steps\":[]}", "{\"steps\":7}",
+        "{\"steps\":[{\"name\":\"a\",\"api\":\"/x\",\"after\":[\"a\"]}],\"output\":{}}"};
     for (size_t i = 0; i < COUNT(graphs); i++) {
         fixture_refused(&f, PROVIDER, "POST", "compositions", NULL,
                         text("{\"api_id\":\"%s\",\"graph\":%s}", id, graphs[i]), "field-invalid");
@@ -420,10 +422,13 @@ static void compositions(void **state)
     buf_addc(&big, '\0');
     fixture_refused(&f, PROVIDER, "POST", "compositions", NULL, big.p, "field-invalid");
     buf_fini(&big);
-    snprintf(graph, sizeof graph, "%s",
-             fixture_ok(&f, PROVIDER, "POST", "compositions",
-                        text("{\"api_id\":\"%s\",\"graph\":{\"steps\":[{\"name\":\"a\"}]}}", id),
-                        "id"));
+    snprintf(
+        graph, sizeof graph, "%s",
+        fixture_ok(&f, PROVIDER, "POST", "compositions",
+                   text("{\"api_id\":\"%s\",\"graph\":{\"steps\":[{\"name\":\"a\",\"api\":\"/x\"}],"
+                        "\"output\":{}}}",
+                        id),
+                   "id"));
     fixture_ok(&f, PROVIDER, "POST", text("apis/%s/publish", id), NULL, NULL);
     json_t *data = fixture_fed(&f, "composition", id);
     assert_true(json_is_array(json_object_get(json_object_get(data, "graph"), "steps")));
