@@ -2,7 +2,8 @@
 /* A gateway node's files without a control plane, so that a bench can load 100,000 entries in
  * seconds: fixture DIR UPSTREAM_HOST:PORT ENTRIES. Writes DIR/keys/link.key, DIR/replica and
  * DIR/secret; prints {"credential": …, "path": …}. The API under test is the first of ENTRIES APIs;
- * each has an app, a credential, a subscription and a grant.
+ * each has an app, a credential, a subscription and a grant. Its app has two more: one of class A2
+ * with a key pair (DIR/app.pem), one with limits, a schema and a breaker.
  * fixture DIR UPSTREAM_HOST:PORT ENTRIES PER_SECOND SECONDS: changes so many of the other APIs each
  * second, one a transaction, as a node's agent applies what comes one by one. */
 #include <stdio.h>
@@ -14,7 +15,9 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "crypto/crypto.h"
+#include "crypto/key.h"
 #include "id/uuid.h"
+#include "node/keys.h"
 #include "replica/replica.h"
 
 #define BATCH   5000
@@ -94,17 +97,22 @@ static json_t *order_fields(void)
     return fields;
 }
 
+static json_t *api_on(const struct fixture *f, const char *path, const char *class_)
+{
+    char upstream[128];
+    snprintf(upstream, sizeof upstream, "http://%s/order", f->upstream);
+    return json_pack("{s:s s:s s:s s:s s:s s:s s:[s] s:s s:b s:s s:i s:i s:o}", "name", "orders",
+                     "path", path, "state", "published", "class", class_, "access", "subscription",
+                     "kind", "http", "methods", "GET", "profile", "rest", "owner_scoped", 1,
+                     "upstream", upstream, "timeout_ms", 10000, "max_body_bytes", 1048576, "fields",
+                     order_fields());
+}
+
 static void put_api(struct fixture *f, const char *id, unsigned n)
 {
-    char path[64], upstream[128];
+    char path[64];
     snprintf(path, sizeof path, "/bench/orders%u/v1", n);
-    snprintf(upstream, sizeof upstream, "http://%s/order", f->upstream);
-    put(f, "api", id,
-        json_pack("{s:s s:s s:s s:s s:s s:s s:[s] s:s s:b s:s s:i s:i s:o}", "name", "orders",
-                  "path", path, "state", "published", "class", "A1", "access", "subscription",
-                  "kind", "http", "methods", "GET", "profile", "rest", "owner_scoped", 1,
-                  "upstream", upstream, "timeout_ms", 10000, "max_body_bytes", 1048576, "fields",
-                  order_fields()));
+    put(f, "api", id, api_on(f, path, "A1"));
 }
 
 static void put_credential(struct fixture *f, const char *id, const char *app,
@@ -129,16 +137,11 @@ static void api_id(unsigned n, char out[UUID_TEXT_LEN + 1])
     uuid_format(&id, out);
 }
 
-static void put_entry(struct fixture *f, unsigned n, const uint8_t secret[32], FILE *tell)
+static void put_right(struct fixture *f, const char *app, const char *api, const char *owner,
+                      char grant[UUID_TEXT_LEN + 1])
 {
-    char api[37], app[37], credential[37], subscription[37], grant[37], owner[32];
-    api_id(n, api), new_id(app), new_id(credential), new_id(subscription), new_id(grant);
-    snprintf(owner, sizeof owner, "M%06u", n);
-    put_api(f, api, n);
-    put(f, "app", app,
-        json_pack("{s:s s:s s:s s:s}", "org_id", app, "name", "bench", "state", "active",
-                  "environment", "monitored"));
-    put_credential(f, credential, app, secret);
+    char subscription[UUID_TEXT_LEN + 1];
+    new_id(subscription), new_id(grant);
     put(f, "subscription", subscription,
         json_pack("{s:s s:s s:s s:i s:n}", "app_id", app, "api_id", api, "state", "active",
                   "max_level", 3, "fields"));
@@ -146,12 +149,96 @@ static void put_entry(struct fixture *f, unsigned n, const uint8_t secret[32], F
         json_pack("{s:s s:s s:s s:s s:s s:I s:n}", "app_id", app, "api_id", api, "owner", owner,
                   "state", "active", "term", "period", "expires_at",
                   (json_int_t)(clock_wall_ms() + YEAR_MS), "fields"));
-    if (tell) {
-        fprintf(tell,
-                "{\"credential\":\"%s\",\"grant\":\"%s\",\"api\":\"%s\",\"path\":\"/bench/orders%u/"
-                "v1\"}\n",
-                credential, grant, api, n);
+}
+
+/* An A2 API and a key pair of the app for it. */
+static json_t *put_a2(struct fixture *f, const char *dir, const char *app)
+{
+    char api[37], credential[37], grant[37], path[512], text[512];
+    new_id(api), new_id(credential);
+    put(f, "api", api, api_on(f, "/bench/accounts/v1", "A2"));
+    put_right(f, app, api, "M000000", grant);
+    struct crypto_key *key = crypto_key_new(CRYPTO_KEY_SM2);
+    char *pem = crypto_key_private_pem(key);
+    struct slice spki = crypto_key_spki(key);
+    text[codec_base64url(text, (const uint8_t *)spki.p, spki.n)] = '\0';
+    put(f, "credential", credential,
+        json_pack("{s:s s:s s:s s:s}", "app_id", app, "alg", "sm2-sm3", "state", "active",
+                  "public_key", text));
+    snprintf(path, sizeof path, "%s/app.pem", dir);
+    FILE *file = fopen(path, "w");
+    if (!pem || !file || fchmod(fileno(file), 0600) != 0 || fputs(pem, file) < 0 ||
+        fclose(file) != 0) {
+        die("cannot write the app's key");
     }
+    crypto_wipe(pem, strlen(pem));
+    free(pem);
+    crypto_key_free(&key);
+    return json_pack("{s:s s:s s:s}", "credential", credential, "grant", grant, "path",
+                     "/bench/accounts/v1");
+}
+
+static void put_limit(struct fixture *f, const char *per, const char *measure, const char *api)
+{
+    char id[37];
+    new_id(id);
+    put(f, "limit", id,
+        json_pack("{s:s s:s s:s s:s s:I s:i s:s}", "state", "active", "per", per, "api_id", api,
+                  "measure", measure, "amount", (json_int_t)1000000, "window_ms", 1000, "action",
+                  "reject"));
+}
+
+/* An A1 API with a breaker, four limits and a schema; cached: its answers also for a second. */
+static json_t *put_full(struct fixture *f, const char *app, const char *credential,
+                        const char *path, bool cached)
+{
+    char id[37], grant[37];
+    new_id(id);
+    json_t *api = api_on(f, path, "A1");
+    json_object_set_new(api, "has_schema", json_true());
+    json_object_set_new(
+        api, "breaker",
+        json_pack("{s:i s:i s:i}", "failures", 5, "window_ms", 10000, "open_ms", 1000));
+    if (cached) {
+        json_object_set_new(api, "cache_ms", json_integer(1000));
+    }
+    put(f, "api", id, api);
+    put_right(f, app, id, "M000000", grant);
+    put(f, "schema", id,
+        json_pack("{s:{s:s s:{s:s s:s} s:{s:{s:{s:[{s:s s:s s:b s:{s:s s:s s:i}}] s:{s:{s:s}}}}}}}",
+                  "openapi", "openapi", "3.1.0", "info", "title", "orders", "version", "1", "paths",
+                  "/", "get", "parameters", "name", "id", "in", "query", "required", 1, "schema",
+                  "type", "string", "pattern", "^eq\\.[0-9]+$", "maxLength", 40, "responses", "200",
+                  "description", "an order"));
+    put_limit(f, "app-api", "rate", id);
+    put_limit(f, "app-api", "calls", id);
+    put_limit(f, "app", "concurrency", id);
+    put_limit(f, "address", "rate", id);
+    return json_pack("{s:s s:s s:s}", "credential", credential, "grant", grant, "path", path);
+}
+
+/* dir: where the first entry's keys go; NULL for the others. */
+static void put_entry(struct fixture *f, unsigned n, const uint8_t secret[32], const char *dir)
+{
+    char api[37], app[37], credential[37], grant[37], owner[32], path[64];
+    api_id(n, api), new_id(app), new_id(credential);
+    snprintf(owner, sizeof owner, "M%06u", n);
+    snprintf(path, sizeof path, "/bench/orders%u/v1", n);
+    put_api(f, api, n);
+    put(f, "app", app,
+        json_pack("{s:s s:s s:s s:s}", "org_id", app, "name", "bench", "state", "active",
+                  "environment", "monitored"));
+    put_credential(f, credential, app, secret);
+    put_right(f, app, api, owner, grant);
+    if (!dir) {
+        return;
+    }
+    json_t *told = json_pack("{s:s s:s s:s s:s s:o s:o s:o}", "credential", credential, "grant",
+                             grant, "api", api, "path", path, "a2", put_a2(f, dir, app), "full",
+                             put_full(f, app, credential, "/bench/full/v1", false), "cached",
+                             put_full(f, app, credential, "/bench/cached/v1", true));
+    json_dumpf(told, stdout, JSON_COMPACT);
+    json_decref(told);
 }
 
 static void save_secret(const char *dir, const uint8_t secret[32])
@@ -207,9 +294,16 @@ int main(int argc, char **argv)
     mkdir(argv[1], 0755);
     snprintf(path, sizeof path, "%s/keys", argv[1]);
     mkdir(path, 0755);
+    snprintf(path, sizeof path, "%s/gateway", argv[1]);
+    mkdir(path, 0755);
+    snprintf(path, sizeof path, "%s/gateway/state", argv[1]);
+    mkdir(path, 0755);
     snprintf(path, sizeof path, "%s/keys/link.key", argv[1]);
     if (crypto_keyfile_create(path, link) != CRYPTO_OK) {
         die("cannot make the link key");
+    }
+    if (!node_keys_ensure(argv[1])) {
+        die("cannot make the node's keys");
     }
     crypto_derive(link, "feed.secret", f.feed_key);
     crypto_random(secret, sizeof secret);
@@ -219,7 +313,7 @@ int main(int argc, char **argv)
         die("cannot make the replica");
     }
     for (unsigned n = 0; n < entries; n++) {
-        put_entry(&f, n, secret, n == 0 ? stdout : NULL);
+        put_entry(&f, n, secret, n == 0 ? argv[1] : NULL);
     }
     flush_entries(&f);
     json_decref(f.entries);

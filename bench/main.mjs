@@ -4,6 +4,9 @@ import { rows, sh, stopAll } from './lib.mjs';
 
 const benches = {
   gateway: async () => (await import('./gateway.mjs')).gateway(),
+  crypto: async () => (await import('./protection.mjs')).crypto(),
+  a2: async () => (await import('./protection.mjs')).a2(),
+  convert: async () => (await import('./protection.mjs')).convert(),
   routes: async () => (await import('./scale.mjs')).routes(),
   memory: async () => (await import('./scale.mjs')).memory(),
   feed: async () => (await import('./product.mjs')).changeToLive(),
