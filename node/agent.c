@@ -116,7 +116,8 @@ static bool start_feed(struct agent *a)
         .ca = a->ca,
         .certificate = a->certificate,
         .key = a->key,
-        .kinds = "api,app,credential,subscription,grant",
+        .kinds =
+            "api,app,credential,subscription,grant,limit,list,trust,algorithm,schema,conversion",
         .replica = a->replica,
     };
     if (!path_of(a->ca, a->cfg, "pki/ca.crt") ||
