@@ -25,6 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 #define TARGETS_SET_MAX   16
 #define TARGETS_LABEL_LEN 64
 
@@ -75,6 +77,10 @@ enum targets_err targets_open(struct targets **t, const char *path, size_t targe
     __attribute__((warn_unused_result));
 void targets_close(struct targets **t);
 uint64_t targets_now(const struct targets *t); /* microseconds; set clocks and reboots: mapfile.h */
+
+/* The id of an API's target, by its host and base path as written: a name that resolves anew keeps
+ * what is known of it. Never 0; the same in every process. */
+uint64_t targets_id(const uint8_t api[static 16], struct slice host, struct slice path);
 
 /* id: the caller's hash of API and address, not 0. label: for the live view, kept from the call
  * that makes it, cut to TARGETS_LABEL_LEN - 1; NULL: none. */
