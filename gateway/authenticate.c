@@ -210,6 +210,7 @@ static ngx_int_t check_other(ngx_http_request_t *r, sluice_ctx_t *ctx, const slu
         check_signature(r, ctx, other, sig) != NGX_OK || spend_nonce(ctx, sig) != NGX_OK) {
         return NGX_DECLINED;
     }
+    ctx->label = proof_of(other) == POLICY_PROOF_KEY ? sig->label : ctx->label;
     ctx->proofs |= proof_of(other);
     return other->certificate_mode ? sluice_certificate(r, ctx, other) : NGX_OK;
 }
@@ -230,6 +231,9 @@ ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     static struct httpsig sigs[HTTPSIG_SIGNATURES_MAX]; /* 3 KiB, and one call at a time */
     size_t n;
+    if (ctx->inner) {
+        return NGX_OK;
+    }
     if (read_signatures(ctx, sigs, &n) != NGX_OK || check_first(r, ctx, &sigs[0]) != NGX_OK ||
         (n > 1 && check_second(r, ctx, &sigs[1]) != NGX_OK) ||
         sluice_certificate(r, ctx, ctx->caller) != NGX_OK) {

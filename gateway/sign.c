@@ -77,6 +77,19 @@ static ngx_int_t copy(ngx_http_request_t *r, const void *p, size_t n, ngx_str_t 
     return NGX_OK;
 }
 
+/* Of two signatures the one that authenticate.c names: evidence is what only the app can make. */
+static bool read_question(const sluice_ctx_t *ctx, struct httpsig *sig)
+{
+    static struct httpsig sigs[HTTPSIG_SIGNATURES_MAX];
+    size_t n, bad_at;
+    if (httpsig_parse_several(sigs, &n, ctx->signature_input, ctx->signature, &bad_at) !=
+        HTTPSIG_OK) {
+        return false;
+    }
+    *sig = sigs[n > 1 && slice_eq(sigs[1].label, ctx->label) ? 1 : 0];
+    return true;
+}
+
 /* Keeps what the caller signed, as it signed it: later stages change headers for the upstream. */
 static ngx_int_t keep_question(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
@@ -84,11 +97,11 @@ static ngx_int_t keep_question(ngx_http_request_t *r, sluice_ctx_t *ctx)
     static char base[BASE_MAX];
     sluice_signing_t *s = &ctx->signing;
     struct httpsig_request asked = question(r, ctx);
-    size_t n, bad_at;
+    size_t n;
     if (s->question.data) {
         return NGX_OK;
     }
-    if (httpsig_parse(&sig, ctx->signature_input, ctx->signature, &bad_at) != HTTPSIG_OK ||
+    if (!read_question(ctx, &sig) ||
         httpsig_base(&sig, &asked, base, sizeof base, &n) != HTTPSIG_OK) {
         return NGX_ERROR;
     }

@@ -132,8 +132,8 @@ typedef struct {
     ngx_str_t body; /* after body.c: the whole request body as one piece */
     sluice_api_t *api;
     sluice_caller_t *caller;
-    struct slice label; /* of the signature that names the caller */
-    uint8_t proofs;     /* policy_proof bits */
+    struct slice label;   /* of the signature that counts as evidence: by a key pair, if one is */
+    uint8_t proofs;       /* policy_proof bits */
     const char *unproven; /* why the connection's certificate proves nothing; NULL: no reason */
     bool authenticated;
     sluice_verdict_t *verdict;
