@@ -71,6 +71,13 @@ static ngx_int_t say_call(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return n ? say(r, "Sluice-Call", "sluice-call", slice_of(text, n)) : NGX_ERROR;
 }
 
+static ngx_int_t say_ticket(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    char *text = ngx_pnalloc(r->pool, LINK_INNER_TEXT_MAX);
+    size_t n = text ? sluice_ticket(r, ctx, text) : 0;
+    return n ? say(r, LINK_TICKET_HEADER, "sluice-ticket", slice_of(text, n)) : NGX_ERROR;
+}
+
 static ngx_int_t say_parties(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     char *app = ngx_pnalloc(r->pool, UUID_TEXT_LEN + 1);
@@ -94,7 +101,8 @@ static ngx_int_t to_business_unit(ngx_http_request_t *r, sluice_ctx_t *ctx)
 static ngx_int_t to_data_service(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     r->valid_unparsed_uri = 1; /* our MAC is over the target as it came */
-    return say_call(r, ctx);
+    bool composed = ctx->api->record.policy.kind == POLICY_COMPOSED;
+    return composed && say_ticket(r, ctx) != NGX_OK ? NGX_ERROR : say_call(r, ctx);
 }
 
 ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx)

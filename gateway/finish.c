@@ -7,7 +7,7 @@ static const sluice_finisher_pt finishers[] = {sluice_sign, NULL};
 
 bool sluice_whole_wanted(const sluice_ctx_t *ctx)
 {
-    return ctx->api->record.sign_response;
+    return ctx->api->record.sign_response && !ctx->inner;
 }
 
 ngx_int_t sluice_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *outs)

@@ -19,6 +19,8 @@ static ngx_command_t commands[] = {
     {ngx_string("sluice"),
      NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_FLAG,
      ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(sluice_loc_conf_t, on), NULL},
+    {ngx_string("sluice_inner"), NGX_HTTP_SRV_CONF | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(sluice_loc_conf_t, inner), NULL},
     MAIN_PATH("sluice_replica", replica_dir),
     MAIN_PATH("sluice_audit", audit_dir),
     MAIN_PATH("sluice_node", node),
@@ -143,6 +145,7 @@ static void *create_loc_conf(ngx_conf_t *cf)
     sluice_loc_conf_t *conf = ngx_pcalloc(cf->pool, sizeof *conf);
     if (conf) {
         conf->on = NGX_CONF_UNSET;
+        conf->inner = NGX_CONF_UNSET;
     }
     return conf;
 }
@@ -152,6 +155,7 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     sluice_loc_conf_t *from = parent, *to = child;
     (void)cf;
     ngx_conf_merge_value(to->on, from->on, 0);
+    ngx_conf_merge_value(to->inner, from->inner, 0);
     return NGX_CONF_OK;
 }
 

@@ -80,6 +80,10 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
         call.target = ctx->target.p ? ctx->target : sluice_slice(r->unparsed_uri);
         call.target.n = ngx_min(call.target.n, 512);
     }
+    if (ctx->inner) {
+        call.target = sluice_inner_target(r, ctx);
+        call.target.n = ngx_min(call.target.n, 512);
+    }
     enum audit_err err = fill_fields(ctx, &call);
     if (err == AUDIT_OK) {
         err = audit_writer_append(sluice_worker.audit, &call);

@@ -41,7 +41,8 @@ static void read_header(sluice_ctx_t *ctx, const ngx_table_elt_t *header)
     } wanted[] = {{SLICE("signature-input"), &ctx->signature_input},
                   {SLICE("signature"), &ctx->signature},
                   {SLICE("sluice-grant"), &ctx->grant_header},
-                  {SLICE("content-digest"), &ctx->content_digest}};
+                  {SLICE("content-digest"), &ctx->content_digest},
+                  {SLICE("sluice-inner"), &ctx->inner_header}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         if (named(header, wanted[i].name)) {
             ctx->duplicate_header |= wanted[i].value->p != NULL;
@@ -69,6 +70,7 @@ static void read_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
 ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     sluice_main_conf_t *conf = ngx_http_get_module_main_conf(r, ngx_http_sluice_module);
+    sluice_loc_conf_t *here = ngx_http_get_module_loc_conf(r, ngx_http_sluice_module);
     sluice_worker_t *w = &sluice_worker;
     ctx->method = method_bit(r->method);
     ctx->target = sluice_slice(r->unparsed_uri);
@@ -84,11 +86,11 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return sluice_refuse(ctx, PROBLEM_ROUTE_UNKNOWN, SLICE(""), SLICE("path"));
     }
     read_headers(r, ctx);
-    if (ctx->reserved_header) {
+    if (ctx->reserved_header || (ctx->inner_header.p && !here->inner)) {
         return sluice_refuse(
             ctx, PROBLEM_REQUEST_MALFORMED,
             SLICE("headers named Sluice-, but Sluice-Grant, are the gateway's own"),
             SLICE("headers"));
     }
-    return NGX_OK;
+    return here->inner ? sluice_inner(r, ctx) : NGX_OK;
 }

@@ -21,6 +21,7 @@
 #include "crypto/algorithm.h"
 #include "crypto/crypto.h"
 #include "crypto/key.h"
+#include "link/inner.h"
 #include "link/link.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
@@ -39,6 +40,7 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t on;
+    ngx_flag_t inner; /* parts of composed APIs alone are taken here */
 } sluice_loc_conf_t;
 
 /* What a worker remembers of the replica (memo.c). Entries are shared by the table and by the calls
@@ -126,6 +128,8 @@ typedef struct {
     struct slice signature_input, signature, grant_header, content_digest, target;
     bool duplicate_header; /* one of those came twice */
     bool reserved_header;  /* one that only we may send */
+    struct slice inner_header;
+    const struct link_inner *inner; /* NULL unless a part of a composed API's call */
     struct uuid grant;
     bool cached; /* the upstream was not asked */
     bool grant_named, body_read, body_checked;
@@ -257,6 +261,15 @@ void sluice_impersonation(ngx_http_request_t *r, const sluice_ctx_t *ctx, const 
 /* body.c: for stages after `body` that put another body in its place; both live in r->pool. */
 ngx_int_t sluice_body_replace(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_str_t body,
                               struct slice content_type);
+
+/* inner.c: composed APIs. What stands for a signature on the inner listener, read by route.c before
+ * the stages that ask who calls; what dispatch.c tells the data service; how record.c names it. */
+bool sluice_inner_keys(const uint8_t master[static CRYPTO_KEY_LEN]);
+void sluice_inner_exit(void);
+ngx_int_t sluice_inner(ngx_http_request_t *r, sluice_ctx_t *ctx);
+size_t sluice_ticket(ngx_http_request_t *r, const sluice_ctx_t *ctx,
+                     char out[static LINK_INNER_TEXT_MAX]); /* 0: it cannot be said */
+struct slice sluice_inner_target(ngx_http_request_t *r, const sluice_ctx_t *ctx);
 
 /* dispatch.c */
 ngx_int_t sluice_add_variables(ngx_conf_t *cf);

@@ -56,9 +56,10 @@ static ngx_int_t load_keys(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
     w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
     crypto_derive(master, "mask.pseudonym", key);
     w->mask_key = mask_key_new(key);
+    bool inner = sluice_inner_keys(master);
     crypto_wipe(master, sizeof master);
     crypto_wipe(key, sizeof key);
-    return w->link && w->mask_key ? NGX_OK : NGX_ERROR;
+    return inner && w->link && w->mask_key ? NGX_OK : NGX_ERROR;
 }
 
 static ngx_int_t open_stores(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
@@ -144,6 +145,7 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     replica_reader_free(&w->reader);
     replica_close(&w->replica);
     crypto_hmac_free(&w->link);
+    sluice_inner_exit();
     mask_key_free(&w->mask_key);
     crypto_wipe(w->feed_key, sizeof w->feed_key);
 }

@@ -187,6 +187,7 @@ static const char location_text[] =
     "            proxy_set_header Signature \"\";\n"
     "            proxy_set_header Signature-Input \"\";\n"
     "            proxy_set_header Sluice-Grant \"\";\n"
+    "            proxy_set_header Sluice-Inner \"\";\n"
     "            proxy_buffering on;\n"
     "            proxy_ignore_headers X-Accel-Redirect X-Accel-Expires "
     "X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset "
@@ -250,6 +251,16 @@ static void add_ops(const struct node_config *cfg, struct buf *out)
                   "        location / {\n            return 404;\n        }\n    }\n");
 }
 
+/* Where the data service calls the parts of a composed API: what is said there in place of a
+ * signature is worth nothing at any other listener. */
+static void add_inner(const struct node_config *cfg, struct buf *out)
+{
+    buf_addf(out, "    server {\n        listen \"unix:%s/gateway/inner.sock\";\n",
+             cfg->data_dir);
+    buf_adds(out, "        sluice_inner on;\n");
+    buf_adds(out, location_text);
+}
+
 static void add_server(const struct node_config *cfg, struct buf *out)
 {
     const char *fmt = strchr(cfg->listen_host, ':') != NULL ? "[%s]:%u" : "%s:%u";
@@ -274,6 +285,7 @@ bool node_nginx_conf(const struct node_config *cfg, struct buf *out, struct node
     buf_adds(out, http_text);
     buf_adds(out, cfg->access_log ? access_text : "    access_log off;\n");
     add_server(cfg, out);
+    add_inner(cfg, out);
     add_ops(cfg, out);
     buf_adds(out, "}\n");
     if (out->failed) {
