@@ -13,6 +13,8 @@ static void ctx_cleanup(void *data)
         sluice_stream_give(ctx->stream);
     }
     sluice_verdict_drop(ctx->verdict);
+    sluice_redis_end(ctx);
+    sluice_limits_release(ctx);
     sluice_caller_drop(ctx->caller);
     sluice_api_drop(ctx->api);
 }

@@ -8,6 +8,11 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
 static ngx_int_t init(ngx_conf_t *cf);
 static ngx_int_t add_variables(ngx_conf_t *cf);
 static char *set_replay(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+static ngx_conf_enum_t lost_words[] = {{ngx_string("local"), SLUICE_REDIS_LOST_LOCAL},
+                                       {ngx_string("refuse"), SLUICE_REDIS_LOST_REFUSE},
+                                       {ngx_null_string, 0}};
 
 #define MAIN_PATH(name, member)                                                                    \
     {                                                                                              \
@@ -32,6 +37,13 @@ static ngx_command_t commands[] = {
      NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     {ngx_string("sluice_staleness"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_sec_slot,
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(sluice_main_conf_t, staleness_s), NULL},
+    {ngx_string("sluice_redis"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE12, set_redis,
+     NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
+    {ngx_string("sluice_redis_timeout"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+     ngx_conf_set_msec_slot, NGX_HTTP_MAIN_CONF_OFFSET,
+     offsetof(sluice_main_conf_t, redis_timeout_ms), NULL},
+    {ngx_string("sluice_redis_lost"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_enum_slot,
+     NGX_HTTP_MAIN_CONF_OFFSET, offsetof(sluice_main_conf_t, redis_lost), lost_words},
     {ngx_string("sluice_metrics"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, sluice_metrics, 0, 0, NULL},
     {ngx_string("sluice_balancer"), NGX_HTTP_UPS_CONF | NGX_CONF_NOARGS, sluice_balancer, 0, 0,
      NULL},
@@ -44,9 +56,13 @@ ngx_module_t ngx_http_sluice_module = {
     NGX_MODULE_V1,      &module_ctx, commands, NGX_HTTP_MODULE,    NULL, NULL,
     sluice_worker_init, NULL,        NULL,     sluice_worker_exit, NULL, NGX_MODULE_V1_PADDING};
 
-static const sluice_stage_pt stages[] = {sluice_route, sluice_authenticate, sluice_decide,
-                                         sluice_body, sluice_dispatch};
-const char *const sluice_stage_names[] = {"route", "authenticate", "decide", "body", "dispatch"};
+static const sluice_stage_pt stages[] = {
+    sluice_route, sluice_addresses, sluice_authenticate, sluice_decide, sluice_callers,
+    sluice_nonce, sluice_limits,    sluice_grant,        sluice_body,   sluice_open,
+    sluice_dispatch};
+const char *const sluice_stage_names[] = {"route",   "addresses", "authenticate", "decide",
+                                          "callers", "nonce",     "limits",       "grant",
+                                          "body",    "open",      "dispatch"};
 
 #define STAGES (sizeof stages / sizeof *stages)
 _Static_assert(STAGES == sizeof sluice_stage_names / sizeof *sluice_stage_names,
@@ -101,11 +117,28 @@ static char *set_replay(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     return NGX_CONF_OK;
 }
 
+static char *set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    sluice_main_conf_t *main = conf;
+    ngx_str_t *args = cf->args->elts;
+    (void)cmd;
+    if (main->redis_address.len) {
+        return "is duplicate";
+    }
+    main->redis_address = args[1];
+    if (cf->args->nelts > 2) {
+        main->redis_password_file = args[2];
+    }
+    return NGX_CONF_OK;
+}
+
 static void *create_main_conf(ngx_conf_t *cf)
 {
     sluice_main_conf_t *conf = ngx_pcalloc(cf->pool, sizeof *conf);
     if (conf) {
         conf->staleness_s = NGX_CONF_UNSET;
+        conf->redis_timeout_ms = NGX_CONF_UNSET_MSEC;
+        conf->redis_lost = NGX_CONF_UNSET_UINT;
     }
     return conf;
 }
@@ -114,6 +147,8 @@ static char *init_main_conf(ngx_conf_t *cf, void *conf)
 {
     sluice_main_conf_t *main = conf;
     ngx_conf_init_value(main->staleness_s, 3600);
+    ngx_conf_init_msec_value(main->redis_timeout_ms, 20);
+    ngx_conf_init_uint_value(main->redis_lost, SLUICE_REDIS_LOST_LOCAL);
     if (main->replica_dir.len == 0) {
         return NGX_CONF_OK; /* `sluice on` without it refuses every call */
     }

@@ -6,18 +6,6 @@
 
 #include "base/clock.h"
 
-static struct slice client_address(ngx_http_request_t *r)
-{
-    struct sockaddr *sa = r->connection->sockaddr;
-    if (sa->sa_family == AF_INET) {
-        return slice_of((const char *)&((struct sockaddr_in *)sa)->sin_addr, 4);
-    }
-    if (sa->sa_family == AF_INET6) {
-        return slice_of((const char *)&((struct sockaddr_in6 *)sa)->sin6_addr, 16);
-    }
-    return SLICE("");
-}
-
 static void fill_parties(sluice_ctx_t *ctx, struct audit_call *call)
 {
     if (ctx->api) {
@@ -71,7 +59,7 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
         .bytes_out = ctx->bytes_out,
         .bytes_in =
             r->headers_in.content_length_n > 0 ? (uint64_t)r->headers_in.content_length_n : 0,
-        .client = client_address(r),
+        .client = sluice_client_address(r),
         .owner = SLICE(""),
         .target = SLICE(""),
     };
@@ -95,6 +83,8 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
     }
     if (kind == AUDIT_CALL) {
         sluice_metrics_count(ctx, &call);
+        sluice_limits_charge(ctx, &call);
+        sluice_refusals_count(r, ctx);
     }
     ctx->recorded |= kind == AUDIT_CALL;
     ctx->opened |= kind == AUDIT_OPEN;

@@ -21,12 +21,18 @@
 #include "crypto/algorithm.h"
 #include "crypto/crypto.h"
 #include "crypto/key.h"
+#include "jwe/jwe.h"
 #include "link/inner.h"
 #include "link/link.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
 #include "replay/replay.h"
 #include "replica/replica.h"
+#include "targets/choose.h"
+#include "targets/targets.h"
+
+/* What a node does while the Redis it shares with others is away. */
+enum { SLUICE_REDIS_LOST_LOCAL, SLUICE_REDIS_LOST_REFUSE };
 
 typedef struct {
     ngx_str_t replica_dir, audit_dir, node, replay_file, link_key_file, data_socket;
@@ -36,6 +42,9 @@ typedef struct {
     size_t replay_size;
     time_t staleness_s;
     ngx_addr_t data_addr;
+    ngx_str_t redis_address, redis_password_file; /* "": none */
+    ngx_msec_t redis_timeout_ms;
+    ngx_uint_t redis_lost; /* SLUICE_REDIS_LOST_… */
 } sluice_main_conf_t;
 
 typedef struct {
@@ -43,15 +52,29 @@ typedef struct {
     ngx_flag_t inner; /* parts of composed APIs alone are taken here */
 } sluice_loc_conf_t;
 
+/* One upstream of an API. */
+typedef struct {
+    uint64_t id; /* in the table of targets */
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } addr;
+    socklen_t addrlen; /* 0: its name has no address */
+    ngx_str_t text;
+} sluice_target_t;
+
 /* What a worker remembers of the replica (memo.c). Entries are shared by the table and by the calls
  * that use them, and die with the last of both. */
 typedef struct {
     unsigned refs;
     uint64_t version;          /* replica version at which it was last found true */
     struct replica_api record; /* slices and fields point into this same block */
-    struct sockaddr_storage addr;
-    socklen_t addrlen;
-    ngx_str_t addr_text;
+    sluice_target_t targets[REPLICA_TARGETS_MAX]; /* those of the record, in its order */
+    struct targets_config breaker;
+    struct choose_turn turn;
+    bool on_standby;
+    ngx_msec_t standby_told;    /* 0: never */
     struct slice request_path;  /* the exact path that led here */
     struct metric_row *metrics; /* NULL until counted */
 } sluice_api_t;
@@ -90,21 +113,34 @@ typedef struct {
     struct policy_verdict verdict;
     struct plan *plan; /* NULL when refused */
     uint64_t plan_key; /* names (api, rev, outcomes) to the audit log */
+    /* Which limits apply to (API, app), of the set of that number; see limits.h. */
+    uint64_t limits_number;
+    size_t limits_n;
+    struct limit_run {
+        uint32_t from, to;
+    } limits[4];
 } sluice_verdict_t;
 
 /* The signature of one answer (sign.c). What it quotes of the request borrows from its headers. */
 typedef struct {
     bool expected; /* counted among the answers that are on their way to a signature */
     bool waiting, done;
-    bool failed, unkept;   /* cannot be signed; signed, but the evidence cannot be written */
-    ngx_queue_t place;     /* among those that wait */
-    struct slice label;    /* of the request's signature */
+    bool failed, unkept; /* cannot be signed; signed, but the evidence cannot be written */
+    ngx_queue_t place;   /* among those that wait */
+    struct slice label;  /* of the request's signature */
     struct slice question_alg;
     ngx_str_t question, question_sig; /* what the caller signed: base and signature */
     const char *answer_alg;
     ngx_str_t answer, answer_sig;         /* the same of the answer */
     ngx_str_t type, digest, input, value; /* headers of the answer */
 } sluice_signing_t;
+
+/* The encryption key of an app (seal.c); shared by the table of them and the calls that use it. */
+typedef struct {
+    unsigned refs;
+    struct uuid app, credential;
+    struct jwe_key *key;
+} sluice_recipient_t;
 
 typedef enum {
     SLUICE_UNDECIDED, /* no stage has run, or one refused */
@@ -132,6 +168,7 @@ typedef struct {
     const struct link_inner *inner; /* NULL unless a part of a composed API's call */
     struct uuid grant;
     bool cached; /* the upstream was not asked */
+    int chosen;  /* of api->targets, from `dispatch` on */
     bool grant_named, body_read, body_checked;
     ngx_str_t body; /* after body.c: the whole request body as one piece */
     sluice_api_t *api;
@@ -141,6 +178,10 @@ typedef struct {
     const char *unproven; /* why the connection's certificate proves nothing; NULL: no reason */
     bool authenticated;
     sluice_verdict_t *verdict;
+    struct sluice_limits *limits;  /* that apply; NULL: none */
+    struct sluice_redis_op *redis; /* the question under way; NULL: none */
+    size_t nonces;                 /* told to Redis */
+    uint32_t retry_s;              /* of a refusal; 0: nothing to say */
 
     /* filter */
     struct plan_stream *stream;
@@ -161,11 +202,14 @@ typedef struct {
     ngx_str_t answer;  /* what leaves, of content type answer_type when that is set */
     ngx_str_t answer_type;
     sluice_signing_t signing;
+    sluice_recipient_t *seal_to; /* whom the answer is sealed to; NULL: it leaves plain */
 } sluice_ctx_t;
 
+#define SLUICE_BODY_KEYS 2 /* SM2, P-256 */
 /* The node's own keys; NULL what could not be read. */
 typedef struct {
     struct crypto_key *answer;
+    struct jwe_key *body[SLUICE_BODY_KEYS];
 } sluice_keys_t;
 
 /* Everything one worker has. */
@@ -182,6 +226,7 @@ typedef struct {
     sluice_keys_t keys;
     struct mask_key *mask_key;
     uint8_t feed_key[CRYPTO_KEY_LEN];
+    uint64_t limit_seed; /* of limit_key_make(); the same on all nodes of a link key */
     struct plan_stream *idle[64];
     ngx_uint_t n_idle;
     ngx_event_t tick;
@@ -232,22 +277,27 @@ typedef ngx_int_t (*sluice_stage_pt)(ngx_http_request_t *r, sluice_ctx_t *ctx);
 ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* route.c */
 ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* authenticate.c */
 ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* decide.c */
+ngx_int_t sluice_addresses(ngx_http_request_t *r, sluice_ctx_t *ctx);    /* lists.c */
+ngx_int_t sluice_callers(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* lists.c */
+ngx_int_t sluice_nonce(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* once.c */
+ngx_int_t sluice_limits(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* limits.c */
+ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* once.c */
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
 ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* dispatch.c */
 
-/* signature.c: is `sig` the caller's over base, by the algorithm the message names? The name must be
- * one its key can be used with (sluice_signature_alg). */
+/* signature.c: is `sig` the caller's over base, by the algorithm the message names? The name must
+ * be one its key can be used with (sluice_signature_alg). */
 bool sluice_signature_alg(const sluice_caller_t *caller, struct slice name, enum crypto_alg *alg);
 bool sluice_signature_good(const sluice_caller_t *caller, struct slice name, struct slice base,
                            const uint8_t *sig, size_t sig_n);
 
-/* certificate.c: the client's certificate of the TLS connection, once a signature has named the
- * caller. Adds its proof to ctx->proofs, or says in ctx->unproven why there is none; refuses what
- * is another app's, and a caller whose key is a certificate's when the connection does not show it.
- */
+/* certificate.c: the client's certificate of the TLS connection, once a signature has named
+ * ctx->caller and `signer`, which is it or another credential of its app. Adds its proof to
+ * ctx->proofs, or says in ctx->unproven why there is none; refuses what is another app's, and a
+ * signer whose key is a certificate's when the connection does not show that. */
 ngx_int_t sluice_certificate_init(void);
-ngx_int_t sluice_certificate(ngx_http_request_t *r, sluice_ctx_t *ctx);
-void sluice_certificate_exit(void);
+ngx_int_t sluice_certificate(ngx_http_request_t *r, sluice_ctx_t *ctx,
+                             const sluice_caller_t *signer);
 /* nginx refused the request for its certificate, before any stage. */
 bool sluice_certificate_refused(ngx_http_request_t *r);
 
@@ -273,6 +323,25 @@ struct slice sluice_inner_target(ngx_http_request_t *r, const sluice_ctx_t *ctx)
 
 /* dispatch.c */
 ngx_int_t sluice_add_variables(ngx_conf_t *cf);
+
+/* dispatch.c: makes the request that goes on one for another of the API's targets, its Host and
+ * its path. */
+ngx_int_t sluice_redirect(ngx_http_request_t *r, sluice_ctx_t *ctx, int at);
+
+/* targets.c */
+void sluice_targets_open(ngx_cycle_t *cycle, ngx_str_t state_dir);
+void sluice_targets_tick(void);
+void sluice_targets_close(void);
+/* For memo.c: the texts of the targets, and their copy at *at, which moves on. */
+size_t sluice_targets_bytes(const struct replica_api *from);
+void sluice_targets_copy(sluice_api_t *api, const struct replica_api *from, char **at);
+/* The target for the call, not one of `tried` (a bit each); CHOOSE_NONE. */
+int sluice_target_choose(sluice_ctx_t *ctx, unsigned tried);
+/* False: not now, choose again. True: report what came of it, once. */
+bool sluice_target_admit(sluice_api_t *api, int at, uint32_t *ticket);
+void sluice_target_report(sluice_api_t *api, int at, uint32_t ticket, enum targets_outcome outcome,
+                          uint64_t elapsed_us);
+ngx_int_t sluice_targets_refuse(sluice_ctx_t *ctx); /* nobody can be asked: NGX_DECLINED */
 
 /* balancer.c */
 char *sluice_balancer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -304,6 +373,12 @@ ngx_int_t sluice_add_header(ngx_http_request_t *r, const char *name, struct slic
 void sluice_keys_load(ngx_log_t *log, ngx_str_t dir);
 void sluice_keys_free(void);
 
+/* seal.c */
+ngx_int_t sluice_open(ngx_http_request_t *r, sluice_ctx_t *ctx); /* stage, after body */
+ngx_int_t sluice_seal(ngx_http_request_t *r, sluice_ctx_t *ctx); /* finisher, before sign */
+void sluice_recipient_drop(sluice_recipient_t *recipient);
+void sluice_recipients_clear(void);
+
 /* sign.c */
 bool sluice_sign_wanted(const sluice_ctx_t *ctx); /* of an authenticated caller's answer */
 /* Before the upstream is asked: others that are ready may wait for this answer. */
@@ -320,6 +395,33 @@ void sluice_sign_drop(sluice_ctx_t *ctx);  /* the call is over */
 void sluice_evidence_add(sluice_ctx_t *ctx, ngx_uint_t status);
 ngx_int_t sluice_evidence_flush(ngx_log_t *log); /* NGX_ERROR: nothing of what was added is kept */
 void sluice_evidence_close(void);
+
+/* lists.c */
+struct slice sluice_client_address(ngx_http_request_t *r); /* 4 or 16 bytes, or "" */
+void sluice_lists_clear(void);
+
+/* limits.c */
+struct limit;
+void sluice_limits_open(ngx_log_t *log, ngx_str_t state_dir);
+void sluice_limits_tick(void);
+void sluice_limits_close(void);
+struct limit *sluice_limits_counters(void); /* NULL: they cannot be opened */
+ngx_int_t sluice_limits_headers(ngx_http_request_t *r, const sluice_ctx_t *ctx);
+void sluice_limits_charge(sluice_ctx_t *ctx, const struct audit_call *call);
+void sluice_limits_release(sluice_ctx_t *ctx); /* the call is over */
+
+/* refusals.c: counts a refused call; is whoever calls kept out for his refusals? */
+void sluice_refusals_count(ngx_http_request_t *r, sluice_ctx_t *ctx);
+ngx_int_t sluice_suspended_address(ngx_http_request_t *r, sluice_ctx_t *ctx);
+ngx_int_t sluice_suspended_caller(ngx_http_request_t *r, sluice_ctx_t *ctx);
+
+/* redis.c; the rest is in redis.h */
+typedef struct sluice_redis_op sluice_redis_op_t;
+void sluice_redis_open(ngx_cycle_t *cycle, sluice_main_conf_t *conf);
+void sluice_redis_close(void);
+void sluice_redis_end(sluice_ctx_t *ctx); /* the question, if any, is nobody's any more */
+bool sluice_redis_wanted(void);           /* one is configured */
+bool sluice_redis_local(void);            /* while it is away the node counts by itself */
 
 /* answer.c */
 sluice_ctx_t *sluice_ctx(ngx_http_request_t *r); /* makes one when there is none; NULL: no memory */
@@ -359,6 +461,14 @@ void sluice_events_close(void);
 /* record.c: NGX_ERROR: it could not be recorded, so nothing may leave. */
 ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind);
 ngx_int_t sluice_log_handler(ngx_http_request_t *r);
+
+/* A member of a record of the feed; "" when it is no text. */
+static inline struct slice sluice_member(const json_t *record, const char *name)
+{
+    const json_t *text = json_object_get(record, name);
+    return json_is_string(text) ? (struct slice){json_string_value(text), json_string_length(text)}
+                                : SLICE("");
+}
 
 static inline struct slice sluice_slice(ngx_str_t s)
 {

@@ -55,6 +55,8 @@ static ngx_int_t load_keys(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
     crypto_derive(master, "link.call", key);
     w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
     crypto_derive(master, "mask.pseudonym", key);
+    crypto_derive(master, "limit.seed", key);
+    memcpy(&w->limit_seed, key, sizeof w->limit_seed);
     w->mask_key = mask_key_new(key);
     bool inner = sluice_inner_keys(master);
     crypto_wipe(master, sizeof master);
@@ -103,6 +105,9 @@ static void on_tick(ngx_event_t *event)
     }
     open_replica(cycle, conf);
     enum audit_err err = w->ready ? audit_writer_tick(w->audit, clock_wall_ms()) : AUDIT_OK;
+    sluice_targets_tick();
+    sluice_limits_open(cycle->log, conf->state_dir); /* again, when it could not be */
+    sluice_limits_tick();
     if (err != AUDIT_OK) {
         ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno, "sluice: audit log: %s",
                       audit_strerror(err));
@@ -126,6 +131,8 @@ ngx_int_t sluice_worker_init(ngx_cycle_t *cycle)
     w->tick = (ngx_event_t){.handler = on_tick, .data = cycle, .log = cycle->log, .cancelable = 1};
     ngx_add_timer(&w->tick, TICK_MS);
     return NGX_OK;
+    sluice_limits_open(cycle->log, conf->state_dir);
+    sluice_redis_open(cycle, conf);
 }
 
 void sluice_worker_exit(ngx_cycle_t *cycle)
@@ -138,6 +145,10 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_keys_free();
     sluice_metrics_close();
     while (w->n_idle) {
+    sluice_trust_clear();
+    sluice_redis_close();
+    sluice_limits_close();
+    sluice_lists_clear();
         plan_stream_free(&w->idle[--w->n_idle]);
     }
     audit_writer_close(&w->audit);
