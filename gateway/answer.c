@@ -9,6 +9,7 @@ static void ctx_cleanup(void *data)
 {
     sluice_ctx_t *ctx = data;
     sluice_sign_drop(ctx);
+    sluice_recipient_drop(ctx->seal_to);
     if (ctx->stream) {
         sluice_stream_give(ctx->stream);
     }

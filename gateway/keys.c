@@ -3,6 +3,8 @@
  * answers goes on with the APIs that need no signature; those that do get none out. */
 #include "sluice.h"
 
+static const char *const body_names[SLUICE_BODY_KEYS] = {"body-sm2.key", "body-ec.key"};
+
 static struct crypto_key *load(ngx_log_t *log, ngx_str_t dir, const char *name)
 {
     struct crypto_key *key = NULL;
@@ -23,9 +25,18 @@ void sluice_keys_load(ngx_log_t *log, ngx_str_t dir)
     if (!keys->answer) {
         keys->answer = load(log, dir, "answer.key");
     }
+    for (size_t i = 0; i < SLUICE_BODY_KEYS; i++) {
+        struct crypto_key *key = keys->body[i] ? NULL : load(log, dir, body_names[i]);
+        if (key) {
+            keys->body[i] = jwe_key_take(&key, slice_str(crypto_key_id(key)));
+        }
+    }
 }
 
 void sluice_keys_free(void)
 {
     crypto_key_free(&sluice_worker.keys.answer);
+    for (size_t i = 0; i < SLUICE_BODY_KEYS; i++) {
+        jwe_key_free(&sluice_worker.keys.body[i]);
+    }
 }

@@ -142,6 +142,7 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_memo_clear();
     sluice_events_close();
     sluice_evidence_close();
+    sluice_recipients_clear();
     sluice_keys_free();
     sluice_metrics_close();
     while (w->n_idle) {
