@@ -29,7 +29,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum httpsig_digest alg;
     uint8_t digest[32];
     (void)!httpsig_digest_parse(part[2], &alg, digest);
+    struct httpsig both[HTTPSIG_SIGNATURES_MAX];
+    size_t several = 0;
+    enum httpsig_err all = httpsig_parse_several(both, &several, part[0], part[1], &bad_at);
     enum httpsig_err err = httpsig_parse(&s, part[0], part[1], &bad_at);
+    if (several > HTTPSIG_SIGNATURES_MAX ||
+        (err == HTTPSIG_OK) != (all == HTTPSIG_OK && several == 1)) {
+        abort();
+    }
     if (err != HTTPSIG_OK) {
         if (bad_at > part[0].n && bad_at > part[1].n) {
             abort();
