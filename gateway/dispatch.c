@@ -8,9 +8,10 @@
 
 /* "/trade/orders/v1/42?x=1" → "/base/42?x=1", from the normalised path: what was a dot segment or
  * an escape for the client can be none for the upstream. */
-static ngx_int_t rewrite_target(ngx_http_request_t *r, const sluice_api_t *api)
+static ngx_int_t rewrite_target(ngx_http_request_t *r, const sluice_ctx_t *ctx)
 {
-    struct slice base = api->record.upstream_path;
+    const sluice_api_t *api = ctx->api;
+    struct slice base = api->record.targets[ctx->chosen].path;
     u_char *rest = r->uri.data + api->record.prefix_bytes;
     size_t rest_n = r->uri.len - api->record.prefix_bytes;
     size_t escapes = ngx_escape_uri(NULL, rest, rest_n, NGX_ESCAPE_URI);
@@ -95,7 +96,7 @@ static ngx_int_t say_parties(ngx_http_request_t *r, sluice_ctx_t *ctx)
 
 static ngx_int_t to_business_unit(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    return rewrite_target(r, ctx->api) == NGX_OK ? say_parties(r, ctx) : NGX_ERROR;
+    return rewrite_target(r, ctx) == NGX_OK ? say_parties(r, ctx) : NGX_ERROR;
 }
 
 static ngx_int_t to_data_service(ngx_http_request_t *r, sluice_ctx_t *ctx)
@@ -105,11 +106,31 @@ static ngx_int_t to_data_service(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return composed && say_ticket(r, ctx) != NGX_OK ? NGX_ERROR : say_call(r, ctx);
 }
 
+/* The balancer has the last word (balancer.c), but Host and path are said here. */
+static bool choose(sluice_ctx_t *ctx)
+{
+    ctx->chosen = sluice_target_choose(ctx, 0);
+    return ctx->chosen != CHOOSE_NONE;
+}
+
+ngx_int_t sluice_redirect(ngx_http_request_t *r, sluice_ctx_t *ctx, int at)
+{
+    const struct replica_target *to = &ctx->api->record.targets[at];
+    const struct replica_target *from = &ctx->api->record.targets[ctx->chosen];
+    bool same = slice_eq(from->host, to->host) && slice_eq(from->path, to->path);
+    ctx->chosen = at;
+    if (same) {
+        return NGX_OK;
+    }
+    r->upstream->request_bufs = r->request_body ? r->request_body->bufs : NULL;
+    return rewrite_target(r, ctx) == NGX_OK ? r->upstream->create_request(r) : NGX_ERROR;
+}
+
 ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     bool http = ctx->api->record.policy.kind == POLICY_HTTP;
-    if (http && ctx->api->addrlen == 0) {
-        return sluice_refuse(ctx, PROBLEM_UPSTREAM_UNAVAILABLE, SLICE(""), SLICE(""));
+    if (http && !choose(ctx)) {
+        return sluice_targets_refuse(ctx);
     }
     if ((http ? to_business_unit(r, ctx) : to_data_service(r, ctx)) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -118,15 +139,15 @@ ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return NGX_OK;
 }
 
-/* $sluice_host: the Host header of the request that goes on. */
+/* $sluice_host: the Host header of the request that goes on; another at another target. */
 static ngx_int_t get_host(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
 {
     sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
     (void)data;
     bool http = ctx && ctx->api && ctx->api->record.policy.kind == POLICY_HTTP;
-    struct slice host = http ? ctx->api->record.upstream : SLICE("data");
+    struct slice host = http ? ctx->api->record.targets[ctx->chosen].host : SLICE("data");
     v->valid = 1;
-    v->no_cacheable = 0;
+    v->no_cacheable = 1;
     v->not_found = 0;
     v->data = (u_char *)host.p;
     v->len = (unsigned)host.n;
@@ -136,7 +157,7 @@ static ngx_int_t get_host(ngx_http_request_t *r, ngx_http_variable_value_t *v, u
 ngx_int_t sluice_add_variables(ngx_conf_t *cf)
 {
     ngx_str_t name = ngx_string("sluice_host");
-    ngx_http_variable_t *v = ngx_http_add_variable(cf, &name, 0);
+    ngx_http_variable_t *v = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
     if (!v) {
         return NGX_ERROR;
     }

@@ -39,45 +39,12 @@ static struct slice copy_into(char **at, struct slice s)
 
 static size_t text_bytes(const struct replica_api *api, struct slice request_path)
 {
-    size_t n = api->name.n + api->path.n + api->upstream.n + api->upstream_path.n + api->profile.n +
-               request_path.n;
+    size_t n =
+        api->name.n + api->path.n + api->profile.n + request_path.n + sluice_targets_bytes(api);
     for (uint32_t i = 0; i < api->policy.n_fields; i++) {
         n += api->policy.fields[i].path.n;
     }
     return n;
-}
-
-/* "10.0.0.7:8080" or "[::1]:8080", as the agent resolved it. */
-static bool upstream_address(sluice_api_t *api, struct slice text)
-{
-    char host[INET6_ADDRSTRLEN + 2];
-    const char *colon = text.n ? memrchr(text.p, ':', text.n) : NULL;
-    if (!colon || (size_t)(colon - text.p) >= sizeof host) {
-        return false;
-    }
-    size_t n = (size_t)(colon - text.p);
-    ngx_int_t port = ngx_atoi((u_char *)colon + 1, text.n - n - 1);
-    if (port <= 0 || port > 65535) {
-        return false;
-    }
-    bool v6 = n > 2 && text.p[0] == '[' && text.p[n - 1] == ']';
-    memcpy(host, text.p + v6, n - 2 * v6);
-    host[n - 2 * v6] = '\0';
-    struct sockaddr_in *in = (struct sockaddr_in *)&api->addr;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&api->addr;
-    if (v6 && inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons((uint16_t)port);
-        api->addrlen = sizeof *in6;
-        return true;
-    }
-    if (!v6 && inet_pton(AF_INET, host, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)port);
-        api->addrlen = sizeof *in;
-        return true;
-    }
-    return false;
 }
 
 /* A copy of the record in one block: struct, fields, texts. */
@@ -99,15 +66,9 @@ static sluice_api_t *api_new(const struct replica_api *from, struct slice reques
     }
     api->record.name = copy_into(&at, from->name);
     api->record.path = copy_into(&at, from->path);
-    api->record.upstream = copy_into(&at, from->upstream);
-    api->record.upstream_path = copy_into(&at, from->upstream_path);
     api->record.profile = copy_into(&at, from->profile);
     api->request_path = copy_into(&at, request_path);
-    api->addr_text = (ngx_str_t){from->upstream.n, (u_char *)api->record.upstream.p};
-    if (from->policy.kind == POLICY_HTTP) {
-        upstream_address(api,
-                         api->record.upstream); /* without one the balancer has nobody to ask */
-    }
+    sluice_targets_copy(api, from, &at);
     return api;
 }
 

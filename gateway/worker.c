@@ -104,6 +104,7 @@ static void on_tick(ngx_event_t *event)
         become_ready(cycle, conf);
     }
     open_replica(cycle, conf);
+    sluice_targets_tick();
     enum audit_err err = w->ready ? audit_writer_tick(w->audit, clock_wall_ms()) : AUDIT_OK;
     sluice_targets_tick();
     sluice_limits_open(cycle->log, conf->state_dir); /* again, when it could not be */
@@ -128,6 +129,7 @@ ngx_int_t sluice_worker_init(ngx_cycle_t *cycle)
     become_ready(cycle, conf);
     open_replica(cycle, conf);
     sluice_metrics_open(cycle, conf->state_dir);
+    sluice_targets_open(cycle, conf->state_dir);
     w->tick = (ngx_event_t){.handler = on_tick, .data = cycle, .log = cycle->log, .cancelable = 1};
     ngx_add_timer(&w->tick, TICK_MS);
     return NGX_OK;
@@ -145,6 +147,7 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_recipients_clear();
     sluice_keys_free();
     sluice_metrics_close();
+    sluice_targets_close();
     while (w->n_idle) {
     sluice_trust_clear();
     sluice_redis_close();
