@@ -115,6 +115,16 @@ const char *convert_op_name(const struct convert_op *op)
     return op->name;
 }
 
+struct slice convert_op_method(const struct convert_op *op)
+{
+    return op->method;
+}
+
+struct slice convert_op_path(const struct convert_op *op)
+{
+    return op->path;
+}
+
 enum convert_form convert_op_upstream_form(const struct convert_op *op)
 {
     return op->upstream;

@@ -97,6 +97,9 @@ const struct convert_op *convert_find_soap(const struct convert *c, struct slice
 
 /* Static for the operation's life, NUL-terminated; "" where the operation has none. */
 const char *convert_op_name(const struct convert_op *op);
+/* The call it answers, as convert_find() takes it. */
+struct slice convert_op_method(const struct convert_op *op);
+struct slice convert_op_path(const struct convert_op *op);
 enum convert_form convert_op_upstream_form(const struct convert_op *op);
 const char *convert_op_upstream_method(const struct convert_op *op);
 const char *convert_op_upstream_path(const struct convert_op *op);
