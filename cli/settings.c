@@ -30,6 +30,13 @@ static const cyaml_schema_field_t data_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t redis_fields[] = {
+    CYAML_FIELD_STRING("address", CYAML_FLAG_DEFAULT, struct settings_redis, address, 1),
+    CYAML_FIELD_STRING("password_file", OPT, struct settings_redis, password_file, 1),
+    CYAML_FIELD_UINT("timeout_ms", OPT, struct settings_redis, timeout_ms),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t gateway_fields[] = {
     CYAML_FIELD_STRING("listen", OPT, struct settings_gateway, listen, 1),
     CYAML_FIELD_UINT("port", OPT, struct settings_gateway, port),
@@ -41,6 +48,8 @@ static const cyaml_schema_field_t gateway_fields[] = {
     CYAML_FIELD_STRING("control", OPT, struct settings_gateway, control, 1),
     CYAML_FIELD_UINT("staleness_max_s", OPT, struct settings_gateway, staleness_max_s),
     CYAML_FIELD_UINT("replay_bytes", OPT, struct settings_gateway, replay_bytes),
+    CYAML_FIELD_MAPPING("redis", OPT, struct settings_gateway, redis, redis_fields),
+    CYAML_FIELD_STRING("redis_lost", OPT, struct settings_gateway, redis_lost, 1),
     CYAML_FIELD_UINT("metrics_port", OPT, struct settings_gateway, metrics_port),
     CYAML_FIELD_BOOL("access_log", OPT, struct settings_gateway, access_log),
     CYAML_FIELD_END,
@@ -221,6 +230,9 @@ static bool check(const struct settings *s)
          "gateway.certificate and gateway.certificate_key go together"},
         {strncmp(g->control, "https://", 8) == 0, "gateway.control",
          "gateway.control must be an https:// address: the feed has no other form"},
+        {g->redis_lost[0] == '\0' || strcmp(g->redis_lost, "local") == 0 ||
+             strcmp(g->redis_lost, "refuse") == 0,
+         "gateway.redis_lost", "gateway.redis_lost is local or refuse"},
         {s->data.max_rows <= 1000, "data.max_rows", "data.max_rows is at most 1000"},
         {s->data.threads <= 256, "data.threads", "data.threads is at most 256"},
     };

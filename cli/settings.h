@@ -18,6 +18,11 @@ struct settings_data {
     uint32_t threads, max_rows; /* 0: the data service's defaults */
 };
 
+struct settings_redis { /* shared by several nodes; address "": none */
+    char address[SETTINGS_PATH_MAX], password_file[SETTINGS_PATH_MAX];
+    uint32_t timeout_ms;
+};
+
 struct settings_gateway {
     char listen[64];
     uint16_t port;
@@ -28,6 +33,8 @@ struct settings_gateway {
     char control[SETTINGS_PATH_MAX];
     uint32_t staleness_max_s;
     uint64_t replay_bytes;
+    struct settings_redis redis;
+    char redis_lost[16];   /* "local", "refuse" */
     uint16_t metrics_port; /* 0: none */
     bool access_log;
 };

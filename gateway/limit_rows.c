@@ -272,7 +272,9 @@ bool limit_check_make(struct limit_check *check, struct limit_label *label,
                  {LIMIT_BY_ADDRESS, counted_address(parties->address)}};
     struct slice key[2 + sizeof parts / sizeof *parts];
     bool ended = row->rule.ends_ms && now_ms >= row->rule.ends_ms;
-    if (ended || now_ms < row->not_before_ms || (by & LIMIT_BY_USER && parties->user.n == 0)) {
+    bool nobody = (by & LIMIT_BY_USER && parties->user.n == 0) ||
+                  (by & LIMIT_BY_ADDRESS && parties->address.n == 0);
+    if (ended || nobody || now_ms < row->not_before_ms) {
         return false;
     }
     size_t n = 0;

@@ -36,8 +36,8 @@ struct limit_parties {
     struct slice address_text;
 };
 void limit_parties_of(ngx_http_request_t *r, const sluice_ctx_t *ctx, struct limit_parties *p);
-/* False: the rule says nothing of this call: not in its time, or it counts users apart and there is
- * none. by: row->by, or what else is to be counted apart. */
+/* False: the rule says nothing of this call: not in its time, or it counts users or addresses apart
+ * and there is none. by: row->by, or what else is to be counted apart. */
 bool limit_check_make(struct limit_check *check, struct limit_label *label,
                       const struct limit_row *row, uint8_t by, const struct limit_parties *parties,
                       uint64_t now_ms);

@@ -80,6 +80,9 @@ ngx_int_t sluice_addresses(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (!current()) {
         return sluice_refuse(ctx, PROBLEM_LIMITS_UNAVAILABLE, SLICE("the lists"), SLICE(""));
     }
+    if (ctx->inner) { /* a part of a call whose own address has been judged */
+        return NGX_OK;
+    }
     if (!lists_empty(compiled.lists)) {
         struct lists_call call = {.api = ctx->api ? &ctx->api->record.policy.id : &nil,
                                   .now_ms = ctx->began_us / 1000};
@@ -122,7 +125,8 @@ ngx_int_t sluice_callers(ngx_http_request_t *r, sluice_ctx_t *ctx)
                                   .api = &ctx->api->record.policy.id,
                                   .now_ms = ctx->began_us / 1000};
         enum lists_verdict verdict =
-            lists_judge_address(compiled.lists, &call, sluice_client_address(r));
+            ctx->inner ? LISTS_PASS
+                       : lists_judge_address(compiled.lists, &call, sluice_client_address(r));
         if (verdict == LISTS_NOT_ALLOWED) { /* an app from where it never calls (BK-10.1.2a2-2) */
             sluice_impersonation(r, ctx, "address");
         }

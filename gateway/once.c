@@ -66,7 +66,7 @@ static ngx_int_t ask_nonce(ngx_http_request_t *r, sluice_ctx_t *ctx)
 ngx_int_t sluice_nonce(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     ngx_int_t rc = NGX_OK;
-    if (!sluice_redis_wanted()) {
+    if (!sluice_redis_wanted() || ctx->inner) {
         return NGX_OK;
     }
     if (ctx->redis) {

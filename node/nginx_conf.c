@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 /* How long calls under way when a worker is replaced may go on. */
-#define NODE_NGINX_DRAIN_S  120u
-#define REPLAY_DEFAULT      (64ull << 20)
-#define STALENESS_DEFAULT_S 3600
-#define CONNECTIONS_MAX     16384
+#define NODE_NGINX_DRAIN_S       120u
+#define REPLAY_DEFAULT           (64ull << 20)
+#define STALENESS_DEFAULT_S      3600
+#define REDIS_TIMEOUT_DEFAULT_MS 20u
+#define CONNECTIONS_MAX          16384
 
 /* nginx has no escape for '$', and quotes end a word: such a path is refused, not mangled. */
 static bool plain(const char *text)
@@ -42,6 +43,24 @@ static bool loopback(const char *host)
     return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
 }
 
+/* "10.0.0.7:6379", "[::1]:6379" or "/run/redis.sock": a name would have to be looked up. */
+static bool redis_ok(const char *text)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    size_t n = colon == NULL ? 0 : (size_t)(colon - text);
+    if (text[0] == '/') {
+        return plain(text);
+    }
+    if (n == 0 || n >= sizeof host || colon[1] < '1' || colon[1] > '9' ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atol(colon + 1) > 65535) {
+        return false;
+    }
+    bool v6 = text[0] == '[' && text[n - 1] == ']';
+    snprintf(host, sizeof host, "%.*s", (int)(n - 2 * v6), text + v6);
+    return host_ok(host) && v6 == (strchr(host, ':') != NULL);
+}
+
 static bool refused(const struct node_config *cfg, struct node_fault *fault)
 {
     uint64_t replay = cfg->replay_bytes == 0 ? REPLAY_DEFAULT : cfg->replay_bytes;
@@ -66,6 +85,13 @@ static bool refused(const struct node_config *cfg, struct node_fault *fault)
          "the certificate key's path has a character nginx cannot take"},
         {replay >= 4096 && (replay & (replay - 1)) == 0, "gateway.replay_bytes",
          "the replay store's size must be a power of two of at least 4096 bytes"},
+        {cfg->redis == NULL || redis_ok(cfg->redis), "gateway.redis.address",
+         "Redis is given as address:port, [IPv6]:port or the absolute path of a socket"},
+        {cfg->redis_password_file == NULL || plain(cfg->redis_password_file),
+         "gateway.redis.password_file",
+         "the path of Redis's password has a character nginx cannot take"},
+        {cfg->redis_timeout_ms <= 10000, "gateway.redis.timeout_ms",
+         "Redis is waited for 1 to 10000 ms"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (!rules[i].ok) {
@@ -133,6 +159,20 @@ static void add_module(const struct node_config *cfg, struct buf *out)
     buf_addf(out, "    sluice_keys \"%s/keys\";\n", cfg->data_dir);
     buf_addf(out, "    sluice_staleness %us;\n\n",
              cfg->staleness_max_s == 0 ? STALENESS_DEFAULT_S : cfg->staleness_max_s);
+}
+
+static void add_redis(const struct node_config *cfg, struct buf *out)
+{
+    if (cfg->redis == NULL) {
+        return;
+    }
+    buf_addf(out, "    sluice_redis \"%s\"", cfg->redis);
+    if (cfg->redis_password_file != NULL) {
+        buf_addf(out, " \"%s\"", cfg->redis_password_file);
+    }
+    buf_addf(out, ";\n    sluice_redis_timeout %ums;\n    sluice_redis_lost %s;\n\n",
+             cfg->redis_timeout_ms == 0 ? REDIS_TIMEOUT_DEFAULT_MS : cfg->redis_timeout_ms,
+             cfg->redis_refuse ? "refuse" : "local");
 }
 
 /* Bodies stay in memory on both sides: what a call carries is never left on a disk.
@@ -255,8 +295,7 @@ static void add_ops(const struct node_config *cfg, struct buf *out)
  * signature is worth nothing at any other listener. */
 static void add_inner(const struct node_config *cfg, struct buf *out)
 {
-    buf_addf(out, "    server {\n        listen \"unix:%s/gateway/inner.sock\";\n",
-             cfg->data_dir);
+    buf_addf(out, "    server {\n        listen \"unix:%s/gateway/inner.sock\";\n", cfg->data_dir);
     buf_adds(out, "        sluice_inner on;\n");
     buf_adds(out, location_text);
 }
@@ -282,6 +321,7 @@ bool node_nginx_conf(const struct node_config *cfg, struct buf *out, struct node
     add_main(cfg, out);
     buf_adds(out, "http {\n");
     add_module(cfg, out);
+    add_redis(cfg, out);
     buf_adds(out, http_text);
     buf_adds(out, cfg->access_log ? access_text : "    access_log off;\n");
     add_server(cfg, out);

@@ -18,10 +18,14 @@ struct node_config {
     const char *data_socket;
     unsigned staleness_max_s; /* past it calls are refused policy-stale; 0: 3600 */
     uint64_t replay_bytes;    /* 0: 64 MiB */
-    uint16_t metrics_port;    /* of 127.0.0.1, beside gateway/ops.sock; 0: none */
-    bool access_log;          /* gateway/access.log, a line of JSON a call */
-    const char *nginx;        /* program; NULL: /usr/sbin/nginx */
-    const char *module;       /* path of ngx_http_sluice_module.so */
+    const char *redis;        /* shared by nodes: "address:port" or a socket's path; NULL: none */
+    const char *redis_password_file; /* NULL: none */
+    unsigned redis_timeout_ms;       /* 0: 20 */
+    bool redis_refuse;     /* while it is away calls are refused, not counted by the node alone */
+    uint16_t metrics_port; /* of 127.0.0.1, beside gateway/ops.sock; 0: none */
+    bool access_log;       /* gateway/access.log, a line of JSON a call */
+    const char *nginx;     /* program; NULL: /usr/sbin/nginx */
+    const char *module;    /* path of ngx_http_sluice_module.so */
 };
 
 /* What is wrong with a configuration. setting: the key of sluice.yaml at fault; NULL: none alone.

@@ -70,13 +70,25 @@ static void conf_says_what_was_set(void **state)
     assert_false(conf_has(&cfg, "ssl"));
     assert_true(conf_has(&cfg, "worker_processes 3;"));
     assert_true(conf_has(&cfg, "sluice_staleness 5s;"));
+    assert_false(conf_has(&cfg, "redis"));
+    cfg.redis = "127.0.0.1:6379";
+    assert_true(conf_has(&cfg, "sluice_redis \"127.0.0.1:6379\";"));
+    assert_true(conf_has(&cfg, "sluice_redis_timeout 20ms;"));
+    assert_true(conf_has(&cfg, "sluice_redis_lost local;"));
+    cfg.redis = "/run/redis.sock";
+    cfg.redis_password_file = "/etc/sluice/redis";
+    cfg.redis_timeout_ms = 5;
+    cfg.redis_refuse = true;
+    assert_true(conf_has(&cfg, "sluice_redis \"/run/redis.sock\" \"/etc/sluice/redis\";"));
+    assert_true(conf_has(&cfg, "sluice_redis_timeout 5ms;"));
+    assert_true(conf_has(&cfg, "sluice_redis_lost refuse;"));
 }
 
 static void conf_refuses_what_it_cannot_say(void **state)
 {
     (void)state;
     static const struct {
-        const char *title, *data_dir, *node, *host, *module, *certificate;
+        const char *title, *data_dir, *node, *host, *module, *certificate, *redis;
         uint64_t replay;
         bool plain;
     } rows[] = {
@@ -96,6 +108,14 @@ static void conf_refuses_what_it_cannot_say(void **state)
         {.title = "certificate with a quote", .certificate = "/c'"},
         {.title = "replay store of an odd size", .replay = 5000},
         {.title = "replay store too small", .replay = 2048},
+        {.title = "Redis by name", .redis = "redis:6379"},
+        {.title = "Redis without a port", .redis = "127.0.0.1"},
+        {.title = "Redis at port 0", .redis = "127.0.0.1:0"},
+        {.title = "Redis at a port too large", .redis = "127.0.0.1:65536"},
+        {.title = "Redis at a port with more", .redis = "127.0.0.1:6379;"},
+        {.title = "IPv6 without brackets", .redis = "::1:6379"},
+        {.title = "IPv4 in brackets", .redis = "[127.0.0.1]:6379"},
+        {.title = "socket with a quote", .redis = "/run/\"x"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct node_config cfg = good();
@@ -107,6 +127,7 @@ static void conf_refuses_what_it_cannot_say(void **state)
         cfg.module = rows[i].module ? rows[i].module : cfg.module;
         cfg.certificate = cfg.certificate_key = rows[i].certificate;
         cfg.replay_bytes = rows[i].replay;
+        cfg.redis = rows[i].redis;
         cfg.tls = !rows[i].plain;
         buf_init(&out);
         if (node_nginx_conf(&cfg, &out, &fault) || fault.text[0] == '\0') {
