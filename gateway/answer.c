@@ -13,9 +13,9 @@ static void ctx_cleanup(void *data)
     if (ctx->stream) {
         sluice_stream_give(ctx->stream);
     }
-    sluice_verdict_drop(ctx->verdict);
     sluice_redis_end(ctx);
     sluice_limits_release(ctx);
+    sluice_verdict_drop(ctx->verdict);
     sluice_caller_drop(ctx->caller);
     sluice_api_drop(ctx->api);
 }
@@ -111,9 +111,38 @@ ngx_int_t sluice_problem_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return NGX_OK;
 }
 
+/* BK-9.2.1b4-1: who may not call any more, or never could from there, loses the connection too. */
+static bool cuts_off(enum problem problem)
+{
+    static const enum problem rows[] = {PROBLEM_CREDENTIAL_INACTIVE, PROBLEM_APP_INACTIVE,
+                                        PROBLEM_CALLER_BLOCKED, PROBLEM_ADDRESS_BLOCKED,
+                                        PROBLEM_CERTIFICATE_INVALID};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i] == problem) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* After this answer. HTTP/2 has no header for it: nginx sends GOAWAY, lets the streams under way
+ * end and closes when its read handler finds `close` set, as at a worker's shutdown. */
+static void cut_off(ngx_http_request_t *r)
+{
+    r->keepalive = 0;
+    if (r->stream) {
+        ngx_connection_t *c = r->stream->connection->connection;
+        c->close = 1;
+        ngx_post_event(c->read, &ngx_posted_events);
+    }
+}
+
 ngx_int_t sluice_problem_handler(ngx_http_request_t *r)
 {
     sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
+    if (cuts_off(ctx->problem)) {
+        cut_off(r);
+    }
     ngx_int_t rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
@@ -161,6 +190,9 @@ enum problem sluice_problem_of_status(ngx_http_request_t *r, ngx_uint_t status)
         return PROBLEM_REQUEST_MALFORMED;
     case NGX_HTTP_GATEWAY_TIME_OUT:
         return PROBLEM_UPSTREAM_TIMEOUT;
+    case NGX_HTTP_BAD_REQUEST:
+        return sluice_certificate_refused(r) ? PROBLEM_CERTIFICATE_INVALID
+                                             : PROBLEM_REQUEST_MALFORMED;
     case NGX_HTTP_BAD_GATEWAY:
         return PROBLEM_UPSTREAM_UNAVAILABLE;
     default:

@@ -5,6 +5,7 @@
 #include "sluice.h"
 
 #include "base/clock.h"
+#include "trust.h"
 
 sluice_worker_t sluice_worker;
 
@@ -54,9 +55,9 @@ static ngx_int_t load_keys(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
     crypto_derive(master, "feed.secret", w->feed_key);
     crypto_derive(master, "link.call", key);
     w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
-    crypto_derive(master, "mask.pseudonym", key);
     crypto_derive(master, "limit.seed", key);
     memcpy(&w->limit_seed, key, sizeof w->limit_seed);
+    crypto_derive(master, "mask.pseudonym", key);
     w->mask_key = mask_key_new(key);
     bool inner = sluice_inner_keys(master);
     crypto_wipe(master, sizeof master);
@@ -105,10 +106,9 @@ static void on_tick(ngx_event_t *event)
     }
     open_replica(cycle, conf);
     sluice_targets_tick();
-    enum audit_err err = w->ready ? audit_writer_tick(w->audit, clock_wall_ms()) : AUDIT_OK;
-    sluice_targets_tick();
     sluice_limits_open(cycle->log, conf->state_dir); /* again, when it could not be */
     sluice_limits_tick();
+    enum audit_err err = w->ready ? audit_writer_tick(w->audit, clock_wall_ms()) : AUDIT_OK;
     if (err != AUDIT_OK) {
         ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno, "sluice: audit log: %s",
                       audit_strerror(err));
@@ -126,15 +126,18 @@ ngx_int_t sluice_worker_init(ngx_cycle_t *cycle)
     if (!conf || conf->replica_dir.len == 0 || !serves) {
         return NGX_OK;
     }
+    if (sluice_certificate_init() != NGX_OK) {
+        return NGX_ERROR;
+    }
     become_ready(cycle, conf);
     open_replica(cycle, conf);
+    sluice_limits_open(cycle->log, conf->state_dir);
+    sluice_redis_open(cycle, conf);
     sluice_metrics_open(cycle, conf->state_dir);
     sluice_targets_open(cycle, conf->state_dir);
     w->tick = (ngx_event_t){.handler = on_tick, .data = cycle, .log = cycle->log, .cancelable = 1};
     ngx_add_timer(&w->tick, TICK_MS);
     return NGX_OK;
-    sluice_limits_open(cycle->log, conf->state_dir);
-    sluice_redis_open(cycle, conf);
 }
 
 void sluice_worker_exit(ngx_cycle_t *cycle)
@@ -142,6 +145,10 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_worker_t *w = &sluice_worker;
     (void)cycle;
     sluice_memo_clear();
+    sluice_trust_clear();
+    sluice_redis_close();
+    sluice_limits_close();
+    sluice_lists_clear();
     sluice_events_close();
     sluice_evidence_close();
     sluice_recipients_clear();
@@ -149,10 +156,6 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_metrics_close();
     sluice_targets_close();
     while (w->n_idle) {
-    sluice_trust_clear();
-    sluice_redis_close();
-    sluice_limits_close();
-    sluice_lists_clear();
         plan_stream_free(&w->idle[--w->n_idle]);
     }
     audit_writer_close(&w->audit);
