@@ -23,6 +23,7 @@ static void api_free(struct catalog_api **api)
 {
     if (!*api)
         return;
+    graph_free(&(*api)->graph);
     arena_fini(&(*api)->arena);
     free(*api);
     *api = NULL;
@@ -193,6 +194,32 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
     return api;
 }
 
+/* A composed API reads nothing itself: in place of a table it has its graph. */
+static struct catalog_api *composed_new(const struct replica_api *from, uint64_t graph_rev,
+                                        struct slice json)
+{
+    struct graph_error error;
+    struct catalog_api *api = calloc(1, sizeof *api);
+    json_t *data = json_loadb(json.p, json.n, 0, NULL);
+    if (api && data && arena_init(&api->arena, from->path.n + 64)) {
+        char *path = arena_get(&api->arena, 1, from->path.n + 1);
+        if (path)
+            memcpy(path, from->path.p, from->path.n);
+        api->path = path;
+        api->id = from->policy.id;
+        api->rev = from->policy.rev;
+        api->dataset_rev = graph_rev;
+        api->state = from->policy.state;
+        api->timeout_ms = from->timeout_ms;
+        api->table.n_columns = from->policy.n_fields;
+        api->graph = graph_new(json_object_get(data, "graph"), &error);
+    }
+    json_decref(data);
+    if (api && (!api->graph || !api->path))
+        api_free(&api);
+    return api;
+}
+
 /* Inside a snapshot: brings the slot up to the snapshot's version. PROBLEM_NOT_FOUND: the replica
  * has no such API, or not yet its dataset. */
 static enum problem refresh(struct catalog *c, struct catalog_api **slot, const struct uuid *id,
@@ -203,15 +230,20 @@ static enum problem refresh(struct catalog *c, struct catalog_api **slot, const 
     struct slice json;
     if (*slot && (*slot)->version == version && uuid_eq(&(*slot)->id, id))
         return PROBLEM_OK;
-    if (replica_get_api(c->reader, id, &from, c->fields) != REPLICA_OK ||
-        from.policy.kind != POLICY_DATASET)
+    if (replica_get_api(c->reader, id, &from, c->fields) != REPLICA_OK)
         return PROBLEM_NOT_FOUND;
-    if (replica_get_json(c->reader, "dataset", &from.dataset, &dataset_rev, &json) != REPLICA_OK)
+    bool composed = from.policy.kind == POLICY_COMPOSED;
+    if (!composed && from.policy.kind != POLICY_DATASET)
+        return PROBLEM_NOT_FOUND;
+    if (replica_get_json(c->reader, composed ? "composition" : "dataset",
+                         composed ? &from.policy.id : &from.dataset, &dataset_rev,
+                         &json) != REPLICA_OK)
         return PROBLEM_NOT_FOUND;
     struct catalog_api *old = *slot;
     if (!old || !uuid_eq(&old->id, id) || old->rev != from.policy.rev ||
         old->dataset_rev != dataset_rev) {
-        struct catalog_api *fresh = api_new(&from, dataset_rev, json);
+        struct catalog_api *fresh =
+            composed ? composed_new(&from, dataset_rev, json) : api_new(&from, dataset_rev, json);
         if (!fresh)
             return PROBLEM_INTERNAL;
         api_free(slot);

@@ -5,6 +5,7 @@
 #pragma once
 #include "data/query/query.h"
 #include "data/sources/odbc.h"
+#include "graph/graph.h"
 #include "replica/replica.h"
 
 #define CATALOG_APIS    1024 /* slots; two APIs in one take turns */
@@ -23,6 +24,9 @@ struct catalog_api {
     uint64_t version, rev, dataset_rev;
     uint8_t state, profile;
     bool owner_scoped;
+    struct graph *graph; /* of a composed API; NULL of a dataset */
+    const char *path;    /* of a composed API */
+    uint32_t timeout_ms;
     struct query_table table;
     struct query_column *columns;
     struct slice *members; /* `"name":`, one for each column */

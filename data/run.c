@@ -14,12 +14,13 @@
 #define RUN_ROWS          1000
 
 struct paths {
-    char link_key[512], replica[512], ca[512], certificate[512], key[512];
+    char link_key[512], inner[512], replica[512], ca[512], certificate[512], key[512];
 };
 
 static void fill_paths(struct paths *p, const char *dir)
 {
     snprintf(p->link_key, sizeof p->link_key, "%s/keys/link.key", dir);
+    snprintf(p->inner, sizeof p->inner, "%s/gateway/inner.sock", dir);
     snprintf(p->replica, sizeof p->replica, "%s/data/replica", dir);
     snprintf(p->ca, sizeof p->ca, "%s/pki/ca.crt", dir);
     snprintf(p->certificate, sizeof p->certificate, "%s/pki/data.crt", dir);
@@ -62,6 +63,7 @@ int data_run(const struct data_config *cfg)
     server.service.data_dir = cfg->data_dir;
     server.service.max_rows = cfg->max_rows ? cfg->max_rows : RUN_ROWS;
     fill_paths(&paths, cfg->data_dir);
+    server.gateway_socket = paths.inner;
     /* Threads made from here on inherit the mask, so the signal comes to sigwait alone. */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -82,7 +84,7 @@ int data_run(const struct data_config *cfg)
                                     .ca = paths.ca,
                                     .certificate = paths.certificate,
                                     .key = paths.key,
-                                    .kinds = "api,dataset,source",
+                                    .kinds = "api,dataset,source,composition",
                                     .replica = replica};
     server.service.replica = replica;
     int code = serve(&server, &feed, &signals);

@@ -21,12 +21,14 @@
 #define SERVER_POOL_BYTES  (128u << 10) /* of a connection: holds the request head, taken apart */
 #define SERVER_CONNECTIONS 1024
 #define SERVER_IDLE_S      120
+#define SERVER_COMPOSERS   2 /* threads that run composed APIs */
 
 struct server {
     struct service_config service;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     int listen_fd, wake_fd;
     struct MHD_Daemon *daemon;
+    struct compose *compose;
     pthread_t acceptor;
     pthread_key_t worker_key;
     bool key_made, acceptor_made;
@@ -36,6 +38,9 @@ struct exchange { /* one request */
     struct MHD_Connection *connection;
     struct buf body;
     bool begun, too_large;
+    bool composed; /* result is what there is to say */
+    struct uuid txn;
+    struct compose_result result;
     char target[]; /* as it came */
 };
 
@@ -77,6 +82,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **sl
     if (!x)
         return;
     buf_fini(&x->body);
+    buf_fini(&x->result.body);
     free(x);
     *slot = NULL;
 }
@@ -119,6 +125,25 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct work
     return result;
 }
 
+/* From a thread of compose: what MHD does next is call on_request() again. */
+static void on_composed(void *ctx, struct compose_result *result)
+{
+    struct exchange *x = ctx;
+    x->result = *result;
+    x->composed = true;
+    MHD_resume_connection(x->connection);
+}
+
+/* Suspended first: the answer may come before this returns. */
+static enum MHD_Result answer_later(struct server *s, struct exchange *x, struct worker *w,
+                                    struct service_reply *reply)
+{
+    x->txn = w->call.txn;
+    MHD_suspend_connection(x->connection);
+    compose_submit(s->compose, &reply->later, on_composed, x);
+    return MHD_YES;
+}
+
 static enum MHD_Result answer(struct server *s, struct exchange *x, const char *method)
 {
     struct worker *w = thread_worker(s);
@@ -132,14 +157,16 @@ static enum MHD_Result answer(struct server *s, struct exchange *x, const char *
         .header = get_header,
         .ctx = x,
     };
-    if (x->too_large || x->body.failed) {
+    if (x->composed) {
+        service_composed(w, &rq, &x->txn, &x->result, &reply);
+    } else if (x->too_large || x->body.failed) {
         reply = (struct service_reply){0};
         memset(&w->call.txn, 0, sizeof w->call.txn);
         service_problem(w, &rq, &reply, PROBLEM_BODY_TOO_LARGE, NULL, SLICE(""));
     } else {
         service_handle(w, &rq, &reply);
     }
-    return send_reply(x->connection, w, &reply);
+    return reply.later ? answer_later(s, x, w, &reply) : send_reply(x->connection, w, &reply);
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
@@ -212,6 +239,14 @@ static int open_socket(const char *path)
 
 static const char *start_parts(struct server *s, const struct server_config *cfg)
 {
+    struct compose_config compose = {.socket = cfg->gateway_socket ? cfg->gateway_socket : "",
+                                     .threads = SERVER_COMPOSERS};
+    const char *why;
+    memcpy(compose.link_key, cfg->service.link_key, sizeof compose.link_key);
+    s->compose = compose_start(&compose, &why);
+    crypto_wipe(compose.link_key, sizeof compose.link_key);
+    if (!s->compose)
+        return why;
     s->wake_fd = eventfd(0, EFD_CLOEXEC);
     if (s->wake_fd < 0)
         return "no descriptor left";
@@ -223,11 +258,12 @@ static const char *start_parts(struct server *s, const struct server_config *cfg
         return "the socket cannot be made, or is in use";
     strcpy(s->path, cfg->socket);
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC, 0, NULL, NULL,
-        on_request, s, MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, s, MHD_OPTION_THREAD_POOL_SIZE, cfg->threads, MHD_OPTION_CONNECTION_LIMIT,
-        SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, SERVER_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_POOL_BYTES, MHD_OPTION_END);
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
+        NULL, NULL, on_request, s, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_THREAD_POOL_SIZE, cfg->threads,
+        MHD_OPTION_CONNECTION_LIMIT, SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        SERVER_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_POOL_BYTES,
+        MHD_OPTION_END);
     if (!s->daemon)
         return "the HTTP server cannot be started";
     s->acceptor_made = pthread_create(&s->acceptor, NULL, accept_loop, s) == 0;
@@ -257,8 +293,11 @@ void server_stop(struct server **slot)
     uint64_t one = 1;
     if (s->acceptor_made && write(s->wake_fd, &one, sizeof one) == sizeof one)
         pthread_join(s->acceptor, NULL);
+    if (s->compose)
+        compose_stop(s->compose); /* no connection may be suspended when the daemon stops */
     if (s->daemon)
         MHD_stop_daemon(s->daemon);
+    compose_free(&s->compose);
     if (s->listen_fd >= 0) {
         close(s->listen_fd);
         unlink(s->path);

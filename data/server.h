@@ -7,6 +7,7 @@ struct server_config {
     struct service_config service;
     const char *socket; /* path; made with mode 0660, a stale one removed */
     unsigned threads;
+    const char *gateway_socket; /* its inner listener, for the parts of composed APIs */
 };
 
 struct server;

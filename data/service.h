@@ -2,6 +2,7 @@
 /* From a request to its answer, without HTTP around it. */
 #pragma once
 #include "data/catalog.h"
+#include "data/compose/compose.h"
 #include "data/query/sql.h"
 #include "link/link.h"
 
@@ -18,7 +19,7 @@ struct service_config { /* shared by all workers, read only */
 /* One per thread. */
 struct worker {
     struct catalog catalog;
-    struct crypto_hmac *link;
+    struct crypto_hmac *link, *ticket;
     uint32_t max_rows;
     struct arena arena;
     struct buf sql, body;
@@ -42,10 +43,15 @@ struct service_reply { /* the body is the worker's */
     unsigned status;
     enum problem problem; /* PROBLEM_OK: no Sluice-Problem */
     const char *content_type;
-    char content_range[64]; /* "": none */
+    char content_range[64];    /* "": none */
+    struct compose_job *later; /* NULL, or what gives the answer: the receiver submits it */
 };
 
 void service_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);
+/* The answer of a composed call, of transaction txn, that was handled `later`. Takes the result's
+ * body. */
+void service_composed(struct worker *w, const struct service_request *rq, const struct uuid *txn,
+                      struct compose_result *result, struct service_reply *rp);
 
 /* For the files that answer (rest.c, profiles/credit.c, internal.c):
  * ------------------------------------ */
@@ -68,4 +74,6 @@ void rest_handle(struct worker *w, const struct catalog_api *api, const struct s
                  struct service_reply *rp);
 void credit_handle(struct worker *w, const struct catalog_api *api,
                    const struct service_request *rq, struct service_reply *rp);
+void compose_handle(struct worker *w, const struct catalog_api *api,
+                    const struct service_request *rq, struct service_reply *rp);
 void internal_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);

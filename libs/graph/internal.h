@@ -4,6 +4,9 @@
 #pragma once
 #include "graph/graph.h"
 
+/* 17 digits would tell 0.1 as 0.10000000000000001. */
+#define GRAPH_JSON (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+
 struct template_part {
     struct slice text; /* literal text, or a pointer */
     bool pointer;

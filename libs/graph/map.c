@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "graph/graph.h"
+#include "graph/internal.h"
 
 /* Of a literal a copy: the graph's own trees are read by several threads. */
 static json_t *map_leaf(const json_t *mapping, const json_t *scope, bool *absent)
@@ -102,5 +102,5 @@ static int write_some(const char *text, size_t n, void *data)
 bool graph_write(const json_t *value, size_t max, struct buf *out)
 {
     struct sink sink = {out, max};
-    return json_dump_callback(value, write_some, &sink, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+    return json_dump_callback(value, write_some, &sink, GRAPH_JSON) == 0;
 }

@@ -126,9 +126,9 @@ static enum graph_text add_value(const json_t *value, bool encode, struct buf *o
         return GRAPH_TEXT_OK;
     }
     if (!json_is_number(value) ||
-        json_dumpb(value, number, sizeof number, JSON_ENCODE_ANY) > sizeof number)
+        json_dumpb(value, number, sizeof number, GRAPH_JSON) > sizeof number)
         return GRAPH_TEXT_BAD;
-    size_t n = json_dumpb(value, number, sizeof number, JSON_ENCODE_ANY);
+    size_t n = json_dumpb(value, number, sizeof number, GRAPH_JSON);
     add(out, slice_of(number, n), encode);
     return GRAPH_TEXT_OK;
 }
