@@ -74,6 +74,9 @@ static ngx_int_t run_stages(ngx_http_request_t *r, sluice_ctx_t *ctx)
     for (; ctx->stage < STAGES; ctx->stage++) {
         sluice_stage_begin(ctx);
         ngx_int_t rc = stages[ctx->stage](r, ctx);
+        if (rc == NGX_DONE) {
+            return rc; /* it goes on elsewhere, and may be over: r and ctx may be gone */
+        }
         sluice_stage_end(ctx);
         if (rc == NGX_OK) {
             continue;
