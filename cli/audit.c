@@ -21,6 +21,7 @@ static const char usage_text[] =
     "       sluice audit show       [--data-dir D | --dir DIR] [filters] [--limit N] [--json | "
     "--table]\n"
     "       sluice audit operations [--data-dir D | --store FILE] [--limit N]\n"
+    "       sluice audit evidence   [--data-dir D | --dir DIR] [--key PUB.pem] TRANSACTION\n"
     "\n"
     "verify      checks every record of the call log against its chain, the seals and the signed "
     "heads, and\n"
@@ -32,6 +33,9 @@ static const char usage_text[] =
     "show        prints calls, newest last: who got which field of whose data, on which grant, "
     "masked how.\n"
     "operations  prints what was changed on the control plane, by whom, before and after.\n"
+    "evidence    prints what was asked and answered in one transaction, as both sides signed it, and\n"
+    "            whether the signatures are good. --key: the key answers are signed with\n"
+    "            (D/keys/answer.pub). Exit code 1: they are not, or there is none.\n"
     "\n"
     "  --data-dir D   the platform's data directory (" SETTINGS_DATA_DIR
     "): log in D/gateway/audit, "
@@ -195,6 +199,11 @@ static bool read_options(struct audit_options *o, int argc, char **argv)
             return false;
         }
     }
+    if (optind + 1 == argc && strcmp(argv[0], "evidence") == 0) {
+        if (!read_uuid(&o->txn, "txn", argv[optind++])) {
+            return false;
+        }
+    }
     if (optind < argc) {
         fprintf(stderr, "sluice audit: what is '%s'?\n", argv[optind]);
         return false;
@@ -225,6 +234,7 @@ int cli_audit(int argc, char **argv)
         {"verify", cli_audit_verify},
         {"show", cli_audit_show},
         {"operations", cli_audit_operations},
+        {"evidence", cli_audit_evidence},
     };
     struct audit_options o;
     if (argc < 2 || strcmp(argv[1], "--help") == 0) {

@@ -19,6 +19,7 @@ struct audit_options {
 
 int cli_audit_verify(const struct audit_options *o);     /* cli/audit_verify.c */
 int cli_audit_show(const struct audit_options *o);       /* cli/audit_show.c */
+int cli_audit_evidence(const struct audit_options *o);   /* cli/audit_evidence.c */
 int cli_audit_operations(const struct audit_options *o); /* cli/audit_operations.c */
 
 /* Checks every operation in the store against its chain and prints the defects. False: the store

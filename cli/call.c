@@ -33,6 +33,8 @@ static const char help[] =
     "--ca)\n"
     "  --grant ID           the data owner's grant the call is made on\n"
     "  --body FILE          JSON to send; METHOD becomes POST\n"
+    "  --type TYPE          of the body: application/json; application/jose for a sealed one\n"
+    "  --accept TYPE        application/jose: the answer is to be sealed (see 'sluice open')\n"
     "  --valid-s SECONDS    how long the signature lives: 60; gateways allow up to 300\n"
     "  --platform-key FILE  public key (PEM), JWK or JWK set of the platform: an answer it did "
     "not\n"
@@ -72,9 +74,12 @@ static struct curl_slist *make_headers(const struct signing *s, const struct sig
     if (s->grant != NULL) {
         add_header(&list, "Sluice-Grant", s->grant);
     }
+    if (s->accept != NULL) {
+        add_header(&list, "Accept", s->accept);
+    }
     if (s->has_body) {
         add_header(&list, "Content-Digest", s->digest);
-        add_header(&list, "Content-Type", "application/json");
+        add_header(&list, "Content-Type", s->type != NULL ? s->type : "application/json");
         add_header(&list, "Expect", ""); /* curl would wait a second for 100 Continue */
     }
     return list;

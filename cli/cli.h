@@ -14,5 +14,7 @@ int cli_explain(int argc, char **argv); /* cli/explain.c */
 int cli_sign(int argc, char **argv); /* cli/sign.c: signature headers for curl, batches for load */
 int cli_call(int argc, char **argv); /* cli/call.c: a signed call, answer printed */
 int cli_verify(int argc, char **argv); /* cli/verify.c: a saved answer, is it the platform's */
+int cli_seal(int argc, char **argv);   /* cli/seal.c: a body as JWE */
+int cli_open(int argc, char **argv);   /* cli/seal.c */
 int cli_rest(int argc, char **argv); /* cli/rest.c: login and REST requests to the control plane */
 int cli_mask(int argc, char **argv); /* cli/mask.c: try a mask rule */

@@ -15,6 +15,8 @@ static const struct cli_command commands[] = {
     {"call", "make a signed call to the gateway", cli_call},
     {"sign", "print the signature headers of a call", cli_sign},
     {"verify", "say whether a saved answer is what the platform signed", cli_verify},
+    {"seal", "seal a body as a JWE", cli_seal},
+    {"open", "open a sealed body", cli_open},
     {"mask", "try a mask rule on a value", cli_mask},
 };
 

@@ -40,6 +40,8 @@ static const struct {
     {"--batch", offsetof(struct signing, batch_file), false},
     {"--batch-size", offsetof(struct signing, batch_size), false},
     {"--platform-key", offsetof(struct signing, platform_key), false},
+    {"--type", offsetof(struct signing, type), false},
+    {"--accept", offsetof(struct signing, accept), false},
     {"--save", offsetof(struct signing, save), false},
 };
 

@@ -17,6 +17,7 @@ struct signing {
     const char *credential, *secret_file, *secret_env, *algorithm, *method, *url, *grant;
     const char *body_file, *valid_s, *ca, *count, *out, *raw;
     const char *key_file, *batch_file, *batch_size, *platform_key, *save;
+    const char *type, *accept; /* of the body; NULL: application/json, any */
     /* made from them by signing_start */
     CURLU *parsed;
     char *scheme, *authority, *target; /* heap */

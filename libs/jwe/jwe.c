@@ -246,6 +246,20 @@ static enum jwe_err open_parts(const struct head *head, const struct jwe_parts *
     return err;
 }
 
+bool jwe_kid(struct slice sealed, char kid[static JWE_KID_MAX + 1])
+{
+    struct jwe_parts parts;
+    struct slice text;
+    json_t *header = split(sealed, &parts) ? read_header(parts.header) : NULL;
+    bool good = header != NULL && member(header, "kid", JWE_KID_MAX, &text);
+    if (good) {
+        memcpy(kid, text.p, text.n);
+        kid[text.n] = '\0';
+    }
+    json_decref(header);
+    return good;
+}
+
 enum jwe_err jwe_open(struct jwe_key *const keys[], size_t n_keys,
                       const struct crypto_policy *policy, int64_t now_ms, struct slice sealed,
                       struct buf *out, char cty[static JWE_CTY_MAX + 1])

@@ -41,6 +41,11 @@ bool jwe_key_allowed(const struct jwe_key *key, const struct crypto_policy *poli
 enum jwe_err jwe_seal(const struct jwe_key *to, struct slice cty, struct slice plain,
                       struct buf *out) __attribute__((warn_unused_result));
 
+/* The kid of a sealed text's header, "" when it names none; nothing of it is checked yet. False: it
+ * cannot be read. */
+bool jwe_kid(struct slice sealed, char kid[static JWE_KID_MAX + 1])
+    __attribute__((warn_unused_result));
+
 /* Appends the plain text to *out; cty: NUL-terminated, "" when the header has none. Without kid in
  * the header the first key of the suite is taken. On error *out holds nothing of the plain text
  * and cty is unspecified. */
