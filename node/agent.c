@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "node/keys.h"
 #include "node/nginx_child.h"
+#include "node/report.h"
 #include "replica/replica.h"
 
 #define TICK_MS       1000
@@ -25,10 +26,11 @@
 
 struct agent {
     const struct node_config *cfg;
-    char replica_dir[PATH_ROOM], audit_dir[PATH_ROOM];
+    char replica_dir[PATH_ROOM], audit_dir[PATH_ROOM], state_dir[PATH_ROOM];
     char ca[PATH_ROOM], certificate[PATH_ROOM], key[PATH_ROOM];
     struct replica *replica;
     struct node_feed *feed;
+    struct node_report *report;
     struct crypto_sm2 *audit_key;
     struct audit_sealer *sealer;
     struct node_nginx nginx;
@@ -129,16 +131,30 @@ static bool start_feed(struct agent *a)
     return a->feed != NULL || complain("feed", "cannot be started");
 }
 
+static bool start_report(struct agent *a)
+{
+    struct node_report_config cfg = {.control = a->cfg->control,
+                                     .ca = a->ca,
+                                     .certificate = a->certificate,
+                                     .key = a->key,
+                                     .node = a->cfg->node,
+                                     .state_dir = a->state_dir,
+                                     .replica = a->replica};
+    a->report = node_report_start(&cfg);
+    return a->report != NULL || complain("report", "cannot be started");
+}
+
 static bool start(struct agent *a)
 {
     if (!path_of(a->replica_dir, a->cfg, "gateway/replica") ||
+        !path_of(a->state_dir, a->cfg, "gateway/state") ||
         !path_of(a->audit_dir, a->cfg, "gateway/audit")) {
         return complain(a->cfg->data_dir, "this path is too long");
     }
     return make_dir(a->cfg, "gateway") && make_dir(a->cfg, "gateway/audit") &&
            make_dir(a->cfg, "gateway/state") && make_dir(a->cfg, "gateway/state/events") &&
            make_dir(a->cfg, "keys") && node_keys_ensure(a->cfg->data_dir) && open_audit_key(a) &&
-           open_sealer(a) && open_replica(a) && start_feed(a) &&
+           open_sealer(a) && open_replica(a) && start_feed(a) && start_report(a) &&
            node_nginx_start(&a->nginx, a->cfg);
 }
 
@@ -230,6 +246,7 @@ static void stop(struct agent *a)
 {
     node_nginx_stop(&a->nginx);
     node_feed_stop(&a->feed);
+    node_report_stop(&a->report);
     if (a->sealer != NULL) { /* what the workers closed on their way out */
         tick(a);
     }
