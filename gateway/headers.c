@@ -119,6 +119,9 @@ static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (trusted_problem(r, ctx)) {
         /* The credit profile answers {msg, result: 0} with 200 (CI-A): a plan-worthy body. */
         ctx->mode = status < 300 ? SLUICE_PLAN : SLUICE_PASS;
+        if (ctx->mode == SLUICE_PASS && sluice_sign_wanted(ctx)) {
+            ctx->mode = SLUICE_REPLACE; /* signed is what we have whole: our own words of it */
+        }
         return;
     }
     if (ctx->mode != SLUICE_PLAN || status >= 300) {

@@ -25,7 +25,7 @@ static struct {
 
 bool sluice_sign_wanted(const sluice_ctx_t *ctx)
 {
-    return ctx->authenticated && ctx->api && ctx->api->record.sign_response;
+    return ctx->authenticated && ctx->api && ctx->api->record.sign_response && !ctx->inner;
 }
 
 /* The question -----------------------------------------------------------------------------------
