@@ -31,7 +31,7 @@ function sanitized() {
 }
 
 // Our nginx module is instrumented and Debian's nginx is not: the sanitizer's library must come first in it.
-function environment(dir, asan = '') {
+export function environment(dir, asan = '') {
   const env = { ...process.env, SLUICE_ADMIN_PASSWORD: PASSWORD };
   delete env.NODE_TEST_CONTEXT;
   if (!sanitized()) return env;
@@ -43,7 +43,7 @@ function environment(dir, asan = '') {
 
 export class Platform {
   static async start(options = {}) {
-    const p = new Platform();
+    const p = new this();
     p.dir = options.dir ?? mkdtempSync(path.join(tmpdir(), 'sluice-e2e-'));
     p.extra = options.args ?? [];
     p.asan = options.asan; // more of ASAN_OPTIONS
