@@ -24,7 +24,7 @@ function valueOf(name, { method, url, headers }) {
   return name.startsWith('@') ? derived[name]() : headers[name];
 }
 
-// key: {id, secret (base64url), algorithm}. Returns the headers to send, those given included. `change` lets a
+// key: {id, secret (base64url), algorithm}, or in place of the secret sign(base) that gives bytes. Returns the headers to send, those given included. `change` lets a
 // test spoil one part: (parts) => parts, with {components, created, expires, nonce, alg, keyid, label}.
 export function sign(key, { method = 'GET', url, headers = {}, body, digest = 'sha-256' }, change = (p) => p) {
   const now = Math.floor(Date.now() / 1000);
@@ -41,6 +41,6 @@ export function sign(key, { method = 'GET', url, headers = {}, body, digest = 's
   const given = [['created', parts.created], ['expires', parts.expires], ['nonce', parts.nonce], ['alg', parts.alg], ['keyid', parts.keyid]];
   const params = `(${list})` + given.filter(([, v]) => v !== undefined).map(([n, v]) => `;${n}=${typeof v === 'number' ? v : `"${v}"`}`).join('');
   const base = signatureBase(parts.components.map((c) => [c, valueOf(c, request)]), params);
-  const mac = createHmac(HASH[key.algorithm], Buffer.from(key.secret, 'base64url')).update(base).digest('base64');
+  const mac = (key.sign?.(base) ?? createHmac(HASH[key.algorithm], Buffer.from(key.secret, 'base64url')).update(base).digest()).toString('base64');
   return { ...sent, 'signature-input': `${parts.label}=${params}`, signature: `${parts.label}=:${mac}:` };
 }
