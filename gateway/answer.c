@@ -15,6 +15,7 @@ static void ctx_cleanup(void *data)
     }
     sluice_redis_end(ctx);
     sluice_limits_release(ctx);
+    sluice_definition_drop(ctx->conversion);
     sluice_verdict_drop(ctx->verdict);
     sluice_caller_drop(ctx->caller);
     sluice_api_drop(ctx->api);
@@ -52,7 +53,7 @@ ngx_int_t sluice_refuse(sluice_ctx_t *ctx, enum problem problem, struct slice de
     return NGX_DECLINED;
 }
 
-static bool prefers_zh(ngx_http_request_t *r)
+bool sluice_prefers_zh(ngx_http_request_t *r)
 {
     ngx_list_part_t *part = &r->headers_in.headers.part;
     for (; part; part = part->next) {
@@ -86,13 +87,26 @@ ngx_int_t sluice_transaction_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return sluice_add_header(r, "Sluice-Transaction", slice_of(ctx->txn_text, UUID_TEXT_LEN));
 }
 
+/* An answer of our own that is no problem: its body is there already. */
+static ngx_int_t own_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = (off_t)ctx->problem_body.len;
+    r->headers_out.content_type = ctx->own_type;
+    r->headers_out.content_type_len = ctx->own_type.len;
+    return NGX_OK;
+}
+
 ngx_int_t sluice_problem_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
+    if (ctx->own_type.len && ctx->problem == PROBLEM_OK) {
+        return own_headers(r, ctx);
+    }
     char *body = ngx_pnalloc(r->pool, PROBLEM_RENDER_MAX);
     if (!body) {
         return NGX_ERROR;
     }
-    bool zh = prefers_zh(r);
+    bool zh = sluice_prefers_zh(r);
     ctx->problem_body.data = (u_char *)body;
     ctx->problem_body.len = problem_render(ctx->problem, zh, ctx->detail, ctx->where,
                                            slice_of(ctx->txn_text, UUID_TEXT_LEN), body);
@@ -108,7 +122,7 @@ ngx_int_t sluice_problem_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_null(&r->headers_out.charset);
-    return NGX_OK;
+    return sluice_convert_problem(r, ctx);
 }
 
 /* BK-9.2.1b4-1: who may not call any more, or never could from there, loses the connection too. */

@@ -97,6 +97,9 @@ ngx_int_t sluice_body_replace(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_str_
 {
     ngx_buf_t *buf = ngx_calloc_buf(r->pool);
     ngx_chain_t *link = ngx_alloc_chain_link(r->pool);
+    if (!r->request_body) { /* the call came without one, and none will be read */
+        r->request_body = ngx_pcalloc(r->pool, sizeof *r->request_body);
+    }
     if (!buf || !link || !r->request_body) {
         return NGX_ERROR;
     }

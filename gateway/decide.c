@@ -83,6 +83,9 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (ctx->verdict->verdict.reason == PROBLEM_SCHEME_TOO_WEAK) {
         return refuse_weak(r, ctx);
     }
+    if (ctx->verdict->verdict.reason == PROBLEM_API_OFFLINE) {
+        return sluice_life_offline(r, ctx);
+    }
     if (ctx->verdict->verdict.reason != PROBLEM_OK) {
         return sluice_refuse(ctx, ctx->verdict->verdict.reason, SLICE(""), SLICE(""));
     }

@@ -12,8 +12,8 @@ static ngx_int_t rewrite_target(ngx_http_request_t *r, const sluice_ctx_t *ctx)
 {
     const sluice_api_t *api = ctx->api;
     struct slice base = api->record.targets[ctx->chosen].path;
-    u_char *rest = r->uri.data + api->record.prefix_bytes;
-    size_t rest_n = r->uri.len - api->record.prefix_bytes;
+    u_char *rest = ctx->op ? ctx->rest.data : r->uri.data + api->record.prefix_bytes;
+    size_t rest_n = ctx->op ? ctx->rest.len : r->uri.len - api->record.prefix_bytes;
     size_t escapes = ngx_escape_uri(NULL, rest, rest_n, NGX_ESCAPE_URI);
     size_t n = base.n + rest_n + 2 * escapes + 1 + r->args.len + 1;
     u_char *p = ngx_pnalloc(r->pool, n);
@@ -26,7 +26,7 @@ static ngx_int_t rewrite_target(ngx_http_request_t *r, const sluice_ctx_t *ctx)
     if (p == r->unparsed_uri.data) {
         *p++ = '/';
     }
-    if (r->args.len) {
+    if (r->args.len && !ctx->op) { /* a converted call has its members in the body */
         *p++ = '?';
         p = ngx_cpymem(p, r->args.data, r->args.len);
     }

@@ -271,6 +271,12 @@ static ngx_int_t plan_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t
         swallow(in);
         return ctx->header_held ? release_whole(r, ctx) : next_body(r, NULL);
     }
+    if (ctx->xml) {
+        ngx_int_t rc = sluice_convert_answer(r, ctx, &in);
+        if (rc != NGX_OK) {
+            return rc == NGX_AGAIN ? NGX_OK : fail(r, ctx, ctx->problem);
+        }
+    }
     if (in && ngx_chain_add_copy(r->pool, &ctx->in, in) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -3,11 +3,12 @@
  * digest in its header, what is sealed or converted exists only as a whole. */
 #include "sluice.h"
 
-static const sluice_finisher_pt finishers[] = {sluice_seal, sluice_sign, NULL};
+static const sluice_finisher_pt finishers[] = {sluice_wrap, sluice_seal, sluice_sign, NULL};
 
 bool sluice_whole_wanted(const sluice_ctx_t *ctx)
 {
-    return (ctx->api->record.sign_response || ctx->seal_to) && !ctx->inner;
+    return sluice_wrap_wanted(ctx) ||
+           ((ctx->api->record.sign_response || ctx->seal_to) && !ctx->inner);
 }
 
 ngx_int_t sluice_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *outs)

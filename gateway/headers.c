@@ -82,7 +82,7 @@ static bool is_json(ngx_http_request_t *r)
 /* The data service's own problems are written for the caller; anyone else's errors are not. */
 static bool trusted_problem(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    if (!ctx->api || ctx->api->record.policy.kind != POLICY_DATASET || ctx->mode != SLUICE_PLAN) {
+    if (!ctx->api || ctx->api->record.policy.kind == POLICY_HTTP || ctx->mode != SLUICE_PLAN) {
         return false;
     }
     struct slice code = upstream_header(r, "sluice-problem");
@@ -124,7 +124,8 @@ static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
         }
         return;
     }
-    if (ctx->mode != SLUICE_PLAN || status >= 300) {
+    bool fault = ctx->mode == SLUICE_PLAN && sluice_convert_answers(r, ctx);
+    if (ctx->mode != SLUICE_PLAN || (status >= 300 && !fault)) {
         ctx->mode = SLUICE_REPLACE;
         ctx->problem = ctx->problem ? ctx->problem : sluice_problem_of_status(r, status);
         return;
@@ -133,7 +134,8 @@ static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
         ctx->mode = SLUICE_PASS;
         return;
     }
-    if (!is_json(r) || r->headers_out.content_encoding) {
+    bool readable = sluice_convert_answers(r, ctx) || (!sluice_convert_expected(ctx) && is_json(r));
+    if (!readable || r->headers_out.content_encoding) {
         ctx->mode = SLUICE_REPLACE;
         ctx->problem = PROBLEM_UPSTREAM_INVALID;
     }
@@ -179,7 +181,8 @@ static ngx_int_t record_answer(ngx_http_request_t *r, sluice_ctx_t *ctx, enum au
 
 ngx_int_t sluice_send_header(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind)
 {
-    if (record_answer(r, ctx, kind) != NGX_OK || sluice_transaction_header(r, ctx) != NGX_OK ||
+    if (record_answer(r, ctx, kind) != NGX_OK || sluice_life_headers(r, ctx) != NGX_OK ||
+        sluice_transaction_header(r, ctx) != NGX_OK ||
         sluice_limits_headers(r, ctx) != NGX_OK || sluice_sign_headers(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -201,6 +204,9 @@ static ngx_int_t hold_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
     ctx->out.more = sluice_more_room;
     ctx->header_held = true;
     ctx->whole = sluice_whole_wanted(ctx);
+    if (sluice_convert_answers(r, ctx) && sluice_convert_begin(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
     ctx->heard_msec = ngx_current_msec;
     return NGX_OK;
 }
@@ -214,6 +220,9 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
     sluice_ctx_t *ctx = sluice_ctx(r);
     if (!ctx) {
         return NGX_ERROR;
+    }
+    if (ctx->asked_method.len) {
+        r->method_name = ctx->asked_method;
     }
     choose_mode(r, ctx);
     if (scrub_headers(r) != NGX_OK) {

@@ -39,8 +39,8 @@ static struct slice copy_into(char **at, struct slice s)
 
 static size_t text_bytes(const struct replica_api *api, struct slice request_path)
 {
-    size_t n =
-        api->name.n + api->path.n + api->profile.n + request_path.n + sluice_targets_bytes(api);
+    size_t n = api->name.n + api->path.n + api->profile.n + request_path.n +
+               sluice_targets_bytes(api) + api->successor.n + api->notice_zh.n + api->notice_en.n;
     for (uint32_t i = 0; i < api->policy.n_fields; i++) {
         n += api->policy.fields[i].path.n;
     }
@@ -67,6 +67,9 @@ static sluice_api_t *api_new(const struct replica_api *from, struct slice reques
     api->record.name = copy_into(&at, from->name);
     api->record.path = copy_into(&at, from->path);
     api->record.profile = copy_into(&at, from->profile);
+    api->record.successor = copy_into(&at, from->successor);
+    api->record.notice_zh = copy_into(&at, from->notice_zh);
+    api->record.notice_en = copy_into(&at, from->notice_en);
     api->request_path = copy_into(&at, request_path);
     sluice_targets_copy(api, from, &at);
     return api;

@@ -18,6 +18,7 @@
 #include <jansson.h>
 
 #include "audit/audit.h"
+#include "base/buf.h"
 #include "crypto/algorithm.h"
 #include "crypto/crypto.h"
 #include "crypto/key.h"
@@ -135,6 +136,18 @@ typedef struct {
     ngx_str_t type, digest, input, value; /* headers of the answer */
 } sluice_signing_t;
 
+/* One of an API's definitions, compiled (definitions.c); shared by the table of them and the calls
+ * that use it. */
+enum sluice_kind { SLUICE_SCHEMA, SLUICE_CONVERSION };
+typedef struct {
+    unsigned refs;
+    enum sluice_kind kind;
+    struct uuid api;
+    uint64_t version, rev;   /* found true at; of the record */
+    struct schema *schema;   /* NULL: another kind, or it cannot be used */
+    struct convert *convert; /* likewise */
+} sluice_definition_t;
+
 /* The encryption key of an app (seal.c); shared by the table of them and the calls that use it. */
 typedef struct {
     unsigned refs;
@@ -182,6 +195,15 @@ typedef struct {
     struct sluice_redis_op *redis; /* the question under way; NULL: none */
     size_t nonces;                 /* told to Redis */
     uint32_t retry_s;              /* of a refusal; 0: nothing to say */
+
+    /* conversion (convert.c); all NULL or empty where the API has none */
+    sluice_definition_t *conversion;
+    const struct convert_op *op; /* what the call means; NULL: it is not converted */
+    uint8_t form;                /* enum convert_form the client speaks, once op is set */
+    ngx_str_t rest;         /* for the upstream, in place of what follows the API's path */
+    ngx_str_t asked_method; /* the caller's, while method_name is the upstream's */
+    struct buf *xml;        /* of an answer that is taken in; NULL: it comes as JSON */
+    ngx_str_t own_type;     /* set: problem_body is no problem but our own answer, of this type */
 
     /* filter */
     struct plan_stream *stream;
@@ -283,7 +305,35 @@ ngx_int_t sluice_nonce(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* once
 ngx_int_t sluice_limits(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* limits.c */
 ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* once.c */
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
+ngx_int_t sluice_unwrap(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* convert.c */
+ngx_int_t sluice_validate(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* validate.c */
+ngx_int_t sluice_convert(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* convert.c */
 ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* dispatch.c */
+
+/* definitions.c: a new reference, or NULL: this node does not have it, or cannot use it. */
+sluice_definition_t *sluice_definition_find(enum sluice_kind kind, const struct uuid *api);
+void sluice_definition_drop(sluice_definition_t *definition);
+void sluice_definitions_clear(void);
+
+/* validate.c: what follows the API's path as it was sent, still escaped, without the query. False:
+ * the path came in another writing, so it cannot be told. */
+bool sluice_raw_rest(ngx_http_request_t *r, const sluice_ctx_t *ctx, struct slice *rest);
+
+/* convert.c, the way back: will this answer be converted; its header has come; its body came in
+ * (NGX_AGAIN: not all of it yet; NGX_OK: *in goes through the plan; NGX_DECLINED: ctx->problem);
+ * the finisher; and the form of a problem. */
+bool sluice_convert_expected(const sluice_ctx_t *ctx); /* it must be, to leave */
+bool sluice_convert_answers(ngx_http_request_t *r, const sluice_ctx_t *ctx);
+ngx_int_t sluice_convert_begin(ngx_http_request_t *r, sluice_ctx_t *ctx);
+ngx_int_t sluice_convert_answer(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t **in);
+bool sluice_wrap_wanted(const sluice_ctx_t *ctx);
+ngx_int_t sluice_wrap(ngx_http_request_t *r, sluice_ctx_t *ctx); /* finisher, the first one */
+ngx_int_t sluice_convert_problem(ngx_http_request_t *r, sluice_ctx_t *ctx);
+
+/* life.c: what a deprecated or offline API's answers say of its end; the refusal of a call of an
+ * offline one (always NGX_DECLINED). */
+ngx_int_t sluice_life_headers(ngx_http_request_t *r, const sluice_ctx_t *ctx);
+ngx_int_t sluice_life_offline(ngx_http_request_t *r, sluice_ctx_t *ctx);
 
 /* signature.c: is `sig` the caller's over base, by the algorithm the message names? The name must
  * be one its key can be used with (sluice_signature_alg). */
@@ -427,6 +477,7 @@ bool sluice_redis_local(void);            /* while it is away the node counts by
 sluice_ctx_t *sluice_ctx(ngx_http_request_t *r); /* makes one when there is none; NULL: no memory */
 ngx_int_t sluice_refuse(sluice_ctx_t *ctx, enum problem problem, struct slice detail,
                         struct slice where);             /* always NGX_DECLINED */
+bool sluice_prefers_zh(ngx_http_request_t *r);
 ngx_int_t sluice_problem_handler(ngx_http_request_t *r); /* content handler */
 /* Makes r's headers those of ctx->problem and renders its body. */
 ngx_int_t sluice_problem_headers(ngx_http_request_t *r, sluice_ctx_t *ctx);
