@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -277,4 +277,22 @@ test('[BK-9.2.2b, EC-6.1.4.3d] both signatures of an A2 call are kept, and verif
   assert.match(bad.out, /^answer: NOT VALID/m);
   assert.equal(p.sluice('audit', 'evidence', '--data-dir', p.data, '0193500a-7c00-7000-8000-000000000001').code, 1);
   assert.equal(p.sluice('audit', 'evidence', '--data-dir', p.data).code, 2);
+});
+
+// The last, for it takes the evidence away.
+test('[BK-9.2.2b] an answer whose evidence cannot be written does not leave', async () => {
+  await p.stop({ check: false, keep: true });
+  const dir = path.join(p.data, 'gateway/audit/evidence');
+  renameSync(dir, `${dir}.away`);
+  writeFileSync(dir, 'no folder');
+  await p.spawn();
+  let r;
+  await until(async () => { r = await p.call('/asked/v1/x', { key: world.key }); return r.json?.code !== 'policy-stale'; }, { ms: 5000, what: 'the policy' });
+  assert.equal(r.status, 503, r.text);
+  assert.equal(r.json.code, 'audit-unavailable');
+  assert.match(r.headers.signature, /^sluice=:/, 'the refusal is signed');
+  assert.equal((await p.call('/plain/v1/x', { key: world.key })).status, 200, 'what is not signed goes on');
+  unlinkSync(dir);
+  renameSync(`${dir}.away`, dir);
+  assert.equal((await p.call('/asked/v1/x', { key: world.key })).status, 200, 'and so does the rest when there is room again');
 });
