@@ -59,8 +59,9 @@ static bool read_id(const json_t *value, struct uuid *id)
 
 static uint64_t number(const json_t *data, const char *name, uint64_t least, uint64_t most)
 {
-    json_int_t value = json_integer_value(json_object_get(data, name));
-    return ngx_min(ngx_max(value > 0 ? (uint64_t)value : 0, least), most);
+    json_int_t given = json_integer_value(json_object_get(data, name));
+    uint64_t value = given > 0 ? (uint64_t)given : 0;
+    return value < least ? least : value > most ? most : value;
 }
 
 /* Numbers beyond what is counted come as the nearest that is, the stricter where there is a choice
