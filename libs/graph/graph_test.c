@@ -176,7 +176,7 @@ static void bounds(void **state)
 
 static const char scope_text[] =
     "{'request':{'method':'GET','path':['o "
-    "1','..'],'query':{'id':'a&b=/?','n':null,'e':'','nl':'x\\ny'},"
+    "1','..'],'query':{'id':'a&b=/?','n':null,'e':'','up':'x/../../y','pc':'%2Fa?#','nl':'x\\ny'},"
     "'body':{'x':[1,{'y':true}],'a/b':{'~':5}}},"
     "'steps':{'a':{'status':200,'body':[{'id':7,'name':'甲'}]},'b':{'body':null}}}";
 
@@ -225,7 +225,9 @@ static void targets(void **state)
     } rows[] = {
         {"", GRAPH_TEXT_OK, "/x/v1"},
         {",'path':'/rows/{/request/path/0}'", GRAPH_TEXT_OK, "/x/v1/rows/o%201"},
-        {",'path':'/{/request/query/id}'", GRAPH_TEXT_OK, "/x/v1/a%26b%3D%2F%3F"},
+        {",'path':'/{/request/query/id}'", GRAPH_TEXT_BAD, NULL},
+        {",'path':'/{/request/query/up}'", GRAPH_TEXT_BAD, NULL},
+        {",'path':'/{/request/query/pc}'", GRAPH_TEXT_OK, "/x/v1/%252Fa%3F%23"},
         {",'path':'/{/request/path/1}'", GRAPH_TEXT_BAD, NULL},
         {",'path':'/.{/request/path/9}'", GRAPH_TEXT_ABSENT, NULL},
         {",'path':'/{/request/query/e}'", GRAPH_TEXT_BAD, NULL},

@@ -133,6 +133,13 @@ static enum graph_text add_value(const json_t *value, bool encode, struct buf *o
     return GRAPH_TEXT_OK;
 }
 
+/* An escaped slash is a slash again to whoever looks for a route: a value is one segment. */
+static bool has_slash(const json_t *value)
+{
+    size_t n = json_string_length(value);
+    return n > 0 && memchr(json_string_value(value), '/', n) != NULL;
+}
+
 enum escape { NOTHING, VALUES, ALL }; /* what is percent-encoded */
 
 static enum graph_text fill(const char *text, const json_t *scope, enum escape escape,
@@ -150,7 +157,10 @@ static enum graph_text fill(const char *text, const json_t *scope, enum escape e
         if (part.text.n >= sizeof pointer)
             return GRAPH_TEXT_BAD;
         snprintf(pointer, sizeof pointer, "%.*s", SLICE_FMT(part.text));
-        enum graph_text result = add_value(graph_find(scope, pointer), escape != NOTHING, out);
+        const json_t *value = graph_find(scope, pointer);
+        if (escape == VALUES && has_slash(value))
+            return GRAPH_TEXT_BAD;
+        enum graph_text result = add_value(value, escape != NOTHING, out);
         if (result != GRAPH_TEXT_OK)
             return result;
     }
