@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ECDH-ES with A256GCM, by libjose. It is given one recipient, one header and one key at a time, so
- * that nothing of the message chooses what it does. */
-#include <jose/b64.h>
+/* ECDH-ES with A256GCM: libjose agrees on the key, OpenSSL encrypts. libjose is given one
+ * recipient, one header and one key at a time, so that nothing of the message chooses what it does.
+ */
 #include <jose/jwe.h>
 #include <jose/openssl.h>
+#include <limits.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
 
 #include "base/codec.h"
 #include "inner.h"
+
+#define KEY_LEN 32
 
 /* libjose says on stderr what is wrong with a message; that is for its sender to know, not for our
  * log to fill with. */
@@ -53,22 +56,51 @@ bool jwe_ecdh_ready(struct jwe_key *key)
     return key->jwk != NULL;
 }
 
-static bool add_part(struct buf *out, const json_t *jwe, const char *name)
+/* A256GCM over sealed = iv || text || tag, in place: libjose would take the text through JSON, at
+ * a twentieth of the speed. seal: writes the tag; else false when it is not the right one. */
+static bool gcm(bool seal, const uint8_t key[KEY_LEN], struct slice aad, uint8_t *sealed, size_t n)
 {
-    const json_t *part = json_object_get(jwe, name);
-    buf_add(out, json_string_value(part), json_string_length(part));
-    return json_is_string(part) && json_string_length(part) > 0;
+    uint8_t *text = sealed + JWE_IV_LEN, *tag = text + n;
+    int done;
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    bool good = ctx != NULL && n <= INT_MAX &&
+                EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, sealed, seal) == 1 &&
+                EVP_CipherUpdate(ctx, NULL, &done, (const uint8_t *)aad.p, (int)aad.n) == 1 &&
+                EVP_CipherUpdate(ctx, text, &done, text, (int)n) == 1 &&
+                (seal || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, JWE_TAG_LEN, tag) == 1) &&
+                EVP_CipherFinal_ex(ctx, tag, &done) == 1 &&
+                (!seal || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, JWE_TAG_LEN, tag) == 1);
+    EVP_CIPHER_CTX_free(ctx);
+    return good;
 }
 
-static bool add_compact(struct buf *out, const json_t *jwe)
+static bool content_key(const json_t *cek, uint8_t key[KEY_LEN])
 {
-    bool good = add_part(out, jwe, "protected");
-    buf_adds(out, ".."); /* a key that is agreed upon is not sent */
-    good = add_part(out, jwe, "iv") && good;
-    buf_addc(out, '.');
-    (void)add_part(out, jwe, "ciphertext"); /* may be empty */
-    buf_addc(out, '.');
-    return add_part(out, jwe, "tag") && good;
+    const json_t *k = json_object_get(cek, "k");
+    size_t n = 0;
+    return json_is_string(k) &&
+           codec_unbase64url(key, KEY_LEN, &n, json_string_value(k), json_string_length(k)) &&
+           n == KEY_LEN;
+}
+
+static bool seal_content(const json_t *header, const json_t *cek, struct slice plain,
+                         struct buf *out)
+{
+    uint8_t key[KEY_LEN], *sealed = malloc(JWE_IV_LEN + plain.n + JWE_TAG_LEN);
+    size_t before = out->n;
+    bool good = sealed != NULL && content_key(cek, key) && jwe_add_header(out, header);
+    if (good) {
+        crypto_random(sealed, JWE_IV_LEN);
+        memcpy(sealed + JWE_IV_LEN, plain.n > 0 ? plain.p : "", plain.n);
+        good = gcm(true, key, slice_of(out->p + before, out->n - before), sealed, plain.n);
+        buf_addc(out, '.'); /* a key that is agreed upon is not sent */
+        jwe_add_part(out, sealed, JWE_IV_LEN);
+        jwe_add_part(out, sealed + JWE_IV_LEN, plain.n);
+        jwe_add_part(out, sealed + JWE_IV_LEN + plain.n, JWE_TAG_LEN);
+    }
+    crypto_wipe(key, sizeof key);
+    free(sealed);
+    return good;
 }
 
 enum jwe_err jwe_ecdh_seal(const struct jwe_key *to, const json_t *header, struct slice plain,
@@ -80,11 +112,8 @@ enum jwe_err jwe_ecdh_seal(const struct jwe_key *to, const json_t *header, struc
                 jose_jwe_enc_jwk(to->cfg, jwe, recipient, to->jwk, cek);
     /* The compact form has the protected header alone: the agreed key moves into it. */
     json_t *all = good ? jose_jwe_hdr(jwe, recipient) : NULL;
-    good = all != NULL && json_object_set_new(jwe, "protected", all) == 0;
-    if (good) {
-        (void)json_object_del(jwe, "header");
-    }
-    good = good && jose_jwe_enc_cek(to->cfg, jwe, cek, plain.p, plain.n) && add_compact(out, jwe);
+    good = all != NULL && seal_content(all, cek, plain, out);
+    json_decref(all);
     json_decref(recipient);
     json_decref(cek);
     json_decref(jwe);
@@ -94,26 +123,24 @@ enum jwe_err jwe_ecdh_seal(const struct jwe_key *to, const json_t *header, struc
 enum jwe_err jwe_ecdh_open(const struct jwe_key *key, const struct jwe_parts *parts,
                            struct buf *out)
 {
-    if (parts->key.n != 0 || parts->iv.n != CODEC_BASE64URL_LEN(12) ||
-        parts->tag.n != CODEC_BASE64URL_LEN(16)) {
-        return JWE_EFORMAT; /* RFC 7518 4.6: agreed upon directly; 5.3: no shorter tag */
-    }
-    json_t *jwe = json_pack("{s:s%, s:s%, s:s%}", "protected", parts->header.p, parts->header.n,
-                            "iv", parts->iv.p, parts->iv.n, "tag", parts->tag.p, parts->tag.n);
-    void *plain = NULL; /* the last of the chain owns it; NULL too when it is empty */
+    uint8_t content[KEY_LEN];
     size_t n = 0;
-    jose_io_t *last = jose_io_malloc(key->cfg, &plain, &n);
-    jose_io_t *open = jwe && last ? jose_jwe_dec_io(key->cfg, jwe, NULL, key->jwk, last) : NULL;
-    jose_io_t *first = open != NULL ? jose_b64_dec_io(open) : NULL;
-    bool good = first != NULL && first->feed(first, parts->text.p, parts->text.n) &&
-                first->done(first); /* it is done only when the tag is right */
-    if (good && n > 0) {
-        buf_add(out, plain, n);
-        crypto_wipe(plain, n);
+    uint8_t *all = parts->key.n == 0 ? jwe_gather(parts, &n) : NULL; /* RFC 7518 4.6 */
+    if (all == NULL) {
+        return JWE_EFORMAT;
     }
-    jose_io_auto(&first);
-    jose_io_auto(&open);
-    jose_io_auto(&last);
+    json_t *jwe = json_pack("{s:s%}", "protected", parts->header.p, parts->header.n);
+    json_t *cek = jwe == NULL ? NULL : jose_jwe_dec_jwk(key->cfg, jwe, NULL, key->jwk);
+    n -= JWE_IV_LEN + JWE_TAG_LEN;
+    bool good =
+        cek != NULL && content_key(cek, content) && gcm(false, content, parts->header, all, n);
+    if (good) {
+        buf_add(out, all + JWE_IV_LEN, n);
+    }
+    crypto_wipe(content, sizeof content);
+    crypto_wipe(all, JWE_IV_LEN + n);
+    free(all);
+    json_decref(cek);
     json_decref(jwe);
     return out->failed ? JWE_EMEMORY : good ? JWE_OK : JWE_EOPEN;
 }

@@ -13,9 +13,18 @@ struct jwe_key {
     char kid[JWE_KID_MAX + 1];
 };
 
+#define JWE_IV_LEN  12
+#define JWE_TAG_LEN 16
+
 struct jwe_parts { /* base64url, as received */
     struct slice header, key, iv, text, tag;
 };
+
+/* sm2.c, of both suites: the first part; another part with its dot; iv, text and tag as one piece
+ * (malloc), NULL: not of their lengths. */
+bool jwe_add_header(struct buf *out, const json_t *header);
+void jwe_add_part(struct buf *out, const void *bytes, size_t n);
+uint8_t *jwe_gather(const struct jwe_parts *parts, size_t *n);
 
 /* sm2.c, ecdh.c: one suite each. header: the members of the protected header but those the suite
  * adds. On error *out may have grown; the caller cuts it. */

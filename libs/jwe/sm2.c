@@ -7,10 +7,8 @@
 #include "inner.h"
 
 #define KEY_LEN 16
-#define IV_LEN  12
-#define TAG_LEN 16
 
-static void add_part(struct buf *out, const void *bytes, size_t n)
+void jwe_add_part(struct buf *out, const void *bytes, size_t n)
 {
     buf_addc(out, '.');
     if (buf_reserve(out, CODEC_BASE64URL_LEN(n))) {
@@ -18,7 +16,7 @@ static void add_part(struct buf *out, const void *bytes, size_t n)
     }
 }
 
-static bool add_header(struct buf *out, const json_t *header)
+bool jwe_add_header(struct buf *out, const json_t *header)
 {
     char *text = json_dumps(header, JSON_COMPACT | JSON_PRESERVE_ORDER);
     size_t n = text == NULL ? 0 : strlen(text);
@@ -35,7 +33,7 @@ enum jwe_err jwe_sm2_seal(const struct jwe_key *to, const json_t *header, struct
     uint8_t content_key[CRYPTO_KEY_LEN] = {0}, wrapped[CRYPTO_SM2_CIPHER_MAX(KEY_LEN)];
     size_t before = out->n, wrapped_n;
     uint8_t *sealed = malloc(plain.n + CRYPTO_SEAL_EXTRA);
-    if (sealed == NULL || !add_header(out, header)) {
+    if (sealed == NULL || !jwe_add_header(out, header)) {
         free(sealed);
         return JWE_EMEMORY;
     }
@@ -46,29 +44,28 @@ enum jwe_err jwe_sm2_seal(const struct jwe_key *to, const json_t *header, struct
         crypto_sm2_encrypt(to->key, content_key, KEY_LEN, wrapped, sizeof wrapped, &wrapped_n);
     crypto_wipe(content_key, sizeof content_key);
     if (err == CRYPTO_OK) {
-        add_part(out, wrapped, wrapped_n);
-        add_part(out, sealed, IV_LEN);
-        add_part(out, sealed + IV_LEN, plain.n);
-        add_part(out, sealed + IV_LEN + plain.n, TAG_LEN);
+        jwe_add_part(out, wrapped, wrapped_n);
+        jwe_add_part(out, sealed, JWE_IV_LEN);
+        jwe_add_part(out, sealed + JWE_IV_LEN, plain.n);
+        jwe_add_part(out, sealed + JWE_IV_LEN + plain.n, JWE_TAG_LEN);
     }
     free(sealed);
     return err == CRYPTO_OK ? JWE_OK : JWE_EKEY;
 }
 
-/* iv, text and tag as the one piece that crypto_open() takes; NULL: not of their lengths. */
-static uint8_t *gather(const struct jwe_parts *parts, size_t *n)
+uint8_t *jwe_gather(const struct jwe_parts *parts, size_t *n)
 {
     size_t iv_n, tag_n, text_n, room = parts->text.n / 4 * 3 + 3;
-    uint8_t tag[TAG_LEN], *all = malloc(IV_LEN + room + TAG_LEN);
-    if (all == NULL || !codec_unbase64url(all, IV_LEN, &iv_n, parts->iv.p, parts->iv.n) ||
-        !codec_unbase64url(tag, TAG_LEN, &tag_n, parts->tag.p, parts->tag.n) ||
-        !codec_unbase64url(all + IV_LEN, room, &text_n, parts->text.p, parts->text.n) ||
-        iv_n != IV_LEN || tag_n != TAG_LEN) {
+    uint8_t tag[JWE_TAG_LEN], *all = malloc(JWE_IV_LEN + room + JWE_TAG_LEN);
+    if (all == NULL || !codec_unbase64url(all, JWE_IV_LEN, &iv_n, parts->iv.p, parts->iv.n) ||
+        !codec_unbase64url(tag, JWE_TAG_LEN, &tag_n, parts->tag.p, parts->tag.n) ||
+        !codec_unbase64url(all + JWE_IV_LEN, room, &text_n, parts->text.p, parts->text.n) ||
+        iv_n != JWE_IV_LEN || tag_n != JWE_TAG_LEN) {
         free(all);
         return NULL;
     }
-    memcpy(all + IV_LEN + text_n, tag, TAG_LEN);
-    *n = IV_LEN + text_n + TAG_LEN;
+    memcpy(all + JWE_IV_LEN + text_n, tag, JWE_TAG_LEN);
+    *n = JWE_IV_LEN + text_n + JWE_TAG_LEN;
     return all;
 }
 
@@ -79,7 +76,7 @@ enum jwe_err jwe_sm2_open(const struct jwe_key *key, const struct jwe_parts *par
     if (!codec_unbase64url(wrapped, sizeof wrapped, &wrapped_n, parts->key.p, parts->key.n)) {
         return JWE_EFORMAT;
     }
-    uint8_t *all = gather(parts, &all_n);
+    uint8_t *all = jwe_gather(parts, &all_n);
     if (all == NULL) {
         return JWE_EFORMAT;
     }
