@@ -155,7 +155,8 @@ static bool may_repeat(const ngx_http_request_t *r)
 }
 
 /* The API's own times, in a copy of the location's settings: those are shared by all calls. */
-static ngx_int_t set_times(ngx_http_request_t *r, uint32_t timeout_ms, bool repeat)
+static ngx_int_t set_times(ngx_http_request_t *r, uint32_t timeout_ms, uint32_t left_ms,
+                           bool repeat)
 {
     ngx_http_upstream_conf_t *own = ngx_palloc(r->pool, sizeof *own);
     if (!own) {
@@ -166,7 +167,7 @@ static ngx_int_t set_times(ngx_http_request_t *r, uint32_t timeout_ms, bool repe
         own->connect_timeout = ngx_min(own->connect_timeout, timeout_ms);
         own->send_timeout = timeout_ms;
         own->read_timeout = timeout_ms;
-        own->next_upstream_timeout = timeout_ms;
+        own->next_upstream_timeout = left_ms;
     }
     if (repeat) {
         own->next_upstream = RETRY_ON;
@@ -180,7 +181,10 @@ static ngx_int_t init_target(ngx_http_request_t *r, sluice_ctx_t *ctx)
     const struct replica_api *api = &ctx->api->record;
     bool repeat = may_repeat(r);
     ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->pool, sizeof(peer_t));
-    if (!cleanup || set_times(r, api->timeout_ms, repeat) != NGX_OK) {
+    ngx_msec_t waited = ngx_current_msec - ctx->dispatched; /* for another call's answer */
+    uint32_t left_ms =
+        api->timeout_ms > waited ? (uint32_t)(api->timeout_ms - waited) : (api->timeout_ms ? 1 : 0);
+    if (!cleanup || set_times(r, api->timeout_ms, left_ms, repeat) != NGX_OK) {
         return NGX_ERROR;
     }
     peer_t *peer = cleanup->data;
@@ -192,7 +196,7 @@ static ngx_int_t init_target(ngx_http_request_t *r, sluice_ctx_t *ctx)
         .handler = on_deadline, .data = peer, .log = r->connection->log, .cancelable = 1};
     cleanup->handler = end_timer;
     if (api->timeout_ms) {
-        ngx_add_timer(&peer->deadline, api->timeout_ms);
+        ngx_add_timer(&peer->deadline, left_ms);
     }
     r->upstream->peer.data = peer;
     r->upstream->peer.get = get_target;
@@ -212,7 +216,7 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     if (ctx->api->record.policy.kind == POLICY_HTTP) {
         return init_target(r, ctx);
     }
-    if (set_times(r, ctx->api->record.timeout_ms, false) != NGX_OK) {
+    if (set_times(r, ctx->api->record.timeout_ms, ctx->api->record.timeout_ms, false) != NGX_OK) {
         return NGX_ERROR;
     }
     r->upstream->peer.data = &conf->data_addr;

@@ -136,6 +136,7 @@ ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     ctx->mode = SLUICE_PLAN;
+    ctx->dispatched = ngx_current_msec;
     return NGX_OK;
 }
 

@@ -118,6 +118,7 @@ static ngx_int_t fail(ngx_http_request_t *r, sluice_ctx_t *ctx, enum problem pro
 {
     ctx->failed = true;
     ctx->problem = problem;
+    sluice_cache_spoil(r);
     swallow(ctx->in);
     ctx->in = NULL;
     r->connection->buffered &= ~BUFFERED;
@@ -276,6 +277,9 @@ static ngx_int_t plan_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t
         if (rc != NGX_OK) {
             return rc == NGX_AGAIN ? NGX_OK : fail(r, ctx, ctx->problem);
         }
+    }
+    if (r->cache) {
+        sluice_cache_body(r);
     }
     if (in && ngx_chain_add_copy(r->pool, &ctx->in, in) != NGX_OK) {
         return NGX_ERROR;

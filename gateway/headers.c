@@ -228,6 +228,9 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
     if (scrub_headers(r) != NGX_OK) {
         return NGX_ERROR;
     }
+    if (r->cache && sluice_cache_answer(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
     if (ctx->mode == SLUICE_PLAN) {
         return hold_header(r, ctx);
     }

@@ -200,6 +200,7 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 static ngx_int_t add_variables(ngx_conf_t *cf)
 {
     ngx_int_t rc = sluice_add_variables(cf);
+    rc = rc == NGX_OK ? sluice_add_cache_variables(cf) : rc;
     return rc == NGX_OK ? sluice_add_access_variables(cf) : rc;
 }
 

@@ -182,6 +182,7 @@ typedef struct {
     struct uuid grant;
     bool cached; /* the upstream was not asked */
     int chosen;  /* of api->targets, from `dispatch` on */
+    ngx_msec_t dispatched;
     bool grant_named, body_read, body_checked;
     ngx_str_t body; /* after body.c: the whole request body as one piece */
     sluice_api_t *api;
@@ -392,6 +393,13 @@ bool sluice_target_admit(sluice_api_t *api, int at, uint32_t *ticket);
 void sluice_target_report(sluice_api_t *api, int at, uint32_t ticket, enum targets_outcome outcome,
                           uint64_t elapsed_us);
 ngx_int_t sluice_targets_refuse(sluice_ctx_t *ctx); /* nobody can be asked: NGX_DECLINED */
+
+/* cache.c */
+ngx_int_t sluice_add_cache_variables(ngx_conf_t *cf);
+/* In the header filter, once the mode is chosen: may it be kept, or says that it was. */
+ngx_int_t sluice_cache_answer(ngx_http_request_t *r, sluice_ctx_t *ctx);
+void sluice_cache_body(ngx_http_request_t *r);  /* more of the body came: is it too large? */
+void sluice_cache_spoil(ngx_http_request_t *r); /* the answer is not to be used again */
 
 /* balancer.c */
 char *sluice_balancer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -14,6 +14,7 @@
 
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "node/cache_dir.h"
 #include "node/keys.h"
 #include "node/nginx_child.h"
 #include "node/report.h"
@@ -245,6 +246,7 @@ static void run(struct agent *a)
 static void stop(struct agent *a)
 {
     node_nginx_stop(&a->nginx);
+    node_cache_remove(a->cfg->data_dir);
     node_feed_stop(&a->feed);
     node_report_stop(&a->report);
     if (a->sealer != NULL) { /* what the workers closed on their way out */

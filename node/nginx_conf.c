@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "node/cache_dir.h"
+
 /* How long calls under way when a worker is replaced may go on. */
 #define NODE_NGINX_DRAIN_S       120u
 #define REPLAY_DEFAULT           (64ull << 20)
@@ -230,8 +232,7 @@ static const char location_text[] =
     "            proxy_set_header Sluice-Inner \"\";\n"
     "            proxy_buffering on;\n"
     "            proxy_ignore_headers X-Accel-Redirect X-Accel-Expires "
-    "X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset "
-    "Expires Cache-Control Set-Cookie Vary;\n"
+    "X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset;\n"
     "            proxy_buffer_size 16k;\n"
     "            proxy_buffers 16 16k;\n"
     "            proxy_busy_buffers_size 64k;\n"
@@ -279,6 +280,25 @@ static const char access_text[] =
     "\"upstream_seconds\":\"$upstream_response_time\",\"cache\":\"$sluice_cached\"}';\n"
     "    access_log access.log sluice buffer=64k flush=1s;\n\n";
 
+/* What an upstream answered may serve again (gateway/cache.c says what and how long). Not on a
+ * disk: it is not masked yet. Unused for ten minutes it goes. */
+static void add_cache(const struct node_config *cfg, struct buf *out)
+{
+    char path[NODE_CACHE_PATH_MAX];
+    unsigned mib;
+    if (!node_cache_dir(cfg->data_dir, path, &mib)) {
+        buf_adds(out, "    # no memory file system of our own: answers are not kept\n\n");
+        return;
+    }
+    buf_addf(out,
+             "    proxy_cache_path \"%s\" levels=1:2 keys_zone=sluice_cache:16m max_size=%um "
+             "inactive=10m use_temp_path=off;\n",
+             path, mib);
+    buf_adds(out, "    proxy_cache $sluice_cache;\n"
+                  "    proxy_cache_key $sluice_cache_key;\n"
+                  "    proxy_cache_lock on;\n\n");
+}
+
 /* For operators on this machine alone: it names APIs, apps and upstreams. */
 static void add_ops(const struct node_config *cfg, struct buf *out)
 {
@@ -324,6 +344,7 @@ bool node_nginx_conf(const struct node_config *cfg, struct buf *out, struct node
     add_redis(cfg, out);
     buf_adds(out, http_text);
     buf_adds(out, cfg->access_log ? access_text : "    access_log off;\n");
+    add_cache(cfg, out);
     add_server(cfg, out);
     add_inner(cfg, out);
     add_ops(cfg, out);
