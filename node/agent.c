@@ -15,6 +15,7 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "node/cache_dir.h"
+#include "node/health.h"
 #include "node/keys.h"
 #include "node/nginx_child.h"
 #include "node/report.h"
@@ -32,6 +33,7 @@ struct agent {
     struct replica *replica;
     struct node_feed *feed;
     struct node_report *report;
+    struct node_health *health;
     struct crypto_sm2 *audit_key;
     struct audit_sealer *sealer;
     struct node_nginx nginx;
@@ -145,6 +147,16 @@ static bool start_report(struct agent *a)
     return a->report != NULL || complain("report", "cannot be started");
 }
 
+static bool start_health(struct agent *a)
+{
+    struct node_health_config cfg = {.state_dir = a->state_dir, .replica = a->replica};
+    a->health = node_health_start(&cfg);
+    if (a->health == NULL) { /* calls go on without: their own failures tell too */
+        complain("health", "targets are not asked: gateway/state/targets cannot be opened");
+    }
+    return true;
+}
+
 static bool start(struct agent *a)
 {
     if (!path_of(a->replica_dir, a->cfg, "gateway/replica") ||
@@ -156,7 +168,7 @@ static bool start(struct agent *a)
            make_dir(a->cfg, "gateway/state") && make_dir(a->cfg, "gateway/state/events") &&
            make_dir(a->cfg, "keys") && node_keys_ensure(a->cfg->data_dir) && open_audit_key(a) &&
            open_sealer(a) && open_replica(a) && start_feed(a) && start_report(a) &&
-           node_nginx_start(&a->nginx, a->cfg);
+           start_health(a) && node_nginx_start(&a->nginx, a->cfg);
 }
 
 /* What the feed, the sealer and the files of this process hang on stays as it was at its start. */
@@ -248,6 +260,7 @@ static void stop(struct agent *a)
     node_nginx_stop(&a->nginx);
     node_cache_remove(a->cfg->data_dir);
     node_feed_stop(&a->feed);
+    node_health_stop(&a->health);
     node_report_stop(&a->report);
     if (a->sealer != NULL) { /* what the workers closed on their way out */
         tick(a);

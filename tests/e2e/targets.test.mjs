@@ -150,6 +150,20 @@ test('[SW-6-apigw] canaries get the share and the apps they are meant for', asyn
   await until(async () => !('t0' in named(await calls('canary', 10))), { ms: 8000, what: 'the canary for its app' });
 });
 
+test('[SW-10.1-3d] the agent finds a sick target before a caller does, and a well one again', async () => {
+  const [a, b] = await targets(2);
+  await api('health', [row(a), row(b)], { retries: 0, health: { path: '/health', interval_ms: 500, timeout_ms: 300 } });
+  await until(() => a.seen.some((r) => r.url === '/health' && r.host === `127.0.0.1:${a.port}`), { ms: 5000, what: 'a question' });
+  a.how = 500;
+  await alert('target-down', a);
+  const n = a.seen.filter((r) => r.url !== '/health').length;
+  assert.deepEqual(named(await calls('health', 10)), { t1: 10 });
+  assert.equal(a.seen.filter((r) => r.url !== '/health').length, n, 'no call went there');
+  a.how = 'well';
+  await alert('target-up', a);
+  assert.ok(named(await calls('health', 10)).t0 > 0);
+});
+
 test('[BK-10.1.2a] the live view shows each target, its breaker and its calls', async () => {
   const rows = await until(async () => {
     const { items } = await world.admin.get('/live/targets');
