@@ -12,6 +12,7 @@
 
 #define COMPOSE_JOBS_MAX   256        /* under way in the process; more are refused */
 #define COMPOSE_PART_MAX   (1u << 20) /* bytes of one part's answer */
+#define COMPOSE_PARTS_MAX  (8u << 20) /* of all that one call is answered by its parts */
 #define COMPOSE_ANSWER_MAX (4u << 20) /* bytes of the whole's */
 
 struct compose_config {

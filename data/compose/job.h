@@ -24,6 +24,7 @@ struct compose_job {
     uint64_t deadline_us; /* of the monotonic clock */
     json_t *scope, *steps;
     uint32_t begun, ended; /* bit i: step i */
+    size_t received_bytes; /* from all parts */
     struct part parts[GRAPH_STEPS_MAX];
     struct compose_result result;
     bool over; /* result is final */

@@ -11,8 +11,10 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
 {
     struct part *part = ctx;
     size_t more = size * n;
-    if (more > COMPOSE_PART_MAX - part->answer.n)
+    if (more > COMPOSE_PART_MAX - part->answer.n ||
+        more > COMPOSE_PARTS_MAX - part->job->received_bytes)
         return 0;
+    part->job->received_bytes += more;
     buf_add(&part->answer, p, more);
     return part->answer.failed ? 0 : more;
 }

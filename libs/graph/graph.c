@@ -8,24 +8,6 @@
 
 #include "graph/internal.h"
 
-struct compile {
-    struct graph *g;
-    struct graph_error *error;
-    char at[64];   /* where the step being read is */
-    uint32_t refs; /* steps it refers to */
-};
-
-__attribute__((format(printf, 3, 4))) static bool fail(struct compile *c, const char *member,
-                                                       const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(c->error->text, sizeof c->error->text, fmt, args);
-    va_end(args);
-    snprintf(c->error->where, sizeof c->error->where, "%s%s%s", c->at, *member ? "/" : "", member);
-    return false;
-}
-
 static bool known_members(struct compile *c, const json_t *object, const char *const names[])
 {
     const char *name;
@@ -36,7 +18,7 @@ static bool known_members(struct compile *c, const json_t *object, const char *c
         while (names[i] && strcmp(names[i], name) != 0)
             i++;
         if (!names[i])
-            return fail(c, "", "has a member it cannot have: %.40s", name);
+            return compile_fail(c, "", "has a member it cannot have: %.40s", name);
     }
     return true;
 }
@@ -50,7 +32,7 @@ static bool read_number(struct compile *c, const json_t *object, const char *mem
         return true;
     json_int_t n = json_integer_value(value);
     if (!json_is_integer(value) || n < 0 || n > (json_int_t)max)
-        return fail(c, member, "must be a whole number of at most %u", max);
+        return compile_fail(c, member, "must be a whole number of at most %u", max);
     *out = (uint32_t)n;
     return true;
 }
@@ -60,122 +42,7 @@ static bool read_text(struct compile *c, const json_t *object, const char *membe
     const json_t *value = json_object_get(object, member);
     *out = json_string_value(value);
     if (value && (!*out || strlen(*out) != json_string_length(value)))
-        return fail(c, member, "must be text without NUL");
-    return true;
-}
-
-static int find_step(const struct compile *c, struct slice name)
-{
-    for (uint32_t i = 0; i < c->g->n_steps; i++)
-        if (slice_eq(slice_str(c->g->steps[i].name), name))
-            return (int)i;
-    return -1;
-}
-
-static bool is_word(struct slice word, const char *const words[])
-{
-    for (; *words; words++)
-        if (slice_eq(word, slice_str(*words)))
-            return true;
-    return false;
-}
-
-static struct slice next_token(struct slice *rest)
-{
-    if (rest->n == 0 || rest->p[0] != '/')
-        return SLICE("");
-    const char *end = memchr(rest->p + 1, '/', rest->n - 1);
-    size_t n = end ? (size_t)(end - rest->p) : rest->n;
-    struct slice word = slice_of(rest->p + 1, n - 1);
-    *rest = slice_of(rest->p + n, rest->n - n);
-    return word;
-}
-
-static bool check_pointer(struct compile *c, const char *member, struct slice pointer)
-{
-    static const char *const of_request[] = {"method", "path", "query", "body", NULL};
-    static const char *const of_step[] = {"status", "body", NULL};
-    struct slice rest = pointer, root = next_token(&rest);
-    bool request = slice_eq(root, SLICE("request"));
-    if (pointer.n > 500 || (!request && !slice_eq(root, SLICE("steps"))))
-        return fail(c, member, "points neither below /request nor /steps");
-    for (size_t i = 0; i < pointer.n; i++)
-        if (pointer.p[i] == '~' &&
-            (i + 1 == pointer.n || (pointer.p[i + 1] != '0' && pointer.p[i + 1] != '1')))
-            return fail(c, member, "is not a JSON pointer");
-    if (!request) {
-        struct slice name = next_token(&rest);
-        int step = find_step(c, name);
-        if (step < 0)
-            return fail(c, member, "refers to a step there is not: %.*s",
-                        (int)(name.n < 40 ? name.n : 40), name.p);
-        c->refs |= UINT32_C(1) << step;
-    }
-    return is_word(next_token(&rest), request ? of_request : of_step)
-               ? true
-               : fail(c, member,
-                      request ? "of a request there is method, path, query and body"
-                              : "of a step there is status and body");
-}
-
-static bool check_template(struct compile *c, const char *member, const char *text)
-{
-    struct slice rest = slice_str(text);
-    struct template_part part;
-    bool bad;
-    while (template_next(&rest, &part, &bad))
-        if (part.pointer && !check_pointer(c, member, part.text))
-            return false;
-    return bad ? fail(c, member, "has a brace without its other") : true;
-}
-
-static bool check_text_mapping(struct compile *c, const char *member, const json_t *mapping,
-                               const char *name)
-{
-    const json_t *value = json_object_get(mapping, name);
-    const char *text = json_string_value(value);
-    if (!text || strlen(text) != json_string_length(value))
-        return fail(c, member, "%s must be text without NUL", name);
-    return strcmp(name, "$ref") == 0 ? check_pointer(c, member, slice_str(text))
-                                     : check_template(c, member, text);
-}
-
-static bool check_special(struct compile *c, const char *member, const json_t *mapping,
-                          const char *name)
-{
-    bool ref = strcmp(name, "$ref") == 0;
-    size_t allowed = ref && json_object_get(mapping, "default") ? 2 : 1;
-    if (json_object_size(mapping) != allowed)
-        return fail(c, member, "%.16s goes with no other member%s", name,
-                    ref ? " but default" : "");
-    if (strcmp(name, "$literal") == 0)
-        return true;
-    if (!ref && strcmp(name, "$text") != 0)
-        return fail(c, member, "has a member it cannot have: %.40s", name);
-    return check_text_mapping(c, member, mapping, name);
-}
-
-/* Depth is bounded: check_size() ran before. */
-static bool check_mapping(struct compile *c, const char *member, const json_t *mapping)
-{
-    const char *name;
-    json_t *value;
-    size_t i;
-    json_object_foreach((json_t *)mapping, name, value)
-    {
-        if (name[0] == '$')
-            return check_special(c, member, mapping, name);
-    }
-    json_object_foreach((json_t *)mapping, name, value)
-    {
-        if (!check_mapping(c, member, value))
-            return false;
-    }
-    json_array_foreach((json_t *)mapping, i, value)
-    {
-        if (!check_mapping(c, member, value))
-            return false;
-    }
+        return compile_fail(c, member, "must be text without NUL");
     return true;
 }
 
@@ -203,7 +70,7 @@ static bool header_allowed(const char *name)
     size_t n = strlen(name);
     if (n == 0 || n > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != n)
         return false;
-    return !is_word(slice_str(name), no) && strncmp(name, "sluice-", 7) != 0 &&
+    return !compile_is_word(slice_str(name), no) && strncmp(name, "sluice-", 7) != 0 &&
            strncmp(name, "proxy-", 6) != 0 && strncmp(name, "x-forwarded", 11) != 0;
 }
 
@@ -216,16 +83,16 @@ static bool read_templates(struct compile *c, const json_t *step, const char *me
     json_t *value;
     *out = object;
     if (object && !json_is_object(object))
-        return fail(c, member, "must be an object of texts");
+        return compile_fail(c, member, "must be an object of texts");
     if (json_object_size(object) > 64)
-        return fail(c, member, "has more than 64 members");
+        return compile_fail(c, member, "has more than 64 members");
     json_object_foreach((json_t *)object, name, value)
     {
         const char *text = json_string_value(value);
         if (!text || strlen(text) != json_string_length(value) ||
             (headers && !header_allowed(name)))
-            return fail(c, member, "%.40s cannot be set, or not to that", name);
-        if (!check_template(c, member, text))
+            return compile_fail(c, member, "%.40s cannot be set, or not to that", name);
+        if (!compile_template(c, member, text))
             return false;
     }
     return true;
@@ -251,14 +118,14 @@ static bool check_path(struct compile *c, const struct graph_step *step)
     bool bad;
     if (api.n < 2 || api.n > GRAPH_PATH_MAX || api.p[0] != '/' || api.p[api.n - 1] == '/' ||
         !path_text(api, "") || strstr(step->api, "//") || strstr(step->api, "/."))
-        return fail(c, "api", "must be the path of an API");
+        return compile_fail(c, "api", "must be the path of an API");
     if (rest.n && rest.p[0] != '/')
-        return fail(c, "path", "must begin with /");
-    if (!check_template(c, "path", step->path))
+        return compile_fail(c, "path", "must begin with /");
+    if (!compile_template(c, "path", step->path))
         return false;
     while (template_next(&rest, &part, &bad))
         if (!part.pointer && !path_text(part.text, "!$&'()*+,;=:@"))
-            return fail(c, "path", "has a character a path cannot have");
+            return compile_fail(c, "path", "has a character a path cannot have");
     return true;
 }
 
@@ -269,17 +136,17 @@ static bool read_method(struct compile *c, const json_t *from, struct graph_step
         return false;
     step->post = method && strcmp(method, "POST") == 0;
     if (method && !step->post && strcmp(method, "GET") != 0)
-        return fail(c, "method", "must be GET or POST");
+        return compile_fail(c, "method", "must be GET or POST");
     step->body = json_object_get(from, "body");
     if (step->body && !step->post)
-        return fail(c, "body", "goes with POST alone");
+        return compile_fail(c, "body", "goes with POST alone");
     uint32_t retries;
     if (!read_number(c, from, "retries", GRAPH_RETRIES_MAX, &retries))
         return false;
     if (retries && step->post)
-        return fail(c, "retries", "goes with GET alone");
+        return compile_fail(c, "retries", "goes with GET alone");
     step->retries = (uint8_t)retries;
-    return !step->body || check_mapping(c, "body", step->body);
+    return !step->body || compile_mapping(c, "body", step->body);
 }
 
 static bool read_failure(struct compile *c, const json_t *from, struct graph_step *step)
@@ -292,7 +159,7 @@ static bool read_failure(struct compile *c, const json_t *from, struct graph_ste
     else if (word && strcmp(word, "null") == 0)
         step->on_failure = GRAPH_NULL;
     else if (value && (!word || strcmp(word, "fail") != 0))
-        return fail(c, "on_failure", "must be fail, null or {\"default\": …}");
+        return compile_fail(c, "on_failure", "must be fail, null or {\"default\": …}");
     return true;
 }
 
@@ -301,13 +168,13 @@ static bool read_after(struct compile *c, const json_t *from)
     const json_t *after = json_object_get(from, "after"), *value;
     size_t i;
     if (after && !json_is_array(after))
-        return fail(c, "after", "must be a list of steps");
+        return compile_fail(c, "after", "must be a list of steps");
     json_array_foreach((json_t *)after, i, value)
     {
         const char *name = json_string_value(value);
-        int step = name ? find_step(c, slice_str(name)) : -1;
+        int step = name ? compile_find_step(c, slice_str(name)) : -1;
         if (step < 0)
-            return fail(c, "after", "names a step there is not");
+            return compile_fail(c, "after", "names a step there is not");
         c->refs |= UINT32_C(1) << step;
     }
     return true;
@@ -316,7 +183,7 @@ static bool read_after(struct compile *c, const json_t *from)
 static bool read_when(struct compile *c, const json_t *from, struct graph_step *step)
 {
     return read_text(c, from, "when", &step->when) &&
-           (!step->when || check_pointer(c, "when", slice_str(step->when)));
+           (!step->when || compile_pointer(c, "when", slice_str(step->when)));
 }
 
 static bool read_step(struct compile *c, const json_t *from, struct graph_step *step)
@@ -344,14 +211,14 @@ static bool read_name(struct compile *c, const json_t *from, struct graph_step *
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     const char *name;
     if (!json_is_object(from))
-        return fail(c, "", "must be an object");
+        return compile_fail(c, "", "must be an object");
     if (!read_text(c, from, "name", &name))
         return false;
     size_t n = name ? strlen(name) : 0;
     if (n == 0 || n > GRAPH_NAME_MAX || strspn(name, letters) != n || strspn(name, letters) == 0)
-        return fail(c, "name", "must be 1 to %d of a-z, 0-9 and _", GRAPH_NAME_MAX);
-    if (find_step(c, slice_str(name)) >= 0)
-        return fail(c, "name", "is another step's");
+        return compile_fail(c, "name", "must be 1 to %d of a-z, 0-9 and _", GRAPH_NAME_MAX);
+    if (compile_find_step(c, slice_str(name)) >= 0)
+        return compile_fail(c, "name", "is another step's");
     step->name = name;
     return true;
 }
@@ -368,7 +235,7 @@ static bool check_cycles(struct compile *c)
         if (done >> i & 1)
             continue;
         snprintf(c->at, sizeof c->at, "/steps/%u", i);
-        return fail(c, "", "waits for itself");
+        return compile_fail(c, "", "waits for itself");
     }
     return true;
 }
@@ -379,7 +246,7 @@ static bool read_steps(struct compile *c)
     size_t n = json_array_size(steps);
     snprintf(c->at, sizeof c->at, "/steps");
     if (n == 0 || n > GRAPH_STEPS_MAX)
-        return fail(c, "", "1 to %d steps are needed", GRAPH_STEPS_MAX);
+        return compile_fail(c, "", "1 to %d steps are needed", GRAPH_STEPS_MAX);
     for (uint32_t i = 0; i < n; i++) {
         snprintf(c->at, sizeof c->at, "/steps/%u", i);
         if (!read_name(c, json_array_get(steps, i), &c->g->steps[i]))
@@ -418,22 +285,22 @@ static bool compile(struct compile *c, const json_t *definition)
 {
     static const char *const members[] = {"deadline_ms", "steps", "output", NULL};
     if (!json_is_object(definition))
-        return fail(c, "", "must be an object");
+        return compile_fail(c, "", "must be an object");
     if (!shallow(definition, GRAPH_DEPTH_MAX))
-        return fail(c, "", "is nested deeper than %d", GRAPH_DEPTH_MAX);
+        return compile_fail(c, "", "is nested deeper than %d", GRAPH_DEPTH_MAX);
     if (json_dumpb(definition, NULL, 0, JSON_COMPACT) > GRAPH_BYTES_MAX)
-        return fail(c, "", "is longer than %u bytes", GRAPH_BYTES_MAX);
+        return compile_fail(c, "", "is longer than %u bytes", GRAPH_BYTES_MAX);
     c->g->source = json_deep_copy(definition);
     if (!c->g->source)
-        return fail(c, "", "out of memory");
+        return compile_fail(c, "", "out of memory");
     if (!known_members(c, c->g->source, members) ||
         !read_number(c, c->g->source, "deadline_ms", GRAPH_DEADLINE_MAX, &c->g->deadline_ms) ||
         !read_steps(c))
         return false;
     c->at[0] = '\0';
     c->g->output = json_object_get(c->g->source, "output");
-    return c->g->output ? check_mapping(c, "output", c->g->output)
-                        : fail(c, "output", "a mapping is needed");
+    return c->g->output ? compile_mapping(c, "output", c->g->output)
+                        : compile_fail(c, "output", "a mapping is needed");
 }
 
 struct graph *graph_new(const json_t *definition, struct graph_error *error)
