@@ -145,6 +145,12 @@ test('[BK-7.2.2b2] answers that are ready together share one signature, each wit
   for (const r of many) assert.equal(r.status, 200, r.text);
   const batched = many.filter((r) => r.headers['signature-input'].includes('alg="sm2-sm3-batch"'));
   assert.ok(batched.length > 32, `${batched.length} of 64 in a batch`);
+  for (const { txn } of [batched[0], batched.at(-1)]) { // the verdict on a place in a tree, by the program that is not the gateway
+    const e = p.sluice('audit', 'evidence', '--data-dir', p.data, txn);
+    assert.equal(e.code, 0, e.out + e.err);
+    assert.match(e.out, /^request: cannot be told/m);
+    assert.match(e.out, /^answer: valid\n {2}algorithm sm2-sm3-batch\n/m);
+  }
 });
 
 test('a call that goes away while its answer is waiting to be signed takes nobody with it', async () => {
