@@ -114,6 +114,24 @@ static bool open_replica(struct agent *a)
     return err == REPLICA_OK || complain(a->replica_dir, replica_strerror(err));
 }
 
+/* A restriction the node cannot read may not be in force: somebody has to hear of it. */
+static void tell_unreadable(void *ctx, const char *kind, const char *id, const char *fate)
+{
+    const struct agent *a = ctx;
+    char dir[PATH_ROOM], event_id[UUID_TEXT_LEN + 1], reason[256];
+    struct uuid fresh;
+    uuid_new(&fresh);
+    uuid_format(&fresh, event_id);
+    snprintf(reason, sizeof reason, "%.20s %.40s: %s", kind ? kind : "?", id ? id : "?", fate);
+    json_t *event =
+        json_pack("{s:s, s:I, s:s, s:s}", "id", event_id, "at", (json_int_t)clock_wall_ms(), "kind",
+                  "policy-unreadable", "reason", reason);
+    if (!event || !path_of(dir, a->cfg, "gateway/state/events") || !spool_add(dir, event)) {
+        complain("event", "an unreadable entry of the feed could not be reported");
+    }
+    json_decref(event);
+}
+
 static bool start_feed(struct agent *a)
 {
     struct node_feed_config cfg = {
@@ -124,6 +142,8 @@ static bool start_feed(struct agent *a)
         .kinds =
             "api,app,credential,subscription,grant,limit,list,trust,algorithm,schema,conversion",
         .replica = a->replica,
+        .unreadable = tell_unreadable,
+        .ctx = a,
     };
     if (!path_of(a->ca, a->cfg, "pki/ca.crt") ||
         !path_of(a->certificate, a->cfg, "pki/gateway.crt") ||

@@ -131,21 +131,103 @@ static bool ask(struct node_feed *f)
     return status == 200;
 }
 
-/* An entry we cannot read must not stop those behind it, revocations among them: its record goes,
- * so whatever it would have allowed is refused, and the log says so. */
-static void neutralise(json_t *entries)
+/* Kinds whose records restrict: without one more would be allowed, not less. */
+static bool restricts(const char *kind, enum replica_set *set)
+{
+    static const struct {
+        const char *kind;
+        enum replica_set set;
+    } rows[] = {
+        {"limit", REPLICA_LIMITS}, {"list", REPLICA_LISTS}, {"algorithm", REPLICA_ALGORITHMS}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && kind != NULL; i++) {
+        if (strcmp(rows[i].kind, kind) == 0) {
+            *set = rows[i].set;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct kept {
+    struct uuid id;
+    json_t *data; /* NULL: there is no such record */
+};
+
+static bool keep_one(void *ctx, const struct uuid *id, uint64_t rev, struct slice json)
+{
+    struct kept *kept = ctx;
+    (void)rev;
+    if (!uuid_eq(id, &kept->id)) {
+        return true;
+    }
+    kept->data = json_loadb(json.p, json.n, 0, NULL);
+    return false;
+}
+
+/* The record as the replica has it; the caller's to free. */
+static json_t *old_data(struct replica *replica, enum replica_set set, const char *id)
+{
+    struct kept kept = {.data = NULL};
+    struct replica_reader *reader = NULL;
+    uint64_t version, synced_ms;
+    if (id == NULL || !uuid_parse(&kept.id, id, strlen(id)) ||
+        replica_reader_new(&reader, replica) != REPLICA_OK) {
+        return NULL;
+    }
+    if (replica_read_begin(reader, &version, &synced_ms) == REPLICA_OK) {
+        if (replica_set_each(reader, set, keep_one, &kept) != REPLICA_OK && kept.data == NULL) {
+            say("the replica cannot be read for what %s was", id);
+        }
+        replica_read_end(reader);
+    }
+    replica_reader_free(&reader);
+    return kept.data;
+}
+
+/* True: a readable entry that leaves the record as it was stands in the unreadable one's place, so
+ * that a reset keeps it too. */
+static bool keep_old(struct node_feed *f, json_t *entry, enum replica_set set, const char *id)
+{
+    json_t *data = old_data(f->cfg.replica, set, id);
+    if (data == NULL) {
+        return false;
+    }
+    json_object_set_new(entry, "op", json_string("put"));
+    json_object_set_new(entry, "data", data);
+    return replica_entry_readable(entry);
+}
+
+/* An entry we cannot read must not stop those behind it, revocations among them. What permits goes,
+ * so whatever it would have allowed is refused; what restricts stays as it was. A restriction that
+ * never was readable cannot be obeyed: nothing is made up in its place (a block of everything would
+ * be an outage by one bad record), but the operators are told, for the node's policy lacks it. */
+static void neutralise_one(struct node_feed *f, json_t *entry, const char *kind, const char *id)
+{
+    enum replica_set set;
+    bool restriction = restricts(kind, &set);
+    const char *fate = "what it names is refused until it is put right";
+    if (restriction && keep_old(f, entry, set, id)) {
+        fate = "its last readable state stays in force";
+    } else {
+        fate = restriction ? "this restriction is NOT in force until it is put right" : fate;
+        json_object_set_new(entry, "op", json_string("del"));
+    }
+    say("cannot read the entry of %s %s: %s", kind ? kind : "(no kind)", id ? id : "(no id)", fate);
+    if (f->cfg.unreadable != NULL) {
+        f->cfg.unreadable(f->cfg.ctx, kind, id, fate);
+    }
+}
+
+static void neutralise(struct node_feed *f, json_t *entries)
 {
     for (size_t i = json_array_size(entries); i-- > 0;) {
         json_t *entry = json_array_get(entries, i);
         if (replica_entry_readable(entry)) {
             continue;
         }
-        const char *kind = json_string_value(json_object_get(entry, "kind"));
-        const char *id = json_string_value(json_object_get(entry, "id"));
-        say("cannot read the entry of %s %s: what it names is refused until it is put right",
-            kind ? kind : "(no kind)", id ? id : "(no id)");
         if (json_is_object(entry)) {
-            json_object_set_new(entry, "op", json_string("del"));
+            neutralise_one(f, entry, json_string_value(json_object_get(entry, "kind")),
+                           json_string_value(json_object_get(entry, "id")));
         }
         if (!replica_entry_readable(entry)) {
             json_array_remove(entries, i);
@@ -159,7 +241,7 @@ static bool apply(struct node_feed *f, json_t *entries, const struct replica_cur
     bool durable = n > 0 || reset;
     enum replica_err err = replica_apply(f->cfg.replica, entries, to, reset, durable, &bad);
     if (err == REPLICA_EFORMAT) {
-        neutralise(entries);
+        neutralise(f, entries);
         err = replica_apply(f->cfg.replica, entries, to, reset, durable, &bad);
     }
     if (err != REPLICA_OK) {

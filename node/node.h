@@ -61,6 +61,8 @@ struct node_feed_config {
     const char *kinds;                            /* "api,app,…" */
     struct replica *replica;
     void (*changed)(void *ctx); /* after each applied batch with entries; may be NULL */
+    /* An entry could not be read, and what became of it; kind and id may be NULL. May be NULL. */
+    void (*unreadable)(void *ctx, const char *kind, const char *id, const char *fate);
     void *ctx;
 };
 struct node_feed;

@@ -281,7 +281,7 @@ static void follow(struct fixture *x, struct replica_cursor *cursor)
                                    .ca = x->ca,
                                    .certificate = x->crt,
                                    .key = x->key,
-                                   .kinds = "app",
+                                   .kinds = "app,list",
                                    .replica = x->replica};
     struct node_feed *feed = node_feed_start(&cfg);
     assert_non_null(feed);
@@ -381,6 +381,69 @@ static void feed_goes_on_past_what_it_cannot_read(void **state)
     assert_true(has_app(x, ID("03")));
 }
 
+#define LIST(seq, id, value)                                                                       \
+    "{\"seq\":" seq ",\"kind\":\"list\",\"id\":\"" id                                              \
+    "\",\"op\":\"put\",\"data\":{\"list\":\"block\",\"subject\":\"address\",\"value\":\"" value    \
+    "\"}}"
+
+struct found {
+    size_t n;
+    char text[256];
+};
+
+static bool find_list(void *ctx, const struct uuid *id, uint64_t rev, struct slice json)
+{
+    struct found *found = ctx;
+    (void)id, (void)rev;
+    snprintf(found->text, sizeof found->text, "%.*s", SLICE_FMT(json));
+    found->n++;
+    return true;
+}
+
+static struct found lists_of(struct fixture *x)
+{
+    struct replica_reader *rd;
+    struct found found = {0};
+    uint64_t version, synced;
+    assert_int_equal(replica_reader_new(&rd, x->replica), REPLICA_OK);
+    assert_int_equal(replica_read_begin(rd, &version, &synced), REPLICA_OK);
+    assert_int_equal(replica_set_each(rd, REPLICA_LISTS, find_list, &found), REPLICA_OK);
+    replica_reader_free(&rd);
+    return found;
+}
+
+/* A block that cannot be read any more is no reason to let in whom it blocked. */
+static void feed_keeps_restrictions_it_cannot_read(void **state)
+{
+    struct fixture *x = *state;
+    struct replica_cursor cursor;
+    static const struct step steps[] = {
+        {200, "{\"epoch\":\"" EPOCH
+              "\",\"last\":1,\"reset\":true,\"entries\":[" LIST("1", ID("05"), "10.0.0.1") "]}"},
+        {200, "{\"epoch\":\"" EPOCH "\",\"last\":3,\"reset\":false,\"entries\":[" LIST(
+                  "2", ID("05"), "nonsense") "," LIST("3", ID("06"), "nonsense") "]}"},
+        {200, "{\"epoch\":\"" EPOCH "\",\"last\":9,\"reset\":true,\"entries\":[" LIST(
+                  "9", ID("05"), "still nonsense") "]}"},
+    };
+    serve(x, steps, 2);
+    follow(x, &cursor);
+    struct found found = lists_of(x);
+    assert_int_equal(cursor.seq, 9); /* of the quiet answers behind it: it went on */
+    assert_int_equal(found.n, 1);
+    assert_non_null(strstr(found.text, "10.0.0.1"));
+    serve(x, steps + 2, 1);
+    follow(x, &cursor);
+    found = lists_of(x);
+    assert_int_equal(found.n, 1);
+    assert_non_null(strstr(found.text, "10.0.0.1"));
+    static const struct step lifted[] = {
+        {200, "{\"epoch\":\"" EPOCH "\",\"last\":10,\"reset\":false,\"entries\":[{\"seq\":10,"
+              "\"kind\":\"list\",\"id\":\"" ID("05") "\",\"op\":\"del\"}]}"}};
+    serve(x, lifted, 1);
+    follow(x, &cursor);
+    assert_int_equal(lists_of(x).n, 0);
+}
+
 static void feed_believes_only_our_ca(void **state)
 {
     struct fixture *x = *state;
@@ -395,7 +458,7 @@ static void feed_believes_only_our_ca(void **state)
                                    .ca = x->ca,
                                    .certificate = x->crt,
                                    .key = x->key,
-                                   .kinds = "app",
+                                   .kinds = "app,list",
                                    .replica = x->replica};
     struct node_feed *feed = node_feed_start(&cfg);
     usleep(300000);
@@ -426,6 +489,8 @@ int main(void)
          teardown, NULL},
         {"an entry that cannot be read stops no revocation behind it",
          feed_goes_on_past_what_it_cannot_read, setup, teardown, NULL},
+        {"[BK-10.1.2a4] a restriction that cannot be read any more stays as it was",
+         feed_keeps_restrictions_it_cannot_read, setup, teardown, NULL},
         {"[EC-4.3.2a] the feed believes only our CA", feed_believes_only_our_ca, setup, teardown,
          NULL},
     };

@@ -36,7 +36,7 @@ json_t *spool_take(struct spool *s, size_t most);
 /* What was taken is stored, or is not to be sent again: forgets it and removes finished files. */
 void spool_accepted(struct spool *s);
 /* Appends an event of this process's own to a file of the folder. False: it could not be written.
- * Any thread, one at a time. */
+ * Any thread. */
 bool spool_add(const char *dir, const json_t *event);
 
 /* live.c: new arrays of at most 1,000 rows each. ------------------------------------------------

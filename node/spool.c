@@ -202,11 +202,12 @@ void spool_accepted(struct spool *s)
 
 bool spool_add(const char *dir, const json_t *event)
 {
-    static unsigned number = 1;
+    static _Atomic unsigned number = 1; /* of several threads */
     char path[PATH_ROOM];
     char *text = json_dumps(event, JSON_COMPACT);
     size_t n = text == NULL ? 0 : strlen(text);
-    int len = snprintf(path, sizeof path, "%s/%ld.%u.ndjson", dir, (long)getpid(), number);
+    int len =
+        snprintf(path, sizeof path, "%s/%ld.%u.ndjson", dir, (long)getpid(), (unsigned)number);
     int fd = n > 0 && len > 0 && len < PATH_ROOM
                  ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)
                  : -1;
