@@ -201,10 +201,10 @@ typedef struct {
     sluice_definition_t *conversion;
     const struct convert_op *op; /* what the call means; NULL: it is not converted */
     uint8_t form;                /* enum convert_form the client speaks, once op is set */
-    ngx_str_t rest;         /* for the upstream, in place of what follows the API's path */
-    ngx_str_t asked_method; /* the caller's, while method_name is the upstream's */
-    struct buf *xml;        /* of an answer that is taken in; NULL: it comes as JSON */
-    ngx_str_t own_type;     /* set: problem_body is no problem but our own answer, of this type */
+    ngx_str_t rest;              /* for the upstream, in place of what follows the API's path */
+    ngx_str_t asked_method;      /* the caller's, while method_name is the upstream's */
+    struct buf *xml;             /* of an answer that is taken in; NULL: it comes as JSON */
+    ngx_str_t own_type; /* set: problem_body is no problem but our own answer, of this type */
 
     /* filter */
     struct plan_stream *stream;
@@ -484,7 +484,7 @@ bool sluice_redis_local(void);            /* while it is away the node counts by
 /* answer.c */
 sluice_ctx_t *sluice_ctx(ngx_http_request_t *r); /* makes one when there is none; NULL: no memory */
 ngx_int_t sluice_refuse(sluice_ctx_t *ctx, enum problem problem, struct slice detail,
-                        struct slice where);             /* always NGX_DECLINED */
+                        struct slice where); /* always NGX_DECLINED */
 bool sluice_prefers_zh(ngx_http_request_t *r);
 ngx_int_t sluice_problem_handler(ngx_http_request_t *r); /* content handler */
 /* Makes r's headers those of ctx->problem and renders its body. */
