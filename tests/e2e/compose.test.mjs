@@ -3,6 +3,8 @@
 // decided, masked and recorded as a call of the same app.
 
 import assert from 'node:assert/strict';
+import { createHmac, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -76,7 +78,7 @@ before(async () => {
 });
 after(async () => { unit?.close(); await p?.stop(); });
 
-test('[SW-8.3.4-orchestrate, SW-8.3.4-base] two services and a dataset are one API: in parallel, in order, mapped', async () => {
+test('[SW-8.3.4-orchestrate, SW-8.3.4-base, BK-8c1] two services and a dataset are one API: in parallel, in order, mapped', async () => {
   const { api } = await composed('whole', { deadline_ms: 2500, steps: [LEFT, RIGHT, ORDERS, DETAIL],
     output: { left: body('left'), right: body('right'), order: body('orders', '/0'), detail: body('detail'), kind: 'whole' } },
   ['left.id', 'left.phone', 'left.secret', 'right.id', 'order.order_id', 'order.buyer_phone', 'order.merchant_id', 'detail.id', 'kind'].map((f) => scalar(f, f === 'kind' ? 1 : 2)), { owner_scoped: true });
@@ -175,6 +177,37 @@ test('[EC-4.3.2a] the inner listener takes parts alone, and what is said there i
   refused(await at({ 'sluice-inner': `${'A'.repeat(180)}.${'A'.repeat(43)}` }), 403, 'link-refused');
   refused(await at({ 'sluice-inner': '' }), 403, 'link-refused');
   for (const name of ['sluice-inner', 'Sluice-Ticket', 'sluice-call']) refused(await call('/left/v1/x', { headers: { [name]: 'x' } }), 400, 'request-malformed');
+});
+
+// A word as the data service makes one, with the platform's own link key.
+function word(target, more = {}) {
+  const master = readFileSync(path.join(p.data, 'keys/link.key'));
+  const id = (text) => Buffer.from((text ?? '0'.repeat(32)).replaceAll('-', ''), 'hex');
+  const issued = Buffer.alloc(8);
+  issued.writeBigUInt64BE(BigInt(more.issued ?? Date.now()));
+  const payload = Buffer.concat([Buffer.from([1]), issued, ...[randomUUID(), randomUUID(), more.app ?? world.app, world.key.id, randomUUID(), undefined].map(id),
+    Buffer.from([1, 4, 203, 0, 113, 9]), Buffer.alloc(12), Buffer.from([0])]);
+  const sm3 = (key, ...parts) => parts.reduce((h, part) => h.update(part), createHmac('sm3', key)).digest();
+  const mac = sm3(sm3(master, 'link.inner'), payload, Buffer.from([3]), 'GET', Buffer.from([0]), target);
+  return `${payload.toString('base64url')}.${mac.toString('base64url')}`;
+}
+
+test('[EC-4.3.2a] a word is good once, for seconds, for one request and one app', async () => {
+  const at = (target, text) => new Promise((resolve, reject) => {
+    http.get({ socketPath: path.join(p.data, 'gateway/inner.sock'), path: target, headers: { 'sluice-inner': text } }, (res) => {
+      let answer = '';
+      res.on('data', (d) => { answer += d; }).on('end', () => resolve({ status: res.statusCode, headers: res.headers, text: answer, json: JSON.parse(answer), txn: res.headers['sluice-transaction'] }));
+    }).on('error', reject);
+  });
+  const good = word('/left/v1/once');
+  const first = await at('/left/v1/once', good);
+  assert.equal(first.status, 200, first.text);
+  assert.equal(records(p).find((r) => r.transaction === first.txn).client, '203.0.113.9');
+  refused(await at('/left/v1/once', good), 403, 'link-refused');
+  refused(await at('/left/v1/other', word('/left/v1/once')), 403, 'link-refused');
+  refused(await at('/left/v1/once', word('/left/v1/once', { issued: Date.now() - 11000 })), 403, 'link-refused');
+  refused(await at('/left/v1/once', word('/left/v1/once', { app: randomUUID() })), 403, 'link-refused');
+  refused(await call('/left/v1/once', { headers: { 'sluice-inner': word('/left/v1/once') } }), 400, 'request-malformed');
 });
 
 test('[SW-8.3.4-orchestrate] a composed API may be a part of another, and no deeper, and never of itself', async () => {
