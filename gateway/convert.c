@@ -322,7 +322,8 @@ static ngx_int_t address(ngx_http_request_t *r, sluice_ctx_t *ctx)
     const char *method = convert_op_upstream_method(op), *path = convert_op_upstream_path(op);
     ctx->asked_method = r->method_name;
     r->method_name = (ngx_str_t){strlen(method), (u_char *)method};
-    ctx->rest = (ngx_str_t){strlen(path), (u_char *)path};
+    bool itself = strcmp(path, "/") == 0; /* a service at one address: the target's own path */
+    ctx->rest = (ngx_str_t){itself ? 0 : strlen(path), (u_char *)path};
     struct slice type = slice_str(convert_op_content_type(op, form));
     if (renew_digest(r, ctx) != NGX_OK ||
         (ctx->body.len && set_header(r, "Content-Type", "content-type", type) != NGX_OK)) {
