@@ -30,6 +30,10 @@ function answer(req, res) {
   setTimeout(() => res.writeHead(200, headers).end(body), /slow/.test(req.url) ? 400 : 0);
 }
 
+const metrics = () => new Promise((resolve, reject) => http.get({ socketPath: `${p.data}/gateway/ops.sock`, path: '/metrics' }, (res) => {
+  let text = '';
+  res.on('data', (d) => { text += d; }).on('end', () => resolve(text));
+}).on('error', reject));
 const get = (target, more = {}) => p.call(`/kept/v1/${target}`, { key: world.key, ...more });
 const times = (target) => asked[`/base/${target}`] ?? 0;
 
@@ -62,6 +66,8 @@ test('[SW-6-cache, SW-8.3.4-cache] a second identical call is answered from the 
   assert.deepEqual([second.status, second.json], [200, first.json]);
   assert.deepEqual([first.headers.age, Number(second.headers.age) >= 0], [undefined, true]);
   assert.equal((await twice('same?x=1'))[0], 1, 'another query is another answer');
+  const hits = /sluice_api_cached_total\{[^}]*"kept"[^}]*\} (\d+)/.exec(await metrics())?.[1];
+  assert.ok(Number(hits) >= 2, hits);
 });
 
 test('[SW-6-cache] callers with different masks share what the upstream said and each gets its own fields', async () => {
