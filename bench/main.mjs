@@ -12,6 +12,7 @@ const benches = {
   feed: async () => (await import('./product.mjs')).changeToLive(),
   sqlite: async () => (await import('./product.mjs')).datasetSqlite(),
   postgres: async () => (await import('./product.mjs')).datasetPostgres(),
+  limits: async () => (await import('./limits.mjs')).limits(),
   mask: async () => (await import('./streams.mjs')).mask(),
   audit: async () => (await import('./streams.mjs')).audit(),
 };
