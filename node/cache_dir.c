@@ -37,10 +37,18 @@ static bool is_ours(const char *path)
            (st.st_mode & 077) == 0;
 }
 
+/* Before the node's first start a check makes nothing. */
+static bool has_started(const char *data_dir)
+{
+    char gateway[600];
+    int n = snprintf(gateway, sizeof gateway, "%s/gateway", data_dir);
+    return n > 0 && (size_t)n < sizeof gateway && access(gateway, F_OK) == 0;
+}
+
 bool node_cache_dir(const char *data_dir, char path[static NODE_CACHE_PATH_MAX], unsigned *mib)
 {
     struct statfs fs;
-    if (statfs(SHM, &fs) != 0 || fs.f_type != TMPFS_MAGIC) {
+    if (!has_started(data_dir) || statfs(SHM, &fs) != 0 || fs.f_type != TMPFS_MAGIC) {
         return false;
     }
     uint64_t share = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize / SHARE / MIB;
