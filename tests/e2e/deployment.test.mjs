@@ -114,6 +114,17 @@ test('the units of deploy/ start what there is, as nobody privileged', () => {
   }
 });
 
+test('[SW-9.1-6b, SW-9.1-6c] the matrix of controls names tests that there are, and a control without one says whose it is', () => {
+  const sources = [...execFileSync('git', ['ls-files', '*_test.c', '*.test.mjs'], { encoding: 'utf8' }).trim().split('\n')].map((f) => readFileSync(f, 'utf8').replaceAll("\\'", "'")).join('\n');
+  const controls = readFileSync('docs/security-controls.md', 'utf8').split('\n').filter((l) => l.startsWith('| ') && !/^\| (control|---)/.test(l)).map((l) => l.split(' |').map((c) => c.replace(/^[ |]+/, '')));
+  assert.ok(controls.length > 20);
+  for (const [control, how, tests, operator] of controls) {
+    const named = [...(tests ?? '').matchAll(/`([^`]+)`/g)].map(([, title]) => title);
+    for (const title of named) assert.ok(sources.includes(title), `${control}: no test is called "${title}"`);
+    assert.ok(named.length || operator, `${control} (${how}) has neither a test nor an owner`);
+  }
+});
+
 // A shell script in a network of its own. Its helpers: `machine NAME` makes a further one (its pid in $NAME), `wire A a-if
 // a-address B b-if b-address` joins two, `at NAME command…` runs there, `serve NAME port…` listens, `try NAME host port` prints
 // "NAME host:port yes|no".
