@@ -2,8 +2,10 @@
 // JSON on one side and XML or SOAP on the other, with a SOAP client and a SOAP server that we did not write.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { refused, restRefuses } from './lib/assertions.mjs';
 import { Platform } from './lib/platform.mjs';
@@ -98,8 +100,8 @@ const DECLARE = { version: 1, namespaces: { c: NS }, ns: 'c', operations: [{ nam
 const declaration = (inner, ns = NS) => `<c:Declaration xmlns:c="${ns}">${inner}</c:Declaration>`;
 const GOOD = declaration('<c:no>7</c:no><c:weight>1.10</c:weight><c:item>tea</c:item>');
 
-async function published(name, upstream, conversion, methods = ['GET', 'POST']) {
-  const api = await w.httpApi(world, name, upstream, { fields: FIELDS, methods });
+async function published(name, upstream, conversion, more = {}) {
+  const api = await w.httpApi(world, name, upstream, { fields: FIELDS, ...more });
   await world.provider.post('/conversions', { api_id: api, ...conversion });
   await w.subscription(world, world.app, api);
   return api;
@@ -114,7 +116,7 @@ before(async () => {
   });
   raw = await listen((req, res) => raw.answer(res));
   world = await w.people(p, 'controlled');
-  await published('customs', service.origin, { wsdl: WSDL(service.url), get_operations: ['GetStatus'] });
+  await published('customs', service.origin, { wsdl: WSDL(service.url), get_operations: ['GetStatus'] }, { sign_response: true });
   await published('raw', raw.url, { wsdl: WSDL(`${raw.url}/customs`), get_operations: ['GetStatus'] });
   world.unit = await published('unit', unit.url, { definition: DECLARE });
   await until(async () => (await rest('/customs/v1/GetStatus?no=1')).status === 200 && (await xml(GOOD)).status === 200, { ms: 10000, what: 'the converted APIs' });
@@ -146,6 +148,21 @@ test('[SW-8.3.4-protocol] a POST in JSON reaches it too, its digest renewed, a S
   assert.equal(heard.headers.soapaction, `"${NS}/Declare"`);
   assert.ok(!heard.headers['content-digest'] || heard.headers['content-digest'].startsWith('sha-256='));
 });
+
+// A GET that went on as a POST: what is signed is the answer to the GET, after the plan.
+for (const [target, wanted] of [['/customs/v1/GetStatus?no=5', 200], ['/customs/v1/GetStatus?no=mine', 502], ['/customs/v1/GetStatus', 400]]) {
+  test(`[EC-6.1.4.3d] a converted answer (${wanted}) is signed as the answer to what the client asked`, async () => {
+    const headers = sign(world.key, { url: p.gateway + target });
+    const answer = await p.send('GET', target, { headers });
+    assert.equal(answer.status, wanted, answer.text);
+    const head = (start, fields) => `${start}\r\n${Object.entries(fields).map(([n, v]) => `${n}: ${v}\r\n`).join('')}\r\n`;
+    const exchange = path.join(p.dir, `signed-${wanted}.http`);
+    writeFileSync(exchange, head(`GET ${target} HTTP/1.1`, { host: `127.0.0.1:${p.gatewayPort}`, ...headers }) + head(`HTTP/1.1 ${answer.status} X`, answer.headers) + answer.text);
+    const v = p.sluice('verify', '--platform-key', path.join(p.data, 'keys/answer.pub'), exchange);
+    assert.equal(v.code, 0, v.out + v.err);
+    assert.match(v.out, /^response: valid/m);
+  });
+}
 
 for (const [target, body, status_, code, where] of [
   ['/GetStatus', undefined, 400, 'parameter-missing', 'no'], ['/GetStatus?no=1&x=2', undefined, 400, 'parameter-unknown'], ['/GetStatus?no=1&no=2', undefined, 400, 'parameter-invalid'],
