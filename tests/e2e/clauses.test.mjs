@@ -50,9 +50,9 @@ const becomes = (target, wanted, more = {}) => until(async () => {
 }, { what: `${wanted} of ${target}` });
 
 // A P-256 pair of the app's own: what A2 asks for.
-async function keyOf(app) {
+async function keyOf(app, developer = world.developer) {
   const { publicKey, privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const { id } = await world.developer.post('/credentials', { app_id: app, algorithm: 'ecdsa-p256-sha256', public_key: publicKey.export({ type: 'spki', format: 'pem' }) });
+  const { id } = await developer.post('/credentials', { app_id: app, algorithm: 'ecdsa-p256-sha256', public_key: publicKey.export({ type: 'spki', format: 'pem' }) });
   return { id, algorithm: 'ecdsa-p256-sha256', sign: (base) => crypto.sign('sha256', Buffer.from(base), { key: privateKey, dsaEncoding: 'ieee-p1363' }) };
 }
 
@@ -88,7 +88,7 @@ test('[BK-9.3.2, BK-9.2.1b1, SW-8.3.4-1, EC-6.1.3.1c] every published API refuse
   assert.ok(items.length >= 3, `${items.length} APIs`);
   const app = await w.admittedApp(world, 'Let in nowhere', 'controlled');
   const keys = [await w.credential(world, app), await keyOf(app)];
-  await becomes(ORDERS, 'subscription-missing', { key: keys[0] });
+  for (const key of keys) await becomes(ORDERS, 'subscription-missing', { key });
   const before_ = unit.seen.length;
   for (const { path: at, methods, class: of } of items) {
     for (const method of methods ?? ['GET']) {
@@ -348,6 +348,30 @@ test('[SW-9.3-2a, BK-9.2.2] TLS is switched off on a loopback address alone', ()
   const { code, err } = p.sluice('gateway', '--config', file, '--check');
   assert.equal(code, 2);
   assert.match(err, /tls/);
+});
+
+// An enterprise, another platform, a department, a service unit: each with the client its own system would have.
+const SYSTEMS = [['an enterprise', 'third_party', 'hmac-sm3'], ['another platform', 'third_party', 'ecdsa'], ['a government department', 'holder', 'hmac-sha256'], ['a service unit', 'holder', 'ecdsa']];
+for (const [i, [what, kind, algorithm]] of SYSTEMS.entries()) {
+  test(`[SW-5-0a, SW-5-0b, SW-5-0c] the system of ${what} connects by the documented interface and calls a service`, async () => {
+    const org = await w.organisation(world.admin, `The system of ${what}`, kind);
+    const developer = await w.user(world.admin, `system${i}`, 'developer', { organisation_id: org });
+    const theirs = { ...world, developer, thirdParty: org };
+    const app = await w.admittedApp(theirs, `Of ${what}`);
+    const key = algorithm === 'ecdsa' ? await keyOf(app, developer) : await w.credential(theirs, app, algorithm);
+    await w.subscription(theirs, app, world.reads);
+    const answer = await becomes('/reads/v1/x', 200, { key });
+    assert.equal(answer.json.id, 'A1');
+    assert.equal(records(p).find((r) => r.transaction === answer.txn).app, app);
+  });
+}
+
+test('[BK-5j] the gateway\'s code knows none of the words of any unit\'s business', () => {
+  const words = [...Object.keys(w.LEVELS).filter((c) => c.includes('_')), 'merchant', 'getEnterprise'];
+  for (const file of readdirSync('gateway').filter((f) => /\.[ch]$/.test(f))) {
+    const text = readFileSync(path.join('gateway', file), 'utf8');
+    for (const word of words) assert.ok(!text.includes(word), `${word} in gateway/${file}`);
+  }
 });
 
 test('[GS-6.9.3c-2] the published list of codes is the one the gateway has, each with a title in both languages', () => {
