@@ -11,7 +11,7 @@
 
 #define LABEL     "sluice"
 #define BATCH     32 /* answers under one signature */
-#define BATCH_MS  2  /* longest that an answer waits for others */
+#define BATCH_MS  5  /* longest that an answer waits for others */
 #define INPUT_MAX 512
 #define BASE_MAX  10240 /* that of a request, 8192, is the longest thing an answer quotes */
 #define VALUE_MAX (sizeof LABEL + 3 + CODEC_BASE64_LEN(HTTPSIG_BATCH_LEN_MAX))
