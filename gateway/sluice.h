@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The gateway inside an nginx worker. A call passes the stages below in order; each is one file and
  * looks the same: it reads the call, and either returns NGX_OK or sets ctx->problem and returns
- * NGX_DECLINED. A stage that must wait returns NGX_DONE and runs again when it may go on: `body` for
- * the client; `nonce`, `limits` and `grant` for Redis where nodes share one.
+ * NGX_DECLINED. A stage that must wait returns NGX_DONE and runs again when it may go on: `body`
+ * for the client; `nonce`, `limits` and `grant` for Redis where nodes share one.
  *
- *   route → addresses → authenticate → decide → callers → nonce → limits → grant → body → dispatch → (proxy) → filter → finish → record
+ *   route → addresses → authenticate → decide → callers → nonce → limits → grant → body
+ *   → dispatch → (proxy) → filter → finish → record
  *
  * Invariants
  * - Nothing of an answer leaves before its audit record is in the log (record.c).
