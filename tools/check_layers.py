@@ -14,7 +14,7 @@ ROOMS = {
     "node": [],
     "data": ["node"],  # the feed client alone
     "cli": ["control", "data", "node"],
-    "bench": [],
+    "bench": ["node"],  # a bench makes the files of a node
 }
 BECAUSE = {
     ("gateway", "control"): "a call must be served while the control plane is away; they meet only in contract/",
