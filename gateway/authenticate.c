@@ -89,7 +89,8 @@ static ngx_int_t find_caller(sluice_ctx_t *ctx, const struct httpsig *sig, sluic
     replay_prefetch(sluice_worker.replay, sig->keyid, sig->nonce); /* looked at after the MAC */
     *caller = sluice_caller_find(&id);
     if (!*caller) {
-        return sluice_refuse(ctx, PROBLEM_CREDENTIAL_UNKNOWN, SLICE(""), SLICE("keyid"));
+        (void)sluice_refuse(ctx, PROBLEM_CREDENTIAL_UNKNOWN, SLICE(""), SLICE("keyid"));
+        return NGX_DECLINED;
     }
     return NGX_OK;
 }

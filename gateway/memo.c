@@ -257,7 +257,7 @@ static void read_grant(sluice_verdict_t *v, struct replica_reader *reader)
     v->grant_known = replica_get_grant(reader, &v->grant, &v->api->record.policy,
                                        &v->grant_record) == REPLICA_OK &&
                      v->grant_record.owner.n <= sizeof v->owner;
-    if (v->grant_known) {
+    if (v->grant_known && v->grant_record.owner.n > 0) {
         memcpy(v->owner, v->grant_record.owner.p, v->grant_record.owner.n);
         v->grant_record.owner.p = v->owner;
     }

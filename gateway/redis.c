@@ -218,8 +218,11 @@ static redisAsyncContext *open_socket(ngx_str_t address)
     if (text[0] == '/') {
         return redisAsyncConnectUnix(text);
     }
+    if (!colon) {
+        return NULL;
+    }
     bool v6 = text[0] == '[';
-    size_t n = colon ? (size_t)(colon - text) : 0;
+    size_t n = (size_t)(colon - text);
     if (n < 2u * v6 || n - 2 * v6 >= sizeof host) {
         return NULL;
     }

@@ -354,8 +354,10 @@ static void begin(void)
         return;
     }
     ngx_queue_init(&batch.waiting);
-    batch.posted = (ngx_event_t){.handler = on_batch, .log = ngx_cycle->log};
-    batch.timer = (ngx_event_t){.handler = on_batch, .log = ngx_cycle->log};
+    /* nginx's debug log reads a descriptor out of whatever a timer's data is, so it must be
+     * something */
+    batch.posted = (ngx_event_t){.handler = on_batch, .data = &batch, .log = ngx_cycle->log};
+    batch.timer = (ngx_event_t){.handler = on_batch, .data = &batch, .log = ngx_cycle->log};
     batch.begun = true;
 }
 
