@@ -71,7 +71,7 @@ static void remove_dir(const char *dir)
 
 /* Before the first start there is no inner CA yet: nginx reads a certificate made for this alone.
  */
-static bool check_with_stand_in(const struct settings *s, struct node_config *cfg)
+static bool check_with_stand_in(const struct settings *s, struct node_config cfg)
 {
     static const char *const names[] = {"gateway"};
     char dir[] = "/tmp/sluice-pki-XXXXXX", certificate[64], key[64];
@@ -82,9 +82,9 @@ static bool check_with_stand_in(const struct settings *s, struct node_config *cf
     enum crypto_err err = crypto_pki_ensure(dir, names, 1, "localhost");
     snprintf(certificate, sizeof certificate, "%s/gateway.crt", dir);
     snprintf(key, sizeof key, "%s/gateway.key", dir);
-    cfg->certificate = certificate;
-    cfg->certificate_key = key;
-    bool ok = err == CRYPTO_OK && passes(s, cfg);
+    cfg.certificate = certificate;
+    cfg.certificate_key = key;
+    bool ok = err == CRYPTO_OK && passes(s, &cfg);
     if (err != CRYPTO_OK) {
         fprintf(stderr, "sluice: %s: %s\n", dir, crypto_strerror(err));
     }
@@ -98,7 +98,7 @@ bool gateway_check(const struct settings *s)
     char made[SETTINGS_PATH_MAX + 32];
     snprintf(made, sizeof made, "%s/pki/gateway.crt", s->data_dir);
     bool stand_in = cfg.tls && cfg.certificate == NULL && access(made, F_OK) != 0;
-    return stand_in ? check_with_stand_in(s, &cfg) : passes(s, &cfg);
+    return stand_in ? check_with_stand_in(s, cfg) : passes(s, &cfg);
 }
 
 struct again {
