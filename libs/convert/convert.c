@@ -11,7 +11,7 @@
 const char *convert_strerror(enum convert_err err)
 {
     static const char *const sentences[] = {
-#define X(value, sentence) [value] = sentence,
+#define X(value, sentence) [value] = (sentence),
         CONVERT_ERRORS(X)
 #undef X
     };

@@ -350,7 +350,7 @@ static err_t compile(struct compiler *k, const json_t *d, struct buf *xmlns)
 enum convert_err convert_compile(const json_t *definition, struct convert **out,
                                  struct convert_error *error)
 {
-    struct convert_error unused;
+    struct convert_error unused = {0};
     struct compiler k = {.c = calloc(1, sizeof *k.c), .error = error != NULL ? error : &unused};
     struct buf xmlns;
     if (k.c == NULL) {

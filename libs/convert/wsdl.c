@@ -174,7 +174,8 @@ static bool binding(struct wsdl *w, struct service *s)
         }
     }
     if (s->binding == NULL) {
-        return wsdl_unsupported(w, w->root, "a service without a SOAP binding");
+        (void)wsdl_unsupported(w, w->root, "a service without a SOAP binding");
+        return false;
     }
     xmlNode *soap = wsdl_next(s->binding->children, s->soap, "binding");
     const char *style = wsdl_attr(soap, "style"), *transport = wsdl_attr(soap, "transport"),
@@ -412,7 +413,7 @@ static enum convert_err compile(struct wsdl *w, const json_t *get, json_t *defin
 enum convert_err convert_from_wsdl(struct slice wsdl, const json_t *get_operations, json_t **out,
                                    struct convert_error *error)
 {
-    struct convert_error unused;
+    struct convert_error unused = {0};
     struct wsdl w = {.error = error != NULL ? error : &unused};
     struct slice body;
     w.error->fault = CONVERT_FAULT_NONE;

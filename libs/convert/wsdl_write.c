@@ -428,7 +428,7 @@ enum convert_err convert_wsdl_of(const json_t *definition, const char *name, con
                                  bool soap12, struct buf *out, struct convert_error *error)
 {
     struct convert *checked;
-    struct convert_error unused;
+    struct convert_error unused = {0};
     size_t was = out->n;
     struct maker m = {.out = out, .error = error != NULL ? error : &unused};
     enum convert_err err = convert_compile(definition, &checked, m.error);

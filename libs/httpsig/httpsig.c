@@ -231,7 +231,10 @@ static enum httpsig_err read_inputs(struct taken *t, struct sf *c, const struct 
         }
         const struct slice *signature = find_signature(found, label);
         bool fits = t->n < t->cap && !is_taken(t, label);
-        struct httpsig *s = signature != NULL && fits ? &t->s[t->n] : &other;
+        struct httpsig *s = &other;
+        if (signature != NULL && fits) {
+            s = &t->s[t->n];
+        }
         struct member m = {.response = response};
         if (!read_member(c, s, &m)) {
             return HTTPSIG_ESYNTAX;

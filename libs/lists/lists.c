@@ -286,7 +286,7 @@ bool lists_seal(struct lists *lists)
     if (n > 0 && l->scopes == NULL) {
         return false;
     }
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; i < l->n && l->n_scopes < n; i++) {
         const struct entry *e = &l->entries[i];
         if (e->key.allow) {
             l->has_allow[e->key.subject] = true;

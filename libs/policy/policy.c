@@ -228,7 +228,8 @@ static enum problem gate_grant(const struct policy_call *c)
     if (g == NULL) {
         return PROBLEM_GRANT_UNKNOWN;
     }
-    if (!uuid_eq(&g->app, &c->app->id) || !uuid_eq(&g->api, &c->api->id)) {
+    if (c->app == NULL || c->api == NULL || !uuid_eq(&g->app, &c->app->id) ||
+        !uuid_eq(&g->api, &c->api->id)) {
         return PROBLEM_GRANT_MISMATCH;
     }
     if (!in_window(g->not_before_ms, g->expires_ms, c->now_ms) || g->term < POLICY_ONCE ||
