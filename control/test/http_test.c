@@ -54,6 +54,7 @@ static struct answer ask(uint16_t port, const char *path, const char *certificat
     curl_easy_setopt(curl, CURLOPT_URL, url.p);
     buf_fini(&url); /* curl keeps a copy */
     curl_easy_setopt(curl, CURLOPT_CAINFO, text("%s/pki/ca.crt", f.dir));
+    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the machine's too, read each time */
     if (certificate) {
         curl_easy_setopt(curl, CURLOPT_SSLCERT, text("%s.crt", certificate));
         curl_easy_setopt(curl, CURLOPT_SSLKEY, text("%s.key", certificate));
