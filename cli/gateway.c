@@ -23,6 +23,7 @@ static struct node_config node_of(const struct settings *s)
         .tls = s->tls,
         .certificate = g->certificate[0] == '\0' ? NULL : g->certificate,
         .certificate_key = g->certificate_key[0] == '\0' ? NULL : g->certificate_key,
+        .upstream_ca = g->upstream_ca[0] == '\0' ? NULL : g->upstream_ca,
         .workers = g->workers,
         .control = g->control,
         .data_socket = s->data_socket,
@@ -82,8 +83,11 @@ static bool check_with_stand_in(const struct settings *s, struct node_config cfg
     enum crypto_err err = crypto_pki_ensure(dir, names, 1, "localhost");
     snprintf(certificate, sizeof certificate, "%s/gateway.crt", dir);
     snprintf(key, sizeof key, "%s/gateway.key", dir);
-    cfg.certificate = certificate;
-    cfg.certificate_key = key;
+    cfg.pki = dir;
+    if (cfg.certificate == NULL) {
+        cfg.certificate = certificate;
+        cfg.certificate_key = key;
+    }
     bool ok = err == CRYPTO_OK && passes(s, &cfg);
     if (err != CRYPTO_OK) {
         fprintf(stderr, "sluice: %s: %s\n", dir, crypto_strerror(err));
@@ -97,7 +101,7 @@ bool gateway_check(const struct settings *s)
     struct node_config cfg = node_of(s);
     char made[SETTINGS_PATH_MAX + 32];
     snprintf(made, sizeof made, "%s/pki/gateway.crt", s->data_dir);
-    bool stand_in = cfg.tls && cfg.certificate == NULL && access(made, F_OK) != 0;
+    bool stand_in = access(made, F_OK) != 0;
     return stand_in ? check_with_stand_in(s, cfg) : passes(s, &cfg);
 }
 

@@ -43,6 +43,7 @@ static const cyaml_schema_field_t gateway_fields[] = {
     CYAML_FIELD_BOOL_PTR("tls", OPT | CYAML_FLAG_POINTER, struct settings_gateway, tls),
     CYAML_FIELD_STRING("certificate", OPT, struct settings_gateway, certificate, 1),
     CYAML_FIELD_STRING("certificate_key", OPT, struct settings_gateway, certificate_key, 1),
+    CYAML_FIELD_STRING("upstream_ca", OPT, struct settings_gateway, upstream_ca, 1),
     CYAML_FIELD_UINT("workers", OPT, struct settings_gateway, workers),
     CYAML_FIELD_STRING("node", OPT, struct settings_gateway, node, 1),
     CYAML_FIELD_STRING("control", OPT, struct settings_gateway, control, 1),

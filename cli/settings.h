@@ -28,6 +28,7 @@ struct settings_gateway {
     uint16_t port;
     bool *tls; /* NULL: true */
     char certificate[SETTINGS_PATH_MAX], certificate_key[SETTINGS_PATH_MAX];
+    char upstream_ca[SETTINGS_PATH_MAX]; /* "": none */
     uint32_t workers;
     char node[33];
     char control[SETTINGS_PATH_MAX];

@@ -170,6 +170,7 @@ static void every_key_arrives(void **state)
                                "data:\n  threads: 3\n  max_rows: 700\n"
                                "gateway:\n  listen: 127.0.0.3\n  port: 9443\n  tls: true\n"
                                "  certificate: /tls/a.crt\n  certificate_key: /tls/a.key\n"
+                               "  upstream_ca: /tls/upstreams.pem\n"
                                "  workers: 5\n  node: east-2\n  control: https://10.0.0.1:9301\n"
                                "  staleness_max_s: 60\n  replay_bytes: 8192\n";
     struct settings s;
@@ -188,6 +189,7 @@ static void every_key_arrives(void **state)
     assert_true(s.tls);
     assert_string_equal(s.gateway.certificate, "/tls/a.crt");
     assert_string_equal(s.gateway.certificate_key, "/tls/a.key");
+    assert_string_equal(s.gateway.upstream_ca, "/tls/upstreams.pem");
     assert_int_equal(s.gateway.workers, 5);
     assert_string_equal(s.gateway.node, "east-2");
     assert_string_equal(s.gateway.control, "https://10.0.0.1:9301");
@@ -283,6 +285,7 @@ static void production_file(void **state)
                                       "gateway.tls",
                                       "gateway.certificate",
                                       "gateway.certificate_key",
+                                      "gateway.upstream_ca",
                                       "gateway.workers",
                                       "gateway.node",
                                       "gateway.control",

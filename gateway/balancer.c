@@ -4,8 +4,9 @@
  * pools connections by address.
  *
  * A GET or HEAD without a body whose target failed before its answer began goes on to another one,
- * `retries` times at most. All tries together have the API's time (SW-8.3.4-timeout): until the
- * first byte of an answer it is one deadline, from there on the longest silence. */
+ * `retries` times at most. TLS or not is each target's own (upstream_tls.c). All tries together
+ * have the API's time (SW-8.3.4-timeout): until the first byte of an answer it is one deadline,
+ * from there on the longest silence. */
 #include "sluice.h"
 
 #include "base/clock.h"
@@ -52,7 +53,8 @@ static int admit_one(peer_t *peer)
 {
     sluice_ctx_t *ctx = peer->ctx;
     int at = peer->asked ? sluice_target_choose(ctx, peer->tried) : ctx->chosen;
-    while (at != CHOOSE_NONE && !sluice_target_admit(ctx->api, at, &peer->ticket)) {
+    while (at != CHOOSE_NONE && (!sluice_upstream_tls_can(peer->r, &ctx->api->record.targets[at]) ||
+                                 !sluice_target_admit(ctx->api, at, &peer->ticket))) {
         peer->tried |= 1u << at;
         at = sluice_target_choose(ctx, peer->tried);
     }
@@ -78,6 +80,7 @@ static ngx_int_t get_target(ngx_peer_connection_t *pc, void *data)
         return NGX_ERROR;
     }
     sluice_target_t *target = &ctx->api->targets[at];
+    peer->r->upstream->ssl = ctx->api->record.targets[at].tls;
     pc->sockaddr = &target->addr.any;
     pc->socklen = target->addrlen;
     pc->name = &target->text;
@@ -124,6 +127,7 @@ static void free_target(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
                          clock_mono_us() - peer->asked_us);
     if (outcome == TARGETS_FAILED) {
         peer->tried |= 1u << peer->at;
+        sluice_upstream_tls_forget(peer->ctx->api->targets[peer->at].id);
     }
     peer->at = CHOOSE_NONE;
 }
@@ -136,6 +140,7 @@ static void on_deadline(ngx_event_t *event)
     ngx_connection_t *c = u->peer.connection;
     if (c && peer->at != CHOOSE_NONE && u->headers_in.status_n == 0) {
         c->read->timedout = 1;
+        c->write->timedout = c->ssl && !c->ssl->handshaked; /* what a handshake looks at */
         c->read->handler(c->read);
     }
 }
@@ -145,6 +150,21 @@ static void end_timer(void *data)
     peer_t *peer = data;
     if (peer->deadline.timer_set) {
         ngx_del_timer(&peer->deadline);
+    }
+}
+
+static ngx_int_t set_session(ngx_peer_connection_t *pc, void *data)
+{
+    peer_t *peer = data;
+    pc->connection->requests = NGX_MAX_UINT32_VALUE; /* its first is its last: it is not kept */
+    return sluice_upstream_tls_resume(pc->connection, peer->ctx->api->targets[peer->at].id);
+}
+
+static void save_session(ngx_peer_connection_t *pc, void *data)
+{
+    peer_t *peer = data;
+    if (peer->at != CHOOSE_NONE) {
+        sluice_upstream_tls_keep(pc->connection, peer->ctx->api->targets[peer->at].id);
     }
 }
 
@@ -201,6 +221,8 @@ static ngx_int_t init_target(ngx_http_request_t *r, sluice_ctx_t *ctx)
     r->upstream->peer.data = peer;
     r->upstream->peer.get = get_target;
     r->upstream->peer.free = free_target;
+    r->upstream->peer.set_session = set_session;
+    r->upstream->peer.save_session = save_session;
     r->upstream->peer.tries = repeat ? 1 + ngx_min(api->retries, api->n_targets - 1) : 1;
     return NGX_OK;
 }
@@ -219,6 +241,7 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     if (set_times(r, ctx->api->record.timeout_ms, ctx->api->record.timeout_ms, false) != NGX_OK) {
         return NGX_ERROR;
     }
+    r->upstream->ssl = 0; /* a socket of this machine */
     r->upstream->peer.data = &conf->data_addr;
     r->upstream->peer.get = get_data;
     r->upstream->peer.free = free_data;

@@ -155,13 +155,35 @@ static ngx_int_t get_host(ngx_http_request_t *r, ngx_http_variable_value_t *v, u
     return NGX_OK;
 }
 
+/* $sluice_upstream_name: whose certificate a target over TLS must show; another at another. */
+static ngx_int_t get_upstream_name(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+                                   uintptr_t data)
+{
+    sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
+    (void)data;
+    bool http = ctx && ctx->api && ctx->api->record.policy.kind == POLICY_HTTP;
+    struct slice name = http ? ctx->api->record.targets[ctx->chosen].name : SLICE("");
+    v->valid = 1;
+    v->no_cacheable = 1;
+    v->not_found = 0;
+    v->data = (u_char *)name.p;
+    v->len = (unsigned)name.n;
+    return NGX_OK;
+}
+
 ngx_int_t sluice_add_variables(ngx_conf_t *cf)
 {
-    ngx_str_t name = ngx_string("sluice_host");
-    ngx_http_variable_t *v = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
-    if (!v) {
-        return NGX_ERROR;
+    static struct {
+        ngx_str_t name;
+        ngx_http_get_variable_pt get;
+    } rows[] = {{ngx_string("sluice_host"), get_host},
+                {ngx_string("sluice_upstream_name"), get_upstream_name}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ngx_http_variable_t *v = ngx_http_add_variable(cf, &rows[i].name, NGX_HTTP_VAR_NOCACHEABLE);
+        if (!v) {
+            return NGX_ERROR;
+        }
+        v->get_handler = rows[i].get;
     }
-    v->get_handler = get_host;
     return NGX_OK;
 }

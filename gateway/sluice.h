@@ -396,6 +396,14 @@ void sluice_target_report(sluice_api_t *api, int at, uint32_t ticket, enum targe
                           uint64_t elapsed_us);
 ngx_int_t sluice_targets_refuse(sluice_ctx_t *ctx); /* nobody can be asked: NGX_DECLINED */
 
+/* upstream_tls.c: can a call of this location go to the target, over TLS if it says so; the TLS
+ * sessions of targets by their id, to resume the next time. */
+bool sluice_upstream_tls_can(ngx_http_request_t *r, const struct replica_target *target);
+ngx_int_t sluice_upstream_tls_resume(ngx_connection_t *c, uint64_t target);
+void sluice_upstream_tls_keep(ngx_connection_t *c, uint64_t target);
+void sluice_upstream_tls_forget(uint64_t target);
+void sluice_upstream_tls_exit(void);
+
 /* cache.c */
 ngx_int_t sluice_add_cache_variables(ngx_conf_t *cf);
 /* In the header filter, once the mode is chosen: may it be kept, or says that it was. */

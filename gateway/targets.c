@@ -51,7 +51,8 @@ size_t sluice_targets_bytes(const struct replica_api *from)
 {
     size_t n = from->canary_apps.n;
     for (size_t i = 0; i < from->n_targets; i++) {
-        n += from->targets[i].address.n + from->targets[i].host.n + from->targets[i].path.n;
+        const struct replica_target *t = &from->targets[i];
+        n += t->address.n + t->host.n + t->name.n + t->path.n;
     }
     return n;
 }
@@ -80,6 +81,17 @@ static void read_address(sluice_target_t *target, struct slice text)
         target->addr.in.sin_family = AF_INET;
         target->addr.in.sin_port = htons((uint16_t)port);
         target->addrlen = sizeof target->addr.in;
+    }
+}
+
+/* nginx's pool of kept connections knows an address alone: in bytes that connect() does not look
+ * at, that of a target over TLS is told apart from a plain one at the same port. */
+static void mark_tls(sluice_target_t *target)
+{
+    if (target->addr.any.sa_family == AF_INET) {
+        target->addr.in.sin_zero[0] = 1;
+    } else if (target->addr.any.sa_family == AF_INET6) {
+        target->addr.in6.sin6_flowinfo = htonl(1);
     }
 }
 
@@ -123,10 +135,14 @@ void sluice_targets_copy(sluice_api_t *api, const struct replica_api *from, char
         sluice_target_t *target = &api->targets[i];
         to->address = copy_into(at, from->targets[i].address);
         to->host = copy_into(at, from->targets[i].host);
+        to->name = copy_into(at, from->targets[i].name);
         to->path = copy_into(at, from->targets[i].path);
         target->text = (ngx_str_t){to->address.n, (u_char *)to->address.p};
         target->id = targets_id(from->policy.id.b, to->host, to->path);
         read_address(target, to->address);
+        if (to->tls) {
+            mark_tls(target);
+        }
     }
     api->breaker = breaker_of(from);
 }

@@ -156,6 +156,7 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_keys_free();
     sluice_metrics_close();
     sluice_targets_close();
+    sluice_upstream_tls_exit();
     while (w->n_idle) {
         plan_stream_free(&w->idle[--w->n_idle]);
     }

@@ -19,6 +19,7 @@
 #include "node/keys.h"
 #include "node/nginx_child.h"
 #include "node/report.h"
+#include "node/upstream_ca.h"
 #include "replica/replica.h"
 
 #define TICK_MS       1000
@@ -29,7 +30,7 @@
 struct agent {
     const struct node_config *cfg;
     char replica_dir[PATH_ROOM], audit_dir[PATH_ROOM], state_dir[PATH_ROOM];
-    char ca[PATH_ROOM], certificate[PATH_ROOM], key[PATH_ROOM];
+    char ca[PATH_ROOM], certificate[PATH_ROOM], key[PATH_ROOM], upstream_ca[PATH_ROOM];
     struct replica *replica;
     struct node_feed *feed;
     struct node_report *report;
@@ -169,8 +170,13 @@ static bool start_report(struct agent *a)
 
 static bool start_health(struct agent *a)
 {
-    struct node_health_config cfg = {.state_dir = a->state_dir, .replica = a->replica};
-    a->health = node_health_start(&cfg);
+    struct node_health_config cfg = {.state_dir = a->state_dir,
+                                     .ca = a->upstream_ca,
+                                     .certificate = a->certificate,
+                                     .key = a->key,
+                                     .replica = a->replica};
+    bool named = path_of(a->upstream_ca, a->cfg, "gateway/nginx/" NODE_UPSTREAM_CA);
+    a->health = named ? node_health_start(&cfg) : NULL;
     if (a->health == NULL) { /* calls go on without: their own failures tell too */
         complain("health", "targets are not asked: gateway/state/targets cannot be opened");
     }
@@ -188,7 +194,7 @@ static bool start(struct agent *a)
            make_dir(a->cfg, "gateway/state") && make_dir(a->cfg, "gateway/state/events") &&
            make_dir(a->cfg, "keys") && node_keys_ensure(a->cfg->data_dir) && open_audit_key(a) &&
            open_sealer(a) && open_replica(a) && start_feed(a) && start_report(a) &&
-           start_health(a) && node_nginx_start(&a->nginx, a->cfg);
+           node_nginx_start(&a->nginx, a->cfg) && start_health(a);
 }
 
 /* What the feed, the sealer and the files of this process hang on stays as it was at its start. */

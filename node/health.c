@@ -27,10 +27,10 @@ struct probe {
     uint64_t id, scan, next_ms, interval_ms;
     long timeout_ms;
     struct uuid api;
-    char host[TEXT_MAX], url[TEXT_MAX + 64];
+    char host[TEXT_MAX], address[TEXT_MAX], url[TEXT_MAX + 64];
     bool down;
     CURL *easy; /* NULL: not being asked */
-    struct curl_slist *headers;
+    struct curl_slist *headers, *connect_to;
 };
 
 struct node_health {
@@ -87,8 +87,9 @@ static bool on_api(void *ctx, const struct replica_api *api)
         p->interval_ms = api->health_interval_ms;
         p->timeout_ms = (long)api->health_timeout_ms;
         snprintf(p->host, sizeof p->host, "%.*s", SLICE_FMT(t->host));
-        snprintf(p->url, sizeof p->url, "http://%.*s%.*s", SLICE_FMT(t->address),
-                 SLICE_FMT(api->health_path));
+        snprintf(p->address, sizeof p->address, "::%.*s", SLICE_FMT(t->address));
+        snprintf(p->url, sizeof p->url, "%s://%.*s%.*s", t->tls ? "https" : "http",
+                 SLICE_FMT(t->host), SLICE_FMT(api->health_path));
         p->scan = t->address.n > 0 ? h->scan : 0;
     }
     return !atomic_load(&h->stopping);
@@ -130,6 +131,25 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
     return size * n;
 }
 
+/* As the gateway asks a target over TLS: docs/upstreams.md. */
+static void set_tls(const struct node_health *h, CURL *easy)
+{
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, h->cfg.ca);
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, h->cfg.certificate);
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, h->cfg.key);
+}
+
+static void free_lists(struct probe *p)
+{
+    curl_slist_free_all(p->headers);
+    curl_slist_free_all(p->connect_to);
+    p->headers = p->connect_to = NULL;
+}
+
 static void begin(struct node_health *h, struct probe *p)
 {
     char host[TEXT_MAX + 8];
@@ -139,8 +159,11 @@ static void begin(struct node_health *h, struct probe *p)
     }
     snprintf(host, sizeof host, "Host: %s", p->host);
     p->headers = curl_slist_append(NULL, host);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+    p->connect_to = curl_slist_append(NULL, p->address); /* "::10.0.0.7:80": it is looked up */
+    set_tls(h, easy);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_URL, p->url);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, p->connect_to);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, p->headers);
@@ -150,8 +173,7 @@ static void begin(struct node_health *h, struct probe *p)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, p);
     if (curl_multi_add_handle(h->multi, easy) != CURLM_OK) {
         curl_easy_cleanup(easy);
-        curl_slist_free_all(p->headers);
-        p->headers = NULL;
+        free_lists(p);
         return;
     }
     p->easy = easy;
@@ -162,9 +184,8 @@ static void end(struct node_health *h, struct probe *p)
 {
     curl_multi_remove_handle(h->multi, p->easy);
     curl_easy_cleanup(p->easy);
-    curl_slist_free_all(p->headers);
+    free_lists(p);
     p->easy = NULL;
-    p->headers = NULL;
     h->running--;
 }
 

@@ -7,6 +7,7 @@
 struct replica;
 struct node_health_config {
     const char *state_dir;
+    const char *ca, *certificate, *key; /* PEM paths: for targets over TLS */
     struct replica *replica;
 };
 struct node_health;

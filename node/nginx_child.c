@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "node/nginx_conf.h"
+#include "node/upstream_ca.h"
 
 #define NGINX_DEFAULT  "/usr/sbin/nginx"
 #define BACKOFF_MIN_MS 100
@@ -54,8 +55,10 @@ bool node_nginx_write_conf(struct node_nginx *n, const struct node_config *cfg, 
     char path[600];
     struct buf text, old;
     struct node_fault fault;
+    bool fresh_ca = false;
     buf_init(&text);
-    if (!node_nginx_conf(cfg, &text, &fault)) {
+    if (!node_nginx_conf(cfg, NULL, &text, &fault) ||
+        !node_upstream_ca(cfg, n->prefix, &fresh_ca, &fault)) {
         fprintf(stderr, "sluice: gateway: %s\n", fault.text);
         buf_fini(&text);
         return false;
@@ -68,7 +71,7 @@ bool node_nginx_write_conf(struct node_nginx *n, const struct node_config *cfg, 
         old.n = got > 0 ? (size_t)got : 0;
         close(fd);
     }
-    *changed = !slice_eq(buf_slice(&text), buf_slice(&old));
+    *changed = fresh_ca || !slice_eq(buf_slice(&text), buf_slice(&old));
     bool ok = replace_file(path, &text);
     if (!ok) {
         fprintf(stderr, "sluice: gateway: cannot write %s: %s\n", path, strerror(errno));

@@ -4,10 +4,13 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "node/cache_dir.h"
+#include "node/upstream_ca.h"
 
 /* How long calls under way when a worker is replaced may go on. */
 #define NODE_NGINX_DRAIN_S       120u
@@ -15,6 +18,7 @@
 #define STALENESS_DEFAULT_S      3600
 #define REDIS_TIMEOUT_DEFAULT_MS 20u
 #define CONNECTIONS_MAX          16384
+#define DATA_DIR_MAX             (sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/gateway/inner.sock")
 
 /* nginx has no escape for '$', and quotes end a word: such a path is refused, not mangled. */
 static bool plain(const char *text)
@@ -74,6 +78,8 @@ static bool refused(const struct node_config *cfg, struct node_fault *fault)
          "the node's name must be 1 to 32 of a-z, 0-9 and '-'"},
         {plain(cfg->data_dir) && cfg->data_dir[0] == '/', "data_dir",
          "the data directory must be an absolute path without quotes, $, ;, { or }"},
+        {strlen(cfg->data_dir) <= DATA_DIR_MAX, "data_dir",
+         "the data directory's path is too long for the sockets below it"},
         {host_ok(cfg->listen_host), "gateway.listen",
          "the gateway listens on an IPv4 or IPv6 address, not a name"},
         {cfg->tls || (host_ok(cfg->listen_host) && loopback(cfg->listen_host)), "gateway.tls",
@@ -81,6 +87,8 @@ static bool refused(const struct node_config *cfg, struct node_fault *fault)
         {plain(cfg->data_socket), "data_dir",
          "the data service's socket has a character nginx cannot take"},
         {plain(cfg->module), NULL, "the nginx module's path has a character nginx cannot take"},
+        {cfg->pki == NULL || plain(cfg->pki), "data_dir",
+         "the inner CA's folder has a character nginx cannot take"},
         {cfg->certificate == NULL || plain(cfg->certificate), "gateway.certificate",
          "the certificate's path has a character nginx cannot take"},
         {cfg->certificate_key == NULL || plain(cfg->certificate_key), "gateway.certificate_key",
@@ -216,12 +224,32 @@ static const char http_text[] = "    server_tokens off;\n"
                                 "        keepalive_requests 100000;\n"
                                 "    }\n\n";
 
+/* Whether a target is asked over TLS is its own to say (gateway/balancer.c). Then it must show a
+ * certificate for its name by a CA of the bundle, and is shown ours if it asks: a peer platform
+ * lets nobody in that it does not know (GS-6.8a-4a). */
+static void add_upstream_tls(const struct node_config *cfg, struct buf *out)
+{
+    char pki[700];
+    snprintf(pki, sizeof pki, "%s%s", cfg->pki == NULL ? cfg->data_dir : cfg->pki,
+             cfg->pki == NULL ? "/pki" : "");
+    buf_adds(out, "    proxy_ssl_server_name on;\n"
+                  "    proxy_ssl_name $sluice_upstream_name;\n"
+                  "    proxy_ssl_verify on;\n"
+                  "    proxy_ssl_verify_depth 3;\n"
+                  "    proxy_ssl_protocols TLSv1.2 TLSv1.3;\n"
+                  "    proxy_ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;\n"
+                  "    proxy_ssl_session_reuse on;\n"
+                  "    proxy_ssl_trusted_certificate " NODE_UPSTREAM_CA ";\n");
+    buf_addf(out, "    proxy_ssl_certificate \"%s/gateway.crt\";\n", pki);
+    buf_addf(out, "    proxy_ssl_certificate_key \"%s/gateway.key\";\n\n", pki);
+}
+
 /* `sluice on` stands at the server so that nginx's own refusals, which no location sees, are
  * answered by the module too. */
 static const char location_text[] =
     "        sluice on;\n"
     "        location / {\n"
-    "            proxy_pass http://sluice_upstream;\n"
+    "            proxy_pass https://sluice_upstream;\n"
     "            proxy_http_version 1.1;\n"
     "            proxy_set_header Host $sluice_host;\n"
     "            proxy_set_header Connection \"\";\n"
@@ -299,10 +327,17 @@ static void add_cache(const struct node_config *cfg, struct buf *out)
                   "    proxy_cache_lock on;\n\n");
 }
 
-/* For operators on this machine alone: it names APIs, apps and upstreams. */
-static void add_ops(const struct node_config *cfg, struct buf *out)
+static void add_socket(const struct node_config *cfg, const char *sockets, const char *name,
+                       struct buf *out)
 {
-    buf_addf(out, "    server {\n        listen \"unix:%s/gateway/ops.sock\";\n", cfg->data_dir);
+    buf_addf(out, "    server {\n        listen \"unix:%s%s/%s\";\n",
+             sockets != NULL ? sockets : cfg->data_dir, sockets != NULL ? "" : "/gateway", name);
+}
+
+/* For operators on this machine alone: it names APIs, apps and upstreams. */
+static void add_ops(const struct node_config *cfg, const char *sockets, struct buf *out)
+{
+    add_socket(cfg, sockets, "ops.sock", out);
     if (cfg->metrics_port != 0) {
         buf_addf(out, "        listen 127.0.0.1:%u;\n", cfg->metrics_port);
     }
@@ -313,9 +348,9 @@ static void add_ops(const struct node_config *cfg, struct buf *out)
 
 /* Where the data service calls the parts of a composed API: what is said there in place of a
  * signature is worth nothing at any other listener. */
-static void add_inner(const struct node_config *cfg, struct buf *out)
+static void add_inner(const struct node_config *cfg, const char *sockets, struct buf *out)
 {
-    buf_addf(out, "    server {\n        listen \"unix:%s/gateway/inner.sock\";\n", cfg->data_dir);
+    add_socket(cfg, sockets, "inner.sock", out);
     buf_adds(out, "        sluice_inner on;\n");
     buf_adds(out, location_text);
 }
@@ -333,7 +368,8 @@ static void add_server(const struct node_config *cfg, struct buf *out)
     buf_adds(out, location_text);
 }
 
-bool node_nginx_conf(const struct node_config *cfg, struct buf *out, struct node_fault *fault)
+bool node_nginx_conf(const struct node_config *cfg, const char *sockets, struct buf *out,
+                     struct node_fault *fault)
 {
     if (refused(cfg, fault)) {
         return false;
@@ -343,11 +379,12 @@ bool node_nginx_conf(const struct node_config *cfg, struct buf *out, struct node
     add_module(cfg, out);
     add_redis(cfg, out);
     buf_adds(out, http_text);
+    add_upstream_tls(cfg, out);
     buf_adds(out, cfg->access_log ? access_text : "    access_log off;\n");
     add_cache(cfg, out);
     add_server(cfg, out);
-    add_inner(cfg, out);
-    add_ops(cfg, out);
+    add_inner(cfg, sockets, out);
+    add_ops(cfg, sockets, out);
     buf_adds(out, "}\n");
     if (out->failed) {
         *fault = (struct node_fault){.text = "out of memory"};

@@ -13,8 +13,10 @@ struct node_config {
     uint16_t port;
     bool tls;                                  /* false only on a loopback address */
     const char *certificate, *certificate_key; /* NULL: pki/gateway.{crt,key} */
-    unsigned workers;                          /* 0: one per core */
-    const char *control;                       /* "https://127.0.0.1:7301" */
+    const char *pki;         /* ca.crt, gateway.{crt,key} of the inner CA; NULL: data_dir/pki */
+    const char *upstream_ca; /* PEM; further CAs of upstreams' certificates; NULL: none */
+    unsigned workers;        /* 0: one per core */
+    const char *control;     /* "https://127.0.0.1:7301" */
     const char *data_socket;
     unsigned staleness_max_s; /* past it calls are refused policy-stale; 0: 3600 */
     uint64_t replay_bytes;    /* 0: 64 MiB */

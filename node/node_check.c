@@ -12,6 +12,7 @@
 #include "node/nginx_child.h"
 #include "node/nginx_conf.h"
 #include "node/nginx_proc.h"
+#include "node/upstream_ca.h"
 
 #define SAID_MAX 8192
 
@@ -111,19 +112,19 @@ bool node_check(const struct node_config *cfg, struct node_fault *fault)
     struct buf text;
     *fault = (struct node_fault){0};
     buf_init(&text);
-    bool ok = node_nginx_conf(cfg, &text, fault);
-    if (ok && mkdtemp(dir) == NULL) {
+    if (mkdtemp(dir) == NULL) {
         snprintf(fault->text, sizeof fault->text, "scratch folder in /tmp: %s", strerror(errno));
-        ok = false;
-    } else if (ok) {
-        snprintf(prefix, sizeof prefix, "%s/", dir);
-        ok = write_text(prefix, &text);
-        if (!ok) {
-            snprintf(fault->text, sizeof fault->text, "%snginx.conf: %s", prefix, strerror(errno));
-        }
-        ok = ok && ask_nginx(cfg, prefix, fault);
-        nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        return false;
     }
+    snprintf(prefix, sizeof prefix, "%s/", dir);
+    /* nginx listens even to try it out: on sockets here, for the node's folder may not be yet. */
+    bool ok = node_nginx_conf(cfg, dir, &text, fault), fresh;
+    if (ok && !write_text(prefix, &text)) {
+        snprintf(fault->text, sizeof fault->text, "%snginx.conf: %s", prefix, strerror(errno));
+        ok = false;
+    }
+    ok = ok && node_upstream_ca(cfg, prefix, &fresh, fault) && ask_nginx(cfg, prefix, fault);
+    nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     buf_fini(&text);
     return ok;
 }

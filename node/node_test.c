@@ -38,7 +38,7 @@ static bool conf_has(const struct node_config *cfg, const char *text)
     struct buf out;
     struct node_fault fault;
     buf_init(&out);
-    assert_true(node_nginx_conf(cfg, &out, &fault));
+    assert_true(node_nginx_conf(cfg, NULL, &out, &fault));
     buf_addc(&out, '\0');
     bool has = strstr(out.p, text) != NULL;
     buf_fini(&out);
@@ -61,13 +61,18 @@ static void conf_says_what_was_set(void **state)
     assert_true(conf_has(&cfg, "sluice_staleness 3600s;"));
     assert_true(conf_has(&cfg, "worker_processes auto;"));
     assert_true(conf_has(&cfg, "proxy_set_header Sluice-Grant \"\";"));
+    assert_true(conf_has(&cfg, "listen \"unix:/srv/sluice/gateway/inner.sock\";"));
+    assert_true(conf_has(&cfg, "listen \"unix:/srv/sluice/gateway/ops.sock\";"));
+    assert_true(conf_has(&cfg, "proxy_ssl_verify on;"));
+    assert_true(conf_has(&cfg, "proxy_ssl_certificate \"/srv/sluice/pki/gateway.crt\";"));
+    assert_true(conf_has(&cfg, "proxy_ssl_protocols TLSv1.2 TLSv1.3;"));
     cfg.tls = false;
     cfg.listen_host = "::1";
     cfg.workers = 3;
     cfg.replay_bytes = 4096;
     cfg.staleness_max_s = 5;
     assert_true(conf_has(&cfg, "listen [::1]:7443 backlog"));
-    assert_false(conf_has(&cfg, "ssl"));
+    assert_false(conf_has(&cfg, " ssl")); /* of the listener; upstreams' is proxy_ssl */
     assert_true(conf_has(&cfg, "worker_processes 3;"));
     assert_true(conf_has(&cfg, "sluice_staleness 5s;"));
     assert_false(conf_has(&cfg, "redis"));
@@ -87,6 +92,8 @@ static void conf_says_what_was_set(void **state)
 static void conf_refuses_what_it_cannot_say(void **state)
 {
     (void)state;
+    static char deep[91] = "/";
+    memset(deep + 1, 'a', sizeof deep - 2);
     static const struct {
         const char *title, *data_dir, *node, *host, *module, *certificate, *redis;
         uint64_t replay;
@@ -97,6 +104,7 @@ static void conf_refuses_what_it_cannot_say(void **state)
         {.title = "variable in the data directory", .data_dir = "/a$b"},
         {.title = "end of a directive in it", .data_dir = "/a;b"},
         {.title = "line break in it", .data_dir = "/a\nb"},
+        {.title = "data directory too long for a socket below it", .data_dir = deep},
         {.title = "no node name", .node = ""},
         {.title = "upper case node", .node = "Node"},
         {.title = "node of 33 bytes", .node = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
@@ -130,7 +138,7 @@ static void conf_refuses_what_it_cannot_say(void **state)
         cfg.redis = rows[i].redis;
         cfg.tls = !rows[i].plain;
         buf_init(&out);
-        if (node_nginx_conf(&cfg, &out, &fault) || fault.text[0] == '\0') {
+        if (node_nginx_conf(&cfg, NULL, &out, &fault) || fault.text[0] == '\0') {
             fail_msg("%s", rows[i].title);
         }
         buf_fini(&out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where an API's calls go: its targets, which of them get how many, when one is left alone. Each is
  * checked here and told to the gateways as contract/feed.md has it. */
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdio.h>
 
@@ -31,12 +32,31 @@ bool targets_url_ok(const char *text, const char *scheme)
     return ok;
 }
 
+/* Over TLS by name: a certificate's names are what the gateway compares, not its addresses. */
+static bool upstream_ok(const char *text)
+{
+    CURLU *url = curl_url();
+    char *host = NULL;
+    unsigned char address[16];
+    bool plain = targets_url_ok(text, "http://"), ok = plain;
+
+    if (!plain && targets_url_ok(text, "https://")) {
+        ok = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+             curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0] != '[' &&
+             inet_pton(AF_INET, host, address) != 1;
+    }
+    curl_free(host);
+    curl_url_cleanup(url);
+    return ok;
+}
+
 enum problem targets_check_upstream(struct rest_call *c, const char *where, const json_t *v)
 {
-    return targets_url_ok(json_string_value(v), "http://")
+    return upstream_ok(json_string_value(v))
                ? PROBLEM_OK
                : rest_fail(c, PROBLEM_FIELD_INVALID, where,
-                           "an address like http://host:port/base is needed");
+                           "an address like https://name:port/base or http://host:port/base is "
+                           "needed");
 }
 
 static bool role_ok(const json_t *role)
@@ -61,8 +81,8 @@ static const char *target_wrong(const json_t *target, json_t *seen)
         return "an object of url, weight and role is needed";
     }
     if (!json_is_string(url) || json_string_length(url) > 1000 ||
-        !targets_url_ok(json_string_value(url), "http://")) {
-        return "an url like http://host:port/base is needed";
+        !upstream_ok(json_string_value(url))) {
+        return "an url like https://name:port/base or http://host:port/base is needed";
     }
     if (json_object_get(seen, json_string_value(url))) {
         return "this url is there twice";

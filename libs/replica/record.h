@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "replica/replica.h"
 
-#define RECORD_VERSION     2
+#define RECORD_VERSION     3
 #define RECORD_OWNER_MAX   128  /* bytes, = LINK_OWNER_MAX */
 #define RECORD_SUBJECT_MAX 1024 /* bytes of a certificate's subject */
 
@@ -57,9 +57,14 @@ bool record_keys_grant(struct slice in, struct record_keys *k) __attribute__((wa
  */
 /* "/a/b/v1": 1 to REPLICA_SEGMENTS_MAX whole segments, no dot segments, unreserved characters. */
 bool record_path_ok(struct slice path);
-/* Splits "http://host:port/base"; base keeps no '/' at its end. */
-bool record_upstream_split(struct slice url, struct slice *host, uint16_t *port,
-                           struct slice *base);
+/* "http://host:port/base" or "https://…" (tls) in parts; base keeps no '/' at its end. Without a
+ * port it is the scheme's. */
+struct record_upstream {
+    struct slice host, base;
+    uint16_t port;
+    bool tls;
+};
+bool record_upstream_split(struct slice url, struct record_upstream *out);
 /* "host:port" of a URL that record_upstream_split took, as written. */
 struct slice record_upstream_host(struct slice url);
 #define RECORD_ADDRESS_MAX 64

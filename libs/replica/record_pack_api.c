@@ -35,21 +35,22 @@ static const struct word seal_words[] = {{"off", REPLICA_SEAL_OFF},
                                          {"required", REPLICA_SEAL_REQUIRED},
                                          {NULL, 0}};
 
-/* address, host as written, base */
+/* address, host as written, name, base, TLS */
 static void put_url(struct source *s, const json_t *value)
 {
-    struct slice url = SLICE(""), name, base = SLICE(""), host = SLICE("");
-    uint16_t port;
+    struct slice url = SLICE(""), host = SLICE("");
+    struct record_upstream to = {.host = SLICE(""), .base = SLICE("")};
     char address[RECORD_ADDRESS_MAX] = "";
-    s->bad |= !record_text_of(value, RECORD_TEXT_MAX, &url) ||
-              !record_upstream_split(url, &name, &port, &base);
+    s->bad |= !record_text_of(value, RECORD_TEXT_MAX, &url) || !record_upstream_split(url, &to);
     if (!s->bad) { /* no DNS for a record that will be refused */
-        record_upstream_resolve(name, port, address);
+        record_upstream_resolve(to.host, to.port, address);
         host = record_upstream_host(url);
     }
     record_put_text(s->out, slice_str(address));
     record_put_text(s->out, host);
-    record_put_text(s->out, s->bad ? SLICE("") : base);
+    record_put_text(s->out, s->bad ? SLICE("") : to.host);
+    record_put_text(s->out, s->bad ? SLICE("") : to.base);
+    record_put_uint(s->out, to.tls, 1);
 }
 
 static void put_target(struct source *s, const json_t *target)

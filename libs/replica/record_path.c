@@ -82,12 +82,11 @@ static bool host_ok(struct slice host)
     return true;
 }
 
-/* host, host:port, [v6] or [v6]:port */
+/* host, host:port, [v6] or [v6]:port; *port stays as it was without one. */
 static bool split_authority(struct slice text, struct slice *host, uint16_t *port)
 {
     const char *bracket = text.n > 0 && text.p[0] == '[' ? memchr(text.p, ']', text.n) : NULL;
     size_t host_end, after;
-    *port = 80;
     if (bracket != NULL) {
         host_end = (size_t)(bracket - text.p);
         *host = slice_of(text.p + 1, host_end - 1);
@@ -108,37 +107,57 @@ static bool split_authority(struct slice text, struct slice *host, uint16_t *por
            read_port(slice_of(text.p + after + 1, text.n - after - 1), port);
 }
 
-#define SCHEME "http://"
+static const struct scheme {
+    const char *text;
+    uint16_t port;
+    bool tls;
+} schemes[] = {{"http://", 80, false}, {"https://", 443, true}};
+
+/* The scheme's row and what follows it; NULL: another scheme. */
+static const struct scheme *take_scheme(struct slice *url)
+{
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t n = strlen(schemes[i].text);
+        if (url->n > n && memcmp(url->p, schemes[i].text, n) == 0) {
+            *url = slice_of(url->p + n, url->n - n);
+            return &schemes[i];
+        }
+    }
+    return NULL;
+}
 
 struct slice record_upstream_host(struct slice url)
 {
-    const char *at = url.p + (sizeof SCHEME - 1);
-    const char *slash = memchr(at, '/', url.n - (sizeof SCHEME - 1));
-    return slice_of(at, slash == NULL ? url.n - (sizeof SCHEME - 1) : (size_t)(slash - at));
+    (void)take_scheme(&url);
+    const char *slash = memchr(url.p, '/', url.n);
+    return slice_of(url.p, slash == NULL ? url.n : (size_t)(slash - url.p));
 }
 
-bool record_upstream_split(struct slice url, struct slice *host, uint16_t *port, struct slice *base)
+bool record_upstream_split(struct slice url, struct record_upstream *out)
 {
-    if (url.n <= (sizeof SCHEME - 1) || memcmp(url.p, SCHEME, (sizeof SCHEME - 1)) != 0) {
+    const struct scheme *scheme = take_scheme(&url);
+    if (scheme == NULL) {
         return false;
     }
-    struct slice rest = slice_of(url.p + (sizeof SCHEME - 1), url.n - (sizeof SCHEME - 1));
-    const char *slash = memchr(rest.p, '/', rest.n);
-    size_t end = slash == NULL ? rest.n : (size_t)(slash - rest.p);
-    *base = slice_of(rest.p + end, rest.n - end);
-    if (base->n > 0 && base->p[base->n - 1] == '/') {
-        base->n--;
+    const char *slash = memchr(url.p, '/', url.n);
+    size_t end = slash == NULL ? url.n : (size_t)(slash - url.p);
+    struct slice base = slice_of(url.p + end, url.n - end);
+    if (base.n > 0 && base.p[base.n - 1] == '/') {
+        base.n--;
     }
-    if (base->n > BASE_MAX) {
+    if (base.n > BASE_MAX) {
         return false;
     }
     /* A base goes into the request line: no query, no escape, nothing that ends the line. */
-    for (size_t i = 0; i < base->n; i++) {
-        if (base->p[i] != '/' && !is_path_char(base->p[i])) {
+    for (size_t i = 0; i < base.n; i++) {
+        if (base.p[i] != '/' && !is_path_char(base.p[i])) {
             return false;
         }
     }
-    return split_authority(slice_of(rest.p, end), host, port);
+    out->base = base;
+    out->port = scheme->port;
+    out->tls = scheme->tls;
+    return split_authority(slice_of(url.p, end), &out->host, &out->port);
 }
 
 /* Many APIs share a host, and a name server that does not answer costs seconds a question: what was

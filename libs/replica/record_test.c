@@ -76,13 +76,49 @@ static void upstream_urls(void **state)
         {"http://a b", false},
         {"", false},
         {"http://a/%2e", false},
+        {"https://a", true},
+        {"https://a:8443/x", true},
+        {"https://", false},
+        {"https:///x", false},
+        {"https://a:0", false},
+        {"https://u@a", false},
+        {"https://a/b?c", false},
+        {"HTTPS://a", false},
+        {"httpss://a", false},
+        {"https:/a", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct slice host, base;
-        uint16_t port;
-        if (record_upstream_split(slice_str(rows[i].url), &host, &port, &base) != rows[i].ok) {
+        struct record_upstream to;
+        if (record_upstream_split(slice_str(rows[i].url), &to) != rows[i].ok) {
             fail_msg("%s", rows[i].url);
         }
+    }
+}
+
+static void upstream_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *host, *name, *base;
+        uint16_t port;
+        bool tls;
+    } rows[] = {
+        {"http://a", "a", "a", "", 80, false},
+        {"https://a", "a", "a", "", 443, true},
+        {"https://a.example:8443/x/", "a.example:8443", "a.example", "/x", 8443, true},
+        {"http://a:443/x", "a:443", "a", "/x", 443, false},
+        {"https://[::1]:99", "[::1]:99", "::1", "", 99, true},
+        {"https://a:80", "a:80", "a", "", 80, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct record_upstream to;
+        struct slice url = slice_str(rows[i].url);
+        assert_true(record_upstream_split(url, &to));
+        assert_true(slice_eq(record_upstream_host(url), slice_str(rows[i].host)));
+        assert_true(slice_eq(to.host, slice_str(rows[i].name)));
+        assert_true(slice_eq(to.base, slice_str(rows[i].base)));
+        assert_int_equal(to.port, rows[i].port);
+        assert_int_equal(to.tls, rows[i].tls);
     }
 }
 
@@ -159,6 +195,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"[BK-9.3.2] paths an API may have", paths, NULL, NULL, NULL},
         {"upstream URLs", upstream_urls, NULL, NULL, NULL},
+        {"[SW-9.3-2a] an upstream over TLS is told apart, with its name and port", upstream_parts,
+         NULL, NULL, NULL},
         {"damaged records are refused", damaged_records_are_refused, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);

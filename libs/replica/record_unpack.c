@@ -207,7 +207,9 @@ static void take_targets(struct cursor *c, struct replica_api *api)
         t->role = (uint8_t)take_uint(c, 1);
         t->address = take_text(c);
         t->host = take_text(c);
+        t->name = take_text(c);
         t->path = take_text(c);
+        t->tls = take_uint(c, 1) != 0;
     }
     bool any = api->n_targets > 0 && !c->bad;
     api->upstream = any ? api->targets[0].address : SLICE("");

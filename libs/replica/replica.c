@@ -8,7 +8,7 @@
 
 #include "replica/env.h"
 
-#define FORMAT      2
+#define FORMAT      3
 #define MAP_DEFAULT ((size_t)16 << 30) /* address space; the file holds what is used */
 #define MAX_READERS 512
 

@@ -77,9 +77,11 @@ enum replica_certificate { REPLICA_PINNED = 1, REPLICA_CA };
 struct replica_target {
     struct slice address; /* "10.0.0.7:8080" as resolved by the agent, "" none */
     struct slice host;    /* as written, for the Host header */
+    struct slice name;    /* the host without its port: whose certificate it must show */
     struct slice path;    /* "/base" put in front of what follows the API's path */
     uint16_t weight;      /* 1..1000 */
     uint8_t role;         /* enum replica_role */
+    bool tls;             /* asked over TLS alone */
 };
 
 /* Defaults of contract/feed.md are filled in. */

@@ -157,7 +157,7 @@ static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
     { "api", API, "{'targets':[{'url':'http://127.0.0.1','weight':1001,'role':'primary'}]}", false },
     { "api", API, "{'targets':[{'url':'http://127.0.0.1','role':'primary'}]}", false },
     { "api", API, "{'targets':[{'url':'http://127.0.0.1','weight':1,'role':'backup'}]}", false },
-    { "api", API, "{'targets':[{'url':'https://127.0.0.1','weight':1,'role':'primary'}]}", false },
+    { "api", API, "{'targets':[{'url':'ftp://127.0.0.1','weight':1,'role':'primary'}]}", false },
     { "api", API, "{'balance':'random'}", false },
     { "api", API, "{'retries':4}", false },
     { "api", API, "{'retries':-1}", false },
@@ -295,7 +295,7 @@ static void every_member_comes_back(void **state)
     const struct replica_api *a = &w->api;
     put(w, "api", ID("10"), API,
         "{'targets':[{'url':'http://localhost:81/x/','weight':1000,'role':'primary'},"
-        "{'url':'http://[::1]:99','weight':2,'role':'standby'},"
+        "{'url':'https://[::1]:99','weight':2,'role':'standby'},"
         "{'url':'http://no-such-host.invalid/c','weight':3,'role':'canary'}],"
         "'balance':'least-connections','retries':0,'canary_percent':5,"
         "'canary_apps':['" ID("01") "','" ID(
@@ -311,7 +311,9 @@ static void every_member_comes_back(void **state)
     assert_int_equal(a->n_targets, 3);
     assert_true(slice_eq(a->targets[0].host, SLICE("localhost:81")));
     assert_true(slice_eq(a->targets[0].path, SLICE("/x")) && a->targets[0].weight == 1000);
+    assert_true(slice_eq(a->targets[0].name, SLICE("localhost")) && !a->targets[0].tls);
     assert_true(slice_eq(a->targets[1].host, SLICE("[::1]:99")));
+    assert_true(slice_eq(a->targets[1].name, SLICE("::1")) && a->targets[1].tls);
     assert_true(a->targets[1].role == REPLICA_STANDBY && a->targets[1].path.n == 0);
     assert_true(a->targets[2].address.n == 0 && a->targets[2].role == REPLICA_CANARY);
     assert_true(slice_eq(a->targets[2].host, SLICE("no-such-host.invalid")));

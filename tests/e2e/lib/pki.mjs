@@ -37,14 +37,20 @@ export class Authority {
 
   get pem() { return readFileSync(this.file, 'utf8'); }
 
-  // A client's: {key, file, cert (PEM), pem and publicPem of the key}. from, to: days from now.
-  issue(name, { from = -1, to = 365, key } = {}) {
+  // A client's: {key, file, cert (PEM), pem and publicPem of the key}. from, to: days from now. host: a server's of that name.
+  issue(name, { from = -1, to = 365, key, host } = {}) {
     const id = `${name.replace(/\W/g, '-')}-${this.n += 1}`;
     const pair = key ?? keyPair(this.dir, id);
     const request = path.join(this.dir, `${id}.csr`);
     const crt = path.join(this.dir, `${id}.crt`);
     openssl('req', '-new', '-key', pair.file, '-out', request, '-subj', `/O=Software house/CN=${name}`, '-config', this.config);
-    openssl('ca', '-batch', '-notext', '-config', this.config, '-cert', this.file, '-keyfile', this.key.file, '-extensions', 'client',
+    const extensions = ['-extensions', host ? 'server' : 'client'];
+    if (host) {
+      const file = path.join(this.dir, `${id}.cnf`);
+      writeFileSync(file, `[server]\nbasicConstraints=critical,CA:false\nextendedKeyUsage=serverAuth\nsubjectAltName=DNS:${host}\n`);
+      extensions.push('-extfile', file);
+    }
+    openssl('ca', '-batch', '-notext', '-config', this.config, '-cert', this.file, '-keyfile', this.key.file, ...extensions,
       '-startdate', stamp(from), '-enddate', stamp(to), '-in', request, '-out', crt);
     return { ...pair, crt, cert: readFileSync(crt, 'utf8') };
   }
