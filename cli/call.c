@@ -195,6 +195,7 @@ static void set_request(CURL *curl, const struct signing *s, struct curl_slist *
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     if (s->ca != NULL) {
         curl_easy_setopt(curl, CURLOPT_CAINFO, s->ca);
+        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else all public CAs beside it */
     }
     if (s->has_body) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->body.n);

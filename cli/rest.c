@@ -244,6 +244,7 @@ static bool exchange(const struct session *s, const char *method, const char *pa
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
     curl_easy_setopt(curl, CURLOPT_CAINFO, s->ca);
+    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else all public CAs beside it */
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);

@@ -79,6 +79,7 @@ static bool setup(struct node_feed *f)
     CURLcode rc[] = {
         curl_easy_setopt(f->curl, CURLOPT_PROTOCOLS_STR, "https"),
         curl_easy_setopt(f->curl, CURLOPT_CAINFO, f->cfg.ca),
+        curl_easy_setopt(f->curl, CURLOPT_CAPATH, NULL), /* else all public CAs beside it */
         curl_easy_setopt(f->curl, CURLOPT_SSLCERT, f->cfg.certificate),
         curl_easy_setopt(f->curl, CURLOPT_SSLKEY, f->cfg.key),
         curl_easy_setopt(f->curl, CURLOPT_PROXY, ""),

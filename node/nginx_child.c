@@ -217,7 +217,7 @@ bool node_nginx_start(struct node_nginx *n, const struct node_config *cfg)
     }
     pid_t pid = running_master(n);
     if (pid == 0 || !node_nginx_watch(n, pid)) {
-        node_nginx_dismiss_orphans(n->replay_file, 0);
+        node_nginx_dismiss_orphans(n->prefix, n->replay_file, 0);
         for (int i = 0; i < 20 && !node_nginx_port_free(n->listen_host, n->port); i++) {
             usleep(50000);
         }
@@ -251,7 +251,7 @@ static void master_ended(struct node_nginx *n, uint64_t now_ms)
     }
     forget(n);
     pid_t other = running_master(n);
-    node_nginx_dismiss_orphans(n->replay_file, other);
+    node_nginx_dismiss_orphans(n->prefix, n->replay_file, other);
     if (other != 0 && node_nginx_watch(n, other)) {
         return;
     }
@@ -297,7 +297,7 @@ void node_nginx_stop(struct node_nginx *n)
         }
         kill(n->pid, steps[i].signal);
         if (ended_within(n->pidfd, steps[i].wait_ms)) {
-            node_nginx_dismiss_orphans(n->replay_file, 0);
+            node_nginx_dismiss_orphans(n->prefix, n->replay_file, 0);
             forget(n);
         }
     }

@@ -162,21 +162,50 @@ static bool has_mapped(pid_t pid, const char *file)
     return found;
 }
 
+static bool has_open(pid_t pid, const char *file)
+{
+    char path[64], target[600];
+    const struct dirent *entry;
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *fds = opendir(path);
+    while (fds != NULL && !found && (entry = readdir(fds)) != NULL) {
+        ssize_t n = readlinkat(dirfd(fds), entry->d_name, target, sizeof target - 1);
+        target[n < 0 ? 0 : n] = '\0';
+        found = strcmp(target, file) == 0;
+    }
+    if (fds != NULL) {
+        closedir(fds);
+    }
+    return found;
+}
+
+/* Minds or loads the cache of the nginx with this error log: it has no call and no table open. */
+static bool is_cache_process(pid_t pid, const char *error_log)
+{
+    char title[256];
+    return read_proc(pid, "cmdline", title, sizeof title) && strstr(title, "cache ") != NULL &&
+           has_open(pid, error_log);
+}
+
 struct orphans {
     const char *replay_file;
+    char error_log[600];
     pid_t master;
 };
 
 static void dismiss(void *ctx, pid_t pid, pid_t parent)
 {
     const struct orphans *o = ctx;
-    if (pid != o->master && parent != o->master && has_mapped(pid, o->replay_file)) {
+    if (pid != o->master && parent != o->master &&
+        (has_mapped(pid, o->replay_file) || is_cache_process(pid, o->error_log))) {
         kill(pid, SIGQUIT);
     }
 }
 
-void node_nginx_dismiss_orphans(const char *replay_file, pid_t master)
+void node_nginx_dismiss_orphans(const char *prefix, const char *replay_file, pid_t master)
 {
     struct orphans o = {.replay_file = replay_file, .master = master};
+    snprintf(o.error_log, sizeof o.error_log, "%serror.log", prefix);
     each_nginx(dismiss, &o);
 }

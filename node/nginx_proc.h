@@ -22,5 +22,6 @@ pid_t node_nginx_spawn(const char *program, const char *prefix, const char *conf
 pid_t node_nginx_master(const char *prefix, const char *pid_file);
 void node_nginx_workers(pid_t master, struct node_workers *out);
 /* Workers outlive a master that is killed, and keep its port. Those that have replay_file mapped,
- * which all of a node's have, are told to finish their calls and go, but for those of `master`. */
-void node_nginx_dismiss_orphans(const char *replay_file, pid_t master);
+ * which all of a node's have, are told to finish their calls and go, but for those of `master`; and
+ * the processes that mind a cache, known by the error log below prefix. */
+void node_nginx_dismiss_orphans(const char *prefix, const char *replay_file, pid_t master);

@@ -64,6 +64,7 @@ static bool setup(struct node_report *r)
         curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, "https"),
         curl_easy_setopt(r->curl, CURLOPT_URL, r->url),
         curl_easy_setopt(r->curl, CURLOPT_CAINFO, r->cfg.ca),
+        curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL), /* else all public CAs beside it */
         curl_easy_setopt(r->curl, CURLOPT_SSLCERT, r->cfg.certificate),
         curl_easy_setopt(r->curl, CURLOPT_SSLKEY, r->cfg.key),
         curl_easy_setopt(r->curl, CURLOPT_PROXY, ""),

@@ -180,6 +180,7 @@ test('a reload applies what was set: the number of workers', async () => {
   await reload('gateway:\n  workers: 1\n');
   await until(() => p.processes().worker.length === 1, { ms: 10000, what: 'one worker' });
   await reload('gateway:\n  workers: 2\n');
+  await until(() => p.processes().worker.length === 2, { ms: 10000, what: 'two workers' });
 });
 
 const BAD = [ // what, the file, what is said
