@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
@@ -42,7 +42,6 @@ function startUpstream() {
 // A second node with files of its own, the same keys and the same control plane.
 async function startSecond() {
   const dir = path.join(p.dir, 'second');
-  mkdirSync(path.join(dir, 'data/gateway'), { recursive: true });
   for (const name of ['keys', 'pki']) cpSync(path.join(p.data, name), path.join(dir, 'data', name), { recursive: true });
   [secondPort] = await freePorts(1);
   writeFileSync(path.join(dir, 'sluice.yaml'), `${settings('local')}  node: node-2\n  control: https://127.0.0.1:${p.feedPort}\n  workers: 1\n`);
