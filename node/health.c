@@ -139,7 +139,6 @@ static void set_tls(const struct node_health *h, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(easy, CURLOPT_CAINFO, h->cfg.ca);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* the bundle alone says who is trusted */
     curl_easy_setopt(easy, CURLOPT_SSLCERT, h->cfg.certificate);
     curl_easy_setopt(easy, CURLOPT_SSLKEY, h->cfg.key);
 }
