@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "crypto/crypto.h"
 #include "node/nginx_conf.h"
+#include "node/upstream_ca.h"
 #include "replica/replica.h"
 
 static struct node_config good(void)
@@ -87,6 +88,53 @@ static void conf_says_what_was_set(void **state)
     assert_true(conf_has(&cfg, "sluice_redis \"/run/redis.sock\" \"/etc/sluice/redis\";"));
     assert_true(conf_has(&cfg, "sluice_redis_timeout 5ms;"));
     assert_true(conf_has(&cfg, "sluice_redis_lost refuse;"));
+}
+
+static void put_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static void upstream_cas_are_certificates(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gateway"}, *const files[] = {
+                                                        "ca.crt",      "ca.key",
+                                                        "gateway.crt", "gateway.key",
+                                                        ".lock",       "lock",
+                                                        "own.pem",     NODE_UPSTREAM_CA};
+    static const char *const bad[] = {
+        "", "no PEM\n", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n"};
+    char dir[] = "/tmp/node-ca-XXXXXX", prefix[32], own[48], ca[48], path[64];
+    struct node_config cfg = good();
+    struct node_fault fault = {0};
+    bool changed;
+    assert_non_null(mkdtemp(dir));
+    snprintf(prefix, sizeof prefix, "%s/", dir);
+    snprintf(own, sizeof own, "%s/own.pem", dir);
+    snprintf(ca, sizeof ca, "%s/ca.crt", dir);
+    cfg.pki = dir;
+    assert_false(node_upstream_ca(&cfg, prefix, &changed, &fault)); /* no inner CA */
+    assert_int_equal(crypto_pki_ensure(dir, names, 1, "localhost"), CRYPTO_OK);
+    assert_true(node_upstream_ca(&cfg, prefix, &changed, &fault) && changed);
+    assert_true(node_upstream_ca(&cfg, prefix, &changed, &fault) && !changed);
+    cfg.upstream_ca = own;
+    assert_false(node_upstream_ca(&cfg, prefix, &changed, &fault)); /* no such file */
+    assert_string_equal(fault.setting, "gateway.upstream_ca");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put_file(own, bad[i]);
+        assert_false(node_upstream_ca(&cfg, prefix, &changed, &fault));
+    }
+    cfg.upstream_ca = ca;
+    assert_true(node_upstream_ca(&cfg, prefix, &changed, &fault) && changed);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(dir), 0);
 }
 
 static void conf_refuses_what_it_cannot_say(void **state)
@@ -489,6 +537,8 @@ int main(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const struct CMUnitTest tests[] = {
         {"nginx.conf says what was set", conf_says_what_was_set, NULL, NULL, NULL},
+        {"[GS-6.8a-4a] whom upstreams are believed from is readable, or nothing is written",
+         upstream_cas_are_certificates, NULL, NULL, NULL},
         {"[EC-6.1.4.3b] nginx.conf refuses what it cannot say, and plain HTTP in public",
          conf_refuses_what_it_cannot_say, NULL, NULL, NULL},
         {"the feed is taken whole, then followed, then resumed", feed_takes_all_and_resumes, setup,

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -151,8 +152,27 @@ test('[SW-9.3-2a] health is asked over TLS as calls are: a target whose certific
   assert.ok(!(await world.admin.list('alerts', { kind: 'target-down' })).some((a) => a.target === `localhost:${well.port}`));
 });
 
+test('[GS-6.9.3a] a kept plain connection serves no call that asks for TLS at the same port', async () => {
+  const secure = await upstream('secure', good());
+  const plain = await upstream('plain');
+  const both = net.createServer((s) => s.once('data', (first) => { // a TLS record begins with 22
+    const on = net.connect((first[0] === 22 ? secure : plain).port, '127.0.0.1');
+    for (const end of [s, on]) end.on('error', () => { s.destroy(); on.destroy(); });
+    on.write(first);
+    s.pipe(on).pipe(s);
+  }));
+  await new Promise((done) => both.listen(0, '127.0.0.1', done));
+  servers.push({ close: () => both.close(), closeAllConnections() {} });
+  const { port } = both.address();
+  await publish('samea', [{ url: `http://127.0.0.1:${port}` }]);
+  await publish('sameb', [{ url: `https://localhost:${port}` }], { retries: 0 });
+  for (let i = 0; i < 8; i += 1) {
+    assert.equal((await call('samea')).json?.id, 'plain');
+    assert.equal((await call('sameb')).json?.id, 'secure');
+  }
+});
+
 test('[SW-8.3.4-timeout] an upstream that hangs in the handshake costs the API\'s time and no more', async () => {
-  const net = await import('node:net');
   const silent = net.createServer(() => {});
   await new Promise((done) => silent.listen(0, '127.0.0.1', done));
   await publish('silent', [{ url: `https://localhost:${silent.address().port}` }], { timeout_ms: 700 });
