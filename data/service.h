@@ -43,7 +43,7 @@ struct service_reply { /* the body is the worker's */
     unsigned status;
     enum problem problem; /* PROBLEM_OK: no Sluice-Problem */
     const char *content_type;
-    char content_range[64];    /* "": none */
+    char content_range[72];    /* "": none; three numbers fit */
     struct compose_job *later; /* NULL, or what gives the answer: the receiver submits it */
 };
 
