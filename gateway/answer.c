@@ -180,6 +180,14 @@ ngx_int_t sluice_problem_handler(ngx_http_request_t *r)
     return ngx_http_output_filter(r, &out);
 }
 
+/* nginx answers 400 to a header line that fills its largest buffer. It is then at that buffer's
+ * end, inside a line; a line that is wrong leaves it where the line begins, a read header between
+ * two. */
+static bool header_too_large(const ngx_http_request_t *r)
+{
+    return !r->stream && r->state != 0 && r->header_in && r->header_in->pos == r->header_in->end;
+}
+
 /* What an answer we did not make means: nginx's own, or an upstream's. */
 enum problem sluice_problem_of_status(ngx_http_request_t *r, ngx_uint_t status)
 {
@@ -206,6 +214,7 @@ enum problem sluice_problem_of_status(ngx_http_request_t *r, ngx_uint_t status)
         return PROBLEM_UPSTREAM_TIMEOUT;
     case NGX_HTTP_BAD_REQUEST:
         return sluice_certificate_refused(r) ? PROBLEM_CERTIFICATE_INVALID
+               : header_too_large(r)         ? PROBLEM_REQUEST_TOO_LARGE
                                              : PROBLEM_REQUEST_MALFORMED;
     case NGX_HTTP_BAD_GATEWAY:
         return PROBLEM_UPSTREAM_UNAVAILABLE;

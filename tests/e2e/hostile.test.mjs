@@ -189,6 +189,19 @@ test('[BK-7.3.2a1] ambiguous and malformed requests are refused, the connection 
   assert.deepEqual(bad, []);
 }));
 
+test('[BK-7.3.2a1] headers that are too large are told from headers that are wrong', () => attacked(async () => {
+  const long = 'a'.repeat(8 << 10);
+  for (const [what, status, code, ...headers] of [
+    ['a line of 17 KiB', 431, 'request-too-large', `X-Long: ${long}${long}${long}`],
+    ['80 KiB of them', 431, 'request-too-large', ...Array.from({ length: 10 }, (_, i) => `X-${i}: ${long}`)],
+    ['a wrong one', 400, 'request-malformed', 'X-\0: 1'],
+    ['a wrong one after a long one', 400, 'request-malformed', `X-Long: ${long}`, 'X-\0: 1'],
+  ]) {
+    const answer = await wire(p, Buffer.from(lines(GET, HOST, EVIL, ...headers), 'latin1'), { ms: 3000 });
+    assert.match(answer.text, new RegExp(`^HTTP/1.1 ${status}[^]*"code":"${code}"`), `${what}: ${answer.text.slice(0, 300)}`);
+  }
+}));
+
 // Chunked bodies that are not: signed, so that only the body is at fault.
 const CHUNKS = [
   ['a size that is no number', 'zz\r\nabc\r\n0\r\n\r\n'],
