@@ -201,6 +201,13 @@ test('[BK-7.2.2a] unreadable queries name their fault', async () => {
   refused(await call(`${PATH}?nothing=eq.1`), 400, 'field-unknown');
 });
 
+test('answers and problems tell a browser to take their type at its word', async () => {
+  for (const answer of [await call(), await call('/nothing/here'), await p.send('GET', PATH), await p.send('HEAD', PATH), await wire(p, head(p, 'GET', '/ /', {}))]) {
+    const said = answer.headers?.['x-content-type-options'] ?? /x-content-type-options: (\w+)/i.exec(answer.text)?.[1];
+    assert.equal(said, 'nosniff', `${answer.status}`);
+  }
+});
+
 test('[BK-7.3.2a1] 100,000 filters are refused', async () => {
   const many = Array.from({ length: 100000 }, (_, i) => `order_id=neq.${i}`).join('&');
   const answer = await call(`${PATH}?${many}`).catch(() => null);
