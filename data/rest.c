@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A dataset read in PostgREST's grammar. */
 #include <stdio.h>
+#include <string.h>
 
 #include "data/service.h"
+
+#define WHERE_MAX 64 /* bytes */
 
 static struct slice query_of(struct slice target)
 {
@@ -86,6 +89,17 @@ static enum problem parse(struct worker *w, const struct catalog_api *api,
     return query_parse(&w->query, &w->arena, &api->table, &in, err);
 }
 
+/* A name the caller sent is said again only where it can be nothing but a name. */
+static struct slice plain_name(struct slice name)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    bool plain = name.n <= WHERE_MAX;
+    for (size_t i = 0; plain && i < name.n; i++)
+        plain = memchr(letters, name.p[i], sizeof letters - 1) != NULL;
+    return plain ? name : SLICE("");
+}
+
 void rest_handle(struct worker *w, const struct catalog_api *api, const struct service_request *rq,
                  struct service_reply *rp)
 {
@@ -94,7 +108,7 @@ void rest_handle(struct worker *w, const struct catalog_api *api, const struct s
     if (!p)
         p = answer(w, api, rp, &err.detail);
     if (p)
-        service_problem(w, rq, rp, p, err.detail, err.where);
+        service_problem(w, rq, rp, p, err.detail, plain_name(err.where));
     else if (w->query.single)
         rp->content_type = "application/vnd.pgrst.object+json; charset=utf-8";
     else

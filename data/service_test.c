@@ -159,6 +159,30 @@ static void run_rows(void)
     }
 }
 
+/* What a stranger wrote is said back as a name or not at all. */
+static void test_where(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *where; /* NULL: none */
+    } named[] = {
+        {"/t/11?merchant.no-1_x=eq.1", "\"where\":\"merchant.no-1_x\""},
+        {"/t/11?%3Cscript%3E=eq.1", NULL},
+        {"/t/11?a%20b=eq.1", NULL},
+        {"/t/11?%E5%90%8D=eq.1", NULL},
+        {"/t/11?aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=eq.1", NULL},
+    };
+    testing_publish(&t, sqlite);
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        struct testing_call call = {.method = "GET", .target = named[i].target, .api = &t.orders};
+        testing_call(&t, w, &call, &reply);
+        assert_int_equal(reply.status, 400);
+        if ((strstr(w->body.p, named[i].where ? named[i].where : "\"where\"") == NULL) !=
+            (named[i].where == NULL))
+            fail_msg("%s: %s", named[i].target, w->body.p);
+    }
+}
+
 static void test_rows_sqlite(void **state)
 {
     (void)state;
@@ -618,6 +642,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         {"[BK-7.2.2a][EC-6.1.4.1] queries on SQLite", test_rows_sqlite, NULL, NULL, NULL},
+        {"a problem says a caller's names back only as names", test_where, NULL, NULL, NULL},
         {"[BK-7.2.2a][EC-6.1.4.1] queries on PostgreSQL", test_rows_postgres, NULL, NULL, NULL},
         {"[CI-A.1][CI-A.2][CI-A.2c][CI-A.3][CI-A.3c][CI-7.3b] credit interfaces", test_credit, NULL,
          NULL, NULL},
