@@ -320,6 +320,38 @@ static ngx_int_t plan_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t
     }
 }
 
+/* The data service's own problem, signed as it is: it leaves when all of it is here. */
+static ngx_int_t relay_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *in)
+{
+    bool last = false, bad = false;
+    for (ngx_chain_t *link = in; link && !bad; link = link->next) {
+        size_t n = (size_t)(link->buf->last - link->buf->pos);
+        last |= link->buf->last_buf;
+        bad = n > PROBLEM_RENDER_MAX - ctx->problem_body.len ||
+              (link->buf->flush && !link->buf->last_buf);
+        if (!bad && n) {
+            ngx_memcpy(ctx->problem_body.data + ctx->problem_body.len, link->buf->pos, n);
+            ctx->problem_body.len += n;
+        }
+    }
+    swallow(in);
+    if (bad) {
+        return fail(r, ctx, ctx->problem);
+    }
+    if (!last) {
+        return NGX_OK;
+    }
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = (off_t)ctx->problem_body.len;
+    ctx->bytes_out = ctx->problem_body.len;
+    ngx_int_t rc = sluice_send_header(r, ctx, AUDIT_CALL);
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        return rc;
+    }
+    ctx->mode = SLUICE_REPLACE;
+    return replace_body(r, ctx, NULL);
+}
+
 static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
@@ -331,6 +363,8 @@ static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return replace_body(r, ctx, in);
     case SLUICE_PLAN:
         return plan_body(r, ctx, in);
+    case SLUICE_RELAY:
+        return relay_body(r, ctx, in);
     default:
         return next_body(r, in);
     }

@@ -119,8 +119,8 @@ static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (trusted_problem(r, ctx)) {
         /* The credit profile answers {msg, result: 0} with 200 (CI-A): a plan-worthy body. */
         ctx->mode = status < 300 ? SLUICE_PLAN : SLUICE_PASS;
-        if (ctx->mode == SLUICE_PASS && sluice_sign_wanted(ctx)) {
-            ctx->mode = SLUICE_REPLACE; /* signed is what we have whole: our own words of it */
+        if (ctx->mode == SLUICE_PASS && sluice_sign_wanted(ctx) && r->method != NGX_HTTP_HEAD) {
+            ctx->mode = SLUICE_RELAY; /* signed is what we have whole */
         }
         return;
     }
@@ -213,6 +213,19 @@ static ngx_int_t hold_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return NGX_OK;
 }
 
+/* The data service's problem, of which filter.c takes the body in. */
+static ngx_int_t hold_problem(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    ctx->problem_body.data = ngx_pnalloc(r->pool, PROBLEM_RENDER_MAX);
+    if (!ctx->problem_body.data) {
+        return NGX_ERROR;
+    }
+    ctx->problem_body.len = 0;
+    r->filter_need_in_memory = 1;
+    ctx->header_held = true;
+    return NGX_OK;
+}
+
 static ngx_int_t header_filter(ngx_http_request_t *r)
 {
     sluice_loc_conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_sluice_module);
@@ -235,6 +248,9 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
     }
     if (ctx->mode == SLUICE_PLAN) {
         return hold_header(r, ctx);
+    }
+    if (ctx->mode == SLUICE_RELAY) {
+        return hold_problem(r, ctx);
     }
     if (ctx->mode == SLUICE_REPLACE && sluice_become_problem(r, ctx, ctx->problem) != NGX_OK) {
         return NGX_ERROR;

@@ -153,6 +153,32 @@ test('[BK-7.2.2b2] answers that are ready together share one signature, each wit
   }
 });
 
+test('[BK-7.2.2b2] a problem of the data service is signed as it is, with what it says of the call\'s fault', async () => {
+  const source = await world.provider.post('/sources', { name: 'orders', organisation_id: world.holder, kind: 'odbc', connection: w.sqliteConnection(await w.ordersDatabase(p.dir, 5)) });
+  await world.provider.act('sources', source.id, 'check');
+  const dataset = await world.provider.post('/datasets', { name: 'orders', source_id: source.id, table: 'orders' });
+  await world.provider.patch(`/datasets/${dataset.id}`, { fields: w.classify(dataset.fields, w.LEVELS) }, dataset.revision);
+  const id = (await world.provider.act('datasets', dataset.id, 'publish', { name: 'orders', version: 'v1', path: '/orders/v1', title: 'Orders' })).id;
+  const { revision } = await world.provider.get(`/apis/${id}`);
+  await world.provider.patch(`/apis/${id}`, { sign_response: true }, revision);
+  await world.provider.act('apis', id, 'publish').catch(() => {});
+  await w.subscription(world, world.app, id);
+  await until(async () => (await cli('/orders/v1?limit=1')).code === 0, { ms: 15000, what: 'the signed orders' });
+  const r = await cli('/orders/v1?nothing=eq.1', '--save', at('fault.http'));
+  const problem = JSON.parse(r.out);
+  assert.equal(problem.code, 'field-unknown', r.out + r.err);
+  assert.equal(problem.where, 'nothing');
+  const v = p.sluice('verify', '--platform-key', answerKey(), at('fault.http'));
+  assert.equal(v.code, 0, v.out + v.err);
+  const detailed = await p.call('/orders/v1?limit=abc', { key: world.key });
+  assert.equal(detailed.status, 400, detailed.text);
+  assert.ok(detailed.json.detail && detailed.json.where === 'limit', detailed.text);
+  assert.match(detailed.headers.signature, /^sluice=:/);
+  const head = await p.send('HEAD', '/orders/v1?limit=abc', { headers: sign(world.key, { method: 'HEAD', url: `${p.gateway}/orders/v1?limit=abc` }) });
+  assert.equal(head.status, 400);
+  assert.match(head.headers.signature, /^sluice=:/);
+});
+
 test('a call that goes away while its answer is waiting to be signed takes nobody with it', async () => {
   const gone = Array.from({ length: 30 }, () => new Promise((done) => {
     const headers = {};
