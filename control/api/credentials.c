@@ -211,6 +211,28 @@ static enum problem check_unshared(struct rest_call *c, struct change *ch)
                : p;
 }
 
+/* By CA the subject is all that a connection must show: another app's of the same subject would be
+ * taken for this one's. */
+static enum problem check_subject(struct rest_call *c, struct change *ch)
+{
+    static const char sql[] = "SELECT 1 FROM credentials WHERE certificate_subject = ? AND app_id "
+                              "<> ? AND certificate_mode = 'ca' AND state = 'active'";
+    const struct store_value v[] = {store_text(row_text(ch->row, "certificate_subject")),
+                                    store_text(row_text(ch->row, "app_id"))};
+    struct store_rows *rows = NULL;
+
+    if (strcmp(row_text(ch->row, "certificate_mode"), "ca") != 0) {
+        return PROBLEM_OK;
+    }
+    enum store_err err = store_query(ch->txn, sql, v, COUNT(v), &rows);
+    bool taken = err == STORE_OK && store_next(rows);
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+    return p == PROBLEM_OK && taken
+               ? rest_fail(c, PROBLEM_ALREADY_EXISTS, "/certificate",
+                           "by CA a subject is one app's, and another app has this one")
+               : p;
+}
+
 static enum problem check_allowed(struct rest_call *c, struct change *ch)
 {
     static const char sql[] = "SELECT 1 FROM algorithms WHERE name = ? AND (status = 'disabled' OR "
@@ -256,6 +278,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     p = check_allowed(c, ch);
     if (p == PROBLEM_OK) {
         p = check_unshared(c, ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = check_subject(c, ch);
     }
     if (p == PROBLEM_OK) {
         p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);

@@ -3,7 +3,10 @@
  * and the feed's entries of them. Most rows negative. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/clock.h"
+#include "crypto/certificate_testing.h"
 #include "crypto/key.h"
 #include "test/fixture.h"
 
@@ -455,6 +458,44 @@ static void keys_as_told(void **state)
     json_decref(data);
 }
 
+static void subjects_by_ca(void **state)
+{
+    (void)state;
+    char other[40], first[40], again[40], *bodies[3];
+    base_s = (int64_t)(clock_wall_ms() / 1000);
+    snprintf(
+        other, sizeof other, "%s",
+        fixture_ok(
+            &f, DEVELOPER, "POST", "apps",
+            text("{\"name\":\"wms\",\"organisation_id\":\"%s\",\"environment\":\"controlled\"}",
+                 f.third),
+            "id"));
+    fixture_ok(&f, OPERATOR, "POST", text("apps/%s/admit", other), NULL, NULL);
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        struct party party = party_make(&plan_client, NULL); /* each with a key of its own */
+        struct slice pem = pem_of_x509(party.x509);
+        char *whole = strndup(pem.p, pem.n);
+        bodies[i] = strdup(text("{\"app_id\":\"%s\",\"algorithm\":\"ecdsa-p256-sha256\","
+                                "\"certificate_mode\":\"ca\",\"certificate\":%s}",
+                                i == 1 ? other : app, quoted(whole)));
+        free(whole);
+        free((char *)pem.p);
+        party_free(&party);
+    }
+    snprintf(first, sizeof first, "%s",
+             fixture_ok(&f, DEVELOPER, "POST", "credentials", bodies[0], "id"));
+    fixture_refused(&f, DEVELOPER, "POST", "credentials", NULL, bodies[1], "already-exists");
+    snprintf(again, sizeof again, "%s",
+             fixture_ok(&f, DEVELOPER, "POST", "credentials", bodies[2], "id"));
+    fixture_ok(&f, DEVELOPER, "POST", text("credentials/%s/revoke", first), NULL, NULL);
+    fixture_refused(&f, DEVELOPER, "POST", "credentials", NULL, bodies[1], "already-exists");
+    fixture_ok(&f, DEVELOPER, "POST", text("credentials/%s/revoke", again), NULL, NULL);
+    fixture_ok(&f, DEVELOPER, "POST", "credentials", bodies[1], NULL);
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        free(bodies[i]);
+    }
+}
+
 static void explains_by_proof(void **state)
 {
     (void)state;
@@ -529,6 +570,7 @@ int main(void)
         {"a private key sent by mistake is refused and not kept", private_keys_are_refused, NULL,
          NULL, NULL},
         {"keys and certificates that are wrong", keys_that_are_wrong, NULL, NULL, NULL},
+        {"by CA a certificate's subject is one app's", subjects_by_ca, NULL, NULL, NULL},
         {"keys and certificates as nodes are told", keys_as_told, NULL, NULL, NULL},
         {"explain goes by what a credential proves", explains_by_proof, NULL, NULL, NULL},
         {"factors, channel and subject of apps", apps_as_told, NULL, NULL, NULL},
