@@ -124,7 +124,8 @@ typedef struct {
     } limits[4];
 } sluice_verdict_t;
 
-/* The signature of one answer (sign.c). What it quotes of the request borrows from its headers. */
+/* The signature of one answer (message/sign.c). What it quotes of the request borrows from its
+ * headers. */
 typedef struct {
     bool expected; /* counted among the answers that are on their way to a signature */
     bool waiting, done;
@@ -138,8 +139,8 @@ typedef struct {
     ngx_str_t type, digest, input, value; /* headers of the answer */
 } sluice_signing_t;
 
-/* One of an API's definitions, compiled (definitions.c); shared by the table of them and the calls
- * that use it. */
+/* One of an API's definitions, compiled (message/definitions.c); shared by the table of them and
+ * the calls that use it. */
 enum sluice_kind { SLUICE_SCHEMA, SLUICE_CONVERSION };
 typedef struct {
     unsigned refs;
@@ -150,7 +151,8 @@ typedef struct {
     struct convert *convert; /* likewise */
 } sluice_definition_t;
 
-/* The encryption key of an app (seal.c); shared by the table of them and the calls that use it. */
+/* The encryption key of an app (message/seal.c); shared by the table of them and the calls that use
+ * it. */
 typedef struct {
     unsigned refs;
     struct uuid app, credential;
@@ -200,7 +202,7 @@ typedef struct {
     size_t nonces;                 /* told to Redis */
     uint32_t retry_s;              /* of a refusal; 0: nothing to say */
 
-    /* conversion (convert.c); all NULL or empty where the API has none */
+    /* conversion (message/convert.c); all NULL or empty where the API has none */
     sluice_definition_t *conversion;
     const struct convert_op *op; /* what the call means; NULL: it is not converted */
     uint8_t form;                /* enum convert_form the client speaks, once op is set */
@@ -301,31 +303,31 @@ void sluice_memo_clear(void);
 /* stages */
 typedef ngx_int_t (*sluice_stage_pt)(ngx_http_request_t *r, sluice_ctx_t *ctx);
 ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* route.c */
-ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* authenticate.c */
-ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* decide.c */
-ngx_int_t sluice_addresses(ngx_http_request_t *r, sluice_ctx_t *ctx);    /* lists.c */
-ngx_int_t sluice_callers(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* lists.c */
-ngx_int_t sluice_nonce(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* once.c */
-ngx_int_t sluice_limits(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* limits.c */
-ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* once.c */
+ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/authenticate.c */
+ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* caller/decide.c */
+ngx_int_t sluice_addresses(ngx_http_request_t *r, sluice_ctx_t *ctx);    /* caller/lists.c */
+ngx_int_t sluice_callers(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* caller/lists.c */
+ngx_int_t sluice_nonce(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* caller/once.c */
+ngx_int_t sluice_limits(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* traffic/limits.c */
+ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* caller/once.c */
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
-ngx_int_t sluice_unwrap(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* convert.c */
-ngx_int_t sluice_validate(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* validate.c */
-ngx_int_t sluice_convert(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* convert.c */
+ngx_int_t sluice_unwrap(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* message/convert.c */
+ngx_int_t sluice_validate(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* message/validate.c */
+ngx_int_t sluice_convert(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* message/convert.c */
 ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* dispatch.c */
 
-/* definitions.c: a new reference, or NULL: this node does not have it, or cannot use it. */
+/* message/definitions.c: a new reference, or NULL: this node does not have it, or cannot use it. */
 sluice_definition_t *sluice_definition_find(enum sluice_kind kind, const struct uuid *api);
 void sluice_definition_drop(sluice_definition_t *definition);
 void sluice_definitions_clear(void);
 
-/* validate.c: what follows the API's path as it was sent, still escaped, without the query. False:
- * the path came in another writing, so it cannot be told. */
+/* message/validate.c: what follows the API's path as it was sent, still escaped, without the query.
+ * False: the path came in another writing, so it cannot be told. */
 bool sluice_raw_rest(ngx_http_request_t *r, const sluice_ctx_t *ctx, struct slice *rest);
 
-/* convert.c, the way back: will this answer be converted; its header has come; its body came in
- * (NGX_AGAIN: not all of it yet; NGX_OK: *in goes through the plan; NGX_DECLINED: ctx->problem);
- * the finisher; and the form of a problem. */
+/* message/convert.c, the way back: will this answer be converted; its header has come; its body
+ * came in (NGX_AGAIN: not all of it yet; NGX_OK: *in goes through the plan; NGX_DECLINED:
+ * ctx->problem); the finisher; and the form of a problem. */
 bool sluice_convert_expected(const sluice_ctx_t *ctx); /* it must be, to leave */
 bool sluice_convert_answers(ngx_http_request_t *r, const sluice_ctx_t *ctx);
 ngx_int_t sluice_convert_begin(ngx_http_request_t *r, sluice_ctx_t *ctx);
@@ -334,18 +336,18 @@ bool sluice_wrap_wanted(const sluice_ctx_t *ctx);
 ngx_int_t sluice_wrap(ngx_http_request_t *r, sluice_ctx_t *ctx); /* finisher, the first one */
 ngx_int_t sluice_convert_problem(ngx_http_request_t *r, sluice_ctx_t *ctx);
 
-/* life.c: what a deprecated or offline API's answers say of its end; the refusal of a call of an
- * offline one (always NGX_DECLINED). */
+/* message/life.c: what a deprecated or offline API's answers say of its end; the refusal of a call
+ * of an offline one (always NGX_DECLINED). */
 ngx_int_t sluice_life_headers(ngx_http_request_t *r, const sluice_ctx_t *ctx);
 ngx_int_t sluice_life_offline(ngx_http_request_t *r, sluice_ctx_t *ctx);
 
-/* signature.c: is `sig` the caller's over base, by the algorithm the message names? The name must
- * be one its key can be used with (sluice_signature_alg). */
+/* caller/signature.c: is `sig` the caller's over base, by the algorithm the message names? The name
+ * must be one its key can be used with (sluice_signature_alg). */
 bool sluice_signature_alg(const sluice_caller_t *caller, struct slice name, enum crypto_alg *alg);
 bool sluice_signature_good(const sluice_caller_t *caller, struct slice name, struct slice base,
                            const uint8_t *sig, size_t sig_n);
 
-/* certificate.c: the client's certificate of the TLS connection, once a signature has named
+/* caller/certificate.c: the client's certificate of the TLS connection, once a signature has named
  * ctx->caller and `signer`, which is it or another credential of its app. Adds its proof to
  * ctx->proofs, or says in ctx->unproven why there is none; refuses what is another app's, and a
  * signer whose key is a certificate's when the connection does not show that. */
@@ -355,19 +357,20 @@ ngx_int_t sluice_certificate(ngx_http_request_t *r, sluice_ctx_t *ctx,
 /* nginx refused the request for its certificate, before any stage. */
 bool sluice_certificate_refused(ngx_http_request_t *r);
 
-/* algorithms.c: may it be used now? (feed kind `algorithm`) */
+/* caller/algorithms.c: may it be used now? (feed kind `algorithm`) */
 bool sluice_algorithm_allowed(enum crypto_alg alg, uint64_t now_ms);
 
-/* impersonation.c: tells, at most once a minute of one app and reason, that somebody uses the id of
- * ctx->caller's app who cannot prove to be it (BK-10.1.2a2-2). reason: a literal. */
+/* caller/impersonation.c: tells, at most once a minute of one app and reason, that somebody uses
+ * the id of ctx->caller's app who cannot prove to be it (BK-10.1.2a2-2). reason: a literal. */
 void sluice_impersonation(ngx_http_request_t *r, const sluice_ctx_t *ctx, const char *reason);
 
 /* body.c: for stages after `body` that put another body in its place; both live in r->pool. */
 ngx_int_t sluice_body_replace(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_str_t body,
                               struct slice content_type);
 
-/* inner.c: composed APIs. What stands for a signature on the inner listener, read by route.c before
- * the stages that ask who calls; what dispatch.c tells the data service; how record.c names it. */
+/* caller/inner.c: composed APIs. What stands for a signature on the inner listener, read by route.c
+ * before the stages that ask who calls; what dispatch.c tells the data service; how record.c names
+ * it. */
 bool sluice_inner_keys(const uint8_t master[static CRYPTO_KEY_LEN]);
 void sluice_inner_exit(void);
 ngx_int_t sluice_inner(ngx_http_request_t *r, sluice_ctx_t *ctx);
@@ -382,7 +385,7 @@ ngx_int_t sluice_add_variables(ngx_conf_t *cf);
  * its path. */
 ngx_int_t sluice_redirect(ngx_http_request_t *r, sluice_ctx_t *ctx, int at);
 
-/* targets.c */
+/* upstream/targets.c */
 void sluice_targets_open(ngx_cycle_t *cycle, ngx_str_t state_dir);
 void sluice_targets_tick(void);
 void sluice_targets_close(void);
@@ -397,7 +400,7 @@ void sluice_target_report(sluice_api_t *api, int at, uint32_t ticket, enum targe
                           uint64_t elapsed_us);
 ngx_int_t sluice_targets_refuse(sluice_ctx_t *ctx); /* nobody can be asked: NGX_DECLINED */
 
-/* upstream_tls.c: can a call of this location go to the target, over TLS if it says so; the TLS
+/* upstream/tls.c: can a call of this location go to the target, over TLS if it says so; the TLS
  * sessions of targets by their id, to resume the next time. */
 bool sluice_upstream_tls_can(ngx_http_request_t *r, const struct replica_target *target);
 ngx_int_t sluice_upstream_tls_resume(ngx_connection_t *c, uint64_t target);
@@ -405,14 +408,14 @@ void sluice_upstream_tls_keep(ngx_connection_t *c, uint64_t target);
 void sluice_upstream_tls_forget(uint64_t target);
 void sluice_upstream_tls_exit(void);
 
-/* cache.c */
+/* upstream/cache.c */
 ngx_int_t sluice_add_cache_variables(ngx_conf_t *cf);
 /* In the header filter, once the mode is chosen: may it be kept, or says that it was. */
 ngx_int_t sluice_cache_answer(ngx_http_request_t *r, sluice_ctx_t *ctx);
 void sluice_cache_body(ngx_http_request_t *r);  /* more of the body came: is it too large? */
 void sluice_cache_spoil(ngx_http_request_t *r); /* the answer is not to be used again */
 
-/* balancer.c */
+/* upstream/balancer.c */
 char *sluice_balancer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* headers.c */
@@ -438,17 +441,17 @@ ngx_int_t sluice_finish(ngx_http_request_t *r, sluice_ctx_t *ctx);
 void sluice_resume(ngx_http_request_t *r); /* from an event, not from inside a filter */
 ngx_int_t sluice_add_header(ngx_http_request_t *r, const char *name, struct slice value);
 
-/* keys.c: again for what is missing */
+/* message/keys.c: again for what is missing */
 void sluice_keys_load(ngx_log_t *log, ngx_str_t dir);
 void sluice_keys_free(void);
 
-/* seal.c */
+/* message/seal.c */
 ngx_int_t sluice_open(ngx_http_request_t *r, sluice_ctx_t *ctx); /* stage, after body */
 ngx_int_t sluice_seal(ngx_http_request_t *r, sluice_ctx_t *ctx); /* finisher, before sign */
 void sluice_recipient_drop(sluice_recipient_t *recipient);
 void sluice_recipients_clear(void);
 
-/* sign.c */
+/* message/sign.c */
 bool sluice_sign_wanted(const sluice_ctx_t *ctx); /* of an authenticated caller's answer */
 /* Before the upstream is asked: others that are ready may wait for this answer. */
 ngx_int_t sluice_sign_expect(ngx_http_request_t *r, sluice_ctx_t *ctx);
@@ -460,16 +463,16 @@ ngx_int_t sluice_sign_headers(ngx_http_request_t *r, sluice_ctx_t *ctx);
 void sluice_sign_again(sluice_ctx_t *ctx); /* the answer has become another one */
 void sluice_sign_drop(sluice_ctx_t *ctx);  /* the call is over */
 
-/* evidence.c */
+/* message/evidence.c */
 void sluice_evidence_add(sluice_ctx_t *ctx, ngx_uint_t status);
 ngx_int_t sluice_evidence_flush(ngx_log_t *log); /* NGX_ERROR: nothing of what was added is kept */
 void sluice_evidence_close(void);
 
-/* lists.c */
+/* caller/lists.c */
 struct slice sluice_client_address(ngx_http_request_t *r); /* 4 or 16 bytes, or "" */
 void sluice_lists_clear(void);
 
-/* limits.c */
+/* traffic/limits.c */
 struct limit;
 void sluice_limits_open(ngx_log_t *log, ngx_str_t state_dir);
 void sluice_limits_tick(void);
@@ -479,12 +482,12 @@ ngx_int_t sluice_limits_headers(ngx_http_request_t *r, const sluice_ctx_t *ctx);
 void sluice_limits_charge(sluice_ctx_t *ctx, const struct audit_call *call);
 void sluice_limits_release(sluice_ctx_t *ctx); /* the call is over */
 
-/* refusals.c: counts a refused call; is whoever calls kept out for his refusals? */
+/* traffic/refusals.c: counts a refused call; is whoever calls kept out for his refusals? */
 void sluice_refusals_count(ngx_http_request_t *r, sluice_ctx_t *ctx);
 ngx_int_t sluice_suspended_address(ngx_http_request_t *r, sluice_ctx_t *ctx);
 ngx_int_t sluice_suspended_caller(ngx_http_request_t *r, sluice_ctx_t *ctx);
 
-/* redis.c; the rest is in redis.h */
+/* redis.c; the rest is in traffic/redis.h */
 typedef struct sluice_redis_op sluice_redis_op_t;
 void sluice_redis_open(ngx_cycle_t *cycle, sluice_main_conf_t *conf);
 void sluice_redis_close(void);
@@ -503,7 +506,7 @@ ngx_int_t sluice_problem_headers(ngx_http_request_t *r, sluice_ctx_t *ctx);
 ngx_int_t sluice_transaction_header(ngx_http_request_t *r, sluice_ctx_t *ctx);
 enum problem sluice_problem_of_status(ngx_http_request_t *r, ngx_uint_t status);
 
-/* metrics.c */
+/* operate/metrics.c */
 void sluice_metrics_open(ngx_cycle_t *cycle, ngx_str_t state_dir);
 void sluice_metrics_close(void);
 void sluice_stage_begin(sluice_ctx_t *ctx);
@@ -515,10 +518,11 @@ char *sluice_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 extern const char *const sluice_stage_names[]; /* in the order of the stages */
 extern const size_t sluice_stages_n;
 
-/* access.c */
+/* operate/access.c */
 ngx_int_t sluice_add_access_variables(ngx_conf_t *cf);
 
-/* events.c: tells the operators (contract/feed.md, EVENT); what is NULL or empty is left out. */
+/* operate/events.c: tells the operators (contract/feed.md, EVENT); what is NULL or empty is left
+ * out. */
 struct sluice_event {
     const char *kind;
     const struct uuid *api, *app, *credential, *limit;

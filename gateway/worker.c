@@ -5,7 +5,7 @@
 #include "sluice.h"
 
 #include "base/clock.h"
-#include "trust.h"
+#include "caller/trust.h"
 
 sluice_worker_t sluice_worker;
 

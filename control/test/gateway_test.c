@@ -71,7 +71,7 @@ static const struct {
 } wrong_apis[] = {
     {"", "/upstream"},
     {UP ",\"targets\":[" T1 "]", "/targets"},
-    {",\"upstream\":\"https://x/\"", "/upstream"},
+    {",\"upstream\":\"https://u:p@x/\"", "/upstream"},
     {",\"targets\":[]", "/targets"},
     {",\"targets\":{}", "/targets"},
     {",\"targets\":[1]", "/targets"},

@@ -6,7 +6,7 @@
  * so believes nobody until it is mended. */
 #include "sluice.h"
 
-#include "trust.h"
+#include "caller/trust.h"
 
 #include "base/codec.h"
 

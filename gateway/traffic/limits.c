@@ -4,10 +4,10 @@
  * of libs/limit, shared by all workers of the node in one file, or in a Redis shared by all nodes
  * (redis.c). What the call takes is given back, and what its answer held is charged, when it ends.
  */
-#include "limit_rows.h"
+#include "traffic/limit_rows.h"
 
 #include "base/clock.h"
-#include "redis.h"
+#include "traffic/redis.h"
 
 #define KEYS 65536 /* counters the file holds: 46 MB, of which only pages in use are real */
 #define LEASE_MS                                                                                   \

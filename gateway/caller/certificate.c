@@ -9,8 +9,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "caller/trust.h"
 #include "crypto/certificate.h"
-#include "trust.h"
 
 #define CHECK_MS 10000
 

@@ -2,7 +2,7 @@
 /* The `limit` set compiled to one sorted array: what applies to an (app, API) pair is found by four
  * binary searches, and remembered with the verdict on the pair (limits.c). So a call's cost grows
  * with the rules that apply to it, and only by the searches with those that do not. */
-#include "limit_rows.h"
+#include "traffic/limit_rows.h"
 
 #include "base/clock.h"
 

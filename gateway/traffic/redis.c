@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "redis.h"
+#include "traffic/redis.h"
 
 #include <hiredis/async.h>
 #include <stdarg.h>

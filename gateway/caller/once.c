@@ -5,7 +5,7 @@
  * that a call they refuse does not use it up. */
 #include "httpsig/httpsig.h"
 #include "limit/limit.h"
-#include "redis.h"
+#include "traffic/redis.h"
 
 #define SKEW_S 60 /* clocks of nodes and callers */
 

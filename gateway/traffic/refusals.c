@@ -7,7 +7,7 @@
  * address, whatever the rule counts apart, for anybody may claim to be an app and must not be able
  * to have it suspended. A suspended address is turned away before its signature is looked at.
  * Counted on each node by itself. */
-#include "limit_rows.h"
+#include "traffic/limit_rows.h"
 
 /* Refusals that say something about the caller; a limit's own are none, nor are our troubles. */
 static bool is_suspect(enum problem problem)
