@@ -145,13 +145,22 @@ function network(script) {
   return execFileSync('unshare', [...how, 'bash', '-c', HELPERS + script], { env: { ...process.env, ZONES, READY: ready }, encoding: 'utf8', timeout: 30000 }).trim().split('\n');
 }
 
-test('[BK-8e2, SW-9.3-2c] the zones\' packet filters are read by nft', () => {
+// Some containers may make no network of their own; then these four are skipped and say so.
+function whyNoNetwork() {
+  try {
+    network('machine one; at one nft list ruleset');
+    return false;
+  } catch { return 'no network namespace with nftables can be made here'; }
+}
+const zones = { skip: whyNoNetwork() };
+
+test('[BK-8e2, SW-9.3-2c] the zones\' packet filters are read by nft', zones, () => {
   const files = readdirSync(ZONES).filter((f) => f.endsWith('.nft'));
   assert.equal(files.length, 5);
   for (const file of files) network(`nft -c -f $ZONES/${file}; nft -f $ZONES/${file}; nft -f $ZONES/${file}; nft list ruleset | grep -c table`);
 });
 
-test('[EC-7.1.3-C2, EC-7.1.3-C3] a controlled environment reaches the gateway and nothing else, and its operators alone reach it', () => {
+test('[EC-7.1.3-C2, EC-7.1.3-C3] a controlled environment reaches the gateway and nothing else, and its operators alone reach it', zones, () => {
   const seen = network(`machine app; machine net
 wire app in 10.30.0.2/24 net out 10.30.0.1/24
 for a in 203.0.113.10 203.0.113.66 10.0.9.5; do at net ip addr add $a/32 dev out; done
@@ -166,7 +175,7 @@ try net 10.30.0.2 22; try net 10.30.0.2 8080`);
     'net 10.30.0.2:22 no', 'net 10.30.0.2:8080 no', 'net 10.30.0.2:22 yes', 'net 10.30.0.2:8080 no']);
 });
 
-test('[SW-9.3-2c, EC-4.3.2a, BK-8e2] callers reach the gateway\'s port alone, and a business unit\'s machine answers gateways alone', () => {
+test('[SW-9.3-2c, EC-4.3.2a, BK-8e2] callers reach the gateway\'s port alone, and a business unit\'s machine answers gateways alone', zones, () => {
   const seen = network(`machine caller; machine node; machine unit
 wire caller eth 198.51.100.7/24 node out 198.51.100.1/24
 wire node in 10.10.0.11/16 unit eth 10.20.0.30/8
@@ -182,7 +191,7 @@ try caller 10.20.0.30 8080`);
     'caller 10.20.0.30:8080 no', 'node 10.20.0.30:8080 yes', 'node 10.20.0.30:22 no', 'node 198.51.100.7:443 no', 'unit 10.10.0.11:7443 no', 'caller 10.20.0.30:8080 no']);
 });
 
-test('[BK-8c2, BK-8e2] behind the front, the published address leads to the node in the business layer and nowhere else', () => {
+test('[BK-8c2, BK-8e2] behind the front, the published address leads to the node in the business layer and nowhere else', zones, () => {
   const seen = network(`machine caller; machine front; machine node
 wire caller eth 203.0.113.7/24 front out 203.0.113.10/24
 wire front in 10.20.0.1/24 node eth 10.20.0.11/24
