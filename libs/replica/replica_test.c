@@ -266,7 +266,7 @@ static const struct { const char *title, *entry; } bad_entries[] = {
     { "API in a state that has no place on a node", API("3", ID("03"), "/a", "draft") },
     { "API of unknown kind", API_FULL("3", ID("03"), "/a", "published", "soap", "", FIELDS) },
     { "http API without upstream", API_FULL("3", ID("03"), "/a", "published", "http", "", FIELDS) },
-    { "https upstream", API_FULL("3", ID("03"), "/a", "published", "http", ",'upstream':'https://a:1'", FIELDS) },
+    { "ftp upstream", API_FULL("3", ID("03"), "/a", "published", "http", ",'upstream':'ftp://a:1'", FIELDS) },
     { "upstream base that ends the request line", API_FULL("3", ID("03"), "/a", "published", "http", ",'upstream':'http://a:1/x y'", FIELDS) },
     { "fields is no list", API_FULL("3", ID("03"), "/a", "published", "dataset", "", "null") },
     { "field without path", API_FULL("3", ID("03"), "/a", "published", "dataset", "", "[{'level':1,'type':'scalar'}]") },
