@@ -6,7 +6,7 @@ import * as w from '../tests/e2e/lib/world.mjs';
 import { until } from '../tests/e2e/lib/wait.mjs';
 import { delay, row } from './lib.mjs';
 
-const AMOUNT = 100, LANES = 16; // calls a second; the load is four times that
+const AMOUNT = 100, LANES = 64; // calls a second; the load is four times that
 
 // The API, with the time of each call that reached it.
 function startUpstream() {
