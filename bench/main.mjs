@@ -31,7 +31,7 @@ if (process.argv.includes('--write')) {
   const table = rows.map((r) => `| ${r.work} | ${r.ours} | ${r.peer} | ${r.ratio} | ${r.bar} | ${r.note} |`).join('\n');
   const page = readFileSync('docs/benchmarks.md', 'utf8');
   const head = page.slice(0, page.indexOf('<!-- table -->') + 14), tail = page.slice(page.indexOf('<!-- end -->'));
-  writeFileSync('docs/benchmarks.md', `${head}\n${sh('date', ['-u', '+%F']).trim()}, ${sh('nproc').trim()} cores, ${cpu}; medians of five runs.\n\n` +
+  writeFileSync('docs/benchmarks.md', `${head}\n${sh('date', ['-u', '+%F']).trim()}, ${sh('nproc').trim()} cores, ${cpu}; medians of ${process.env.BENCH_RUNS ?? 5} runs.\n\n` +
     `| work | here | peer, same run | ratio | bar | note |\n|---|---|---|---|---|---|\n${table}\n${tail}`);
 }
 process.exit(failed ? 1 : 0);
