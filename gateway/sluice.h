@@ -341,6 +341,10 @@ ngx_int_t sluice_convert_problem(ngx_http_request_t *r, sluice_ctx_t *ctx);
 ngx_int_t sluice_life_headers(ngx_http_request_t *r, const sluice_ctx_t *ctx);
 ngx_int_t sluice_life_offline(ngx_http_request_t *r, sluice_ctx_t *ctx);
 
+/* caller/authenticate.c: the request as its signature covers it, and as an answer's quotes it; a
+ * field that came twice is not there. */
+struct httpsig_request sluice_signed_request(ngx_http_request_t *r, sluice_ctx_t *ctx);
+
 /* caller/signature.c: is `sig` the caller's over base, by the algorithm the message names? The name
  * must be one its key can be used with (sluice_signature_alg). */
 bool sluice_signature_alg(const sluice_caller_t *caller, struct slice name, enum crypto_alg *alg);

@@ -10,6 +10,7 @@
 #include "crypto/key.h"
 #include "feed/reports.h"
 #include "id/uuid.h"
+#include "rest/rest.h"
 
 #define DEPTH_MAX    5 /* report, list, row, key and its members */
 #define TIME_MAX     (1ll << 52)
@@ -250,33 +251,6 @@ static bool head_ok(struct reader *r, const json_t *report)
            wrong(r, "report", "node, at and version are needed");
 }
 
-static bool too_deep(const json_t *v, unsigned left)
-{
-    const char *name;
-    json_t *child;
-    size_t i;
-
-    if (!json_is_object(v) && !json_is_array(v)) {
-        return false;
-    }
-    if (left == 0) {
-        return true;
-    }
-    json_object_foreach((json_t *)v, name, child)
-    {
-        if (too_deep(child, left - 1)) {
-            return true;
-        }
-    }
-    json_array_foreach(v, i, child)
-    {
-        if (too_deep(child, left - 1)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 json_t *reports_read(struct slice body, char why[static REPORTS_WHY_MAX])
 {
     struct reader r = {.why = why};
@@ -286,7 +260,7 @@ json_t *reports_read(struct slice body, char why[static REPORTS_WHY_MAX])
     if (body.n <= REPORTS_BODY_MAX && utf8_valid(body)) {
         report = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, NULL);
     }
-    bool ok = (json_is_object(report) && !too_deep(report, DEPTH_MAX)) ||
+    bool ok = (json_is_object(report) && !rest_too_deep(report, DEPTH_MAX)) ||
               wrong(&r, "report", "a JSON object of at most 1 MiB is needed");
     ok = ok && head_ok(&r, report) &&
          list_ok(&r, report, "events", REPORTS_EVENTS_MAX, event_members) &&

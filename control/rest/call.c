@@ -163,8 +163,23 @@ enum problem rest_finish(struct rest_call *c, struct store_txn **txn, enum probl
     return p;
 }
 
+enum problem rest_query_known(struct rest_call *c, const char *const *names, size_t n,
+                              const char *text)
+{
+    for (size_t i = 0; i < c->req->n_query; i++) {
+        size_t k = 0;
+        while (k < n && strcmp(names[k], c->req->query[i].key) != 0) {
+            k++;
+        }
+        if (k == n) {
+            return rest_fail(c, PROBLEM_QUERY_MALFORMED, "", "%s", text);
+        }
+    }
+    return PROBLEM_OK;
+}
+
 /* Parsing ------------------------------------------------------------------------------------- */
-static bool deep(const json_t *v, unsigned left)
+bool rest_too_deep(const json_t *v, unsigned left)
 {
     const char *key;
     json_t *child;
@@ -178,13 +193,13 @@ static bool deep(const json_t *v, unsigned left)
     }
     json_object_foreach((json_t *)v, key, child)
     {
-        if (deep(child, left - 1)) {
+        if (rest_too_deep(child, left - 1)) {
             return true;
         }
     }
     json_array_foreach(v, i, child)
     {
-        if (deep(child, left - 1)) {
+        if (rest_too_deep(child, left - 1)) {
             return true;
         }
     }
@@ -220,7 +235,7 @@ static enum problem read_body(struct rest_call *c)
     if (!json_is_object(c->body)) {
         return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "a JSON object is needed");
     }
-    if (deep(c->body, depth)) {
+    if (rest_too_deep(c->body, depth)) {
         return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "nested deeper than %u levels", depth);
     }
     return PROBLEM_OK;

@@ -400,17 +400,8 @@ static enum problem check_parameters(struct rest_call *c)
 {
     static const char *const known[] = {"app", "api", "owner", "grant", "method", "credential"};
 
-    for (size_t i = 0; i < c->req->n_query; i++) {
-        size_t k = 0;
-        while (k < COUNT(known) && strcmp(known[k], c->req->query[i].key) != 0) {
-            k++;
-        }
-        if (k == COUNT(known)) {
-            return rest_fail(c, PROBLEM_QUERY_MALFORMED, "",
-                             "app, api, owner, grant, method and credential are understood");
-        }
-    }
-    return PROBLEM_OK;
+    return rest_query_known(c, known, COUNT(known),
+                            "app, api, owner, grant, method and credential are understood");
 }
 
 enum problem rest_explain(struct rest_call *c)

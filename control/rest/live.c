@@ -23,17 +23,8 @@ static enum problem check_query(struct rest_call *c)
 {
     static const char *const known[] = {"node", "api_id", "app_id", "limit_id"};
 
-    for (size_t i = 0; i < c->req->n_query; i++) {
-        size_t k = 0;
-        while (k < COUNT(known) && strcmp(known[k], c->req->query[i].key) != 0) {
-            k++;
-        }
-        if (k == COUNT(known)) {
-            return rest_fail(c, PROBLEM_QUERY_MALFORMED, "",
-                             "node, api_id, app_id and limit_id are understood");
-        }
-    }
-    return PROBLEM_OK;
+    return rest_query_known(c, known, COUNT(known),
+                            "node, api_id, app_id and limit_id are understood");
 }
 
 /* A limit says which calls it counted in its key. */

@@ -82,6 +82,11 @@ enum problem rest_fail(struct rest_call *c, enum problem p, const char *where, c
                        ...) __attribute__((format(printf, 4, 5)));
 enum problem rest_store_problem(struct rest_call *c, enum store_err err);
 const char *rest_query(const struct rest_call *c, const char *key); /* NULL: absent */
+/* An object or array with more than `left` of them inside each other. */
+bool rest_too_deep(const json_t *v, unsigned left);
+/* Every parameter of the query must be among the n names; `text` says which are. */
+enum problem rest_query_known(struct rest_call *c, const char *const *names, size_t n,
+                              const char *text);
 /* Sends json (consumed) with the status. */
 enum problem rest_answer(struct rest_call *c, unsigned status, json_t *json);
 /* The body must be an object, only with these members (NULL-terminated list). */

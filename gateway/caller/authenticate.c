@@ -35,6 +35,18 @@ static bool request_field(void *data, struct slice name, struct slice *value)
     return found != NULL;
 }
 
+struct httpsig_request sluice_signed_request(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    return (struct httpsig_request){
+        .method = sluice_slice(r->method_name),
+        .scheme = r->connection->ssl ? SLICE("https") : SLICE("http"),
+        .authority = r->headers_in.host ? sluice_slice(r->headers_in.host->value) : SLICE(""),
+        .target = ctx->target,
+        .field = request_field,
+        .ctx = r,
+    };
+}
+
 static bool has_body(ngx_http_request_t *r)
 {
     return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
@@ -114,15 +126,7 @@ static ngx_int_t check_signature(ngx_http_request_t *r, sluice_ctx_t *ctx,
 {
     static char base[BASE_MAX];
     size_t n;
-    bool tls = r->connection->ssl != NULL;
-    struct httpsig_request request = {
-        .method = sluice_slice(r->method_name),
-        .scheme = tls ? SLICE("https") : SLICE("http"),
-        .authority = r->headers_in.host ? sluice_slice(r->headers_in.host->value) : SLICE(""),
-        .target = ctx->target,
-        .field = request_field,
-        .ctx = r,
-    };
+    struct httpsig_request request = sluice_signed_request(r, ctx);
     enum httpsig_err err = httpsig_base(sig, &request, base, sizeof base, &n);
     if (err == HTTPSIG_ECOMPONENT) {
         return sluice_refuse(ctx, PROBLEM_SIGNATURE_INCOMPLETE, slice_str(httpsig_strerror(err)),

@@ -31,41 +31,6 @@ bool sluice_sign_wanted(const sluice_ctx_t *ctx)
 /* The question -----------------------------------------------------------------------------------
  */
 
-static bool question_field(void *data, struct slice name, struct slice *value)
-{
-    ngx_http_request_t *r = data;
-    ngx_table_elt_t *found = NULL;
-    for (ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
-        ngx_table_elt_t *header = part->elts;
-        for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            if (header[i].key.len != name.n ||
-                ngx_memcmp(header[i].lowcase_key, name.p, name.n) != 0) {
-                continue;
-            }
-            if (found) {
-                return false;
-            }
-            found = &header[i];
-        }
-    }
-    if (found) {
-        *value = sluice_slice(found->value);
-    }
-    return found != NULL;
-}
-
-static struct httpsig_request question(ngx_http_request_t *r, sluice_ctx_t *ctx)
-{
-    return (struct httpsig_request){
-        .method = sluice_slice(r->method_name),
-        .scheme = r->connection->ssl ? SLICE("https") : SLICE("http"),
-        .authority = r->headers_in.host ? sluice_slice(r->headers_in.host->value) : SLICE(""),
-        .target = ctx->target,
-        .field = question_field,
-        .ctx = r,
-    };
-}
-
 static ngx_int_t copy(ngx_http_request_t *r, const void *p, size_t n, ngx_str_t *out)
 {
     out->data = ngx_pnalloc(r->pool, n + 1);
@@ -96,7 +61,7 @@ static ngx_int_t keep_question(ngx_http_request_t *r, sluice_ctx_t *ctx)
     static struct httpsig sig;
     static char base[BASE_MAX];
     sluice_signing_t *s = &ctx->signing;
-    struct httpsig_request asked = question(r, ctx);
+    struct httpsig_request asked = sluice_signed_request(r, ctx);
     size_t n;
     if (s->question.data) {
         return NGX_OK;
@@ -177,7 +142,7 @@ static ngx_int_t prepare(ngx_http_request_t *r, sluice_ctx_t *ctx, const char *a
     static struct httpsig sig;
     static char input[INPUT_MAX], base[BASE_MAX];
     sluice_signing_t *s = &ctx->signing;
-    struct httpsig_request asked = question(r, ctx);
+    struct httpsig_request asked = sluice_signed_request(r, ctx);
     struct httpsig_response answer = {(unsigned)r->headers_out.status, answer_field, ctx};
     size_t input_n, base_n;
     ngx_memzero(&sig, sizeof sig);
