@@ -7,6 +7,7 @@
 
 #include "core.h"
 #include "http.h"
+#include "jobs/jobs.h"
 
 static void stop_polls(struct control *ctl)
 {
@@ -26,7 +27,9 @@ static int serve(struct control *ctl, const sigset_t *signals)
                ctl->cfg->listen_host ? ctl->cfg->listen_host : "127.0.0.1", ctl->cfg->port,
                ctl->cfg->feed_port);
         fflush(stdout);
+        struct jobs *jobs = jobs_start(ctl);
         sigwait(signals, &signal_number);
+        jobs_stop(&jobs);
     }
     stop_polls(ctl);
     bool ran = feed != NULL;

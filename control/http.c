@@ -101,8 +101,16 @@ static void send_response(struct _u_response *response, const struct rest_respon
     set_header(response, "Cache-Control", "no-store");
     set_header(response, "X-Content-Type-Options", "nosniff");
     set_header(response, "WWW-Authenticate", resp->status == 401 ? "Bearer" : "");
+    for (size_t i = 0; i < resp->n_headers; i++) {
+        u_map_put(response->map_header, resp->headers[i].name, resp->headers[i].value);
+    }
     ulfius_set_binary_body_response(response, resp->status, resp->body.p ? resp->body.p : "",
                                     resp->body.n);
+}
+
+static const char *header_of(const void *ctx, const char *name)
+{
+    return u_map_get_case(ctx, name);
 }
 
 static int on_rest(const struct _u_request *request, struct _u_response *response, void *user_data)
@@ -117,7 +125,16 @@ static int on_rest(const struct _u_request *request, struct _u_response *respons
         .authorization = u_map_get_case(request->map_header, "Authorization"),
         .if_match = u_map_get_case(request->map_header, "If-Match"),
         .accept_language = u_map_get_case(request->map_header, "Accept-Language"),
+        .header = header_of,
+        .header_ctx = request->map_header,
     };
+    char address[INET_ADDRSTRLEN];
+    const struct sockaddr_in *peer = (const struct sockaddr_in *)request->client_address;
+
+    if (peer && peer->sin_family == AF_INET &&
+        inet_ntop(AF_INET, &peer->sin_addr, address, sizeof address)) {
+        req.peer_address = address;
+    }
 
     fill_query(&req, request->map_url);
     rest_response_init(&resp);

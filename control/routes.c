@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every address of the control plane, below /api/v1/. The first row that fits answers, so a fixed
- * word stands above a `*`. Each row is described in contract/openapi.yaml. */
+/* Every address of the control plane: below /api/v1/ REST, beside it the web's. The first row that
+ * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
+ */
 #include "rest/rest.h"
 
 const struct rest_route rest_routes[] = {
@@ -27,3 +28,8 @@ const struct rest_route rest_routes[] = {
     {"POST", "*/*/*", 0, rest_action},
 };
 const size_t rest_routes_n = sizeof rest_routes / sizeof *rest_routes;
+
+const struct rest_route web_routes[] = {
+    {"GET", "health", 0, rest_health},
+};
+const size_t web_routes_n = sizeof web_routes / sizeof *web_routes;

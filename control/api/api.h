@@ -5,11 +5,23 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-extern const struct resource organisations_resource, users_resource, apps_resource,
-    credentials_resource, sources_resource, datasets_resource, apis_resource,
-    subscriptions_resource, grants_resource, limits_resource, lists_resource, trusts_resource,
-    algorithms_resource, schemas_resource, conversions_resource, compositions_resource,
-    alerts_resource;
+extern const struct resource organisations_resource;
+extern const struct resource users_resource;
+extern const struct resource apps_resource;
+extern const struct resource credentials_resource;
+extern const struct resource sources_resource;
+extern const struct resource datasets_resource;
+extern const struct resource apis_resource;
+extern const struct resource subscriptions_resource;
+extern const struct resource grants_resource;
+extern const struct resource limits_resource;
+extern const struct resource lists_resource;
+extern const struct resource trusts_resource;
+extern const struct resource algorithms_resource;
+extern const struct resource schemas_resource;
+extern const struct resource conversions_resource;
+extern const struct resource compositions_resource;
+extern const struct resource alerts_resource;
 
 /* api/common.c */
 enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,

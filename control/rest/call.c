@@ -46,6 +46,11 @@ void rest_response_init(struct rest_response *resp)
 
 void rest_response_fini(struct rest_response *resp)
 {
+    for (size_t i = 0; i < resp->n_headers; i++) {
+        crypto_wipe(resp->headers[i].value, strlen(resp->headers[i].value));
+        free(resp->headers[i].value);
+    }
+    resp->n_headers = 0;
     buf_wipe(&resp->body);
 }
 
@@ -87,6 +92,45 @@ const char *rest_query(const struct rest_call *c, const char *key)
         }
     }
     return NULL;
+}
+
+const char *rest_form(const struct rest_call *c, const char *key)
+{
+    for (size_t i = 0; i < c->n_form; i++) {
+        if (strcmp(c->form[i].key, key) == 0) {
+            return c->form[i].value;
+        }
+    }
+    return NULL;
+}
+
+const char *rest_request_header(const struct rest_call *c, const char *name)
+{
+    return c->req->header ? c->req->header(c->req->header_ctx, name) : NULL;
+}
+
+void rest_header(struct rest_call *c, const char *name, const char *value)
+{
+    struct rest_response *resp = c->resp;
+
+    for (const char *s = value; *s; s++) {
+        if ((unsigned char)*s < 0x20 || *s == 0x7f) {
+            return;
+        }
+    }
+    char *copy = resp->n_headers < REST_HEADERS_MAX ? strdup(value) : NULL;
+    if (copy) {
+        resp->headers[resp->n_headers].name = name;
+        resp->headers[resp->n_headers++].value = copy;
+    }
+}
+
+enum problem rest_page(struct rest_call *c, unsigned status, struct slice html)
+{
+    c->resp->status = status;
+    c->resp->content_type = "text/html; charset=utf-8";
+    buf_add(&c->resp->body, html.p, html.n);
+    return c->resp->body.failed ? PROBLEM_INTERNAL : PROBLEM_OK;
 }
 
 enum problem rest_answer(struct rest_call *c, unsigned status, json_t *json)
@@ -270,15 +314,15 @@ static bool decode(char *segment)
 }
 
 /* Splits the path behind the prefix into segments; false: not a path of ours. */
-static bool split(struct rest_call *c)
+static bool split(struct rest_call *c, const char *prefix)
 {
-    size_t n = strlen(c->req->path);
+    size_t n = strlen(c->req->path), skip = strlen(prefix);
 
-    if (n >= sizeof c->path || strncmp(c->req->path, PREFIX, sizeof PREFIX - 1) != 0) {
+    if (n >= sizeof c->path || strncmp(c->req->path, prefix, skip) != 0) {
         return false;
     }
     memcpy(c->path, c->req->path, n + 1);
-    char *at = c->path + sizeof PREFIX - 1;
+    char *at = c->path + skip;
     while (at) {
         char *slash = strchr(at, '/');
         if (slash) {
@@ -310,21 +354,106 @@ static bool matches(const struct rest_call *c, const char *pattern)
     return false;
 }
 
-static enum problem find_route(struct rest_call *c, const struct rest_route **route)
+static enum problem find_route(struct rest_call *c, const struct rest_route *routes, size_t n,
+                               const struct rest_route **route)
 {
     bool path_known = false;
 
-    for (size_t i = 0; i < rest_routes_n; i++) {
-        if (!matches(c, rest_routes[i].pattern)) {
+    for (size_t i = 0; i < n; i++) {
+        if (!matches(c, routes[i].pattern)) {
             continue;
         }
         path_known = true;
-        if (strcmp(rest_routes[i].method, c->req->method) == 0) {
-            *route = &rest_routes[i];
+        if (strcmp(routes[i].method, c->req->method) == 0) {
+            *route = &routes[i];
             return PROBLEM_OK;
         }
     }
     return path_known ? PROBLEM_METHOD_NOT_ALLOWED : PROBLEM_NOT_FOUND;
+}
+
+/* One name twice would let two readers see two values: refused (RFC 6749 3.1). */
+static enum problem add_member(struct rest_call *c, char *pair)
+{
+    char *value = strchr(pair, '=');
+
+    if (!value) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "a form of name=value pairs is needed");
+    }
+    *value++ = '\0';
+    for (char *s = pair; (s = strchr(s, '+')); *s = ' ') {
+    }
+    for (char *s = value; (s = strchr(s, '+')); *s = ' ') {
+    }
+    size_t key_n = MHD_http_unescape(pair), value_n = MHD_http_unescape(value);
+    if (key_n != strlen(pair) || value_n != strlen(value) || !utf8_valid(slice_str(pair)) ||
+        !utf8_valid(slice_str(value))) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "not valid UTF-8, or a zero byte");
+    }
+    if (rest_form(c, pair) || c->n_form == REST_FORM_MAX) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "a member twice, or more than %d members",
+                         REST_FORM_MAX);
+    }
+    c->form[c->n_form++] = (struct rest_parameter){pair, value};
+    return PROBLEM_OK;
+}
+
+static enum problem read_form(struct rest_call *c)
+{
+    enum problem p = PROBLEM_OK;
+
+    if (c->req->body.n > REST_BODY_MAX) {
+        return rest_fail(c, PROBLEM_BODY_TOO_LARGE, "", "at most %u bytes", REST_BODY_MAX);
+    }
+    if (c->req->body.n == 0) {
+        return PROBLEM_OK;
+    }
+    c->form_text = strndup(c->req->body.p, c->req->body.n);
+    if (!c->form_text || strlen(c->form_text) != c->req->body.n) {
+        return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "a form has no zero byte");
+    }
+    char *rest = NULL;
+    for (char *pair = strtok_r(c->form_text, "&", &rest); pair && p == PROBLEM_OK;
+         pair = strtok_r(NULL, "&", &rest)) {
+        p = add_member(c, pair);
+    }
+    return p;
+}
+
+static bool media_type_is(const char *header, const char *type)
+{
+    size_t n = strlen(type);
+
+    return header && strncasecmp(header, type, n) == 0 &&
+           (header[n] == '\0' || header[n] == ';' || header[n] == ' ');
+}
+
+static enum problem read_web_body(struct rest_call *c)
+{
+    const char *type = rest_request_header(c, "Content-Type");
+
+    if (c->req->body.n == 0 || media_type_is(type, "application/x-www-form-urlencoded")) {
+        return read_form(c);
+    }
+    if (media_type_is(type, "application/json")) {
+        return read_body(c);
+    }
+    return rest_fail(c, PROBLEM_MEDIA_TYPE_UNSUPPORTED, "", "a form or JSON is needed");
+}
+
+static enum problem run_web(struct rest_call *c)
+{
+    const struct rest_route *route = NULL;
+    enum problem p =
+        split(c, "/") ? find_route(c, web_routes, web_routes_n, &route) : PROBLEM_NOT_FOUND;
+
+    if (p == PROBLEM_OK) {
+        p = check_query(c);
+    }
+    if (p == PROBLEM_OK) {
+        p = read_web_body(c);
+    }
+    return p == PROBLEM_OK ? route->handler(c) : p;
 }
 
 static enum problem run(struct rest_call *c)
@@ -335,7 +464,11 @@ static enum problem run(struct rest_call *c)
         return rest_fail(c, PROBLEM_REQUEST_TOO_LARGE, "", "at most %u bytes of URL and headers",
                          REST_HEAD_MAX);
     }
-    enum problem p = split(c) ? find_route(c, &route) : PROBLEM_NOT_FOUND;
+    if (strncmp(c->req->path, PREFIX, sizeof PREFIX - 1) != 0) {
+        return run_web(c);
+    }
+    enum problem p =
+        split(c, PREFIX) ? find_route(c, rest_routes, rest_routes_n, &route) : PROBLEM_NOT_FOUND;
 
     if (p == PROBLEM_OK && !(route->flags & ROUTE_OPEN)) {
         p = rest_authenticate(c);
@@ -401,6 +534,10 @@ void rest_dispatch(struct control *ctl, const struct rest_request *req, struct r
         render_problem(&c, p);
     }
     wipe_strings(c.body);
+    if (c.form_text) {
+        crypto_wipe(c.form_text, req->body.n);
+        free(c.form_text);
+    }
     json_decref(c.body);
     json_decref(c.once);
 }

@@ -13,6 +13,8 @@
 #define REST_DEPTH_MAX    8           /* of a body */
 #define REST_QUERY_MAX    32          /* parameters */
 #define REST_SEGMENTS_MAX 8
+#define REST_HEADERS_MAX  12 /* of an answer, beside the fixed ones */
+#define REST_FORM_MAX     64 /* members of a form */
 
 struct rest_parameter {
     const char *key, *value;
@@ -26,6 +28,13 @@ struct rest_request {
     size_t head_bytes; /* of URL and headers */
     struct slice body;
     const char *authorization, *if_match, *accept_language;
+    /* Any other header; NULL function: there are none (tests). */
+    const char *(*header)(const void *ctx, const char *name);
+    const void *header_ctx;
+    /* DER of the client certificate the connection proved possession of; n 0: none. Whether it is
+     * to be believed is for who asks. */
+    struct slice peer_certificate;
+    const char *peer_address; /* text; NULL: unknown */
 };
 
 struct rest_response {
@@ -34,6 +43,11 @@ struct rest_response {
     const char *content_type;
     char etag[32], location[160], transaction[UUID_TEXT_LEN + 1];
     unsigned retry_after_s; /* 0: none */
+    struct {
+        const char *name; /* static */
+        char *value;      /* heap */
+    } headers[REST_HEADERS_MAX];
+    size_t n_headers;
 };
 void rest_response_init(struct rest_response *resp);
 void rest_response_fini(struct rest_response *resp); /* wipes: an answer may hold a secret */
@@ -70,6 +84,10 @@ struct rest_call {
     bool rang; /* the transaction wrote feed entries */
     char where[320], detail[320];
     json_t *once; /* members that the 201 answer alone shows */
+    /* Web routes: the members of an application/x-www-form-urlencoded body, into form_text. */
+    struct rest_parameter form[REST_FORM_MAX];
+    size_t n_form;
+    char *form_text;
 };
 
 typedef enum problem (*rest_handler)(struct rest_call *c);
@@ -81,7 +99,13 @@ void rest_dispatch(struct control *ctl, const struct rest_request *req, struct r
 enum problem rest_fail(struct rest_call *c, enum problem p, const char *where, const char *format,
                        ...) __attribute__((format(printf, 4, 5)));
 enum problem rest_store_problem(struct rest_call *c, enum store_err err);
-const char *rest_query(const struct rest_call *c, const char *key); /* NULL: absent */
+const char *rest_query(const struct rest_call *c, const char *key);           /* NULL: absent */
+const char *rest_form(const struct rest_call *c, const char *key);            /* NULL: absent */
+const char *rest_request_header(const struct rest_call *c, const char *name); /* NULL: absent */
+/* Adds a header to the answer; the value is copied. A value with a control character is dropped. */
+void rest_header(struct rest_call *c, const char *name, const char *value);
+/* Answers with a page (copied). */
+enum problem rest_page(struct rest_call *c, unsigned status, struct slice html);
 /* An object or array with more than `left` of them inside each other. */
 bool rest_too_deep(const json_t *v, unsigned left);
 /* Every parameter of the query must be among the n names; `text` says which are. */
@@ -110,6 +134,11 @@ struct rest_route {
 enum { ROUTE_OPEN = 1 /* no session */, ROUTE_ONE_TIME = 2 /* also with a one-time password */ };
 extern const struct rest_route rest_routes[];
 extern const size_t rest_routes_n;
+/* What lies outside /api/v1/: OAuth, OpenID Connect and the pages people see. Patterns have no
+ * first slash. A body is a form (c->form) or, of type application/json, c->body; handlers see to
+ * sessions themselves. A problem that a handler returns is rendered as one of REST's. */
+extern const struct rest_route web_routes[];
+extern const size_t web_routes_n;
 
 /* Handlers, one file each beside the generic ones. */
 enum problem rest_health(struct rest_call *c);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every job, one a row. */
+#include "api/api.h"
+#include "jobs/jobs.h"
+#include "notices/notices.h"
+
+const struct job job_table[] = {
+    /* clang-format off: one a line */
+    {"notices-deliver", 1000, notices_deliver},
+    /* clang-format on */
+};
+const size_t job_table_n = COUNT(job_table);
