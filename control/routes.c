@@ -2,6 +2,7 @@
 /* Every address of the control plane: below /api/v1/ REST, beside it the web's. The first row that
  * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
  */
+#include "notices/notices.h"
 #include "rest/rest.h"
 
 const struct rest_route rest_routes[] = {
@@ -21,6 +22,8 @@ const struct rest_route rest_routes[] = {
     {"GET", "live/limits", 0, rest_live_limits},
     {"GET", "live/targets", 0, rest_live_targets},
     {"POST", "alerts/*/limit", 0, rest_alert_limit},
+    {"GET", "notice-kinds", 0, rest_notice_kinds},
+    {"POST", "notices/test", 0, rest_notice_test},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
