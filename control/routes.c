@@ -3,6 +3,7 @@
  * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
  */
 #include "notices/notices.h"
+#include "rest/catalogue.h"
 #include "rest/rest.h"
 
 const struct rest_route rest_routes[] = {
@@ -22,6 +23,7 @@ const struct rest_route rest_routes[] = {
     {"GET", "live/limits", 0, rest_live_limits},
     {"GET", "live/targets", 0, rest_live_targets},
     {"POST", "alerts/*/limit", 0, rest_alert_limit},
+    {"GET", "operation-kinds", 0, rest_operation_kinds},
     {"GET", "notice-kinds", 0, rest_notice_kinds},
     {"POST", "notices/test", 0, rest_notice_test},
     {"GET", "*", 0, rest_list},

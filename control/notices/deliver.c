@@ -8,7 +8,7 @@
 
 #define BATCH      16
 #define RETRY_MS   10000ull
-#define RETRY_LAST 10 /* attempts; the last one about 3 hours after the first */
+#define RETRY_LAST 10 /* attempts; the last one about 85 minutes after the first */
 #define POLL_MS    500
 #define TURN_POLLS 40
 
