@@ -13,6 +13,7 @@ static const struct {
     {"session", "sign-out"},
     {"user", "change-password"},
     {"notice", "notify"},
+    {"dataset", "publish"},
     {"api", "classify"},
     {"api", "refresh"},
     /* clang-format on */
