@@ -3,12 +3,26 @@
 #include "notices/notices.h"
 
 const struct resource *const resources[] = {
-    /* clang-format off: one a line */
-    &organisations_resource, &users_resource,    &apps_resource,           &credentials_resource,
-    &sources_resource,       &datasets_resource, &apis_resource,           &subscriptions_resource,
-    &grants_resource,        &limits_resource,   &lists_resource,          &trusts_resource,
-    &algorithms_resource,    &schemas_resource,  &conversions_resource,    &compositions_resource,
-    &alerts_resource,        &notices_resource,  &contact_points_resource,
+    /* clang-format off */
+    &organisations_resource,
+    &users_resource,
+    &apps_resource,
+    &credentials_resource,
+    &sources_resource,
+    &datasets_resource,
+    &apis_resource,
+    &subscriptions_resource,
+    &grants_resource,
+    &limits_resource,
+    &lists_resource,
+    &trusts_resource,
+    &algorithms_resource,
+    &schemas_resource,
+    &conversions_resource,
+    &compositions_resource,
+    &alerts_resource,
+    &notices_resource,
+    &contact_points_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -5,7 +5,7 @@
 #include "notices/notices.h"
 
 const struct job job_table[] = {
-    /* clang-format off: one a line */
+    /* clang-format off */
     {"notices-deliver", 1000, notices_deliver},
     /* clang-format on */
 };

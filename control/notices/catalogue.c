@@ -4,7 +4,7 @@
 #include "notices/notices.h"
 
 static const struct notice_kind kinds[] = {
-    /* clang-format off: one a line */
+    /* clang-format off */
     {"platform-test", "A test notice: %s", "测试通知：%s"},
     {"app-admitted", "The app was admitted: %s", "应用已准入：%s"},
     {"app-returned", "The app was returned for changes: %s", "应用申请已退回：%s"},

@@ -8,7 +8,7 @@
 static const struct {
     const char *kind, *action;
 } others[] = {
-    /* clang-format off: one a line */
+    /* clang-format off */
     {"session", "sign-in"},
     {"session", "sign-out"},
     {"user", "change-password"},
