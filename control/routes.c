@@ -2,6 +2,7 @@
 /* Every address of the control plane: below /api/v1/ REST, beside it the web's. The first row that
  * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
  */
+#include "identity/identity.h"
 #include "rest/rest.h"
 
 const struct rest_route rest_routes[] = {
@@ -21,6 +22,21 @@ const struct rest_route rest_routes[] = {
     {"GET", "live/limits", 0, rest_live_limits},
     {"GET", "live/targets", 0, rest_live_targets},
     {"POST", "alerts/*/limit", 0, rest_alert_limit},
+    {"POST", "captchas", ROUTE_OPEN, rest_captcha_create},
+    {"GET", "login-key", ROUTE_OPEN, rest_login_key},
+    {"GET", "sessions", ROUTE_ONE_TIME, rest_sessions_list},
+    {"POST", "sessions/current/factors", ROUTE_ONE_TIME, rest_session_factors},
+    {"DELETE", "sessions/*", 0, rest_session_end},
+    {"DELETE", "users/*/sessions", 0, rest_user_sessions_end},
+    {"POST", "users/me/totp", ROUTE_ONE_TIME, rest_totp_begin},
+    {"POST", "users/me/totp/confirm", ROUTE_ONE_TIME, rest_totp_confirm},
+    {"POST", "users/me/totp/remove", 0, rest_totp_remove},
+    {"GET", "users/me/identity", ROUTE_ONE_TIME, rest_me_identity},
+    {"POST", "users/me/verification", ROUTE_ONE_TIME, rest_me_verification},
+    {"POST", "users/verify-fields", 0, rest_verify_fields},
+    {"POST", "registrations", ROUTE_OPEN, rest_register},
+    {"POST", "users/*/approve", 0, rest_registration_approve},
+    {"POST", "users/*/refuse", 0, rest_registration_refuse},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -31,5 +47,8 @@ const size_t rest_routes_n = sizeof rest_routes / sizeof *rest_routes;
 
 const struct rest_route web_routes[] = {
     {"GET", "health", 0, rest_health},
+    {"POST", "credit/account/getPublicKey", 0, credit_public_key},
+    {"POST", "credit/account/modifyPassword", 0, credit_modify_password},
+    {"POST", "credit/account/getToken", 0, credit_token},
 };
 const size_t web_routes_n = sizeof web_routes / sizeof *web_routes;

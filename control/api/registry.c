@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
+#include "identity/identity.h"
 
 const struct resource *const resources[] = {
     /* clang-format off: one a line */
@@ -8,6 +9,8 @@ const struct resource *const resources[] = {
     &grants_resource,        &limits_resource,   &lists_resource,       &trusts_resource,
     &algorithms_resource,    &schemas_resource,  &conversions_resource, &compositions_resource,
     &alerts_resource,
+    &session_policies_resource,
+    &identity_settings_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);
