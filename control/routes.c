@@ -4,6 +4,7 @@
  */
 #include "notices/notices.h"
 #include "rest/catalogue.h"
+#include "identity/identity.h"
 #include "rest/rest.h"
 
 const struct rest_route rest_routes[] = {
@@ -26,6 +27,21 @@ const struct rest_route rest_routes[] = {
     {"GET", "operation-kinds", 0, rest_operation_kinds},
     {"GET", "notice-kinds", 0, rest_notice_kinds},
     {"POST", "notices/test", 0, rest_notice_test},
+    {"POST", "captchas", ROUTE_OPEN, rest_captcha_create},
+    {"GET", "login-key", ROUTE_OPEN, rest_login_key},
+    {"GET", "sessions", ROUTE_ONE_TIME, rest_sessions_list},
+    {"POST", "sessions/current/factors", ROUTE_ONE_TIME, rest_session_factors},
+    {"DELETE", "sessions/*", 0, rest_session_end},
+    {"DELETE", "users/*/sessions", 0, rest_user_sessions_end},
+    {"POST", "users/me/totp", ROUTE_ONE_TIME, rest_totp_begin},
+    {"POST", "users/me/totp/confirm", ROUTE_ONE_TIME, rest_totp_confirm},
+    {"POST", "users/me/totp/remove", 0, rest_totp_remove},
+    {"GET", "users/me/identity", ROUTE_ONE_TIME, rest_me_identity},
+    {"POST", "users/me/verification", ROUTE_ONE_TIME, rest_me_verification},
+    {"POST", "users/verify-fields", 0, rest_verify_fields},
+    {"POST", "registrations", ROUTE_OPEN, rest_register},
+    {"POST", "users/*/approve", 0, rest_registration_approve},
+    {"POST", "users/*/refuse", 0, rest_registration_refuse},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -36,5 +52,8 @@ const size_t rest_routes_n = sizeof rest_routes / sizeof *rest_routes;
 
 const struct rest_route web_routes[] = {
     {"GET", "health", 0, rest_health},
+    {"POST", "credit/account/getPublicKey", 0, credit_public_key},
+    {"POST", "credit/account/modifyPassword", 0, credit_modify_password},
+    {"POST", "credit/account/getToken", 0, credit_token},
 };
 const size_t web_routes_n = sizeof web_routes / sizeof *web_routes;

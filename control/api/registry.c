@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
 #include "notices/notices.h"
+#include "identity/identity.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */
@@ -23,6 +24,8 @@ const struct resource *const resources[] = {
     &alerts_resource,
     &notices_resource,
     &contact_points_resource,
+    &session_policies_resource,
+    &identity_settings_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

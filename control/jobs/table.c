@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every job, one a row. */
 #include "api/api.h"
+#include "identity/identity.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 
 const struct job job_table[] = {
     /* clang-format off */
     {"notices-deliver", 1000, notices_deliver},
+    {"identity", 5000, identity_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

@@ -477,6 +477,9 @@ static enum problem run(struct rest_call *c)
         !(route->flags & (ROUTE_ONE_TIME | ROUTE_OPEN))) {
         p = PROBLEM_PASSWORD_CHANGE_REQUIRED;
     }
+    if (p == PROBLEM_OK && !(route->flags & (ROUTE_ONE_TIME | ROUTE_OPEN))) {
+        p = c->user.restricted;
+    }
     if (p == PROBLEM_OK) {
         p = check_query(c);
     }
