@@ -81,7 +81,7 @@ static enum problem keep(struct rest_call *c, const char *id, const char *answer
     return rest_finish(c, &txn, p);
 }
 
-static enum problem answer_picture(struct rest_call *c, const char *id, const char *text)
+static enum problem picture(struct rest_call *c, const char *id, const char *text, json_t **out)
 {
     char until[CLOCK_RFC3339_LEN + 1];
     int n = 0;
@@ -95,16 +95,16 @@ static enum problem answer_picture(struct rest_call *c, const char *id, const ch
         size_t end = sizeof DATA_URI - 1;
         end += codec_base64(uri + end, png, (size_t)n);
         clock_format_ms(c->now_ms + CAPTCHA_LIFE_MS, until);
-        p = rest_answer(c, 201,
-                        json_pack("{s:s, s:o, s:s}", "id", id, "image", json_stringn(uri, end),
-                                  "expires_at", until));
+        *out = json_pack("{s:s, s:o, s:s}", "id", id, "image", json_stringn(uri, end),
+                         "expires_at", until);
+        p = *out ? PROBLEM_OK : PROBLEM_INTERNAL;
     }
     free(uri);
     captcha_image_free(png);
     return p;
 }
 
-enum problem rest_captcha_create(struct rest_call *c)
+enum problem identity_captcha(struct rest_call *c, json_t **captcha)
 {
     char id[UUID_TEXT_LEN + 1], text[CAPTCHA_CHARS + 1];
     struct uuid u;
@@ -114,10 +114,18 @@ enum problem rest_captcha_create(struct rest_call *c)
     choose(text);
     enum problem p = keep(c, id, text);
     if (p == PROBLEM_OK) {
-        p = answer_picture(c, id, text);
+        p = picture(c, id, text, captcha);
     }
     crypto_wipe(text, sizeof text);
     return p;
+}
+
+enum problem rest_captcha_create(struct rest_call *c)
+{
+    json_t *captcha = NULL;
+    enum problem p = identity_captcha(c, &captcha);
+
+    return p == PROBLEM_OK ? rest_answer(c, 201, captcha) : p;
 }
 
 /* Whatever the answer, the captcha is spent. */

@@ -43,6 +43,9 @@ enum problem identity_password_note(struct rest_call *c, struct store_txn *txn, 
  * row.accessid, from 16 random bytes. */
 void identity_accessid(json_t *row);
 
+/* A new captcha {id, image: data URI, expires_at}, good once and for two minutes. */
+enum problem identity_captcha(struct rest_call *c, json_t **captcha);
+
 enum problem identity_job(struct rest_call *c); /* a job: overdue users, what is over */
 extern const struct resource session_policies_resource;
 extern const struct resource identity_settings_resource;
