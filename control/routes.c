@@ -2,6 +2,7 @@
 /* Every address of the control plane: below /api/v1/ REST, beside it the web's. The first row that
  * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
  */
+#include "oauth/engine.h"
 #include "rest/rest.h"
 
 const struct rest_route rest_routes[] = {
@@ -21,6 +22,8 @@ const struct rest_route rest_routes[] = {
     {"GET", "live/limits", 0, rest_live_limits},
     {"GET", "live/targets", 0, rest_live_targets},
     {"POST", "alerts/*/limit", 0, rest_alert_limit},
+    {"GET", "token-keys", 0, oauth_keys_list},
+    {"POST", "token-keys", 0, oauth_keys_rotate},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -31,5 +34,14 @@ const size_t rest_routes_n = sizeof rest_routes / sizeof *rest_routes;
 
 const struct rest_route web_routes[] = {
     {"GET", "health", 0, rest_health},
+    {"GET", ".well-known/openid-configuration", 0, oauth_metadata},
+    {"GET", ".well-known/oauth-authorization-server", 0, oauth_metadata},
+    {"GET", "oauth/jwks", 0, oauth_jwks_get},
+    {"POST", "oauth/token", 0, oauth_token},
+    {"POST", "oauth/par", 0, oauth_par},
+    {"POST", "oauth/introspect", 0, oauth_introspect},
+    {"POST", "oauth/revoke", 0, oauth_revoke_token},
+    {"GET", "oauth/userinfo", 0, oauth_userinfo},
+    {"POST", "oauth/userinfo", 0, oauth_userinfo},
 };
 const size_t web_routes_n = sizeof web_routes / sizeof *web_routes;
