@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "feed/feed.h"
 #include "feed/reports.h"
+#include "oauth/engine.h"
 
 #define ONE_TIME_BYTES 15 /* 20 characters */
 #define OPENAPI_MAX    (8l << 20)
@@ -215,7 +216,7 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
     load_openapi(ctl);
     ctl->live = live_new();
     if (!ctl->live || !load_keys(ctl) || !open_store(ctl) || !first_start(ctl) ||
-        !feed_check_key(ctl) || !seed_algorithms(ctl)) {
+        !feed_check_key(ctl) || !seed_algorithms(ctl) || !oauth_open(ctl)) {
         control_close(ctl);
         return false;
     }
@@ -224,6 +225,7 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
 
 void control_close(struct control *ctl)
 {
+    oauth_close(ctl);
     store_close(&ctl->store);
     live_free(&ctl->live);
     free(ctl->openapi);

@@ -4,6 +4,7 @@
 #pragma once
 #include <jansson.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "control.h"
 #include "crypto/crypto.h"
@@ -22,12 +23,13 @@ struct control {
     char epoch[33];                      /* the store's birth, hex */
     char *openapi;                       /* text served at /api/v1/openapi.yaml; NULL: none */
     uint64_t feed_keep;
-    struct live *live; /* what nodes reported last: feed/reports.h */
+    struct oauth *oauth; /* oauth/inner.h */
+    struct live *live;   /* what nodes reported last: feed/reports.h */
 
     /* Rung after each commit that wrote feed entries; long polls wait on it. */
     pthread_mutex_t bell_lock;
     pthread_cond_t bell; /* CLOCK_MONOTONIC */
-    uint64_t rings;
+    _Atomic uint64_t rings;
     bool stopping;
 };
 

@@ -4,6 +4,8 @@
 #include "http.h"
 
 #include <arpa/inet.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -32,6 +34,9 @@ struct http_server {
     char *key, *cert, *ca;
     bool initialised, running;
 };
+
+/* Longest client certificate that is handed on, DER. */
+#define PEER_CERTIFICATE_MAX 16384u
 
 static char *read_pem(const struct control *ctl, const char *name)
 {
@@ -113,6 +118,42 @@ static const char *header_of(const void *ctx, const char *name)
     return u_map_get_case(ctx, name);
 }
 
+/* ulfius hands on only certificates that its own trust verifies; which ones to believe is the
+ * matter of whoever asks (pinned and self-signed ones too), so it is taken from the connection at
+ * the start of each request. The request owns it and lets go of it. */
+static void *on_request_start(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+    struct connection_info_struct *info = ulfius_uri_logger(cls, uri);
+    const union MHD_ConnectionInfo *tls =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    unsigned n = 0;
+    const gnutls_datum_t *peers =
+        tls && tls->tls_session ? gnutls_certificate_get_peers(tls->tls_session, &n) : NULL;
+    gnutls_x509_crt_t crt = NULL;
+
+    if (!info || !info->request || info->request->client_cert || !peers || n == 0 ||
+        peers[0].size > PEER_CERTIFICATE_MAX || gnutls_x509_crt_init(&crt) != GNUTLS_E_SUCCESS) {
+        return info;
+    }
+    if (gnutls_x509_crt_import(crt, &peers[0], GNUTLS_X509_FMT_DER) != GNUTLS_E_SUCCESS) {
+        gnutls_x509_crt_deinit(crt);
+        return info;
+    }
+    info->request->client_cert = crt;
+    return info;
+}
+
+static void fill_certificate(struct rest_request *req, const struct _u_request *request,
+                             uint8_t der[static PEER_CERTIFICATE_MAX])
+{
+    size_t n = PEER_CERTIFICATE_MAX;
+
+    if (request->client_cert && gnutls_x509_crt_export(request->client_cert, GNUTLS_X509_FMT_DER,
+                                                       der, &n) == GNUTLS_E_SUCCESS) {
+        req->peer_certificate = slice_of((const char *)der, n);
+    }
+}
+
 static int on_rest(const struct _u_request *request, struct _u_response *response, void *user_data)
 {
     struct http_server *server = user_data;
@@ -129,6 +170,7 @@ static int on_rest(const struct _u_request *request, struct _u_response *respons
         .header_ctx = request->map_header,
     };
     char address[INET_ADDRSTRLEN];
+    uint8_t der[PEER_CERTIFICATE_MAX];
     const struct sockaddr_in *peer = (const struct sockaddr_in *)request->client_address;
 
     if (peer && peer->sin_family == AF_INET &&
@@ -136,6 +178,7 @@ static int on_rest(const struct _u_request *request, struct _u_response *respons
         req.peer_address = address;
     }
 
+    fill_certificate(&req, request, der);
     fill_query(&req, request->map_url);
     rest_response_init(&resp);
     rest_dispatch(server->ctl, &req, &resp);
@@ -331,15 +374,18 @@ struct http_server *http_rest_start(struct control *ctl)
 {
     struct http_server *s = server_new(ctl, ctl->cfg->port, on_rest);
 
-    if (!s) {
+    if (!s || !(s->ca = read_pem(ctl, "ca.crt"))) {
+        http_stop(&s);
         return NULL;
     }
     struct MHD_OptionItem options[] = {
         OPTION(NOTIFY_COMPLETED, mhd_request_completed, NULL),
-        OPTION(URI_LOG_CALLBACK, ulfius_uri_logger, NULL),
+        OPTION(URI_LOG_CALLBACK, on_request_start, NULL),
         OPTION(SOCK_ADDR, 0, &s->address),
         OPTION(HTTPS_MEM_KEY, 0, s->key),
         OPTION(HTTPS_MEM_CERT, 0, s->cert),
+        /* A trust makes the server ask for a certificate; any, or none, finishes the handshake. */
+        OPTION(HTTPS_MEM_TRUST, 0, s->ca),
         OPTION(HTTPS_PRIORITIES, 0, tls_priorities),
         OPTION(THREAD_POOL_SIZE, REST_THREADS, NULL),
         OPTION(CONNECTION_LIMIT, REST_CONNECTIONS, NULL),

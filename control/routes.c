@@ -5,6 +5,7 @@
 #include "notices/notices.h"
 #include "rest/catalogue.h"
 #include "identity/identity.h"
+#include "oauth/engine.h"
 #include "rest/rest.h"
 
 const struct rest_route rest_routes[] = {
@@ -42,6 +43,8 @@ const struct rest_route rest_routes[] = {
     {"POST", "registrations", ROUTE_OPEN, rest_register},
     {"POST", "users/*/approve", 0, rest_registration_approve},
     {"POST", "users/*/refuse", 0, rest_registration_refuse},
+    {"GET", "token-keys", 0, oauth_keys_list},
+    {"POST", "token-keys", 0, oauth_keys_rotate},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -55,5 +58,14 @@ const struct rest_route web_routes[] = {
     {"POST", "credit/account/getPublicKey", 0, credit_public_key},
     {"POST", "credit/account/modifyPassword", 0, credit_modify_password},
     {"POST", "credit/account/getToken", 0, credit_token},
+    {"GET", ".well-known/openid-configuration", 0, oauth_metadata},
+    {"GET", ".well-known/oauth-authorization-server", 0, oauth_metadata},
+    {"GET", "oauth/jwks", 0, oauth_jwks_get},
+    {"POST", "oauth/token", 0, oauth_token},
+    {"POST", "oauth/par", 0, oauth_par},
+    {"POST", "oauth/introspect", 0, oauth_introspect},
+    {"POST", "oauth/revoke", 0, oauth_revoke_token},
+    {"GET", "oauth/userinfo", 0, oauth_userinfo},
+    {"POST", "oauth/userinfo", 0, oauth_userinfo},
 };
 const size_t web_routes_n = sizeof web_routes / sizeof *web_routes;

@@ -26,6 +26,7 @@ const struct resource *const resources[] = {
     &contact_points_resource,
     &session_policies_resource,
     &identity_settings_resource,
+    &clients_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

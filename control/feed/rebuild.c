@@ -6,6 +6,7 @@
 
 #include "base/codec.h"
 #include "feed/feed.h"
+#include "oauth/engine.h"
 #include "rest/resource.h"
 
 #define MARK_LEN 16
@@ -80,6 +81,9 @@ static enum problem rebuild(struct rest_call *c, struct store_txn *txn, const ch
     }
     for (size_t i = 0; i < resources_n && p == PROBLEM_OK; i++) {
         p = resources[i]->feed ? tell_all(c, txn, resources[i]) : PROBLEM_OK;
+    }
+    if (p == PROBLEM_OK) {
+        p = oauth_feed_all(c, txn);
     }
     return p;
 }

@@ -4,11 +4,15 @@
 #include "identity/identity.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
+#include "oauth/engine.h"
 
 const struct job job_table[] = {
     /* clang-format off */
     {"notices-deliver", 1000, notices_deliver},
     {"identity", 5000, identity_job},
+    {"oauth-issues", 1000, oauth_job_issues},
+    {"oauth-keys", 10000, oauth_job_keys},
+    {"oauth-expire", 60000, oauth_job_expire},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);
