@@ -2,11 +2,12 @@
 /* Every address of the control plane: below /api/v1/ REST, beside it the web's. The first row that
  * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
  */
-#include "notices/notices.h"
-#include "rest/catalogue.h"
 #include "identity/identity.h"
+#include "notices/notices.h"
 #include "oauth/engine.h"
+#include "rest/catalogue.h"
 #include "rest/rest.h"
+#include "web/web.h"
 
 const struct rest_route rest_routes[] = {
     {"GET", "health", ROUTE_OPEN, rest_health},
@@ -55,6 +56,16 @@ const size_t rest_routes_n = sizeof rest_routes / sizeof *rest_routes;
 
 const struct rest_route web_routes[] = {
     {"GET", "health", 0, rest_health},
+    {"GET", "login", 0, web_login_get},
+    {"POST", "login", 0, web_login_post},
+    {"GET", "oauth/authorize", 0, web_authorize},
+    {"GET", "consent", 0, web_consent_get},
+    {"POST", "consent", 0, web_consent_post},
+    {"GET", "authorizations", 0, web_authorizations_get},
+    {"POST", "authorizations", 0, web_authorizations_post},
+    {"GET", "oauth/logout", 0, web_logout_get},
+    {"POST", "oauth/logout", 0, web_logout_post},
+    {"GET", "assets/*", 0, web_asset},
     {"POST", "credit/account/getPublicKey", 0, credit_public_key},
     {"POST", "credit/account/modifyPassword", 0, credit_modify_password},
     {"POST", "credit/account/getToken", 0, credit_token},

@@ -5,10 +5,12 @@
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
+#include "web/web.h"
 
 const struct job job_table[] = {
     /* clang-format off */
     {"notices-deliver", 1000, notices_deliver},
+    {"logout-tell", 1000, web_logout_job},
     {"identity", 5000, identity_job},
     {"oauth-issues", 1000, oauth_job_issues},
     {"oauth-keys", 10000, oauth_job_keys},

@@ -15,6 +15,11 @@ static const struct notice_kind kinds[] = {
      "接口订阅申请已退回：%s"},
     {"subscription-suspended", "A subscription was suspended: %s", "接口订阅已暂停：%s"},
     {"credential-revoked", "A credential was revoked: %s", "应用凭证已吊销：%s"},
+    {"password-changed", "Your password was changed: %s", "您的密码已修改：%s"},
+    {"registration-applied", "Somebody registered and waits for review: %s", "有新的注册待审核：%s"},
+    {"registration-approved", "Your registration was approved: %s", "您的注册已通过审核：%s"},
+    {"registration-refused", "Your registration was refused: %s", "您的注册未通过审核：%s"},
+    {"identity-overdue", "Your identity must be verified again: %s", "您的身份需要重新核验：%s"},
     {"grant-made", "A grant was made: %s", "新增授权：%s"},
     {"grant-revoked", "A grant was revoked: %s", "授权已撤销：%s"},
     /* clang-format on */

@@ -14,7 +14,7 @@
 #define REST_QUERY_MAX    32          /* parameters */
 #define REST_SEGMENTS_MAX 8
 #define REST_HEADERS_MAX  12 /* of an answer, beside the fixed ones */
-#define REST_FORM_MAX     64 /* members of a form */
+#define REST_FORM_MAX     512 /* members of a form */
 
 struct rest_parameter {
     const char *key, *value;
