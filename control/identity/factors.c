@@ -8,13 +8,13 @@
 
 #define URI_MAX 512
 
-/* The step whose code this is; 0: none. */
+/* The step after `last` whose code this is; 0: none. */
 static uint64_t step_of(const struct rest_call *c, const json_t *user, const char *attribute,
-                        const char *code)
+                        uint64_t last, const char *code)
 {
     char secret[CRYPTO_TOTP_SECRET_LEN + 1];
     size_t n = 0;
-    uint64_t step = 0, last = (uint64_t)json_integer_value(json_object_get(user, "totp_last_step"));
+    uint64_t step = 0;
 
     if (secret_open(c, user, attribute, secret, sizeof secret, &n) && n == CRYPTO_TOTP_SECRET_LEN) {
         step = crypto_totp_match((const uint8_t *)secret, slice_str(code),
@@ -31,7 +31,8 @@ enum problem otp_use(struct rest_call *c, const json_t *user, const char *code, 
                               "coalesce(totp_last_step, 0) < ?";
     struct store_txn *txn = NULL;
     int64_t changed = 0;
-    uint64_t step = step_of(c, user, "totp_sealed", code);
+    uint64_t last = (uint64_t)json_integer_value(json_object_get(user, "totp_last_step"));
+    uint64_t step = step_of(c, user, "totp_sealed", last, code);
 
     *ok = false;
     if (step == 0) {
@@ -154,7 +155,7 @@ static enum problem confirm(struct rest_call *c, const char *code, bool *wrong)
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "no enrolment is under way");
     }
     if (p == PROBLEM_OK) {
-        step = step_of(c, old, "totp_pending_sealed", code);
+        step = step_of(c, old, "totp_pending_sealed", 0, code);
         *wrong = step == 0;
         p = step ? promote(c, txn, old, step) : PROBLEM_SECOND_FACTOR_INVALID;
     }
