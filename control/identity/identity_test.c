@@ -399,7 +399,6 @@ static void certificates(void **state)
     expect_certificate(&good, "{\"login\":\"auditor\",\"certificate\":true}", "sign-in-failed");
     testing_sign_in(&f, BOTH, NULL, "second-factor-invalid", NULL); /* none on the connection */
     struct slice crl = crl_make(&ca, &revoked, -1, 5, false);
-    json_t *base64 = json_object();
     char *crl_text = calloc(1, crl.n * 2 + 8);
     codec_base64(crl_text, crl.p, crl.n);
     fixture_ok(&f, OPERATOR, "PATCH", text("trusts/%s", trust), text("{\"crl\":\"%s\"}", crl_text),
@@ -414,7 +413,6 @@ static void certificates(void **state)
     }
     free(crl_text);
     free((char *)crl.p);
-    json_decref(base64);
     forget_failures();
 }
 
