@@ -104,6 +104,7 @@ static void send_response(struct _u_response *response, const struct rest_respon
     for (size_t i = 0; i < resp->n_headers; i++) {
         u_map_put(response->map_header, resp->headers[i].name, resp->headers[i].value);
     }
+    response->status = resp->status; /* ulfius leaves it at 200 when there is no body */
     ulfius_set_binary_body_response(response, resp->status, resp->body.p ? resp->body.p : "",
                                     resp->body.n);
 }
