@@ -22,6 +22,7 @@ let world;
 
 before(async () => {
   p = await Platform.start();
+  process.env.SLUICE_SESSION = path.join(p.dir, 'session');
   world = await w.trading(p);
 });
 after(() => p?.stop());
@@ -80,6 +81,9 @@ test('[SW-9.5-1a, SW-9.5-1c] one account signs in at REST, by the command line a
   const account = { accessid: session.user.accessid, username: 'provider', pwd: passwordOf('provider') };
   const { body } = await p.rest.raw('POST', '/credit/account/getToken', account);
   assert.equal((await me(body.data.token)).body.login, 'provider');
+  writeFileSync(path.join(p.dir, 'password'), passwordOf('provider'), { mode: 0o600 });
+  const shell = p.sluice('rest', 'login', '--control', p.control, '--ca', p.caFile, '--login', 'provider', '--password-file', path.join(p.dir, 'password'));
+  assert.equal(shell.code, 0, shell.err);
   assert.match(sql('SELECT password_hash FROM users WHERE login = \'provider\''), /^\$argon2id\$/);
   await restRefuses(world.admin.post('/users', { login: 'weak', role: 'auditor', password: 'Password1234' }), 'field-invalid', '/password');
 });
