@@ -90,6 +90,11 @@ enum problem rest_totp_begin(struct rest_call *c)
     if (p == PROBLEM_OK && json_is_true(json_object_get(old, "totp"))) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "an authenticator is enrolled; remove it");
     }
+    /* Else a stolen password would enrol its thief's authenticator past the owner's certificate. */
+    if (p == PROBLEM_OK && row_text(old, "certificate_subject")[0] &&
+        !(c->user.factors & TOKEN_USER_CERTIFICATE)) {
+        p = rest_fail(c, PROBLEM_SECOND_FACTOR_REQUIRED, "", "show the certificate first");
+    }
     if (p == PROBLEM_OK) {
         row = json_deep_copy(old);
         json_object_set_new(row, "totp_pending_sealed",

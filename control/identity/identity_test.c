@@ -414,6 +414,8 @@ static void certificates(void **state)
     free(crl_text);
     free((char *)crl.p);
     forget_failures();
+    /* A password alone does not enrol an authenticator past the certificate. */
+    fixture_refused(&f, OPERATOR, "POST", "users/me/totp", NULL, NULL, "second-factor-required");
 }
 
 /* Sessions -------------------------------------------------------------------------------------

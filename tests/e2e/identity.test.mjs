@@ -237,6 +237,26 @@ test('[CI-6.1.5a, CI-6.1.5b, GS-6.4a-1, CI-7.2c1, CI-7.2c2] a registration is ch
   await setting('identity-source', 'checksum');
 });
 
+test('[CI-6.1.5c, CI-6.1.5d, CI-6.2.2c] a reviewed account applies for an interface key, which works at once and while the interface is its', async () => {
+  const form = { login: 'credit-user', password: NEW_PASSWORD, kind: 'organisation', holder_kind: 'legal-person', real_name: '测试某公司', id_number: '91350100M000100Y43' };
+  const { body } = await p.rest.raw('POST', '/api/v1/registrations', { ...form, ...await captcha() });
+  await refused(signIn({ login: 'credit-user', password: NEW_PASSWORD }), 401, 'sign-in-failed'); // nothing to apply with
+  const approved = await world.operator.act('users', body.id, 'approve', { role: 'developer', organisation_id: world.thirdParty });
+  assert.equal(approved.role, 'developer');
+  const developer = await p.rest.signIn('credit-user', NEW_PASSWORD);
+  const mine = { ...world, developer };
+  const app = await w.admittedApp(mine, 'Credit reader');
+  const key = await w.credential(mine, app);
+  assert.ok(key.secret && !('secret' in await developer.get(`/credentials/${key.id}`)), 'shown once');
+  const { id: grant } = await w.grant(world, app, world.api);
+  const call = async () => (await p.call('/trade/orders/v1?limit=1', { key, grant })).json?.code;
+  await until(async () => await call() === 'subscription-missing', { what: 'the key' });
+  const subscription = await w.subscription(mine, app, world.api);
+  await until(async () => await call() === undefined, { what: 'the interface' });
+  await developer.act('subscriptions', subscription, 'cancel');
+  await until(async () => await call() === 'subscription-missing', { what: 'its removal' });
+});
+
 test('[EC-6.1.4.4c] an owner who is not verified in time is shut out, grants too, until they are', async () => {
   const call = () => p.call('/trade/orders/v1?limit=1', { key: world.key, grant: world.grant });
   await setting('verify-days', '30');
