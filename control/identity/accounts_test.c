@@ -344,6 +344,20 @@ static void credit_accounts(void **state)
     forget_failures();
 }
 
+/* A password the platform drew and printed is good for nothing but changing it. */
+static void first_account(void **state)
+{
+    (void)state;
+    struct fixture g = {0};
+    strcpy(g.dir, "/tmp/sluice-control-XXXXXX");
+    assert_non_null(mkdtemp(g.dir));
+    g.cfg = (struct control_config){.data_dir = g.dir, .listen_host = "127.0.0.1"};
+    assert_true(control_open(&g.ctl, &g.cfg));
+    assert_int_equal(testing_count(&g, "SELECT count(*) FROM users"), 1);
+    assert_int_equal(testing_count(&g, "SELECT password_change_required FROM users"), 1);
+    fixture_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +372,8 @@ int main(void)
          claimed_fields, NULL, NULL, NULL},
         {"[CI-5.3, CI-5.3a, CI-5.3b, CI-5.3c, CI-7.2c3] the credit platform's accounts",
          credit_accounts, NULL, NULL, NULL},
+        {"[SW-10.1-2c] the first account has to change the password it was given", first_account,
+         NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -207,7 +207,7 @@ enum problem rest_totp_confirm(struct rest_call *c)
         p = confirm(c, code, &wrong);
     }
     if (wrong) {
-        enum problem noted = failures_note(c, &f, true);
+        enum problem noted = failures_note(c, &f, true, c->user.login);
         p = noted == PROBLEM_OK ? p : noted;
     }
     c->resp->status = 204;
@@ -269,7 +269,7 @@ static enum problem prove_factor(struct rest_call *c, const char *code)
         p = code ? otp_use(c, user, code, &ok) : certificate_matches(c, user, &ok);
     }
     if (p == PROBLEM_OK && !ok) {
-        p = failures_note(c, &f, true);
+        p = failures_note(c, &f, true, c->user.login);
         p = p == PROBLEM_OK ? PROBLEM_SECOND_FACTOR_INVALID : p;
     }
     json_decref(user);

@@ -69,7 +69,19 @@ static enum problem put_off(struct rest_call *c, struct store_txn *txn, const st
                       v, 2, NULL));
 }
 
-enum problem failures_note(struct rest_call *c, const struct failures *f, bool waits)
+static enum problem log_failure(struct rest_call *c, struct store_txn *txn, const char *actor)
+{
+    const struct operation op = {.at_ms = c->now_ms,
+                                 .actor = actor,
+                                 .action = "fail-to-prove",
+                                 .kind = "session",
+                                 .id = c->user.session};
+
+    return rest_store_problem(c, log_operation(txn, &op));
+}
+
+enum problem failures_note(struct rest_call *c, const struct failures *f, bool waits,
+                           const char *actor)
 {
     static const char sql[] =
         "INSERT INTO sign_in_failures (login_sm3, failures, last_at, until_at) VALUES (?, 1, ?, 0) "
@@ -89,7 +101,10 @@ enum problem failures_note(struct rest_call *c, const struct failures *f, bool w
         err = store_exec(txn, sql, v, 2, NULL);
     }
     p = rest_store_problem(c, err);
-    return rest_finish(c, &txn, p == PROBLEM_OK && waits ? put_off(c, txn, f) : p);
+    if (p == PROBLEM_OK && waits) {
+        p = put_off(c, txn, f);
+    }
+    return rest_finish(c, &txn, p == PROBLEM_OK && actor ? log_failure(c, txn, actor) : p);
 }
 
 enum problem failures_clear(struct rest_call *c, struct store_txn *txn, const struct failures *f)

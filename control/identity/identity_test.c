@@ -69,10 +69,15 @@ static void brute_force(void **state)
 {
     (void)state;
     const struct extra from = {.address = "192.0.2.7"};
+    int64_t noted = testing_count(&f, "SELECT count(*) FROM operations WHERE action = "
+                                      "'fail-to-prove' AND actor = 'operator'");
     for (int i = 0; i < 3; i++) {
         testing_sign_in(&f, LOGIN("operator", "wrong") "}", NULL, "sign-in-failed", NULL);
     }
     testing_sign_in(&f, OPERATOR_LOGIN "}", NULL, "captcha-invalid", NULL);
+    assert_int_equal(testing_count(&f, "SELECT count(*) FROM operations WHERE action = "
+                                       "'fail-to-prove' AND actor = 'operator'"),
+                     noted + 4);
     testing_sign_in(&f, text(OPERATOR_LOGIN ",%s}", testing_captcha(&f)), NULL, "", NULL);
     testing_sign_in(&f, OPERATOR_LOGIN "}", NULL, "", NULL); /* success forgets */
     for (int i = 0; i < 10; i++) {                           /* one address, many logins */
