@@ -8,13 +8,13 @@
 
 #define URI_MAX 512
 
-/* The step whose code this is; 0: none. */
+/* The step after `last` whose code this is; 0: none. */
 static uint64_t step_of(const struct rest_call *c, const json_t *user, const char *attribute,
-                        const char *code)
+                        uint64_t last, const char *code)
 {
     char secret[CRYPTO_TOTP_SECRET_LEN + 1];
     size_t n = 0;
-    uint64_t step = 0, last = (uint64_t)json_integer_value(json_object_get(user, "totp_last_step"));
+    uint64_t step = 0;
 
     if (secret_open(c, user, attribute, secret, sizeof secret, &n) && n == CRYPTO_TOTP_SECRET_LEN) {
         step = crypto_totp_match((const uint8_t *)secret, slice_str(code),
@@ -31,7 +31,8 @@ enum problem otp_use(struct rest_call *c, const json_t *user, const char *code, 
                               "coalesce(totp_last_step, 0) < ?";
     struct store_txn *txn = NULL;
     int64_t changed = 0;
-    uint64_t step = step_of(c, user, "totp_sealed", code);
+    uint64_t last = (uint64_t)json_integer_value(json_object_get(user, "totp_last_step"));
+    uint64_t step = step_of(c, user, "totp_sealed", last, code);
 
     *ok = false;
     if (step == 0) {
@@ -88,6 +89,11 @@ enum problem rest_totp_begin(struct rest_call *c)
     p = load_me(c, txn, &old);
     if (p == PROBLEM_OK && json_is_true(json_object_get(old, "totp"))) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "an authenticator is enrolled; remove it");
+    }
+    /* Else a stolen password would enrol its thief's authenticator past the owner's certificate. */
+    if (p == PROBLEM_OK && row_text(old, "certificate_subject")[0] &&
+        !(c->user.factors & TOKEN_USER_CERTIFICATE)) {
+        p = rest_fail(c, PROBLEM_SECOND_FACTOR_REQUIRED, "", "show the certificate first");
     }
     if (p == PROBLEM_OK) {
         row = json_deep_copy(old);
@@ -154,7 +160,7 @@ static enum problem confirm(struct rest_call *c, const char *code, bool *wrong)
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "no enrolment is under way");
     }
     if (p == PROBLEM_OK) {
-        step = step_of(c, old, "totp_pending_sealed", code);
+        step = step_of(c, old, "totp_pending_sealed", 0, code);
         *wrong = step == 0;
         p = step ? promote(c, txn, old, step) : PROBLEM_SECOND_FACTOR_INVALID;
     }
@@ -201,7 +207,7 @@ enum problem rest_totp_confirm(struct rest_call *c)
         p = confirm(c, code, &wrong);
     }
     if (wrong) {
-        enum problem noted = failures_note(c, &f, true);
+        enum problem noted = failures_note(c, &f, true, c->user.login);
         p = noted == PROBLEM_OK ? p : noted;
     }
     c->resp->status = 204;
@@ -263,7 +269,7 @@ static enum problem prove_factor(struct rest_call *c, const char *code)
         p = code ? otp_use(c, user, code, &ok) : certificate_matches(c, user, &ok);
     }
     if (p == PROBLEM_OK && !ok) {
-        p = failures_note(c, &f, true);
+        p = failures_note(c, &f, true, c->user.login);
         p = p == PROBLEM_OK ? PROBLEM_SECOND_FACTOR_INVALID : p;
     }
     json_decref(user);

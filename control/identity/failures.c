@@ -48,35 +48,63 @@ enum problem failures_load(struct rest_call *c, struct store_txn *txn, struct fa
     return rest_store_problem(c, err);
 }
 
-enum problem failures_note(struct rest_call *c, const struct failures *f, bool waits)
+/* By the count in the store, not by what this thread read before: many attempts at once are many.
+ */
+static enum problem put_off(struct rest_call *c, struct store_txn *txn, const struct failures *f)
+{
+    struct failures now = *f;
+    enum problem p = failures_load(c, txn, &now);
+    int64_t doublings = now.count - FAILURES_FREE;
+
+    if (p != PROBLEM_OK || doublings < 0) {
+        return p;
+    }
+    uint64_t wait_ms =
+        BACKOFF_MS << (doublings < BACKOFF_DOUBLINGS ? doublings : BACKOFF_DOUBLINGS);
+    const struct store_value v[] = {store_int((int64_t)(c->now_ms + wait_ms)),
+                                    store_blob(f->key, CRYPTO_HASH_LEN)};
+    return rest_store_problem(
+        c, store_exec(txn,
+                      "UPDATE sign_in_failures SET until_at = max(until_at, ?) WHERE login_sm3 = ?",
+                      v, 2, NULL));
+}
+
+static enum problem log_failure(struct rest_call *c, struct store_txn *txn, const char *actor)
+{
+    const struct operation op = {.at_ms = c->now_ms,
+                                 .actor = actor,
+                                 .action = "fail-to-prove",
+                                 .kind = "session",
+                                 .id = c->user.session};
+
+    return rest_store_problem(c, log_operation(txn, &op));
+}
+
+enum problem failures_note(struct rest_call *c, const struct failures *f, bool waits,
+                           const char *actor)
 {
     static const char sql[] =
-        "INSERT INTO sign_in_failures (login_sm3, failures, last_at, until_at) VALUES "
-        "(?, 1, ?, ?) ON CONFLICT (login_sm3) DO UPDATE "
-        "SET failures = failures + 1, last_at = excluded.last_at, until_at = "
-        "max(until_at, excluded.until_at)";
-    struct store_txn *txn = NULL;
-    int64_t doublings = f->count + 1 - FAILURES_FREE;
-    uint64_t until = 0;
-
-    if (waits && doublings >= 0) {
-        until = c->now_ms +
-                (BACKOFF_MS << (doublings < BACKOFF_DOUBLINGS ? doublings : BACKOFF_DOUBLINGS));
-    }
+        "INSERT INTO sign_in_failures (login_sm3, failures, last_at, until_at) VALUES (?, 1, ?, 0) "
+        "ON CONFLICT (login_sm3) DO UPDATE SET failures = failures + 1, last_at = excluded.last_at";
     const struct store_value v[] = {store_blob(f->key, CRYPTO_HASH_LEN),
-                                    store_int((int64_t)c->now_ms), store_int((int64_t)until)};
+                                    store_int((int64_t)c->now_ms)};
     const struct store_value old = store_int((int64_t)(c->now_ms - FAILURES_KEEP_MS));
+    struct store_txn *txn = NULL;
     enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
     if (p != PROBLEM_OK) {
         return p;
     }
-    /* Counted in the store, not from what this thread read: two attempts at once are two. */
     enum store_err err =
         store_exec(txn, "DELETE FROM sign_in_failures WHERE last_at < ?", &old, 1, NULL);
     if (err == STORE_OK) {
-        err = store_exec(txn, sql, v, 3, NULL);
+        err = store_exec(txn, sql, v, 2, NULL);
     }
-    return rest_finish(c, &txn, rest_store_problem(c, err));
+    p = rest_store_problem(c, err);
+    if (p == PROBLEM_OK && waits) {
+        p = put_off(c, txn, f);
+    }
+    return rest_finish(c, &txn, p == PROBLEM_OK && actor ? log_failure(c, txn, actor) : p);
 }
 
 enum problem failures_clear(struct rest_call *c, struct store_txn *txn, const struct failures *f)

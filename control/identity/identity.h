@@ -20,10 +20,13 @@ struct sign_in {
 /* Signs in and stores a session. token is for a cookie or an Authorization header; *user a new
  * reference to the public row. PROBLEM_CAPTCHA_INVALID, PROBLEM_SIGN_IN_FAILED (also for an unknown
  * login, at the same cost), PROBLEM_SECOND_FACTOR_REQUIRED, PROBLEM_SECOND_FACTOR_INVALID,
- * PROBLEM_TOO_MANY_ATTEMPTS. */
+ * PROBLEM_TOO_MANY_ATTEMPTS, PROBLEM_IDENTITY_UNVERIFIED. c->user.session and factors are filled.
+ */
 enum problem identity_sign_in(struct rest_call *c, const struct sign_in *in,
                               char token[static SESSION_TOKEN_TEXT], json_t **user);
-/* Fills c->user from a session's token and counts the use; PROBLEM_NOT_SIGNED_IN. */
+/* Fills c->user from a session's token and counts the use; PROBLEM_NOT_SIGNED_IN. Also
+ * PROBLEM_SECOND_FACTOR_REQUIRED and PROBLEM_IDENTITY_UNVERIFIED, with c->user filled, when the
+ * session is good for nothing but lifting that; a one-time password is the caller's to look at. */
 enum problem identity_session(struct rest_call *c, const char *token);
 /* Ends a session by its public id (c->user.session), and whatever hangs on it (tokens); in txn. */
 enum problem identity_session_end(struct rest_call *c, struct store_txn *txn,

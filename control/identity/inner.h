@@ -21,8 +21,10 @@ struct failures {
 void failures_of_login(struct failures *f, const char *login);
 void failures_of(struct failures *f, const char *realm, const char *name);
 enum problem failures_load(struct rest_call *c, struct store_txn *txn, struct failures *f);
-/* In a transaction of its own. waits: the next attempts are put off, longer and longer. */
-enum problem failures_note(struct rest_call *c, const struct failures *f, bool waits);
+/* In a transaction of its own. waits: the next attempts are put off, longer and longer. actor: who
+ * the operation says has failed, NULL: none is written. */
+enum problem failures_note(struct rest_call *c, const struct failures *f, bool waits,
+                           const char *actor);
 enum problem failures_clear(struct rest_call *c, struct store_txn *txn, const struct failures *f);
 /* PROBLEM_TOO_MANY_ATTEMPTS while the wait lasts. */
 enum problem failures_wait(struct rest_call *c, const struct failures *f);

@@ -270,7 +270,7 @@ static enum problem change(struct rest_call *c, const char *old, const char *new
     }
     if (p == PROBLEM_OK &&
         !password_verify(a.user ? row_text(a.user, "password_hash") : NULL, old)) {
-        p = failures_note(c, &a.login, true);
+        p = failures_note(c, &a.login, true, c->user.login);
         p = p == PROBLEM_OK
                 ? rest_fail(c, PROBLEM_SIGN_IN_FAILED, "/old_password", "the old password is wrong")
                 : p;

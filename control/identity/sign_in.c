@@ -68,11 +68,12 @@ void attempt_fini(struct attempt *a)
 /* Counts a failure and answers `wrong`. */
 static enum problem failed(struct rest_call *c, const struct attempt *a, enum problem wrong)
 {
-    enum problem p = failures_note(c, &a->login, true);
+    /* What was typed as a login that is none may be a password: it is not written down. */
+    enum problem p = failures_note(c, &a->login, true, a->user ? a->in->login : "unknown");
 
     if (p == PROBLEM_OK && c->req->peer_address) {
         /* An address is slowed by captchas alone: waiting would let one shut out its neighbours. */
-        p = failures_note(c, &a->address, false);
+        p = failures_note(c, &a->address, false, NULL);
     }
     return p == PROBLEM_OK ? wrong : p;
 }

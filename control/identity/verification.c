@@ -135,7 +135,7 @@ static enum problem check_claim(struct rest_call *c, const json_t *user, const s
                                                                   : realname_check(c, claim);
 
     if (p == PROBLEM_IDENTITY_MISMATCH) {
-        enum problem noted = failures_note(c, f, true);
+        enum problem noted = failures_note(c, f, true, c->user.login);
         p = noted == PROBLEM_OK ? p : noted;
     }
     return p;

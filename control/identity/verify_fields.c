@@ -154,7 +154,7 @@ static enum problem answer(struct rest_call *c, const struct failures *f, const 
                         log_outcome(c, txn, user ? row_text(user, "id") : "", match, named));
     }
     if (p == PROBLEM_OK && !match) {
-        p = failures_note(c, f, true); /* a value cannot be found by trying */
+        p = failures_note(c, f, true, NULL); /* a value cannot be found by trying */
         p = p == PROBLEM_OK ? PROBLEM_USER_DATA_MISMATCH : p;
     }
     return p == PROBLEM_OK ? rest_answer(c, 200, json_pack("{s:b}", "match", true)) : p;
