@@ -9,7 +9,7 @@
 #include "feed/feed.h"
 #include "replica/replica.h"
 
-#define RING      32
+#define RING      256
 #define TEXT_ROOM 16384
 
 const char *text(const char *format, ...)
