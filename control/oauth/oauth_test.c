@@ -207,79 +207,99 @@ static void proofs(void **state)
 
 /* Certificates ------------------------------------------------------------------------------------
  */
-static void certificates(void **state)
+static struct party ca, self, theirs, other;
+static struct client_of pinned, by_ca;
+
+static void post_json(enum who who, const char *plural, json_t *body)
 {
-    (void)state;
-    struct client_of k = {0}, by_ca = {0};
-    struct party ca, self, theirs, other;
-    base_s = (int64_t)(clock_wall_ms() / 1000);
-    ca = party_make(&plan_ca, NULL);
+    char *dump = json_dumps(body, 0);
+
+    fixture_ok(&f, who, "POST", plural, dump, NULL);
+    free(dump);
+    json_decref(body);
+}
+
+static void give_certificate(const struct client_of *k, const struct party *party, const char *mode)
+{
+    struct slice pem = pem_of_x509(party->x509);
+
+    post_json(DEVELOPER, "credentials",
+              json_pack("{s:s, s:s, s:s, s:s%}", "app_id", k->app, "algorithm", "ecdsa-p256-sha256",
+                        "certificate_mode", mode, "certificate", pem.p, pem.n));
+    free((void *)pem.p);
+}
+
+/* Two of one name, one by a CA, and a third. */
+static void make_parties(void)
+{
     struct plan named = plan_client;
+
+    base_s = (int64_t)(clock_wall_ms() / 1000);
     named.name = "app of ours";
+    ca = party_make(&plan_ca, NULL);
     self = party_make(&named, NULL);
     theirs = party_make(&named, &ca);
     other = party_make(&plan_client, NULL);
-    struct slice self_pem = pem_of_x509(self.x509), ca_pem = pem_of_x509(ca.x509),
-                 theirs_pem = pem_of_x509(theirs.x509);
-    struct slice self_der = der_of_x509(self.x509), theirs_der = der_of_x509(theirs.x509),
-                 other_der = der_of_x509(other.x509);
-    make_app(&k, "pinned");
+    make_app(&pinned, "pinned");
     make_app(&by_ca, "by ca");
-    json_t *body = json_pack("{s:s, s:s, s:s%}", "app_id", k.app, "algorithm", "ecdsa-p256-sha256",
-                             "certificate", self_pem.p, self_pem.n);
-    char *dump = json_dumps(body, 0);
-    fixture_ok(&f, DEVELOPER, "POST", "credentials", dump, NULL);
-    free(dump);
-    json_decref(body);
-    body = json_pack("{s:s, s:s, s:s, s:s%}", "app_id", by_ca.app, "algorithm", "ecdsa-p256-sha256",
-                     "certificate_mode", "ca", "certificate", theirs_pem.p, theirs_pem.n);
-    dump = json_dumps(body, 0);
-    fixture_ok(&f, DEVELOPER, "POST", "credentials", dump, NULL);
-    free(dump);
-    json_decref(body);
-    settings(&k, ",\"token_endpoint_auth_method\":\"self_signed_tls_client_auth\"");
+    give_certificate(&pinned, &self, "pinned");
+    give_certificate(&by_ca, &theirs, "ca");
+    settings(&pinned, ",\"token_endpoint_auth_method\":\"self_signed_tls_client_auth\"");
     settings(&by_ca, ",\"token_endpoint_auth_method\":\"tls_client_auth\"");
-    subscribe(&k, api, NULL);
+    subscribe(&pinned, api, NULL);
     subscribe(&by_ca, api, NULL);
+}
 
-    const char *own = text("client_id=%s&" OWN, k.app),
-               *ca_own = text("client_id=%s&" OWN, by_ca.app);
-    struct web w = {.path = "/oauth/token", .form = own, .certificate = self_der};
-    const char *token = expect(&w, NULL, "access_token");
-    w.path = "/oauth/introspect";
-    w.form = text("client_id=%s&token=%s", k.app, token);
-    struct web_reply r = send_web(&w);
+/* party NULL: a connection without a certificate. */
+static const char *by_certificate(const struct client_of *k, const struct party *party,
+                                  const char *error)
+{
+    struct slice der = party ? der_of_x509(party->x509) : (struct slice){0};
+    const char *token = expect(&(struct web){.path = "/oauth/token",
+                                             .form = text("client_id=%s&" OWN, k->app),
+                                             .certificate = der},
+                               error, error ? NULL : "access_token");
+
+    free((void *)der.p);
+    return token;
+}
+
+static void bound_to(const struct client_of *k, const struct party *party, const char *token)
+{
+    struct slice der = der_of_x509(party->x509);
+    struct web_reply r =
+        send_web(&(struct web){.path = "/oauth/introspect",
+                               .form = text("client_id=%s&token=%s", k->app, token),
+                               .certificate = der});
     uint8_t digest[CRYPTO_HASH_LEN];
     char want[64];
-    crypto_hash(CRYPTO_SHA256, self_der.p, self_der.n, digest);
+
+    crypto_hash(CRYPTO_SHA256, der.p, der.n, digest);
     want[codec_base64url(want, digest, sizeof digest)] = '\0';
     assert_string_equal(row_text(json_object_get(r.json, "cnf"), "x5t#S256"), want);
     web_free(&r);
-    w.path = "/oauth/token";
-    w.form = own;
-    w.certificate = other_der;
-    expect(&w, "invalid_client", NULL);
-    w.certificate = theirs_der; /* same name, another key */
-    expect(&w, "invalid_client", NULL);
-    w.certificate = (struct slice){0};
-    expect(&w, "invalid_client", NULL);
-    w.certificate = SLICE("\x30\x03\x02\x01\x01");
-    expect(&w, "invalid_client", NULL);
-    w.form = ca_own;
-    w.certificate = theirs_der;
-    expect(&w, "invalid_client", NULL); /* the CA is not trusted yet */
-    body = json_pack("{s:s, s:s%}", "name", "partner", "certificate", ca_pem.p, ca_pem.n);
-    dump = json_dumps(body, 0);
-    fixture_ok(&f, OPERATOR, "POST", "trusts", dump, NULL);
-    free(dump);
-    json_decref(body);
-    expect(&w, NULL, NULL);
-    w.certificate = self_der; /* its subject, but not by the CA */
-    expect(&w, "invalid_client", NULL);
-    const struct slice all[] = {self_pem, ca_pem, theirs_pem, self_der, theirs_der, other_der};
-    for (size_t i = 0; i < COUNT(all); i++) {
-        free((void *)all[i].p);
-    }
+    free((void *)der.p);
+}
+
+static void certificates(void **state)
+{
+    (void)state;
+    make_parties();
+    bound_to(&pinned, &self, by_certificate(&pinned, &self, NULL));
+    by_certificate(&pinned, &other, "invalid_client");
+    by_certificate(&pinned, &theirs, "invalid_client"); /* same name, another key */
+    by_certificate(&pinned, NULL, "invalid_client");
+    expect(&(struct web){.path = "/oauth/token",
+                         .form = text("client_id=%s&" OWN, pinned.app),
+                         .certificate = SLICE("\x30\x03\x02\x01\x01")},
+           "invalid_client", NULL);
+    by_certificate(&by_ca, &theirs, "invalid_client"); /* the CA is not trusted yet */
+    struct slice pem = pem_of_x509(ca.x509);
+    post_json(OPERATOR, "trusts",
+              json_pack("{s:s, s:s%}", "name", "partner", "certificate", pem.p, pem.n));
+    free((void *)pem.p);
+    bound_to(&by_ca, &theirs, by_certificate(&by_ca, &theirs, NULL));
+    by_certificate(&by_ca, &self, "invalid_client"); /* its subject, but not by the CA */
     party_free(&ca);
     party_free(&self);
     party_free(&theirs);
