@@ -116,27 +116,37 @@ static bool secret_fits(const struct client *k, const char *text, uint64_t now_m
     return readable && fits;
 }
 
-/* FAPI 2.0 5.3.2.1: the issuer alone, as a text; else the endpoint's address counts too. */
+static bool is_ours(struct rest_call *c, const char *text)
+{
+    const char *issuer = oauth_issuer(c->ctl), *const paths[] = {"", c->req->path, "/oauth/token"};
+    char url[300];
+
+    for (size_t i = 0; text && i < COUNT(paths); i++) {
+        snprintf(url, sizeof url, "%s%s", issuer, paths[i]);
+        if (strcmp(text, url) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* FAPI 2.0 5.3.2.1: the issuer alone, as a text; else the endpoint's address counts too, and a list
+ * of nothing but ours. A list that names another server would let that one use it here. */
 static bool audience_fits(struct rest_call *c, const struct client *k, const struct jwt *j)
 {
-    const char *issuer = oauth_issuer(c->ctl);
     const json_t *aud = json_object_get(j->claims, "aud");
-    char endpoint[300];
+    bool fits = json_is_array(aud) && json_array_size(aud) > 0;
+    json_t *v;
+    size_t i;
 
-    snprintf(endpoint, sizeof endpoint, "%s%s", issuer, c->req->path);
-    if (json_is_array(aud) && json_array_size(aud) == 1 && !k->fapi2) {
-        aud = json_array_get(aud, 0);
+    if (k->fapi2) {
+        return json_is_string(aud) && strcmp(json_string_value(aud), oauth_issuer(c->ctl)) == 0;
     }
-    const char *text = json_string_value(aud);
-    if (!text) {
-        return false;
+    json_array_foreach(aud, i, v)
+    {
+        fits = fits && is_ours(c, json_string_value(v));
     }
-    if (strcmp(text, issuer) == 0) {
-        return true;
-    }
-    bool here = strcmp(text, endpoint) == 0;
-    snprintf(endpoint, sizeof endpoint, "%s/oauth/token", issuer);
-    return !k->fapi2 && (here || strcmp(text, endpoint) == 0);
+    return fits || is_ours(c, json_string_value(aud));
 }
 
 static bool times_fit(const struct jwt *j, uint64_t now_s, uint64_t *exp)

@@ -110,7 +110,7 @@ static json_t *describe_refresh(struct rest_call *c, const struct client *k, con
         p = standing_of_refresh(c, txn, text, &s);
     }
     if (p == PROBLEM_OK) {
-        p = oauth_grants_live(c, txn, s.grants, &live);
+        p = standing_live(c, txn, &s, &live);
     }
     store_rollback(&txn);
     if (p == PROBLEM_OK && live && strcmp(s.app_id, k->id) == 0 && !s.used_ms && !s.revoked_ms &&
@@ -294,14 +294,14 @@ static bool read_user(struct rest_call *c, const struct token *t, json_t **claim
     store_rollback(&txn);
     const char *scope = row_text(s.params, "scope");
     bool ok = p == PROBLEM_OK && user && strcmp(row_text(user, "state"), "active") == 0;
-    if (ok && !strstr(scope, "openid")) {
+    if (ok && !oauth_scope_has(scope, "openid", 6)) {
         ok = oauth_refuse(e, "insufficient_scope", "scope openid is needed");
     } else if (!ok) {
         bad_token(e, "the user's account is not active");
     }
     if (ok) {
         *claims = json_pack("{s:s}", "sub", id);
-        if (strstr(scope, "profile")) {
+        if (oauth_scope_has(scope, "profile", 7)) {
             json_object_set(*claims, "name", json_object_get(user, "display_name"));
             json_object_set(*claims, "preferred_username", json_object_get(user, "login"));
         }

@@ -169,9 +169,8 @@ bool oauth_request_check(struct rest_call *c, const struct client *k, oauth_para
     __attribute__((warn_unused_result));
 enum problem oauth_request_store(struct rest_call *c, struct store_txn *txn, const char *app_id,
                                  struct oauth_request *r, bool pushed);
-/* Asserts nothing: whether all those grants are live now. */
-enum problem oauth_grants_live(struct rest_call *c, struct store_txn *txn, const json_t *grants,
-                               bool *live);
+/* A word among those of a scope. */
+bool oauth_scope_has(const char *scope, const char *word, size_t n);
 
 /* What a code or refresh token stands for. */
 struct oauth_standing {
@@ -189,6 +188,9 @@ enum problem standing_of_refresh(struct rest_call *c, struct store_txn *txn, con
                                  struct oauth_standing *s);
 enum problem standing_of_family(struct rest_call *c, struct store_txn *txn, const char *family,
                                 struct oauth_standing *s);
+/* Whether its user's account and all its grants are live now. */
+enum problem standing_live(struct rest_call *c, struct store_txn *txn,
+                           const struct oauth_standing *s, bool *live);
 enum problem family_store(struct rest_call *c, struct store_txn *txn, struct oauth_standing *s);
 enum problem refresh_store(struct rest_call *c, struct store_txn *txn, const char *family,
                            uint64_t expires_ms, char text[static OAUTH_CODE_TEXT]);

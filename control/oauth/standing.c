@@ -140,33 +140,46 @@ enum problem refresh_store(struct rest_call *c, struct store_txn *txn, const cha
                       v, COUNT(v), NULL));
 }
 
-static enum problem one_live(struct rest_call *c, struct store_txn *txn, const char *id, bool *live)
+static enum problem one_live(struct rest_call *c, struct store_txn *txn, const char *sql,
+                             const char *id, bool *live)
 {
     const struct store_value v[] = {store_text(id), store_int((int64_t)c->now_ms)};
     struct store_rows *rows = NULL;
-    enum store_err err = store_query(
-        txn, "SELECT 1 FROM grants WHERE id = ? AND state = 'active' AND expires_at > ?", v, 2,
-        &rows);
+    enum store_err err = store_query(txn, sql, v, 2, &rows);
 
     *live = err == STORE_OK && store_next(rows);
     return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
 }
 
-enum problem oauth_grants_live(struct rest_call *c, struct store_txn *txn, const json_t *grants,
-                               bool *live)
+enum problem standing_live(struct rest_call *c, struct store_txn *txn,
+                           const struct oauth_standing *s, bool *live)
 {
-    enum problem p = PROBLEM_OK;
     json_t *id;
     size_t i;
+    enum problem p = one_live(
+        c, txn, "SELECT 1 FROM users WHERE id = ? AND state = 'active' AND ? > 0", s->user, live);
 
-    *live = true;
-    json_array_foreach(grants, i, id)
+    json_array_foreach(s->grants, i, id)
     {
         if (p == PROBLEM_OK && *live) {
-            p = one_live(c, txn, json_string_value(id), live);
+            p = one_live(
+                c, txn, "SELECT 1 FROM grants WHERE id = ? AND state = 'active' AND expires_at > ?",
+                json_string_value(id), live);
         }
     }
     return p;
+}
+
+bool oauth_scope_has(const char *scope, const char *word, size_t n)
+{
+    for (const char *at = scope; *at; at += strspn(at, " ")) {
+        size_t m = strcspn(at, " ");
+        if (m == n && memcmp(at, word, n) == 0) {
+            return true;
+        }
+        at += m;
+    }
+    return false;
 }
 
 enum problem oauth_log(struct rest_call *c, struct store_txn *txn, const char *app_id,

@@ -105,18 +105,6 @@ bool grant_own(struct rest_call *c, struct auth *a, json_t **answer, struct oaut
 
 /* Users' tokens -----------------------------------------------------------------------------------
  */
-static bool named(const char *scope, const char *word, size_t n)
-{
-    for (const char *at = scope; *at; at += strspn(at, " ")) {
-        size_t m = strcspn(at, " ");
-        if (m == n && memcmp(at, word, n) == 0) {
-            return true;
-        }
-        at += m;
-    }
-    return false;
-}
-
 /* The standing's APIs that the app may still call and, on a refresh, that are asked for again. */
 static void user_apis(struct rest_call *c, const struct client *k, const struct oauth_standing *s,
                       const char *asked, struct token *t, struct buf *scope)
@@ -127,8 +115,8 @@ static void user_apis(struct rest_call *c, const struct client *k, const struct 
 
     for (i = 0; i < COUNT(plain); i++) {
         size_t n = strlen(plain[i]);
-        if (named(row_text(s->params, "scope"), plain[i], n) &&
-            (!asked || named(asked, plain[i], n))) {
+        if (oauth_scope_has(row_text(s->params, "scope"), plain[i], n) &&
+            (!asked || oauth_scope_has(asked, plain[i], n))) {
             buf_addf(scope, "%s%s", scope->n ? " " : "", plain[i]);
         }
     }
@@ -137,7 +125,8 @@ static void user_apis(struct rest_call *c, const struct client *k, const struct 
         const char *name = row_text(v, "name"), *id = row_text(v, "api_id");
         struct uuid api;
         if (t->n_apis < TOKEN_SCOPES_MAX && uuid_parse(&api, id, strlen(id)) &&
-            client_api_by_id(k, &api, c->now_ms) && (!asked || named(asked, name, strlen(name)))) {
+            client_api_by_id(k, &api, c->now_ms) &&
+            (!asked || oauth_scope_has(asked, name, strlen(name)))) {
             t->apis[t->n_apis++] = api;
             buf_addf(scope, "%s%s", scope->n ? " " : "", name);
         }
@@ -215,7 +204,7 @@ static json_t *id_token_claims(struct rest_call *c, const struct auth *a,
 static bool add_id_token(struct rest_call *c, const struct auth *a, const struct oauth_standing *s,
                          const char *access_token, json_t *answer, struct oauth_error *e)
 {
-    if (!named(row_text(answer, "scope"), "openid", 6)) {
+    if (!oauth_scope_has(row_text(answer, "scope"), "openid", 6)) {
         return true;
     }
     json_t *claims = id_token_claims(c, a, s, access_token);
@@ -354,10 +343,10 @@ static bool redeem(struct rest_call *c, struct store_txn *txn, struct auth *a,
                    struct oauth_standing *s, json_t **answer, struct oauth_error *e)
 {
     bool live = false;
-    enum problem p = oauth_grants_live(c, txn, s->grants, &live);
+    enum problem p = standing_live(c, txn, s, &live);
 
     if (p == PROBLEM_OK && !live) {
-        return bad_grant(e, "the consent behind it has ended");
+        return bad_grant(e, "the consent or account behind it has ended");
     }
     s->expires_ms = c->now_ms + a->client->refresh_s * 1000ull;
     if (p == PROBLEM_OK) {
@@ -428,11 +417,11 @@ static bool refresh_fits(struct rest_call *c, struct store_txn *txn, const struc
     if (!key_fits(a, s->jkt)) {
         return oauth_refuse(e, "invalid_dpop_proof", "the refresh token is bound to another key");
     }
-    enum problem p = oauth_grants_live(c, txn, s->grants, &live);
+    enum problem p = standing_live(c, txn, s, &live);
     if (p != PROBLEM_OK) {
         return oauth_refuse_problem(c, e, p);
     }
-    return live ? true : bad_grant(e, "the consent behind it has ended");
+    return live ? true : bad_grant(e, "the consent or account behind it has ended");
 }
 
 /* A narrower scope is for this access token alone (RFC 6749 6). */
@@ -442,7 +431,7 @@ static bool scope_within(struct rest_call *c, const struct oauth_standing *s, st
 
     for (const char *at = asked ? asked : ""; *at; at += strspn(at, " ")) {
         size_t n = strcspn(at, " "), i;
-        bool there = n == 0 || named(row_text(s->params, "scope"), at, n);
+        bool there = n == 0 || oauth_scope_has(row_text(s->params, "scope"), at, n);
         json_t *v;
         json_array_foreach(s->apis, i, v)
         {

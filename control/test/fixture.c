@@ -10,7 +10,7 @@
 #include "replica/replica.h"
 #include "rest/catalogue.h"
 
-#define RING      32
+#define RING      256
 #define TEXT_ROOM 16384
 
 const char *text(const char *format, ...)
