@@ -2,6 +2,8 @@
 /* Every address of the control plane: below /api/v1/ REST, beside it the web's. The first row that
  * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
  */
+#include "api/credentials.h"
+#include "ca/ca.h"
 #include "rest/rest.h"
 
 const struct rest_route rest_routes[] = {
@@ -21,6 +23,7 @@ const struct rest_route rest_routes[] = {
     {"GET", "live/limits", 0, rest_live_limits},
     {"GET", "live/targets", 0, rest_live_targets},
     {"POST", "alerts/*/limit", 0, rest_alert_limit},
+    {"POST", "credentials/*/rotate", 0, credential_rotate},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -31,5 +34,11 @@ const size_t rest_routes_n = sizeof rest_routes / sizeof *rest_routes;
 
 const struct rest_route web_routes[] = {
     {"GET", "health", 0, rest_health},
+    {"GET", "pki/apps.crt", 0, ca_certificate},
+    {"GET", "pki/apps-sm2.crt", 0, ca_certificate_sm2},
+    {"GET", "pki/apps.crl", 0, ca_crl},
+    {"GET", "pki/apps-sm2.crl", 0, ca_crl_sm2},
+    {"POST", "pki/ocsp", 0, ca_ocsp_post},
+    {"GET", "pki/ocsp/*", 0, ca_ocsp_get},
 };
 const size_t web_routes_n = sizeof web_routes / sizeof *web_routes;

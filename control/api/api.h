@@ -22,6 +22,8 @@ extern const struct resource schemas_resource;
 extern const struct resource conversions_resource;
 extern const struct resource compositions_resource;
 extern const struct resource alerts_resource;
+extern const struct resource credential_policies_resource;
+extern const struct resource certificate_requests_resource;
 
 /* api/common.c */
 enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,

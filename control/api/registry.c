@@ -8,6 +8,8 @@ const struct resource *const resources[] = {
     &grants_resource,        &limits_resource,   &lists_resource,       &trusts_resource,
     &algorithms_resource,    &schemas_resource,  &conversions_resource, &compositions_resource,
     &alerts_resource,
+    &credential_policies_resource,
+    &certificate_requests_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);
