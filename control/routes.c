@@ -6,6 +6,8 @@
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "rest/catalogue.h"
+#include "api/credentials.h"
+#include "ca/ca.h"
 #include "rest/rest.h"
 #include "web/web.h"
 
@@ -46,6 +48,7 @@ const struct rest_route rest_routes[] = {
     {"POST", "users/*/refuse", 0, rest_registration_refuse},
     {"GET", "token-keys", 0, oauth_keys_list},
     {"POST", "token-keys", 0, oauth_keys_rotate},
+    {"POST", "credentials/*/rotate", 0, credential_rotate},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -78,5 +81,11 @@ const struct rest_route web_routes[] = {
     {"POST", "oauth/revoke", 0, oauth_revoke_token},
     {"GET", "oauth/userinfo", 0, oauth_userinfo},
     {"POST", "oauth/userinfo", 0, oauth_userinfo},
+    {"GET", "pki/apps.crt", 0, ca_certificate},
+    {"GET", "pki/apps-sm2.crt", 0, ca_certificate_sm2},
+    {"GET", "pki/apps.crl", 0, ca_crl},
+    {"GET", "pki/apps-sm2.crl", 0, ca_crl_sm2},
+    {"POST", "pki/ocsp", 0, ca_ocsp_post},
+    {"GET", "pki/ocsp/*", 0, ca_ocsp_get},
 };
 const size_t web_routes_n = sizeof web_routes / sizeof *web_routes;

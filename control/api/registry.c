@@ -27,6 +27,8 @@ const struct resource *const resources[] = {
     &session_policies_resource,
     &identity_settings_resource,
     &clients_resource,
+    &credential_policies_resource,
+    &certificate_requests_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -2,6 +2,8 @@
 /* Every job, one a row. */
 #include "api/api.h"
 #include "identity/identity.h"
+#include "api/credentials.h"
+#include "ca/ca.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
@@ -15,6 +17,8 @@ const struct job job_table[] = {
     {"oauth-issues", 1000, oauth_job_issues},
     {"oauth-keys", 10000, oauth_job_keys},
     {"oauth-expire", 60000, oauth_job_expire},
+    {"credentials-watch", 60000, credentials_watch},
+    {"revocation-lists", 3600000, ca_refresh},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);
