@@ -10,10 +10,6 @@
 
 #define TOUCH_MS 60000u /* a session's last use is written at most this often */
 
-/* The OAuth server's side of a session's end. */
-__attribute__((weak)) enum problem oauth_revoke(struct rest_call *c, struct store_txn *txn,
-                                                const struct oauth_revocation *r);
-
 json_t *factor_names(unsigned factors)
 {
     static const struct {
@@ -232,7 +228,7 @@ enum problem identity_session_end(struct rest_call *c, struct store_txn *txn,
         err = log_operation(txn, &op);
     }
     enum problem p = rest_store_problem(c, err);
-    return p == PROBLEM_OK && changed && oauth_revoke ? oauth_revoke(c, txn, &tokens) : p;
+    return p == PROBLEM_OK && changed ? oauth_revoke(c, txn, &tokens) : p;
 }
 
 #define END_BATCH 64

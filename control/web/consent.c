@@ -434,7 +434,10 @@ static enum problem agree(struct rest_call *c, struct store_txn *txn, struct ask
 
     *complete = *complete && !risk_open(c, a->apis);
     if (p == PROBLEM_OK && *complete) {
-        const struct oauth_decision d = {.grants = ids, .signed_in_ms = c->user.signed_in_ms};
+        const struct oauth_decision d = {.grants = ids,
+                                         .signed_in_ms = c->user.signed_in_ms,
+                                         .session_id = c->user.session,
+                                         .factors = c->user.factors};
         p = oauth_code_issue(c, txn, &a->r, &d, code);
     }
     json_decref(ids);

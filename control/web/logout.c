@@ -80,12 +80,8 @@ static enum problem tell_clients(struct rest_call *c, struct store_txn *txn)
 
 static enum problem end_session(struct rest_call *c, struct store_txn *txn)
 {
-    const struct oauth_revocation r = {.session_id = c->user.session};
     enum problem p = tell_clients(c, txn);
 
-    if (p == PROBLEM_OK) {
-        p = oauth_revoke(c, txn, &r);
-    }
     return p == PROBLEM_OK ? identity_session_end(c, txn, c->user.session) : p;
 }
 

@@ -74,10 +74,9 @@ const exchange = (code, verifier) => form('/oauth/token', { grant_type: 'authori
 async function signIn(page, password = OWNER_PASSWORD) {
   await page.fill('#login', 'owner');
   await page.fill('#password', password);
-  const answered = page.waitForResponse((a) => a.url().endsWith('/login') && a.request().method() === 'POST');
+  const answered = page.waitForEvent('domcontentloaded');
   await page.click('button[type=submit]');
   await answered;
-  await page.waitForLoadState();
 }
 
 const back = () => new URL(seen.at(-1), `http://127.0.0.1:${port}`).searchParams;
@@ -172,7 +171,7 @@ test('[GS-6.4d-1, GS-6.4d-2] signing out ends the session and its tokens, and th
   await shot(page, 'logout-zh');
   await page.click('button[type=submit]');
   await page.waitForURL(/\/bye\?state=s1/);
-  await until(async () => (await call()).json?.code === 'token-revoked', { ms: 1500, what: 'the end of the token' });
+  await until(async () => { const a = await call(); last = a.text; return a.json?.code === 'token-revoked'; }, { ms: 1500, what: 'the end of the token' }).catch((e) => { throw new Error(`${e.message}: ${last}`); });
   const told = await until(() => logouts[0], { ms: 15000, what: 'the logout token' });
   const claims = JSON.parse(Buffer.from(told.split('.')[1], 'base64url'));
   assert.equal(claims.aud, world.app);
@@ -181,7 +180,7 @@ test('[GS-6.4d-1, GS-6.4d-2] signing out ends the session and its tokens, and th
   assert.match(page.url(), /\/login/);
   // Nowhere that is not registered.
   await page.goto(`${p.control}/oauth/logout?client_id=${world.app}&post_logout_redirect_uri=${encodeURIComponent('https://evil.example/')}`);
-  assert.ok(!page.url().includes('evil'));
+  assert.ok(page.url().startsWith(p.control));
   await page.close();
 });
 
