@@ -15,6 +15,7 @@ const benches = {
   limits: async () => (await import('./limits.mjs')).limits(),
   mask: async () => (await import('./streams.mjs')).mask(),
   audit: async () => (await import('./streams.mjs')).audit(),
+  tokens: async () => (await import('./trust.mjs')).tokens(),
 };
 
 const names = process.argv.slice(2).filter((a) => !a.startsWith('--'));

@@ -167,6 +167,9 @@ static int run_control(const struct settings *s, int argc, char **argv)
         .data_socket = s->data_socket,
         .openapi_path = s->openapi[0] == '\0' ? NULL : s->openapi,
         .feed_keep = s->control.feed_keep,
+        .smtp = s->control.smtp[0] == '\0' ? NULL : s->control.smtp,
+        .smtp_from = s->control.smtp_from,
+        .private_webhooks = s->control.private_webhooks,
         .admin_password = getenv("SLUICE_ADMIN_PASSWORD"),
     };
     return make_keys(s) ? control_run(&cfg) : 1;

@@ -21,6 +21,9 @@ static const cyaml_schema_field_t control_fields[] = {
     CYAML_FIELD_UINT("port", OPT, struct settings_control, port),
     CYAML_FIELD_UINT("feed_port", OPT, struct settings_control, feed_port),
     CYAML_FIELD_UINT("feed_keep", OPT, struct settings_control, feed_keep),
+    CYAML_FIELD_STRING("smtp", OPT, struct settings_control, smtp, 1),
+    CYAML_FIELD_STRING("smtp_from", OPT, struct settings_control, smtp_from, 1),
+    CYAML_FIELD_BOOL("private_webhooks", OPT, struct settings_control, private_webhooks),
     CYAML_FIELD_END,
 };
 
@@ -229,6 +232,8 @@ static bool check(const struct settings *s)
          "control.port, control.feed_port and gateway.port must be three different ports"},
         {(g->certificate[0] == '\0') == (g->certificate_key[0] == '\0'), "gateway.certificate",
          "gateway.certificate and gateway.certificate_key go together"},
+        {(s->control.smtp[0] == '\0') == (s->control.smtp_from[0] == '\0'), "control.smtp",
+         "control.smtp and control.smtp_from go together"},
         {strncmp(g->control, "https://", 8) == 0, "gateway.control",
          "gateway.control must be an https:// address: the feed has no other form"},
         {g->redis_lost[0] == '\0' || strcmp(g->redis_lost, "local") == 0 ||

@@ -11,7 +11,9 @@
 struct settings_control {
     char listen[64];
     uint16_t port, feed_port;
-    uint64_t feed_keep; /* 0: the control plane's default */
+    uint64_t feed_keep;                                         /* 0: the control plane's default */
+    char smtp[SETTINGS_PATH_MAX], smtp_from[SETTINGS_PATH_MAX]; /* "": no e-mail */
+    bool private_webhooks;
 };
 
 struct settings_data {

@@ -12,7 +12,10 @@ struct control_config {
     uint16_t feed_port;      /* feed, mutual TLS */
     const char *data_socket; /* unix socket of the data service, for source checks and metadata */
     const char *openapi_path;
-    uint64_t feed_keep; /* changes kept before a node must resync; 0: 100,000 */
+    /* Notices by e-mail: "smtp://host:port" and the sender's address; NULL: none are sent. */
+    const char *smtp, *smtp_from;
+    bool private_webhooks; /* webhooks may be at private addresses, and without TLS */
+    uint64_t feed_keep;    /* changes kept before a node must resync; 0: 100,000 */
     const char
         *admin_password; /* NULL: generate and print; tests and the demo give one by environment */
 };

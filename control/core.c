@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "ca/ca.h"
 #include "feed/feed.h"
 #include "feed/reports.h"
 #include "oauth/engine.h"
@@ -188,6 +189,14 @@ static bool seed_algorithms(struct control *ctl)
     return algorithms_seed(&c) == PROBLEM_OK || complain("store", "cannot take the algorithms");
 }
 
+static bool seed_authorities(struct control *ctl)
+{
+    struct rest_request req = {0};
+    struct rest_call c = {.ctl = ctl, .req = &req, .now_ms = clock_wall_ms()};
+
+    return ca_seed(&c) == PROBLEM_OK || complain("store", "cannot take the CAs for apps");
+}
+
 static bool open_store(struct control *ctl)
 {
     char folder[PATH_MAX], path[PATH_MAX + 16], why[STORE_WHY_MAX];
@@ -216,7 +225,8 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
     load_openapi(ctl);
     ctl->live = live_new();
     if (!ctl->live || !load_keys(ctl) || !open_store(ctl) || !first_start(ctl) ||
-        !feed_check_key(ctl) || !seed_algorithms(ctl) || !oauth_open(ctl)) {
+        !feed_check_key(ctl) || !seed_algorithms(ctl) || !oauth_open(ctl) ||
+        !seed_authorities(ctl)) {
         control_close(ctl);
         return false;
     }

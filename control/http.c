@@ -109,8 +109,10 @@ static void send_response(struct _u_response *response, const struct rest_respon
     for (size_t i = 0; i < resp->n_headers; i++) {
         u_map_put(response->map_header, resp->headers[i].name, resp->headers[i].value);
     }
-    ulfius_set_binary_body_response(response, resp->status, resp->body.p ? resp->body.p : "",
-                                    resp->body.n);
+    response->status = resp->status; /* ulfius sets it with a body alone */
+    if (resp->body.n) {
+        ulfius_set_binary_body_response(response, resp->status, resp->body.p, resp->body.n);
+    }
 }
 
 static const char *header_of(const void *ctx, const char *name)

@@ -2,8 +2,14 @@
 /* Every address of the control plane: below /api/v1/ REST, beside it the web's. The first row that
  * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
  */
+#include "identity/identity.h"
+#include "notices/notices.h"
 #include "oauth/engine.h"
+#include "rest/catalogue.h"
+#include "api/credentials.h"
+#include "ca/ca.h"
 #include "rest/rest.h"
+#include "web/web.h"
 
 const struct rest_route rest_routes[] = {
     {"GET", "health", ROUTE_OPEN, rest_health},
@@ -22,8 +28,27 @@ const struct rest_route rest_routes[] = {
     {"GET", "live/limits", 0, rest_live_limits},
     {"GET", "live/targets", 0, rest_live_targets},
     {"POST", "alerts/*/limit", 0, rest_alert_limit},
+    {"GET", "operation-kinds", 0, rest_operation_kinds},
+    {"GET", "notice-kinds", 0, rest_notice_kinds},
+    {"POST", "notices/test", 0, rest_notice_test},
+    {"POST", "captchas", ROUTE_OPEN, rest_captcha_create},
+    {"GET", "login-key", ROUTE_OPEN, rest_login_key},
+    {"GET", "sessions", ROUTE_ONE_TIME, rest_sessions_list},
+    {"POST", "sessions/current/factors", ROUTE_ONE_TIME, rest_session_factors},
+    {"DELETE", "sessions/*", 0, rest_session_end},
+    {"DELETE", "users/*/sessions", 0, rest_user_sessions_end},
+    {"POST", "users/me/totp", ROUTE_ONE_TIME, rest_totp_begin},
+    {"POST", "users/me/totp/confirm", ROUTE_ONE_TIME, rest_totp_confirm},
+    {"POST", "users/me/totp/remove", 0, rest_totp_remove},
+    {"GET", "users/me/identity", ROUTE_ONE_TIME, rest_me_identity},
+    {"POST", "users/me/verification", ROUTE_ONE_TIME, rest_me_verification},
+    {"POST", "users/verify-fields", 0, rest_verify_fields},
+    {"POST", "registrations", ROUTE_OPEN, rest_register},
+    {"POST", "users/*/approve", 0, rest_registration_approve},
+    {"POST", "users/*/refuse", 0, rest_registration_refuse},
     {"GET", "token-keys", 0, oauth_keys_list},
     {"POST", "token-keys", 0, oauth_keys_rotate},
+    {"POST", "credentials/*/rotate", 0, credential_rotate},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -34,6 +59,19 @@ const size_t rest_routes_n = sizeof rest_routes / sizeof *rest_routes;
 
 const struct rest_route web_routes[] = {
     {"GET", "health", 0, rest_health},
+    {"GET", "login", 0, web_login_get},
+    {"POST", "login", 0, web_login_post},
+    {"GET", "oauth/authorize", 0, web_authorize},
+    {"GET", "consent", 0, web_consent_get},
+    {"POST", "consent", 0, web_consent_post},
+    {"GET", "authorizations", 0, web_authorizations_get},
+    {"POST", "authorizations", 0, web_authorizations_post},
+    {"GET", "oauth/logout", 0, web_logout_get},
+    {"POST", "oauth/logout", 0, web_logout_post},
+    {"GET", "assets/*", 0, web_asset},
+    {"POST", "credit/account/getPublicKey", 0, credit_public_key},
+    {"POST", "credit/account/modifyPassword", 0, credit_modify_password},
+    {"POST", "credit/account/getToken", 0, credit_token},
     {"GET", ".well-known/openid-configuration", 0, oauth_metadata},
     {"GET", ".well-known/oauth-authorization-server", 0, oauth_metadata},
     {"GET", "oauth/jwks", 0, oauth_jwks_get},
@@ -43,5 +81,11 @@ const struct rest_route web_routes[] = {
     {"POST", "oauth/revoke", 0, oauth_revoke_token},
     {"GET", "oauth/userinfo", 0, oauth_userinfo},
     {"POST", "oauth/userinfo", 0, oauth_userinfo},
+    {"GET", "pki/apps.crt", 0, ca_certificate},
+    {"GET", "pki/apps-sm2.crt", 0, ca_certificate_sm2},
+    {"GET", "pki/apps.crl", 0, ca_crl},
+    {"GET", "pki/apps-sm2.crl", 0, ca_crl_sm2},
+    {"POST", "pki/ocsp", 0, ca_ocsp_post},
+    {"GET", "pki/ocsp/*", 0, ca_ocsp_get},
 };
 const size_t web_routes_n = sizeof web_routes / sizeof *web_routes;

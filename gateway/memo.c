@@ -188,6 +188,22 @@ static void read_app(sluice_caller_t *caller, const struct replica_app *app)
     }
 }
 
+/* An app that a token stands for: its own id stands where a credential's would. */
+static bool token_caller_refresh(sluice_caller_t *caller, const struct uuid *id)
+{
+    struct replica_app app;
+    struct replica_reader *reader = sluice_reader();
+    if (!reader || replica_get_app(reader, id, &app) != REPLICA_OK) {
+        return false;
+    }
+    caller->credential = (struct policy_credential){
+        .id = *id, .app = *id, .state = POLICY_ACTIVE, .alg = POLICY_TOKEN, .use = POLICY_SIGNING};
+    caller->app_known = true;
+    read_app(caller, &app);
+    caller->version = sluice_worker.version;
+    return true;
+}
+
 /* Reads the credential and its app anew into *caller; false: there is no such credential. */
 static bool caller_refresh(sluice_caller_t *caller, const struct uuid *id)
 {
@@ -212,7 +228,8 @@ static bool caller_refresh(sluice_caller_t *caller, const struct uuid *id)
     return true;
 }
 
-sluice_caller_t *sluice_caller_find(const struct uuid *credential)
+static sluice_caller_t *find_caller(const struct uuid *credential,
+                                    bool (*refresh)(sluice_caller_t *caller, const struct uuid *id))
 {
     sluice_worker_t *w = &sluice_worker;
     sluice_caller_t **slot = &memo.callers[XXH3_64bits(credential->b, UUID_LEN) % CALLERS];
@@ -227,7 +244,7 @@ sluice_caller_t *sluice_caller_find(const struct uuid *credential)
         return NULL;
     }
     caller->refs += !same;
-    if (!caller_refresh(caller, credential)) {
+    if (!refresh(caller, credential)) {
         *slot = same ? NULL : *slot;
         sluice_caller_drop(caller);
         return NULL;
@@ -238,6 +255,16 @@ sluice_caller_t *sluice_caller_find(const struct uuid *credential)
     }
     caller->refs++;
     return caller;
+}
+
+sluice_caller_t *sluice_caller_find(const struct uuid *credential)
+{
+    return find_caller(credential, caller_refresh);
+}
+
+sluice_caller_t *sluice_caller_of_token(const struct uuid *app)
+{
+    return find_caller(app, token_caller_refresh);
 }
 
 /* Verdicts ------------------------------------------------------------------------------------ */
@@ -285,6 +312,7 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
                                .grant_named = v->grant_named,
                                .method = v->method,
                                .proofs = v->proofs,
+                               .user_factors = v->user_factors,
                                .now_ms = now_ms};
     if (v->caller->app_known) {
         call.app = &v->caller->app;
@@ -330,6 +358,7 @@ static sluice_verdict_t *verdict_new(const struct sluice_question *q, uint64_t n
     v->caller = q->caller;
     v->method = q->method;
     v->proofs = q->proofs;
+    v->user_factors = q->user_factors;
     v->grant = q->grant;
     v->grant_named = q->grant_named;
     v->api->refs++;
@@ -370,8 +399,8 @@ static bool still_true(sluice_verdict_t *v, uint64_t now_ms)
 static bool verdict_is(const sluice_verdict_t *v, const struct sluice_question *q)
 {
     return v && v->api == q->api && v->caller == q->caller && v->method == q->method &&
-           v->proofs == q->proofs && v->grant_named == q->grant_named &&
-           uuid_eq(&v->grant, &q->grant);
+           v->proofs == q->proofs && v->user_factors == q->user_factors &&
+           v->grant_named == q->grant_named && uuid_eq(&v->grant, &q->grant);
 }
 
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms)
@@ -379,13 +408,14 @@ sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t 
     struct {
         const void *api, *caller;
         struct uuid grant;
-        uint8_t method, proofs, named, pad[13];
+        uint8_t method, proofs, named, user_factors, pad[12];
     } key = {.api = q->api,
              .caller = q->caller,
              .grant = q->grant,
              .method = q->method,
              .proofs = q->proofs,
-             .named = q->grant_named};
+             .named = q->grant_named,
+             .user_factors = q->user_factors};
     sluice_verdict_t **slot = &memo.verdicts[XXH3_64bits(&key, sizeof key) % VERDICTS];
     sluice_verdict_t *v = *slot;
     if (!verdict_is(v, q) || (!fresh(v, now_ms) && !still_true(v, now_ms))) {

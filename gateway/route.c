@@ -42,7 +42,8 @@ static void read_header(sluice_ctx_t *ctx, const ngx_table_elt_t *header)
                   {SLICE("signature"), &ctx->signature},
                   {SLICE("sluice-grant"), &ctx->grant_header},
                   {SLICE("content-digest"), &ctx->content_digest},
-                  {SLICE("sluice-inner"), &ctx->inner_header}};
+                  {SLICE("sluice-inner"), &ctx->inner_header},
+                  {SLICE("dpop"), &ctx->proof}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         if (named(header, wanted[i].name)) {
             ctx->duplicate_header |= wanted[i].value->p != NULL;
@@ -60,7 +61,7 @@ static void read_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
         ngx_table_elt_t *headers = part->elts;
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
             u_char first = headers[i].lowcase_key[0];
-            if (first == 's' || first == 'c') {
+            if (first == 's' || first == 'c' || first == 'd') {
                 read_header(ctx, &headers[i]);
             }
         }

@@ -4,7 +4,7 @@
  * NGX_DECLINED. A stage that must wait returns NGX_DONE and runs again when it may go on: `body`
  * for the client; `nonce`, `limits` and `grant` for Redis where nodes share one.
  *
- *   route → addresses → authenticate → decide → callers → nonce → limits → grant → body
+ *   route → addresses → token → authenticate → decide → callers → nonce → limits → grant → body
  *   → dispatch → (proxy) → filter → finish → record
  *
  * Invariants
@@ -33,6 +33,7 @@
 #include "replica/replica.h"
 #include "targets/choose.h"
 #include "targets/targets.h"
+#include "token/token.h"
 
 /* What a node does while the Redis it shares with others is away. */
 enum { SLUICE_REDIS_LOST_LOCAL, SLUICE_REDIS_LOST_REFUSE };
@@ -112,7 +113,7 @@ typedef struct {
     bool grant_named, grant_known;
     struct slice of; /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
     char owner[LINK_OWNER_MAX];
-    uint8_t method, proofs;
+    uint8_t method, proofs, user_factors;
     struct policy_verdict verdict;
     struct plan *plan; /* NULL when refused */
     uint64_t plan_key; /* names (api, rev, outcomes) to the audit log */
@@ -183,6 +184,8 @@ typedef struct {
     bool duplicate_header; /* one of those came twice */
     bool reserved_header;  /* one that only we may send */
     struct slice inner_header;
+    struct slice proof;             /* header DPoP */
+    struct token *token;            /* the access token shown, opened and good; NULL: none */
     const struct link_inner *inner; /* NULL unless a part of a composed API's call */
     struct uuid grant;
     bool cached; /* the upstream was not asked */
@@ -287,10 +290,12 @@ void sluice_stream_give(struct plan_stream *stream);
 /* memo.c: each returns a new reference, or NULL when there is nothing such. */
 sluice_api_t *sluice_api_find(struct slice path);
 sluice_caller_t *sluice_caller_find(const struct uuid *credential);
+sluice_caller_t *
+sluice_caller_of_token(const struct uuid *app); /* its id stands for a credential */
 struct sluice_question {
     sluice_api_t *api;
     sluice_caller_t *caller;
-    uint8_t method, proofs;
+    uint8_t method, proofs, user_factors;
     bool grant_named;
     struct uuid grant; /* zeros unless named */
 };
@@ -303,6 +308,7 @@ void sluice_memo_clear(void);
 /* stages */
 typedef ngx_int_t (*sluice_stage_pt)(ngx_http_request_t *r, sluice_ctx_t *ctx);
 ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* route.c */
+ngx_int_t sluice_token(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* caller/token.c */
 ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/authenticate.c */
 ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* caller/decide.c */
 ngx_int_t sluice_addresses(ngx_http_request_t *r, sluice_ctx_t *ctx);    /* caller/lists.c */
@@ -359,6 +365,8 @@ ngx_int_t sluice_certificate_init(void);
 ngx_int_t sluice_certificate(ngx_http_request_t *r, sluice_ctx_t *ctx,
                              const sluice_caller_t *signer);
 /* nginx refused the request for its certificate, before any stage. */
+/* RFC 8705's thumbprint of the certificate the connection shows; false: none. */
+bool sluice_certificate_sha256(ngx_http_request_t *r, uint8_t out[static CRYPTO_HASH_LEN]);
 bool sluice_certificate_refused(ngx_http_request_t *r);
 
 /* caller/algorithms.c: may it be used now? (feed kind `algorithm`) */
@@ -471,6 +479,13 @@ void sluice_sign_drop(sluice_ctx_t *ctx);  /* the call is over */
 void sluice_evidence_add(sluice_ctx_t *ctx, ngx_uint_t status);
 ngx_int_t sluice_evidence_flush(ngx_log_t *log); /* NGX_ERROR: nothing of what was added is kept */
 void sluice_evidence_close(void);
+
+/* caller/token.c */
+void sluice_token_clear(void);
+/* The token's grant for the API of the call; NULL: it has none. */
+const struct uuid *sluice_token_grant(const sluice_ctx_t *ctx);
+/* Says on a refusal what a client of OAuth looks for (RFC 6750, RFC 9449). */
+ngx_int_t sluice_token_challenge(ngx_http_request_t *r, const sluice_ctx_t *ctx);
 
 /* caller/lists.c */
 struct slice sluice_client_address(ngx_http_request_t *r); /* 4 or 16 bytes, or "" */

@@ -147,6 +147,7 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_memo_clear();
     sluice_definitions_clear();
     sluice_trust_clear();
+    sluice_token_clear();
     sluice_redis_close();
     sluice_limits_close();
     sluice_lists_clear();

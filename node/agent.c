@@ -141,7 +141,8 @@ static bool start_feed(struct agent *a)
         .certificate = a->certificate,
         .key = a->key,
         .kinds =
-            "api,app,credential,subscription,grant,limit,list,trust,algorithm,schema,conversion",
+            "api,app,credential,subscription,grant,limit,list,trust,algorithm,schema,conversion,"
+            "token-key,token-revocation",
         .replica = a->replica,
         .unreadable = tell_unreadable,
         .ctx = a,

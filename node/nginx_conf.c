@@ -258,6 +258,8 @@ static const char location_text[] =
     "            proxy_set_header Signature-Input \"\";\n"
     "            proxy_set_header Sluice-Grant \"\";\n"
     "            proxy_set_header Sluice-Inner \"\";\n"
+    "            proxy_set_header Authorization \"\";\n"
+    "            proxy_set_header DPoP \"\";\n"
     "            proxy_buffering on;\n"
     "            proxy_ignore_headers X-Accel-Redirect X-Accel-Expires "
     "X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset;\n"

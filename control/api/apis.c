@@ -105,6 +105,7 @@ static const struct attr attrs[] = {
     {"cache_epoch", ATTR_INT, AF_READ_ONLY, .fallback = "0"},
     {"schemes", ATTR_JSON, 0, .check = protection_check_schemes},
     {"signature_max_s", ATTR_INT, 0, 1, 300}, /* the ceiling of BK-9.2.1b3 */
+    {"user_factors", ATTR_INT, 0, 0, 3, .fallback = "0"},
     {"sign_response", ATTR_BOOL, 0},
     {"seal_request", ATTR_TEXT, 0, 1, 10, .values = seals},
     {"seal_response", ATTR_TEXT, 0, 1, 10, .values = seals},
@@ -296,10 +297,10 @@ static json_t *feed_fields(const json_t *fields)
 static void feed_optional(const json_t *row, json_t *out)
 {
     static const char *const optional[] = {
-        "balance",      "canary_percent", "canary_apps", "retries",         "breaker",
-        "health",       "cache_ms",       "schemes",     "signature_max_s", "sign_response",
-        "seal_request", "seal_response",  "successor",   "notice_zh",       "notice_en",
-        "mobile",       "cache_epoch"};
+        "balance",       "canary_percent", "canary_apps",   "retries",         "breaker",
+        "health",        "cache_ms",       "schemes",       "signature_max_s", "user_factors",
+        "sign_response", "seal_request",   "seal_response", "successor",       "notice_zh",
+        "notice_en",     "mobile",         "cache_epoch"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {
         json_t *v = json_object_get(row, optional[i]);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "api/credentials.h"
 
 static const char *const environments[] = {"general", "monitored", "controlled", NULL};
 
@@ -14,6 +15,12 @@ static enum problem check_factors(struct rest_call *c, const char *where, const 
     return api_check_words(c, where, v, factors, COUNT(factors) - 1);
 }
 
+/* What products and kinds of service the App_ID is given for (BK-3.6a). */
+static enum problem check_services(struct rest_call *c, const char *where, const json_t *v)
+{
+    return api_check_words(c, where, v, NULL, 64);
+}
+
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 200},
     {"organisation_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "organisations"},
@@ -22,13 +29,14 @@ static const struct attr attrs[] = {
     {"comment", ATTR_TEXT, AF_READ_ONLY},
     {"factors", ATTR_JSON, 0, .check = check_factors},
     {"channel", ATTR_TEXT, AF_FILTER, 1, 10, .values = channels, .fallback = "\"server\""},
+    {"services", ATTR_JSON, 0, .check = check_services},
 };
 
 /* The environment bounds what an app may receive (EC-7.1.3), the factors how it proves itself and
  * the channel which APIs it may call, so once reviewed they are not its developer's to change. */
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    static const char *const reviewed[] = {"environment", "factors", "channel"};
+    static const char *const reviewed[] = {"environment", "factors", "channel", "services"};
     bool open = !ch->old || strcmp(row_text(ch->old, "state"), "applied") == 0 ||
                 strcmp(row_text(ch->old, "state"), "returned") == 0;
     char where[24];
@@ -103,6 +111,7 @@ const struct resource apps_resource = {
     .create_roles = APPLICANT,
     .patch_roles = APPLICANT,
     .check = check,
+    .after = credentials_follow_app,
     .feed = feed,
     .feed_kind = "app",
 };

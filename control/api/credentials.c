@@ -2,14 +2,17 @@
 /* What an app proves itself with and has bodies sealed for: a secret the platform makes, shown once
  * and kept sealed; or the public part of a key of the app's own, alone or in a certificate
  * (BK-9.2.1b1). An app has as many as it likes, each with its own validity. */
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "api/credentials.h"
 #include "api/keys.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "ca/ca.h"
 
 #define SECRET_BYTES 32
-#define YEAR_MS      (365ull * 86400 * 1000)
+#define DAY_MS       (86400ull * 1000)
 
 static const struct scheme {
     const char *name, *use;
@@ -30,6 +33,7 @@ static const char *const algorithms[] = {
 _Static_assert(COUNT(algorithms) == COUNT(schemes) + 1, "each word is a scheme");
 static const char *const uses[] = {"signing", "encryption", NULL};
 static const char *const modes[] = {"pinned", "ca", NULL};
+static const char *const classes[] = {"A1", "A2", NULL};
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apps"},
@@ -45,6 +49,17 @@ static const struct attr attrs[] = {
     {"certificate_sm3", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
     {"spki", ATTR_TEXT, AF_HIDDEN},
     {"secret_sealed", ATTR_TEXT, AF_HIDDEN},
+    {"class", ATTR_TEXT, AF_IMMUTABLE | AF_FILTER, 1, 2, .values = classes},
+    {"label", ATTR_TEXT, AF_FILTER, 1, 100},
+    {"created_by", ATTR_TEXT, AF_READ_ONLY},
+    {"key_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"serial", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"supersedes", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"overlap_until", ATTR_TIME, AF_READ_ONLY},
+    {"reason", ATTR_TEXT, AF_READ_ONLY},
+    {"voided_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
+    {"warned_at", ATTR_TIME, AF_READ_ONLY},
+    {"lost_at", ATTR_TIME, AF_READ_ONLY},
 };
 
 static const struct scheme *scheme_of(const json_t *row)
@@ -128,6 +143,7 @@ static enum problem take_key(struct rest_call *c, const struct scheme *s, json_t
     }
     if (p == PROBLEM_OK) {
         json_object_set_new(row, "spki", keys_base64url(crypto_key_spki(key)));
+        json_object_set_new(row, "key_id", json_string(crypto_key_id(key)));
         json_object_set_new(row, "secret_sealed", json_string("")); /* no secret: NOT NULL */
     }
     crypto_key_free(&key);
@@ -162,9 +178,9 @@ static enum problem check_material(struct rest_call *c, const struct scheme *s, 
     return PROBLEM_OK;
 }
 
-static void default_end(struct rest_call *c, json_t *row)
+static void default_end(struct rest_call *c, json_t *row, int64_t days)
 {
-    uint64_t end_ms = c->now_ms + YEAR_MS;
+    uint64_t end_ms = c->now_ms + (uint64_t)days * DAY_MS;
     int64_t certificate_ms = certificate_end_ms(row);
     char text[CLOCK_RFC3339_LEN + 1];
 
@@ -184,18 +200,19 @@ static enum problem prepare(struct rest_call *c, struct change *ch)
         return p;
     }
     json_object_set_new(ch->row, "use", json_string(s->use));
-    p = s->secret ? make_secret(c, ch->row) : take_key(c, s, ch->row);
-    if (p == PROBLEM_OK && !api_ms(ch->row, "expires_at")) {
-        default_end(c, ch->row);
-    }
-    return p;
+    json_object_set_new(ch->row, "created_by",
+                        json_string(c->user.login[0] ? c->user.login : "platform"));
+    return s->secret ? make_secret(c, ch->row) : take_key(c, s, ch->row);
 }
 
 /* One key is one credential's: shared with another app it would prove either of them, used for both
- * purposes a decryption could be made to sign. */
+ * purposes a decryption could be made to sign (BK-7.3.4a). A key that was lost never comes back
+ * under a new number (BK-9.3.5b2). */
 static enum problem check_unshared(struct rest_call *c, struct change *ch)
 {
-    static const char sql[] = "SELECT 1 FROM credentials WHERE spki = ? AND state = 'active'";
+    static const char sql[] =
+        "SELECT lost_at FROM credentials WHERE spki = ? AND (state = 'active' "
+        "OR lost_at IS NOT NULL) ORDER BY state LIMIT 1";
     const struct store_value v = store_text(row_text(ch->row, "spki"));
     struct store_rows *rows = NULL;
 
@@ -204,10 +221,12 @@ static enum problem check_unshared(struct rest_call *c, struct change *ch)
     }
     enum store_err err = store_query(ch->txn, sql, &v, 1, &rows);
     bool taken = err == STORE_OK && store_next(rows);
+    bool lost = taken && !store_is_null(rows, 0);
     enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
     return p == PROBLEM_OK && taken
-               ? rest_fail(c, PROBLEM_ALREADY_EXISTS, "/public_key",
-                           "an active credential has this key; each has one of its own")
+               ? rest_fail(c, PROBLEM_ALREADY_EXISTS, "/public_key", "%s",
+                           lost ? "this key was lost once; make a new pair"
+                                : "an active credential has this key; each has one of its own")
                : p;
 }
 
@@ -267,11 +286,63 @@ static enum problem check_end(struct rest_call *c, const json_t *row)
     return api_check_validity(c, row);
 }
 
+/* Its class and with it how long it may live (BK-7.3.4c1). */
+static enum problem check_class(struct rest_call *c, struct change *ch)
+{
+    struct credential_policy policy;
+    enum problem p = PROBLEM_OK;
+
+    if (!ch->old) {
+        const char *class = NULL;
+        p = credential_class(c, ch->txn, row_text(ch->row, "app_id"), row_text(ch->row, "class"),
+                             &class);
+        json_object_set_new(ch->row, "class", json_string(class));
+    }
+    if (p == PROBLEM_OK) {
+        p = credential_policy_load(c, ch->txn, row_text(ch->row, "class"), &policy);
+    }
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    if (!ch->old && !api_ms(ch->row, "expires_at")) {
+        default_end(c, ch->row, policy.default_days);
+    }
+    if ((!ch->old || api_changed(ch->old, ch->row, "expires_at")) &&
+        api_ms(ch->row, "expires_at") > c->now_ms + (uint64_t)policy.max_days * DAY_MS) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at",
+                         "a credential of class %s lives %" PRId64 " days at most",
+                         row_text(ch->row, "class"), policy.max_days);
+    }
+    return PROBLEM_OK;
+}
+
+/* What is void stays void (BK-9.4b2); what is being replaced does not outlive its overlap. */
+static enum problem check_patch(struct rest_call *c, struct change *ch)
+{
+    if (strcmp(row_text(ch->row, "state"), "active") != 0) {
+        return rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the credential is %s",
+                         row_text(ch->row, "state"));
+    }
+    if (api_changed(ch->old, ch->row, "expires_at")) {
+        json_object_set_new(ch->row, "warned_at", json_null());
+        if (row_text(ch->row, "overlap_until")[0]) {
+            return rest_fail(c, PROBLEM_STATE_CONFLICT, "/expires_at", "it has a successor");
+        }
+    }
+    return PROBLEM_OK;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     json_t *app = NULL;
-    enum problem p = check_end(c, ch->row);
+    enum problem p = ch->old ? check_patch(c, ch) : PROBLEM_OK;
 
+    if (p == PROBLEM_OK) {
+        p = check_class(c, ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = check_end(c, ch->row);
+    }
     if (p != PROBLEM_OK || ch->old) {
         return p;
     }
@@ -330,8 +401,10 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
 {
     (void)txn;
     *data = json_pack("{s:s, s:s, s:s, s:o, s:o}", "app_id", row_text(row, "app_id"), "alg",
-                      row_text(row, "algorithm"), "state", row_text(row, "state"), "not_before",
-                      api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"));
+                      row_text(row, "algorithm"), "state",
+                      strcmp(row_text(row, "state"), "active") == 0 ? "active" : "revoked",
+                      "not_before", api_feed_ms(row, "not_before"), "expires_at",
+                      api_feed_ms(row, "expires_at"));
     if (!*data) {
         return PROBLEM_INTERNAL;
     }
@@ -342,9 +415,34 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     return PROBLEM_OK;
 }
 
+enum problem credential_make(struct rest_call *c, struct store_txn *txn, json_t *body,
+                             const char *id, json_t **row)
+{
+    struct change ch = {.res = &credentials_resource, .txn = txn, .row = json_object()};
+    json_t *sent = c->body;
+
+    *row = ch.row;
+    json_object_set_new(ch.row, "id", json_string(id));
+    json_object_set_new(ch.row, "state", json_string("active"));
+    c->body = body;
+    enum problem p = attr_apply(c, txn, &credentials_resource, ch.row, true);
+    if (p == PROBLEM_OK) {
+        p = prepare(c, &ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = check(c, &ch);
+    }
+    c->body = sent;
+    return p;
+}
+
 #define HOLDER (ROLE_STAFF | ROLE_DEVELOPER)
 static const struct transition transitions[] = {
-    {"active", "revoke", "revoked", HOLDER},
+    {"active|suspended", "revoke", "revoked", HOLDER, .body_text = "reason", .body_optional = true,
+     .hook = credential_void},
+    {"active", "report-loss", "suspended", HOLDER, .body_text = "reason", .body_optional = true,
+     .hook = credential_lost},
+    {"suspended", "resume", "active", ROLE_STAFF, .hook = credential_found},
 };
 
 #define OWN_APP "t.app_id IN (SELECT id FROM apps WHERE organisation_id = ?)"
@@ -367,6 +465,7 @@ const struct resource credentials_resource = {
     .patch_roles = HOLDER,
     .prepare = prepare,
     .check = check,
+    .after = credential_after,
     .feed = feed,
     .feed_kind = "credential",
 };

@@ -2,6 +2,7 @@
 /* The consent of whoever the data is about: who, which app, which API, what for, how long
  * (EC-4.2.2b, BK-9.3.2a2). */
 #include "api/api.h"
+#include "identity/identity.h"
 
 #define ONCE_LIFE_MAX_MS (24ull * 3600 * 1000)
 
@@ -76,13 +77,17 @@ static enum problem check(struct rest_call *c, struct change *ch)
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
-    (void)c;
-    (void)txn;
+    bool overdue = false;
+    enum problem p = identity_overdue(c, txn, row_text(row, "owner"), &overdue);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
     *data = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:O}", "app_id", row_text(row, "app_id"),
                       "api_id", row_text(row, "api_id"), "owner", row_text(row, "owner"), "state",
-                      row_text(row, "state"), "term", row_text(row, "term"), "not_before",
-                      api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"),
-                      "fields", json_object_get(row, "fields"));
+                      overdue ? "revoked" : row_text(row, "state"), "term", row_text(row, "term"),
+                      "not_before", api_feed_ms(row, "not_before"), "expires_at",
+                      api_feed_ms(row, "expires_at"), "fields", json_object_get(row, "fields"));
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 

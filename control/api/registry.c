@@ -1,14 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
+#include "notices/notices.h"
+#include "identity/identity.h"
 
 const struct resource *const resources[] = {
-    /* clang-format off: one a line */
-    &organisations_resource, &users_resource,    &apps_resource,        &credentials_resource,
-    &sources_resource,       &datasets_resource, &apis_resource,        &subscriptions_resource,
-    &grants_resource,        &limits_resource,   &lists_resource,       &trusts_resource,
-    &algorithms_resource,    &schemas_resource,  &conversions_resource, &compositions_resource,
+    /* clang-format off */
+    &organisations_resource,
+    &users_resource,
+    &apps_resource,
+    &credentials_resource,
+    &sources_resource,
+    &datasets_resource,
+    &apis_resource,
+    &subscriptions_resource,
+    &grants_resource,
+    &limits_resource,
+    &lists_resource,
+    &trusts_resource,
+    &algorithms_resource,
+    &schemas_resource,
+    &conversions_resource,
+    &compositions_resource,
     &alerts_resource,
+    &notices_resource,
+    &contact_points_resource,
+    &session_policies_resource,
+    &identity_settings_resource,
     &clients_resource,
+    &credential_policies_resource,
+    &certificate_requests_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

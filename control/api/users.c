@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "api/api.h"
+#include "identity/identity.h"
 
 static const char *const role_names[] = {"admin", "operator", "provider", "developer",
                                          "owner", "auditor",  NULL};
@@ -19,6 +20,20 @@ static enum problem check_login(struct rest_call *c, const char *where, const js
     return PROBLEM_OK;
 }
 
+static const char *const kinds[] = {"person", "organisation", NULL};
+static const char *const holder_kinds[] = {"legal-person", "delegate", "organisation",
+                                           "natural-person", NULL};
+
+static enum problem check_email(struct rest_call *c, const char *where, const json_t *v)
+{
+    const char *s = json_string_value(v), *at = strchr(s, '@');
+
+    return at && at != s && at[1] && !strchr(at + 1, '@') && !strpbrk(s, " <>,;\"")
+               ? PROBLEM_OK
+               : rest_fail(c, PROBLEM_FIELD_INVALID, where,
+                           "an address like a@b.example is needed");
+}
+
 static const struct attr attrs[] = {
     {"login", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER | AF_SORT, 1, 128,
      .check = check_login},
@@ -29,6 +44,25 @@ static const struct attr attrs[] = {
     {"role", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 20, .values = role_names},
     {"organisation_id", ATTR_REF, AF_FILTER, .ref = "organisations"},
     {"subject", ATTR_TEXT, AF_FILTER, 1, 128},
+    {"kind", ATTR_TEXT, AF_IMMUTABLE | AF_FILTER, 1, 20, .values = kinds, .fallback = "\"person\""},
+    {"holder_kind", ATTR_TEXT, 0, 1, 20, .values = holder_kinds},
+    {"email", ATTR_TEXT, 0, 3, 254, .check = check_email},
+    {"phone_sealed", ATTR_TEXT, AF_HIDDEN},
+    {"real_name_sealed", ATTR_TEXT, AF_HIDDEN},
+    {"id_number_sealed", ATTR_TEXT, AF_HIDDEN},
+    {"verified_at", ATTR_TIME, AF_READ_ONLY},
+    {"verify_due_at", ATTR_TIME, AF_READ_ONLY},
+    {"verify_suspended", ATTR_BOOL, AF_READ_ONLY, .fallback = "false"},
+    {"totp", ATTR_BOOL, 0, .fallback = "false"},
+    {"totp_sealed", ATTR_TEXT, AF_HIDDEN},
+    {"totp_pending_sealed", ATTR_TEXT, AF_HIDDEN},
+    {"totp_last_step", ATTR_INT, AF_HIDDEN},
+    {"certificate_subject", ATTR_TEXT, 0, 1, 1000},
+    {"certificate_trust_id", ATTR_REF, 0, .ref = "trusts"},
+    {"accessid", ATTR_TEXT, AF_READ_ONLY},
+    {"reviewed_by", ATTR_TEXT, AF_READ_ONLY},
+    {"reviewed_at", ATTR_TIME, AF_READ_ONLY},
+    {"review_comment", ATTR_TEXT, AF_READ_ONLY},
 };
 
 static enum problem take_password(struct rest_call *c, json_t *row)
@@ -48,7 +82,30 @@ static enum problem take_password(struct rest_call *c, json_t *row)
 
 static enum problem prepare(struct rest_call *c, struct change *ch)
 {
+    identity_accessid(ch->row);
     return take_password(c, ch->row);
+}
+
+/* An administrator takes a lost authenticator away, and never gives one. A certificate counts by
+ * its subject under one named trust: another CA may use the same subject. */
+static enum problem check_factors(struct rest_call *c, struct change *ch)
+{
+    bool had = json_is_true(json_object_get(ch->old, "totp"));
+    bool has = json_is_true(json_object_get(ch->row, "totp"));
+
+    if (has && !had) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/totp", "only the user enrols one");
+    }
+    if (had && !has) {
+        json_object_set_new(ch->row, "totp_sealed", json_null());
+        json_object_set_new(ch->row, "totp_pending_sealed", json_null());
+    }
+    if (!row_text(ch->row, "certificate_subject")[0] !=
+        !row_text(ch->row, "certificate_trust_id")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/certificate_trust_id",
+                         "a subject and the trust that vouches for it go together");
+    }
+    return PROBLEM_OK;
 }
 
 static enum problem check(struct rest_call *c, struct change *ch)
@@ -68,7 +125,10 @@ static enum problem check(struct rest_call *c, struct change *ch)
         return rest_fail(c, PROBLEM_NOT_PERMITTED, "/role",
                          "another administrator has to change your role");
     }
-    return ch->old && json_object_get(c->body, "password") ? take_password(c, ch->row) : PROBLEM_OK;
+    enum problem p = check_factors(c, ch);
+    return p == PROBLEM_OK && ch->old && json_object_get(c->body, "password")
+               ? take_password(c, ch->row)
+               : p;
 }
 
 /* The platform must not be left without an administrator by a slip. */
@@ -80,22 +140,30 @@ static enum problem not_oneself(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
-/* Whoever loses standing, or whose password someone else changed, is signed out everywhere. */
+/* Whoever loses standing, or whose password someone else changed, is signed out everywhere; who
+ * changed their own goes on in the session that knew the old one. */
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    const struct store_value v = store_text(row_text(ch->row, "id"));
+    const char *id = row_text(ch->row, "id");
+    bool password = !ch->old || api_changed(ch->old, ch->row, "password_hash");
     bool out = api_changed(ch->old, ch->row, "state") || api_changed(ch->old, ch->row, "role") ||
-               api_changed(ch->old, ch->row, "password_hash");
+               api_changed(ch->old, ch->row, "password_hash") ||
+               api_changed(ch->old, ch->row, "verify_suspended");
+    const char *keep =
+        strcmp(ch->action, "change-password") == 0 || strcmp(ch->action, "verify-identity") == 0
+            ? c->user.session
+            : NULL;
+    enum problem p =
+        password ? identity_password_note(c, ch->txn, id, row_text(ch->row, "password_hash"))
+                 : PROBLEM_OK;
 
-    return out ? rest_store_problem(
-                     c, store_exec(ch->txn, "DELETE FROM sessions WHERE user_id = ?", &v, 1, NULL))
-               : PROBLEM_OK;
+    return p == PROBLEM_OK && out ? identity_sessions_end(c, ch->txn, id, keep) : p;
 }
 
 static const struct transition transitions[] = {
     {"active", "lock", "locked", ROLE_ADMIN, .hook = not_oneself},
     {"locked", "unlock", "active", ROLE_ADMIN},
-    {"active|locked", "close", "closed", ROLE_ADMIN, .hook = not_oneself},
+    {"active|locked|refused", "close", "closed", ROLE_ADMIN, .hook = not_oneself},
 };
 
 static const struct scope scopes[] = {

@@ -20,11 +20,56 @@ struct sign_in {
 /* Signs in and stores a session. token is for a cookie or an Authorization header; *user a new
  * reference to the public row. PROBLEM_CAPTCHA_INVALID, PROBLEM_SIGN_IN_FAILED (also for an unknown
  * login, at the same cost), PROBLEM_SECOND_FACTOR_REQUIRED, PROBLEM_SECOND_FACTOR_INVALID,
- * PROBLEM_TOO_MANY_ATTEMPTS. */
+ * PROBLEM_TOO_MANY_ATTEMPTS, PROBLEM_IDENTITY_UNVERIFIED. c->user.session and factors are filled.
+ */
 enum problem identity_sign_in(struct rest_call *c, const struct sign_in *in,
                               char token[static SESSION_TOKEN_TEXT], json_t **user);
-/* Fills c->user from a session's token and counts the use; PROBLEM_NOT_SIGNED_IN. */
+/* Fills c->user from a session's token and counts the use; PROBLEM_NOT_SIGNED_IN. Also
+ * PROBLEM_SECOND_FACTOR_REQUIRED and PROBLEM_IDENTITY_UNVERIFIED, with c->user filled, when the
+ * session is good for nothing but lifting that; a one-time password is the caller's to look at. */
 enum problem identity_session(struct rest_call *c, const char *token);
 /* Ends a session by its public id (c->user.session), and whatever hangs on it (tokens); in txn. */
 enum problem identity_session_end(struct rest_call *c, struct store_txn *txn,
                                   const char *session_id);
+
+/* True when whoever `subject` stands for has not proven their identity in time (EC-6.1.4.4c): then
+ * no grant of theirs reaches a node. */
+enum problem identity_overdue(struct rest_call *c, struct store_txn *txn, const char *subject,
+                              bool *overdue);
+/* Ends every session of a user but `keep` (a public id, NULL: none), in txn. */
+enum problem identity_sessions_end(struct rest_call *c, struct store_txn *txn, const char *user_id,
+                                   const char *keep);
+/* Notes a password's hash, so that it is not chosen again soon; in txn. */
+enum problem identity_password_note(struct rest_call *c, struct store_txn *txn, const char *user_id,
+                                    const char *phc);
+/* The platform's name for a user at the interfaces of the credit platform (CI-7.2c1): sets
+ * row.accessid, from 16 random bytes. */
+void identity_accessid(json_t *row);
+
+/* A new captcha {id, image: data URI, expires_at}, good once and for two minutes. */
+enum problem identity_captcha(struct rest_call *c, json_t **captcha);
+
+enum problem identity_job(struct rest_call *c); /* a job: overdue users, what is over */
+extern const struct resource session_policies_resource;
+extern const struct resource identity_settings_resource;
+
+/* REST */
+enum problem rest_sessions_list(struct rest_call *c);
+enum problem rest_session_end(struct rest_call *c);
+enum problem rest_user_sessions_end(struct rest_call *c);
+enum problem rest_session_factors(struct rest_call *c);
+enum problem rest_captcha_create(struct rest_call *c);
+enum problem rest_login_key(struct rest_call *c);
+enum problem rest_totp_begin(struct rest_call *c);
+enum problem rest_totp_confirm(struct rest_call *c);
+enum problem rest_totp_remove(struct rest_call *c);
+enum problem rest_register(struct rest_call *c);
+enum problem rest_registration_approve(struct rest_call *c);
+enum problem rest_registration_refuse(struct rest_call *c);
+enum problem rest_me_verification(struct rest_call *c);
+enum problem rest_me_identity(struct rest_call *c);
+enum problem rest_verify_fields(struct rest_call *c);
+/* The account interfaces of the credit platform (CI-5.3), outside /api/v1/. */
+enum problem credit_public_key(struct rest_call *c);
+enum problem credit_modify_password(struct rest_call *c);
+enum problem credit_token(struct rest_call *c);

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every job, one a row. */
 #include "api/api.h"
+#include "identity/identity.h"
+#include "api/credentials.h"
+#include "ca/ca.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
+#include "web/web.h"
 
 const struct job job_table[] = {
-    /* clang-format off: one a line */
+    /* clang-format off */
     {"notices-deliver", 1000, notices_deliver},
+    {"logout-tell", 1000, web_logout_job},
+    {"identity", 5000, identity_job},
     {"oauth-issues", 1000, oauth_job_issues},
     {"oauth-keys", 10000, oauth_job_keys},
     {"oauth-expire", 60000, oauth_job_expire},
+    {"credentials-watch", 60000, credentials_watch},
+    {"revocation-lists", 3600000, ca_refresh},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

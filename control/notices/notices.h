@@ -23,5 +23,11 @@ struct notice {
 enum problem notice_put(struct rest_call *c, struct store_txn *txn, const struct notice *n)
     __attribute__((warn_unused_result));
 
+/* The notice that a change of a resource calls for, if any: rules.c. Called by change_store(). */
+enum problem notice_of_change(struct rest_call *c, struct store_txn *txn,
+                              const struct resource *res, const json_t *row, const char *action);
+
 enum problem notices_deliver(struct rest_call *c); /* a job */
 extern const struct resource notices_resource;
+enum problem rest_notice_kinds(struct rest_call *c); /* GET /notice-kinds */
+enum problem rest_notice_test(struct rest_call *c);  /* POST /notices/test, by an operator */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "notices/notices.h"
 #include "rest/resource.h"
 
 enum problem change_precondition(struct rest_call *c, const json_t *row, bool must)
@@ -89,6 +90,9 @@ enum problem change_store(struct rest_call *c, struct store_txn *txn, const stru
     }
     if (p == PROBLEM_OK) {
         p = change_feed(c, txn, res, row);
+    }
+    if (p == PROBLEM_OK) {
+        p = notice_of_change(c, txn, res, row, action);
     }
     if (p != PROBLEM_OK || !res->after) {
         return p;

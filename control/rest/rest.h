@@ -14,7 +14,7 @@
 #define REST_QUERY_MAX    32          /* parameters */
 #define REST_SEGMENTS_MAX 8
 #define REST_HEADERS_MAX  12 /* of an answer, beside the fixed ones */
-#define REST_FORM_MAX     64 /* members of a form */
+#define REST_FORM_MAX     512 /* members of a form */
 
 struct rest_parameter {
     const char *key, *value;
@@ -68,6 +68,10 @@ struct rest_user {
     enum rest_role role; /* 0: nobody is signed in */
     bool must_change_password;
     uint8_t token_sm3[CRYPTO_HASH_LEN];
+    char session[UUID_TEXT_LEN + 1]; /* the session's public id */
+    uint8_t factors;                 /* enum token_factor bits it was opened with or got since */
+    uint64_t signed_in_ms;
+    enum problem restricted; /* not OK: what all but the routes that lift it answer */
 };
 
 struct rest_call {
@@ -131,7 +135,7 @@ struct rest_route {
     unsigned flags;
     rest_handler handler;
 };
-enum { ROUTE_OPEN = 1 /* no session */, ROUTE_ONE_TIME = 2 /* also with a one-time password */ };
+enum { ROUTE_OPEN = 1 /* no session */, ROUTE_ONE_TIME = 2 /* also with a one-time password, or restricted */ };
 extern const struct rest_route rest_routes[];
 extern const size_t rest_routes_n;
 /* What lies outside /api/v1/: OAuth, OpenID Connect and the pages people see. Patterns have no
@@ -163,7 +167,7 @@ enum problem rest_get(struct rest_call *c);
 enum problem rest_patch(struct rest_call *c);
 enum problem rest_action(struct rest_call *c);
 
-/* rest/session.c */
+/* identity/sessions.c, identity/password.c */
 enum problem rest_authenticate(struct rest_call *c);
 enum problem rest_password_check(struct rest_call *c, const char *where, const char *password,
                                  const char *login);

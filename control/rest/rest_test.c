@@ -627,7 +627,7 @@ static void locks_out(void **state)
         for (int i = 0; i < 5; i++) {
             fixture_refused(&f, NOBODY, "POST", "sessions", NULL,
                             text("{\"login\":\"%s\",\"password\":\"wrong\"}", logins[k]),
-                            "sign-in-failed");
+                            i < 3 ? "sign-in-failed" : "captcha-invalid");
         }
         fixture_refused(
             &f, NOBODY, "POST", "sessions", NULL,

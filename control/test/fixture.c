@@ -8,6 +8,7 @@
 
 #include "feed/feed.h"
 #include "replica/replica.h"
+#include "rest/catalogue.h"
 
 #define RING      256
 #define TEXT_ROOM 16384
@@ -51,8 +52,31 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+/* What was logged is in the catalogue of operations. */
+static void check_operations(struct fixture *f)
+{
+    struct store_txn *txn = NULL;
+    struct store_rows *rows = NULL;
+
+    if (!f->ctl.store || store_begin(f->ctl.store, STORE_READ, &txn) != STORE_OK) {
+        return;
+    }
+    if (store_query(txn, "SELECT DISTINCT kind, action FROM operations", NULL, 0, &rows) ==
+        STORE_OK) {
+        while (store_next(rows)) {
+            if (!catalogue_has(store_get_text(rows, 0), store_get_text(rows, 1))) {
+                fail_msg("the catalogue of operations (rest/catalogue.c) lacks %s/%s",
+                         store_get_text(rows, 0), store_get_text(rows, 1));
+            }
+        }
+    }
+    (void)!store_rows_end(&rows);
+    store_rollback(&txn);
+}
+
 void fixture_close(struct fixture *f)
 {
+    check_operations(f);
     control_close(&f->ctl);
     nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

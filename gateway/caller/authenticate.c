@@ -232,6 +232,27 @@ static ngx_int_t check_second(ngx_http_request_t *r, sluice_ctx_t *ctx, const st
     return rc;
 }
 
+/* A token alone names the app that it was issued to: what a secret proves, and a certificate beside
+ * it what a certificate does. Class A2 asks for a signature over the call all the same. */
+static ngx_int_t by_token(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    ctx->caller = sluice_caller_of_token(&ctx->token->app);
+    if (!ctx->caller) {
+        return sluice_refuse(ctx, PROBLEM_APP_INACTIVE, SLICE(""), SLICE("authorization"));
+    }
+    ctx->proofs = POLICY_PROOF_SECRET;
+    if (ctx->grant_header.p) {
+        return sluice_refuse(ctx, PROBLEM_SIGNATURE_INCOMPLETE,
+                             SLICE("a grant is named by a signed call or by the token alone"),
+                             SLICE("sluice-grant"));
+    }
+    if (sluice_certificate(r, ctx, ctx->caller) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+    ctx->authenticated = true;
+    return NGX_OK;
+}
+
 ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     static struct httpsig sigs[HTTPSIG_SIGNATURES_MAX]; /* 3 KiB, and one call at a time */
@@ -239,10 +260,17 @@ ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (ctx->inner) {
         return NGX_OK;
     }
+    if (ctx->token && !ctx->signature_input.p && !ctx->signature.p) {
+        return by_token(r, ctx);
+    }
     if (read_signatures(ctx, sigs, &n) != NGX_OK || check_first(r, ctx, &sigs[0]) != NGX_OK ||
         (n > 1 && check_second(r, ctx, &sigs[1]) != NGX_OK) ||
         sluice_certificate(r, ctx, ctx->caller) != NGX_OK) {
         return NGX_DECLINED;
+    }
+    if (ctx->token && !uuid_eq(&ctx->token->app, &ctx->caller->credential.app)) {
+        sluice_impersonation(r, ctx, "token of another app");
+        return sluice_refuse(ctx, PROBLEM_TOKEN_MISMATCH, SLICE(""), SLICE("authorization"));
     }
     ctx->authenticated = true;
     return NGX_OK;

@@ -264,3 +264,11 @@ bool sluice_certificate_refused(ngx_http_request_t *r)
     long result = SSL_get_verify_result(ssl);
     return result != X509_V_OK && !ngx_ssl_verify_error_optional(result);
 }
+
+bool sluice_certificate_sha256(ngx_http_request_t *r, uint8_t out[static CRYPTO_HASH_LEN])
+{
+    SSL *ssl = r->connection->ssl ? r->connection->ssl->connection : NULL;
+    X509 *peer = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
+    unsigned n = 0;
+    return peer && X509_digest(peer, EVP_sha256(), out, &n) && n == CRYPTO_HASH_LEN;
+}

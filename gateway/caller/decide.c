@@ -6,6 +6,11 @@
 
 static ngx_int_t read_grant_header(sluice_ctx_t *ctx)
 {
+    const struct uuid *granted = ctx->token ? sluice_token_grant(ctx) : NULL;
+    if (!ctx->grant_header.p && granted) {
+        ctx->grant_named = true;
+        ctx->grant = *granted;
+    }
     if (!ctx->grant_header.p) {
         return NGX_OK;
     }
@@ -14,7 +19,16 @@ static ngx_int_t read_grant_header(sluice_ctx_t *ctx)
         return sluice_refuse(ctx, PROBLEM_GRANT_UNKNOWN, SLICE("not the id of a grant"),
                              SLICE("sluice-grant"));
     }
+    if (granted && !uuid_eq(granted, &ctx->grant)) {
+        return sluice_refuse(ctx, PROBLEM_TOKEN_SCOPE, SLICE("the token is for another grant"),
+                             SLICE("sluice-grant"));
+    }
     return NGX_OK;
+}
+
+static uint8_t user_factors(const struct token *token)
+{
+    return token ? (uint8_t)__builtin_popcount(token->factors) : 0;
 }
 
 static const struct {
@@ -74,6 +88,7 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
                                        .caller = ctx->caller,
                                        .method = ctx->method,
                                        .proofs = ctx->proofs,
+                                       .user_factors = user_factors(ctx->token),
                                        .grant_named = ctx->grant_named,
                                        .grant = ctx->grant};
     ctx->verdict = sluice_verdict_find(&question, ctx->began_us / 1000);

@@ -110,6 +110,7 @@ static uint8_t proof_of_alg(uint8_t alg)
     switch (alg) {
     case POLICY_HMAC_SHA256:
     case POLICY_HMAC_SM3:
+    case POLICY_TOKEN: /* whoever holds it has it, as with a secret */
         return POLICY_PROOF_SECRET;
     case POLICY_SM2_SM3:
     case POLICY_ECDSA_P256_SHA256:
@@ -154,6 +155,12 @@ static enum problem gate_scheme(const struct policy_call *c)
         return PROBLEM_SCHEME_TOO_WEAK;
     }
     return PROBLEM_OK;
+}
+
+/* BK-7.2.1b: how strongly the user proved himself to the platform, which a token alone can tell. */
+static enum problem gate_user(const struct policy_call *c)
+{
+    return c->user_factors >= c->api->user_factors ? PROBLEM_OK : PROBLEM_STEP_UP_REQUIRED;
 }
 
 /* SW-9.6.1-03: an organisation that asks for its own rows. A grant that is named makes the call one
@@ -252,8 +259,8 @@ static enum problem gate_environment(const struct policy_call *c)
 }
 
 static enum problem (*const gates[])(const struct policy_call *) = {
-    gate_route,   gate_method, gate_offline,      gate_credential, gate_app,
-    gate_channel, gate_scheme, gate_subscription, gate_grant,      gate_environment,
+    gate_route,  gate_method, gate_offline,      gate_credential, gate_app,         gate_channel,
+    gate_scheme, gate_user,   gate_subscription, gate_grant,      gate_environment,
 };
 
 static bool environment_receives(const struct policy_app *app, uint8_t level)

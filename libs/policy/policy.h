@@ -30,7 +30,8 @@ enum policy_alg {
     POLICY_ECDSA_P256_SHA256,
     POLICY_RSA_PSS_SHA512,
     POLICY_SM2, /* this and the next: use POLICY_ENCRYPTION alone */
-    POLICY_ECDH_ES
+    POLICY_ECDH_ES,
+    POLICY_TOKEN /* no key of the app's: an access token stood for it */
 };
 enum policy_use { POLICY_SIGNING = 1, POLICY_ENCRYPTION };
 enum policy_proof { /* bits: what a call can prove of its app (BK-7.2.1a1) */
@@ -70,6 +71,7 @@ struct policy_api {
     uint8_t schemes;   /* policy_proof bits any of which suffices; 0: A1 all, A2 key, certificate */
     bool owner_scoped; /* rows belong to an owner: level 2 and above need that owner's grant */
     bool mobile;       /* apps of channel mobile may call it */
+    uint8_t user_factors; /* kinds of proof its user must have signed in with; 0: no user needed */
     uint64_t sunset_ms, deprecated_ms;
     uint32_t n_fields;
     const struct policy_field *fields;
@@ -117,6 +119,8 @@ struct policy_call {
     bool grant_named; /* the call named a grant (grant NULL then means: unknown) */
     uint8_t method;   /* one policy_method bit */
     uint8_t proofs;   /* policy_proof bits the call proved; 0: what the credential's alg proves */
+    uint8_t
+        user_factors; /* how many kinds of proof the user of the call's token gave; 0: no user */
     uint64_t now_ms;
 };
 
@@ -156,6 +160,7 @@ struct policy_verdict {
  * field met by itself, for explain. The gates, in order, the first that refuses gives the reason:
  * route, method, offline, credential, app, channel (BK-6.1c1, -c3: mobile apps only where the API
  * says so, never A2 nor rows of owners), scheme (BK-7.2.1a2: A2 needs a signature by a private key,
- * whatever api.schemes says; app.factors all), subscription, grant, environment; then the fields,
+ * whatever api.schemes says; app.factors all), user (BK-7.2.1b2-2: as many factors as the API asks
+ * for), subscription, grant, environment; then the fields,
  * none of which left is no-readable-field or environment-too-low. */
 void policy_decide(const struct policy_call *call, struct policy_verdict *v);

@@ -279,7 +279,8 @@ static struct row rows[] = {
     { "[BK-7.2.1a2] A2 refuses hmac-sm3", { { API_CLASS, POLICY_A2 } }, PROBLEM_SCHEME_TOO_WEAK },
     { "[BK-9.2.1b2] A2 refuses hmac-sha256", { { API_CLASS, POLICY_A2 }, { CRED_ALG, POLICY_HMAC_SHA256 } }, PROBLEM_SCHEME_TOO_WEAK },
     { "[BK-7.2.1a2] a class from the future refuses a shared secret", { { API_CLASS, 3 } }, PROBLEM_SCHEME_TOO_WEAK },
-    { "[BK-7.2.1a1] an unknown algorithm is refused", { { CRED_ALG, 8 } }, PROBLEM_SCHEME_TOO_WEAK },
+    { "[BK-7.2.1a1] an unknown algorithm is refused", { { CRED_ALG, 9 } }, PROBLEM_SCHEME_TOO_WEAK },
+    { "a token stands for a secret", { { CRED_ALG, POLICY_TOKEN } }, PROBLEM_OK, "kkmddm" },
     { "[BK-7.2.1a1-1] A1 takes hmac-sha256", { { CRED_ALG, POLICY_HMAC_SHA256 } }, PROBLEM_OK, "kkmddm" },
     /* subscription */
     { "[EC-6.1.3.1c] no subscription is refused although the owner consents", { { SUB_NONE } }, PROBLEM_SUBSCRIPTION_MISSING },

@@ -88,6 +88,23 @@ static bool index_credential(const struct uuid *id, struct slice record, struct 
     return true;
 }
 
+/* One entry a subject: its id follows from the subject, so a later one replaces the earlier. */
+static bool index_revocation(const struct uuid *id, struct slice record, struct index_entry *e)
+{
+    struct slice value;
+    uint64_t before_ms;
+    uint8_t subject;
+    (void)id;
+    if (!record_unpack_revocation(record, &subject, &value, &before_ms)) {
+        return false;
+    }
+    *e = (struct index_entry){.table = ENV_REVOCATION_BY_SUBJECT, .value_n = 8};
+    add_key(e, &subject, 1);
+    add_key(e, value.p, value.n);
+    env_put_be64(e->value, before_ms);
+    return true;
+}
+
 static const struct kind {
     const char *name;
     enum env_table table;
@@ -106,6 +123,8 @@ static const struct kind {
     {"list", ENV_LIST, record_pack_list, NULL},
     {"trust", ENV_TRUST, record_pack_trust, NULL},
     {"algorithm", ENV_ALGORITHM, record_pack_algorithm, NULL},
+    {"token-key", ENV_TOKEN_KEY, record_pack_token_key, NULL},
+    {"token-revocation", ENV_REVOCATION, record_pack_revocation, index_revocation},
     {"schema", ENV_SCHEMA, record_pack_schema, NULL},
     {"conversion", ENV_CONVERSION, record_pack_conversion, NULL},
     {"composition", ENV_COMPOSITION, record_pack_composition, NULL},

@@ -14,10 +14,12 @@ enum env_table {
     ENV_GRANT,
     ENV_DATASET,
     ENV_SOURCE,
-    ENV_LIMIT, /* these four in the order of enum replica_set */
+    ENV_LIMIT, /* these five in the order of enum replica_set */
     ENV_LIST,
     ENV_TRUST,
     ENV_ALGORITHM,
+    ENV_TOKEN_KEY,
+    ENV_REVOCATION,
     ENV_SCHEMA,
     ENV_CONVERSION,
     ENV_COMPOSITION,
@@ -25,6 +27,7 @@ enum env_table {
     ENV_SUBSCRIPTION_BY_APP, /* app | api | not active | ~rev | id -> "" */
     ENV_GRANT_BY_OWNER,      /* app | api | owner's length | owner | id -> "" */
     ENV_CREDENTIAL_BY_KEY,   /* tag | what it is found by | id -> "": see env_credential_key */
+    ENV_REVOCATION_BY_SUBJECT, /* subject | value -> before: the latest of them is the record */
     ENV_META,
     ENV_TABLES
 };

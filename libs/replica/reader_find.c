@@ -120,6 +120,31 @@ enum replica_err replica_find_encryption_key(struct replica_reader *rd, const st
     return find_credential(rd, ENV_BY_APP, what, fits_encryption, now_ms, c);
 }
 
+enum replica_err replica_revoked_before(struct replica_reader *rd, enum replica_revoked subject,
+                                        struct slice value, uint64_t *before_ms)
+{
+    assert(rd->active);
+    uint8_t key[1 + 2 * UUID_LEN] = {(uint8_t)subject};
+    MDB_val k, v;
+    if (value.n > 2 * UUID_LEN) {
+        return REPLICA_ENOTFOUND;
+    }
+    memcpy(key + 1, value.p, value.n);
+    k = env_val(key, 1 + value.n);
+    int rc = mdb_get(rd->txn, rd->r->tables[ENV_REVOCATION_BY_SUBJECT], &k, &v);
+    if (rc != 0) {
+        return env_error(rc);
+    }
+    if (v.mv_size != 8) {
+        return REPLICA_EFORMAT;
+    }
+    *before_ms = 0;
+    for (int i = 0; i < 8; i++) {
+        *before_ms = *before_ms << 8 | ((const uint8_t *)v.mv_data)[i];
+    }
+    return REPLICA_OK;
+}
+
 /* Calls one() for each record of a table; a record it cannot read is told at the end. */
 static enum replica_err each(struct replica_reader *rd, enum env_table table,
                              enum replica_err (*one)(void *ctx, const struct uuid *id,

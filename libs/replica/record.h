@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "replica/replica.h"
 
-#define RECORD_VERSION     3
+#define RECORD_VERSION     4
 #define RECORD_OWNER_MAX   128  /* bytes, = LINK_OWNER_MAX */
 #define RECORD_SUBJECT_MAX 1024 /* bytes of a certificate's subject */
 
@@ -19,7 +19,8 @@ record_pack_fn record_pack_app, record_pack_credential, record_pack_subscription
     record_pack_json;
 /* Checked, and then as record_pack_json. */
 record_pack_fn record_pack_limit, record_pack_list, record_pack_trust, record_pack_algorithm,
-    record_pack_schema, record_pack_conversion, record_pack_composition;
+    record_pack_schema, record_pack_conversion, record_pack_composition, record_pack_token_key;
+record_pack_fn record_pack_revocation;
 
 /* policy.id and the like are not in the record: the caller knows them, they are its key. */
 /* fields: room for POLICY_FIELDS_MAX, or NULL: they are passed over and n_fields is 0. */
@@ -34,6 +35,9 @@ bool record_unpack_subscription(struct slice in, const struct policy_api *api,
                                 struct policy_subscription *s) __attribute__((warn_unused_result));
 bool record_unpack_grant(struct slice in, const struct policy_api *api, struct policy_grant *g)
     __attribute__((warn_unused_result));
+/* Of a revocation: whom, as its index key says it, and up to when. */
+bool record_unpack_revocation(struct slice in, uint8_t *subject, struct slice *value,
+                              uint64_t *before_ms) __attribute__((warn_unused_result));
 bool record_unpack_json(struct slice in, uint64_t *rev, struct slice *json)
     __attribute__((warn_unused_result));
 

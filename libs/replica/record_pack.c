@@ -161,6 +161,34 @@ bool record_pack_subscription(struct buf *out, uint64_t rev, const json_t *data)
     return record_end(&s);
 }
 
+/* One id, or two with a colon between them. */
+static void subjects_member(struct source *s, bool two)
+{
+    struct slice text = SLICE("");
+    struct uuid id[2];
+    size_t n = two ? 2 * UUID_TEXT_LEN + 1 : UUID_TEXT_LEN;
+    s->bad |= !record_text_of(json_object_get(s->data, "value"), n, &text) || text.n != n ||
+              !uuid_parse(&id[0], text.p, UUID_TEXT_LEN) ||
+              (two && (text.p[UUID_TEXT_LEN] != ':' ||
+                       !uuid_parse(&id[1], text.p + UUID_TEXT_LEN + 1, UUID_TEXT_LEN)));
+    record_put_text(s->out, slice_of((const char *)id, s->bad ? 0 : (two ? 2 : 1) * sizeof *id));
+}
+
+bool record_pack_revocation(struct buf *out, uint64_t rev, const json_t *data)
+{
+    static const struct word subjects[] = {
+        {"token", REPLICA_REVOKED_TOKEN},       {"grant", REPLICA_REVOKED_GRANT},
+        {"session", REPLICA_REVOKED_SESSION},   {"family", REPLICA_REVOKED_FAMILY},
+        {"app-user", REPLICA_REVOKED_APP_USER}, {NULL, 0}};
+    struct source s;
+    record_begin(&s, out, rev, data);
+    uint8_t subject = record_word(&s, "subject", subjects);
+    subjects_member(&s, subject == REPLICA_REVOKED_APP_USER);
+    record_time(&s, "before");
+    record_time(&s, "expires_at");
+    return record_end(&s);
+}
+
 bool record_pack_grant(struct buf *out, uint64_t rev, const json_t *data)
 {
     struct source s;

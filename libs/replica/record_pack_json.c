@@ -187,6 +187,18 @@ bool record_pack_algorithm(struct buf *out, uint64_t rev, const json_t *data)
     return FITS(data, rows) && record_pack_json(out, rev, data);
 }
 
+bool record_pack_token_key(struct buf *out, uint64_t rev, const json_t *data)
+{
+    static const struct shape_row rows[] = {
+        {"key_id", true, NUMBER, 0, UINT32_MAX, NULL},
+        {"key_sealed", true, TEXT, 1, 200, NULL},
+        {"state", true, WORD, .words = "|next|current|old|"},
+        {"not_before", false, NUMBER, 0, RECORD_TIME_MAX, NULL},
+        {"expires_at", false, NUMBER, 0, RECORD_TIME_MAX, NULL},
+    };
+    return FITS(data, rows) && record_pack_json(out, rev, data);
+}
+
 bool record_pack_schema(struct buf *out, uint64_t rev, const json_t *data)
 {
     static const struct shape_row rows[] = {{"openapi", true, OBJECT}};

@@ -160,6 +160,18 @@ bool record_unpack_grant(struct slice in, const struct policy_api *api, struct p
     return finished(&c);
 }
 
+bool record_unpack_revocation(struct slice in, uint8_t *subject, struct slice *value,
+                              uint64_t *before_ms)
+{
+    uint64_t rev;
+    struct cursor c = start(in, &rev);
+    *subject = (uint8_t)take_uint(&c, 1);
+    *value = take_text(&c);
+    *before_ms = take_uint(&c, 8);
+    (void)take_uint(&c, 8);
+    return finished(&c);
+}
+
 bool record_unpack_json(struct slice in, uint64_t *rev, struct slice *json)
 {
     struct cursor c = start(in, rev);
@@ -243,6 +255,7 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->seal_request = (uint8_t)take_uint(c, 1);
     api->seal_response = (uint8_t)take_uint(c, 1);
     api->policy.mobile = take_uint(c, 1) == 1;
+    api->policy.user_factors = (uint8_t)take_uint(c, 1);
     api->has_schema = take_uint(c, 1) != 0;
     api->has_conversion = take_uint(c, 1) != 0;
     api->policy.sunset_ms = take_uint(c, 8);

@@ -8,7 +8,7 @@
 
 #include "replica/env.h"
 
-#define FORMAT      3
+#define FORMAT      4
 #define MAP_DEFAULT ((size_t)16 << 30) /* address space; the file holds what is used */
 #define MAX_READERS 512
 
@@ -27,6 +27,8 @@ static const struct {
     [ENV_LIST] = {"list", 0},
     [ENV_TRUST] = {"trust", 0},
     [ENV_ALGORITHM] = {"algorithm", 0},
+    [ENV_TOKEN_KEY] = {"token_key", 0},
+    [ENV_REVOCATION] = {"revocation", 0},
     [ENV_SCHEMA] = {"schema", 0},
     [ENV_CONVERSION] = {"conversion", 0},
     [ENV_COMPOSITION] = {"composition", 0},
@@ -34,6 +36,7 @@ static const struct {
     [ENV_SUBSCRIPTION_BY_APP] = {"subscription_by_app", 0},
     [ENV_GRANT_BY_OWNER] = {"grant_by_owner", 0},
     [ENV_CREDENTIAL_BY_KEY] = {"credential_by_key", 0},
+    [ENV_REVOCATION_BY_SUBJECT] = {"revocation_by_subject", 0},
     [ENV_META] = {"meta", 0},
 };
 

@@ -178,8 +178,29 @@ enum replica_err replica_each_api(struct replica_reader *rd,
                                   bool (*visit)(void *ctx, const struct replica_api *api),
                                   void *ctx) __attribute__((warn_unused_result));
 
-/* Small sets that a process holds whole: limits, lists, trust anchors, algorithms. */
-enum replica_set { REPLICA_LIMITS, REPLICA_LISTS, REPLICA_TRUST, REPLICA_ALGORITHMS, REPLICA_SETS };
+/* Tokens of a subject issued at or before *before_ms are void; ENOTFOUND: none are. app-user: the
+ * app's id and the user's, 32 bytes. O(log n) of all revocations. */
+enum replica_revoked {
+    REPLICA_REVOKED_TOKEN = 1,
+    REPLICA_REVOKED_GRANT,
+    REPLICA_REVOKED_SESSION,
+    REPLICA_REVOKED_FAMILY,
+    REPLICA_REVOKED_APP_USER
+};
+enum replica_err replica_revoked_before(struct replica_reader *rd, enum replica_revoked subject,
+                                        struct slice value, uint64_t *before_ms)
+    __attribute__((warn_unused_result));
+
+/* Small sets that a process holds whole: limits, lists, trust anchors, algorithms, the keys of
+ * tokens. */
+enum replica_set {
+    REPLICA_LIMITS,
+    REPLICA_LISTS,
+    REPLICA_TRUST,
+    REPLICA_ALGORITHMS,
+    REPLICA_TOKEN_KEYS,
+    REPLICA_SETS
+};
 /* *rev changes exactly when a record of the set does, or at a reset. O(1). */
 enum replica_err replica_set_rev(struct replica_reader *rd, enum replica_set set, uint64_t *rev)
     __attribute__((warn_unused_result));

@@ -116,6 +116,9 @@ static void del(struct world *w, const char *kind, const char *id)
 #define LIMIT "{'state':'active','per':'app','measure':'rate','amount':10,'window_ms':1000,'action':'reject'}"
 #define LIST  "{'list':'block','subject':'address','value':'10.0.0.0/8'}"
 #define TRUST "{'certificate':'-----BEGIN CERTIFICATE-----','crl_required':false}"
+#define TOKEN_KEY "{'key_id':1,'key_sealed':'AAAA','state':'current','not_before':0,'expires_at':0}"
+#define REVOCATION                                                                                 \
+    "{'subject':'session','value':'019a0000-0000-7000-8000-000000000001','before':5,'expires_at':9}"
 #define ALGORITHM "{'name':'hmac-sha256','status':'deprecated'}"
 
 static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
@@ -230,6 +233,21 @@ static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
     { "algorithm", ALGORITHM, "{'sunset_at':9}", true },
     { "algorithm", ALGORITHM, "{'status':'weak'}", false },
     { "algorithm", ALGORITHM, "{'name':null}", false },
+    { "token-key", TOKEN_KEY, "{}", true },
+    { "token-key", TOKEN_KEY, "{'key_id':-1}", false },
+    { "token-key", TOKEN_KEY, "{'key_id':4294967296}", false },
+    { "token-key", TOKEN_KEY, "{'key_sealed':''}", false },
+    { "token-key", TOKEN_KEY, "{'state':'lost'}", false },
+    { "token-revocation", REVOCATION, "{}", true },
+    { "token-revocation", REVOCATION, "{'subject':'app-user'}", false },
+    { "token-revocation", REVOCATION, "{'subject':'app-user','value':'019a0000-0000-7000-8000-000000000001:019a0000-0000-7000-8000-000000000002'}", true },
+    { "token-revocation", REVOCATION, "{'value':'019a0000-0000-7000-8000-000000000001:019a0000-0000-7000-8000-000000000002'}", false },
+    { "token-revocation", REVOCATION, "{'value':'x'}", false },
+    { "token-revocation", REVOCATION, "{'subject':'everything'}", false },
+    { "token-revocation", REVOCATION, "{'before':null}", true },
+    { "token-revocation", REVOCATION, "{'before':-1}", false },
+    { "api", API, "{'user_factors':2}", true },
+    { "api", API, "{'user_factors':4}", false },
     { "schema", "{'openapi':{}}", "{}", true },
     { "schema", "{'openapi':[]}", "{}", false },
     { "schema", "{}", "{}", false },
@@ -466,7 +484,8 @@ static void a_set_has_its_own_revision(void **state)
     } sets[REPLICA_SETS] = {[REPLICA_LIMITS] = {"limit", LIMIT},
                             [REPLICA_LISTS] = {"list", LIST},
                             [REPLICA_TRUST] = {"trust", TRUST},
-                            [REPLICA_ALGORITHMS] = {"algorithm", ALGORITHM}};
+                            [REPLICA_ALGORITHMS] = {"algorithm", ALGORITHM},
+                            [REPLICA_TOKEN_KEYS] = {"token-key", TOKEN_KEY}};
     uint64_t before[REPLICA_SETS], rev;
     put(w, "app", ID("01"), APP, "{}");
     for (int i = 0; i < REPLICA_SETS; i++) {

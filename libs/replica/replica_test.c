@@ -446,6 +446,36 @@ static void subscriptions_by_field_name(void **state)
     assert_int_equal(replica_get_subscription(w->rd, &app, &w->api.policy, &s), REPLICA_ENOTFOUND);
 }
 
+#define REVOCATION(id, subject, value, before)                                                     \
+    "{'seq':8,'kind':'token-revocation','id':'" id "','op':'put','data':{'subject':'" subject      \
+    "','value':'" value "','before':" before ",'expires_at':99}}"
+
+static void revocations_are_found_by_whom(void **state)
+{
+    struct world *w = *state;
+    struct uuid one = id_of(ID("01")), pair[2] = {id_of(ID("01")), id_of(ID("02"))};
+    struct slice by_one = slice_of((const char *)&one, sizeof one),
+                 by_pair = slice_of((const char *)pair, sizeof pair);
+    uint64_t before;
+    must(w, "[" REVOCATION(ID("40"), "session", ID("01"), "500") "," REVOCATION(
+                ID("41"), "app-user", ID("01") ":" ID("02"), "600") "]");
+    assert_int_equal(replica_revoked_before(w->rd, REPLICA_REVOKED_SESSION, by_one, &before),
+                     REPLICA_OK);
+    assert_int_equal(before, 500);
+    assert_int_equal(replica_revoked_before(w->rd, REPLICA_REVOKED_TOKEN, by_one, &before),
+                     REPLICA_ENOTFOUND);
+    assert_int_equal(replica_revoked_before(w->rd, REPLICA_REVOKED_APP_USER, by_pair, &before),
+                     REPLICA_OK);
+    assert_int_equal(before, 600);
+    must(w, "[" REVOCATION(ID("40"), "session", ID("01"), "700") "]");
+    assert_int_equal(replica_revoked_before(w->rd, REPLICA_REVOKED_SESSION, by_one, &before),
+                     REPLICA_OK);
+    assert_int_equal(before, 700);
+    must(w, "[" DEL("token-revocation", ID("40")) "]");
+    assert_int_equal(replica_revoked_before(w->rd, REPLICA_REVOKED_SESSION, by_one, &before),
+                     REPLICA_ENOTFOUND);
+}
+
 static void grants_of_an_owner(void **state)
 {
     struct world *w = *state;
@@ -715,6 +745,8 @@ int main(void)
         ROW("[BK-11e2] a route follows its API's path and leaves with it", routes_follow_their_api),
         ROW("the writer resolves upstream hosts", http_upstreams_are_resolved),
         ROW("[EC-6.1.3.1c] subscriptions find their fields by name", subscriptions_by_field_name),
+        ROW("revocations of tokens are found by whom they are about",
+            revocations_are_found_by_whom),
         ROW("[EC-6.1.3.1e] an owner's grant is not another's", grants_of_an_owner),
         ROW("a reset replaces everything", reset_replaces_everything),
         ROW("a heartbeat keeps the version", heartbeats_keep_the_version),

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How strict sign-in is: two tables with fixed rows that an administrator changes and nobody adds
+ * to. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "identity/inner.h"
+
+#define VERIFY_DAYS_MAX 3650
+
+/* Session times (BK-9.3.1c1): no scenario may be given more than this. */
+static const struct attr policy_attrs[] = {
+    {"scenario", ATTR_TEXT, AF_READ_ONLY},
+    {"idle_s", ATTR_INT, 0, 5, 3600},
+    {"absolute_s", ATTR_INT, 0, 10, 86400},
+};
+
+static enum problem check_policy(struct rest_call *c, struct change *ch)
+{
+    json_int_t idle = json_integer_value(json_object_get(ch->row, "idle_s"));
+    json_int_t absolute = json_integer_value(json_object_get(ch->row, "absolute_s"));
+
+    /* null would have passed the attribute's own check */
+    if (idle < 5 || absolute < 10 || idle > absolute) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/idle_s",
+                         "both times are needed, idle_s at most absolute_s");
+    }
+    return PROBLEM_OK;
+}
+
+const struct resource session_policies_resource = {
+    .plural = "session_policies",
+    .kind = "session-policy",
+    .initial = "active",
+    .attrs = policy_attrs,
+    .n_attrs = COUNT(policy_attrs),
+    .read_roles = ROLE_STAFF | ROLE_AUDITOR,
+    .patch_roles = ROLE_ADMIN,
+    .check = check_policy,
+};
+
+/* Settings ------------------------------------------------------------------------------------- */
+static bool captcha_ok(const char *v)
+{
+    return strcmp(v, "always") == 0 || strcmp(v, "after-failures") == 0;
+}
+
+static bool second_factor_ok(const char *v)
+{
+    return strcmp(v, "off") == 0 || strcmp(v, "staff") == 0 || strcmp(v, "all") == 0;
+}
+
+static bool days_ok(const char *v)
+{
+    char *end = NULL;
+    long days = strtol(v, &end, 10);
+
+    return *v >= '0' && *v <= '9' && *end == '\0' && days <= VERIFY_DAYS_MAX;
+}
+
+static const struct {
+    const char *name;
+    bool (*ok)(const char *value);
+    const char *allowed;
+} settings[] = {
+    {"captcha", captcha_ok, "always or after-failures"},
+    {"second-factor", second_factor_ok, "off, staff or all"},
+    {"verify-days", days_ok, "0 (never) to 3650"},
+    {"identity-source", realname_setting_ok, "checksum, or an address with http:// or https://"},
+};
+
+static const struct attr setting_attrs[] = {
+    {"name", ATTR_TEXT, AF_READ_ONLY},
+    {"value", ATTR_TEXT, AF_REQUIRED, 1, SETTING_MAX - 1},
+};
+
+static enum problem check_setting(struct rest_call *c, struct change *ch)
+{
+    for (size_t i = 0; i < COUNT(settings); i++) {
+        if (strcmp(settings[i].name, row_text(ch->row, "name")) == 0 &&
+            !settings[i].ok(row_text(ch->row, "value"))) {
+            return rest_fail(c, PROBLEM_FIELD_INVALID, "/value", "%s is needed",
+                             settings[i].allowed);
+        }
+    }
+    return PROBLEM_OK;
+}
+
+const struct resource identity_settings_resource = {
+    .plural = "identity_settings",
+    .kind = "identity-setting",
+    .initial = "active",
+    .attrs = setting_attrs,
+    .n_attrs = COUNT(setting_attrs),
+    .read_roles = ROLE_STAFF | ROLE_AUDITOR,
+    .patch_roles = ROLE_ADMIN,
+    .check = check_setting,
+};
+
+enum problem setting_get(struct rest_call *c, struct store_txn *txn, const char *name,
+                         char value[static SETTING_MAX])
+{
+    const struct store_value v = store_text(name);
+    struct store_rows *rows = NULL;
+    enum store_err err =
+        store_query(txn, "SELECT value FROM identity_settings WHERE name = ?", &v, 1, &rows);
+
+    value[0] = '\0';
+    if (err == STORE_OK && store_next(rows)) {
+        snprintf(value, SETTING_MAX, "%s", store_get_text(rows, 0));
+    }
+    if (err == STORE_OK) {
+        err = store_rows_end(&rows);
+    }
+    return rest_store_problem(c, err);
+}
+
+enum problem session_times_get(struct rest_call *c, struct store_txn *txn, const char *scenario,
+                               struct session_times *t)
+{
+    const struct store_value v = store_text(scenario);
+    struct store_rows *rows = NULL;
+    bool found = false;
+    enum store_err err = store_query(
+        txn, "SELECT idle_s, absolute_s FROM session_policies WHERE scenario = ?", &v, 1, &rows);
+
+    if (err == STORE_OK && store_next(rows)) {
+        found = true;
+        t->idle_ms = (uint64_t)store_get_int(rows, 0) * 1000;
+        t->absolute_ms = (uint64_t)store_get_int(rows, 1) * 1000;
+    }
+    if (err == STORE_OK) {
+        err = store_rows_end(&rows);
+    }
+    if (err == STORE_OK && !found) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/scenario", "there is no such scenario");
+    }
+    return rest_store_problem(c, err);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which changes are told to whom, without the resources knowing of notices. */
+#include "api/api.h"
+#include "notices/notices.h"
+
+enum to {
+    TO_ORGANISATION,     /* row.organisation_id */
+    TO_APPS_ORGANISATION /* the organisation of row.app_id */
+};
+
+static const struct {
+    const char *kind, *action, *notice;
+    enum to to;
+} rules[] = {
+    {"app", "admit", "app-admitted", TO_ORGANISATION},
+    {"app", "return", "app-returned", TO_ORGANISATION},
+    {"app", "suspend", "app-suspended", TO_ORGANISATION},
+    {"app", "resume", "app-resumed", TO_ORGANISATION},
+    {"subscription", "approve", "subscription-approved", TO_APPS_ORGANISATION},
+    {"subscription", "return", "subscription-returned", TO_APPS_ORGANISATION},
+    {"subscription", "suspend", "subscription-suspended", TO_APPS_ORGANISATION},
+    {"grant", "create", "grant-made", TO_APPS_ORGANISATION},
+    {"grant", "revoke", "grant-revoked", TO_APPS_ORGANISATION},
+    {"credential", "revoke", "credential-revoked", TO_APPS_ORGANISATION},
+};
+
+static enum problem recipient(struct rest_call *c, struct store_txn *txn, enum to to,
+                              const json_t *row, json_t **app, const char **organisation)
+{
+    enum problem p = PROBLEM_OK;
+
+    if (to == TO_APPS_ORGANISATION) {
+        p = api_load(c, txn, &apps_resource, row_text(row, "app_id"), app);
+        row = *app;
+    }
+    *organisation = p == PROBLEM_OK ? row_text(row, "organisation_id") : "";
+    return p;
+}
+
+static enum problem tell(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                         const json_t *row, size_t i)
+{
+    json_t *app = NULL;
+    const char *organisation = "", *name = row_text(row, "name");
+    enum problem p = recipient(c, txn, rules[i].to, row, &app, &organisation);
+    const struct notice n = {.kind = rules[i].notice,
+                             .organisation_id = organisation,
+                             .object_kind = res->kind,
+                             .object_id = row_text(row, "id"),
+                             .object_name = name[0] ? name
+                                            : app   ? row_text(app, "name")
+                                                    : NULL,
+                             .detail = row_text(row, "comment")};
+
+    if (p == PROBLEM_OK) {
+        p = notice_put(c, txn, &n);
+    }
+    json_decref(app);
+    return p;
+}
+
+enum problem notice_of_change(struct rest_call *c, struct store_txn *txn,
+                              const struct resource *res, const json_t *row, const char *action)
+{
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        if (strcmp(rules[i].kind, res->kind) == 0 && strcmp(rules[i].action, action) == 0) {
+            return tell(c, txn, res, row, i);
+        }
+    }
+    return PROBLEM_OK;
+}

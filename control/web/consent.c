@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The page on which an owner sees in plain words who wants which fields for what and how long, and
+ * ticks what they agree to; nothing is ticked at the start (BK-3.12b). Agreeing makes one grant an
+ * API and the code in one transaction, so neither is without the other. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "web/web.h"
+
+#define DAY_MS (24ull * 3600 * 1000)
+#define FORM   "consent"
+
+static const struct {
+    const char *name, *en, *zh;
+    unsigned days;
+} periods[] = {
+    {"1", "one day", "一天", 1},
+    {"30", "30 days", "30 天", 30},
+    {"90", "90 days", "90 天", 90},
+    {"365", "one year", "一年", 365},
+};
+
+static const char *const level_en[] = {"", "open", "needs your consent", "sensitive, shown masked"};
+static const char *const level_zh[] = {"", "公开", "需经您授权", "敏感，脱敏后提供"};
+
+/* The request and, of each API it asks for, the row. */
+struct asked {
+    struct oauth_request r;
+    json_t *apis; /* rows, in the order of r.apis */
+    json_t *company;
+};
+
+static void asked_fini(struct asked *a)
+{
+    oauth_request_fini(&a->r);
+    json_decref(a->apis);
+    json_decref(a->company);
+}
+
+static enum problem load(struct rest_call *c, struct store_txn *txn, const char *id,
+                         struct asked *a)
+{
+    enum problem p = id ? oauth_request_load(c, txn, id, &a->r) : PROBLEM_AUTHORIZATION_INVALID;
+    json_t *item;
+    size_t i;
+
+    if (p == PROBLEM_OK) {
+        p = api_load(c, txn, &organisations_resource, row_text(a->r.client, "organisation_id"),
+                     &a->company);
+    }
+    a->apis = json_array();
+    json_array_foreach(a->r.apis, i, item)
+    {
+        json_t *api = NULL;
+        if (p == PROBLEM_OK) {
+            p = api_load(c, txn, &apis_resource, row_text(item, "api_id"), &api);
+            json_array_append_new(a->apis, api ? api : json_null());
+        }
+    }
+    return p;
+}
+
+/* Whether the request asks for this field, and the owner has a say in it. */
+static bool wanted(const json_t *item, const json_t *field)
+{
+    json_int_t level = json_integer_value(json_object_get(field, "level"));
+    const json_t *fields = json_object_get(item, "fields");
+    json_t *path;
+    size_t i;
+
+    if (level < 2 || level > 3) {
+        return false;
+    }
+    if (!json_is_array(fields)) {
+        return true;
+    }
+    json_array_foreach(fields, i, path)
+    {
+        if (strcmp(json_string_value(path), row_text(field, "path")) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool needs_grant(const json_t *api)
+{
+    return json_is_true(json_object_get(api, "owner_scoped"));
+}
+
+/* "f<API>.<field>" */
+static void field_name(char out[static 32], unsigned api, unsigned field)
+{
+    snprintf(out, 32, "f%u.%u", api, field);
+}
+
+static const char *title_of(const json_t *row, const char *otherwise)
+{
+    return row_text(row, "title")[0] ? row_text(row, "title") : row_text(row, otherwise);
+}
+
+static void add_fields(struct page *p, const json_t *item, const json_t *api, size_t at)
+{
+    json_t *field;
+    size_t i;
+
+    json_array_foreach(json_object_get(api, "fields"), i, field)
+    {
+        json_int_t level = json_integer_value(json_object_get(field, "level"));
+        char name[32];
+        if (!wanted(item, field)) {
+            continue;
+        }
+        field_name(name, (unsigned)at, (unsigned)i);
+        page_html(p, "<label class=\"tick\"><input type=\"checkbox\" value=\"yes\" name=\"");
+        page_text(p, name);
+        page_html(p, "\"><span>");
+        page_text(p, title_of(field, "name"));
+        page_html(p, "</span><span class=\"level\">");
+        page_say(p, level_en[level], level_zh[level]);
+        page_html(p, "</span></label>");
+    }
+}
+
+static void add_term(struct page *p, const json_t *item)
+{
+    const char *term = row_text(item, "term"), *until = row_text(item, "expires_at");
+
+    page_html(p, "<p class=\"quiet\">");
+    page_say(p, "Purpose: ", "用途：");
+    page_text(p, row_text(item, "purpose"));
+    page_html(p, "<br>");
+    if (strcmp(term, "once") == 0) {
+        page_say(p, "For a single use within 24 hours.", "仅供 24 小时内使用一次。");
+    } else if (until[0]) {
+        page_say(p, "At the longest until ", "最长至 ");
+        page_text(p, until);
+    } else {
+        page_say(p, "For the time you choose below.", "期限由您在下方选择。");
+    }
+    page_html(p, "</p>");
+}
+
+static bool moves_money(const json_t *api)
+{
+    static const char *const funds[] = {"payment", "transfer", "product-purchase"};
+
+    for (size_t i = 0; i < COUNT(funds); i++) {
+        if (strcmp(row_text(api, "operation"), funds[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* BK-10.2.2c */
+static void add_risk(struct page *p, const json_t *apis)
+{
+    json_t *api;
+    size_t i;
+
+    json_array_foreach(apis, i, api)
+    {
+        if (moves_money(api)) {
+            page_html(p, "<div class=\"risk\"><label class=\"tick\"><input type=\"checkbox\" "
+                         "name=\"risk\" value=\"yes\" required><span>");
+            page_say(p,
+                     "I know that this lets the app start payments or purchases in my name, that "
+                     "they may not be undone, and that I can withdraw the consent at any time.",
+                     "我已知悉：同意后该应用可以我的名义发起支付或购买，可能无法撤销；我可随时撤回"
+                     "授权。");
+            page_html(p, "</span></label></div>");
+            return;
+        }
+    }
+}
+
+static void add_periods(struct page *p)
+{
+    page_html(p, "<label for=\"days\">");
+    page_say(p, "For how long", "授权期限");
+    page_html(p, "</label><select id=\"days\" name=\"days\" required><option value=\"\"></option>");
+    for (size_t i = 0; i < COUNT(periods); i++) {
+        page_html(p, "<option value=\"");
+        page_text(p, periods[i].name);
+        page_html(p, "\">");
+        page_say(p, periods[i].en, periods[i].zh);
+        page_html(p, "</option>");
+    }
+    page_html(p, "</select>");
+}
+
+static void add_apis(struct page *p, const struct asked *a)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(a->r.apis, i, item)
+    {
+        const json_t *api = json_array_get(a->apis, i);
+        page_html(p, "<fieldset><legend>");
+        page_text(p, title_of(api, "name"));
+        page_html(p, "</legend>");
+        add_term(p, item);
+        if (needs_grant(api)) {
+            add_fields(p, item, api, i);
+        } else {
+            page_html(p, "<p class=\"quiet\">");
+            page_say(p, "No data of yours in particular.", "不涉及您个人的数据。");
+            page_html(p, "</p>");
+        }
+        page_html(p, "</fieldset>");
+    }
+}
+
+static enum problem consent_page(struct rest_call *c, const struct asked *a, bool incomplete)
+{
+    struct page p;
+
+    page_begin(&p, c, "An app asks for your data", "应用请求访问您的数据");
+    if (incomplete) {
+        page_html(&p, "<p role=\"alert\" class=\"bad\">");
+        page_say(&p, "Tick at least one item and choose a period, or refuse.",
+                 "请至少勾选一项并选择期限，或选择拒绝。");
+        page_html(&p, "</p>");
+    }
+    page_html(&p, "<p><strong>");
+    page_text(&p, row_text(a->r.client, "name"));
+    page_html(&p, "</strong> ");
+    page_say(&p, "by", "，提供方：");
+    page_html(&p, " <strong>");
+    page_text(&p, row_text(a->company, "name"));
+    page_html(&p, "</strong></p><p class=\"quiet\">");
+    page_say(&p, "It gets only what you tick. You can withdraw it at any time.",
+             "仅提供您勾选的内容，您可随时撤回。");
+    page_html(&p, "</p><form method=\"post\" action=\"/consent\">");
+    form_guard(&p, FORM);
+    page_hidden(&p, "request", a->r.id);
+    add_apis(&p, a);
+    add_periods(&p);
+    add_risk(&p, a->apis);
+    page_html(&p, "<button type=\"submit\" name=\"decision\" value=\"agree\">");
+    page_say(&p, "Agree", "同意");
+    page_html(&p, "</button><button class=\"plain\" type=\"submit\" name=\"decision\" "
+                  "value=\"refuse\" formnovalidate>");
+    page_say(&p, "Refuse", "拒绝");
+    page_html(&p, "</button></form>");
+    return page_end(&p, incomplete ? 422 : 200);
+}
+
+static enum problem to_login(struct rest_call *c, const char *id)
+{
+    struct buf next, url;
+
+    buf_init(&next);
+    buf_init(&url);
+    buf_adds(&next, "/consent");
+    url_parameter(&next, "request", id ? id : "");
+    buf_addc(&next, '\0');
+    buf_adds(&url, "/login");
+    url_parameter(&url, "continue", next.failed ? "" : next.p);
+    buf_addc(&url, '\0');
+    enum problem p = url.failed ? PROBLEM_INTERNAL : web_redirect(c, url.p);
+    buf_fini(&url);
+    buf_fini(&next);
+    return p;
+}
+
+enum problem web_consent_get(struct rest_call *c)
+{
+    const char *id = rest_query(c, "request");
+    struct asked a = {0};
+    struct store_txn *txn = NULL;
+
+    if (!web_signed_in(c)) {
+        return to_login(c, id);
+    }
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+    if (p == PROBLEM_OK) {
+        p = load(c, txn, id, &a);
+        store_rollback(&txn);
+    }
+    p = p == PROBLEM_OK ? consent_page(c, &a, false) : page_problem(c, p);
+    asked_fini(&a);
+    return p;
+}
+
+/* The decision ----------------------------------------------------------------------------------
+ */
+static json_t *ticked(const struct rest_call *c, const json_t *item, const json_t *api, size_t at)
+{
+    json_t *paths = json_array(), *field;
+    char name[32];
+    size_t i;
+
+    json_array_foreach(json_object_get(api, "fields"), i, field)
+    {
+        field_name(name, (unsigned)at, (unsigned)i);
+        if (wanted(item, field) && rest_form(c, name)) {
+            json_array_append(paths, json_object_get(field, "path"));
+        }
+    }
+    return paths;
+}
+
+static unsigned days_chosen(const struct rest_call *c)
+{
+    const char *chosen = rest_form(c, "days");
+
+    for (size_t i = 0; chosen && i < COUNT(periods); i++) {
+        if (strcmp(periods[i].name, chosen) == 0) {
+            return periods[i].days;
+        }
+    }
+    return 0;
+}
+
+static json_t *grant_row(const struct rest_call *c, const json_t *item, json_t *fields)
+{
+    const char *term = row_text(item, "term")[0] ? row_text(item, "term") : "period";
+    uint64_t end_ms = c->now_ms + days_chosen(c) * DAY_MS, asked_ms = api_ms(item, "expires_at");
+    char id[UUID_TEXT_LEN + 1], until[CLOCK_RFC3339_LEN + 1];
+    struct uuid u;
+
+    if (strcmp(term, "once") == 0) {
+        end_ms = c->now_ms + DAY_MS;
+    }
+    end_ms = asked_ms && asked_ms < end_ms ? asked_ms : end_ms;
+    clock_format_ms(end_ms, until);
+    uuid_new(&u);
+    uuid_format(&u, id);
+    json_t *row = json_object();
+    for (size_t i = 0; i < grants_resource.n_attrs; i++) {
+        const struct attr *a = &grants_resource.attrs[i];
+        json_object_set_new(row, a->name,
+                            a->fallback ? json_loads(a->fallback, JSON_DECODE_ANY, NULL)
+                                        : json_null());
+    }
+    json_t *said = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "id", id, "state", "active",
+                             "owner", c->user.subject, "purpose", row_text(item, "purpose"), "term",
+                             term, "expires_at", until, "fields", fields);
+    json_object_update(row, said);
+    json_object_set(row, "api_id", json_object_get(item, "api_id"));
+    json_decref(said);
+    return row;
+}
+
+static enum problem make_grant(struct rest_call *c, struct store_txn *txn, const struct asked *a,
+                               const json_t *item, json_t *fields, json_t *ids)
+{
+    json_t *row = grant_row(c, item, fields);
+
+    json_object_set(row, "app_id", json_object_get(a->r.client, "id"));
+    struct change ch = {.res = &grants_resource, .txn = txn, .row = row};
+    enum problem p = grants_resource.check(c, &ch);
+    if (p == PROBLEM_OK) {
+        p = change_store(c, txn, &grants_resource, NULL, row, "create");
+    }
+    json_array_append(ids, json_object_get(row, "id"));
+    json_decref(row);
+    return p;
+}
+
+/* One grant for each API of which something was ticked; *ids stays empty when nothing was that
+ * could have been. */
+static enum problem make_grants(struct rest_call *c, struct store_txn *txn, const struct asked *a,
+                                json_t *ids, bool *complete)
+{
+    enum problem p = PROBLEM_OK;
+    bool asked_any = false;
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(a->r.apis, i, item)
+    {
+        const json_t *api = json_array_get(a->apis, i);
+        if (p != PROBLEM_OK || !needs_grant(api)) {
+            continue;
+        }
+        json_t *fields = ticked(c, item, api, i);
+        asked_any = true;
+        if (json_array_size(fields) > 0) {
+            p = make_grant(c, txn, a, item, fields, ids);
+        } else {
+            json_decref(fields);
+        }
+    }
+    *complete = !asked_any || (json_array_size(ids) > 0 && days_chosen(c) > 0);
+    return p;
+}
+
+static bool risk_open(const struct rest_call *c, const json_t *apis)
+{
+    json_t *api;
+    size_t i;
+
+    json_array_foreach(apis, i, api)
+    {
+        if (moves_money(api) && !rest_form(c, "risk")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum problem back(struct rest_call *c, const struct oauth_request *r, const char *name,
+                         const char *value)
+{
+    const char *to = json_string_value(json_object_get(r->params, "redirect_uri")),
+               *state = json_string_value(json_object_get(r->params, "state"));
+    struct buf url;
+
+    buf_init(&url);
+    buf_adds(&url, to ? to : "");
+    url_parameter(&url, name, value);
+    if (state) {
+        url_parameter(&url, "state", state);
+    }
+    url_parameter(&url, "iss", oauth_issuer(c->ctl));
+    buf_addc(&url, '\0');
+    enum problem p = url.failed || !to ? PROBLEM_INTERNAL : web_redirect(c, url.p);
+    buf_fini(&url);
+    return p;
+}
+
+/* In txn; *code is what the client gets. *complete false: the page is shown again. */
+static enum problem agree(struct rest_call *c, struct store_txn *txn, struct asked *a,
+                          char code[static OAUTH_CODE_TEXT], bool *complete)
+{
+    json_t *ids = json_array();
+    enum problem p = make_grants(c, txn, a, ids, complete);
+
+    *complete = *complete && !risk_open(c, a->apis);
+    if (p == PROBLEM_OK && *complete) {
+        const struct oauth_decision d = {.grants = ids, .signed_in_ms = c->user.signed_in_ms};
+        p = oauth_code_issue(c, txn, &a->r, &d, code);
+    }
+    json_decref(ids);
+    return p;
+}
+
+static enum problem decide(struct rest_call *c, struct asked *a)
+{
+    const char *decision = rest_form(c, "decision");
+    char code[OAUTH_CODE_TEXT] = "";
+    struct store_txn *txn = NULL;
+    bool complete = false, agreed = decision && strcmp(decision, "agree") == 0;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
+    if (p == PROBLEM_OK) {
+        p = load(c, txn, rest_form(c, "request"), a);
+    }
+    if (p == PROBLEM_OK && agreed && !c->user.subject[0]) {
+        p = rest_fail(c, PROBLEM_NOT_PERMITTED, "", "only an owner of data can consent");
+    }
+    if (p == PROBLEM_OK && agreed) {
+        p = agree(c, txn, a, code, &complete);
+    }
+    if (p != PROBLEM_OK || !agreed || !complete) {
+        store_rollback(&txn);
+    } else {
+        p = rest_finish(c, &txn, p);
+    }
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    if (agreed && !complete) {
+        return consent_page(c, a, true);
+    }
+    p = agreed ? back(c, &a->r, "code", code) : back(c, &a->r, "error", "access_denied");
+    crypto_wipe(code, sizeof code);
+    return p;
+}
+
+enum problem web_consent_post(struct rest_call *c)
+{
+    struct asked a = {0};
+
+    if (!web_signed_in(c)) {
+        return to_login(c, rest_form(c, "request"));
+    }
+    enum problem p = form_check(c, FORM);
+    if (p == PROBLEM_OK) {
+        p = decide(c, &a);
+    }
+    asked_fini(&a);
+    return p == PROBLEM_OK ? p : page_problem(c, p);
+}

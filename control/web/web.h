@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pages people see of the OAuth server: sign-in, consent, what they agreed to, sign-out. Made
+ * whole on the server; they work without scripts, and with them the password is sealed before it
+ * leaves the browser (CI-5.3a). */
+#pragma once
+#include "oauth/oauth.h"
+#include "rest/rest.h"
+
+/* html.c: a page under construction ------------------------------------------------------------ */
+struct page {
+    struct rest_call *c;
+    struct buf out;
+    bool zh;
+};
+void page_begin(struct page *p, struct rest_call *c, const char *title_en, const char *title_zh);
+void page_html(struct page *p, const char *markup);            /* ours, as it is */
+void page_text(struct page *p, const char *text);              /* anybody's, escaped */
+void page_say(struct page *p, const char *en, const char *zh); /* ours, escaped, in the reader's */
+void page_input(struct page *p, const char *label_en, const char *label_zh, const char *name,
+                const char *attributes); /* attributes: ours */
+void page_hidden(struct page *p, const char *name, const char *value);
+/* Sends it, with the headers that keep it to itself; frees. */
+enum problem page_end(struct page *p, unsigned status);
+/* A page for a problem: what it is, nothing to be done here. */
+enum problem page_problem(struct rest_call *c, enum problem p);
+enum problem web_redirect(struct rest_call *c, const char *location); /* 303, never 307 */
+/* Appends `text` to a URL's query, percent-encoded. */
+void url_parameter(struct buf *url, const char *name, const char *value);
+
+/* form.c: whose form is it ----------------------------------------------------------------------
+ */
+#define FORM_TOKEN_TEXT 44
+/* HMAC of the session (or, before one, of the browser's own cookie) and the form's name. */
+void form_token(struct rest_call *c, const char *form, char out[static FORM_TOKEN_TEXT]);
+/* Writes the hidden field. */
+void form_guard(struct page *p, const char *form);
+/* PROBLEM_FORM_STALE unless the form was made for this browser by us and comes from our page. */
+enum problem form_check(struct rest_call *c, const char *form);
+
+/* cookie.c: the session in a cookie --------------------------------------------------------------
+ */
+bool web_signed_in(struct rest_call *c); /* fills c->user */
+void web_cookie_set(struct rest_call *c, const char *token);
+void web_cookie_clear(struct rest_call *c);
+/* A random value that only this browser has, made when there is none: guards forms before sign-in.
+ */
+const char *web_browser(struct rest_call *c, char fresh[static FORM_TOKEN_TEXT]);
+
+/* Routes */
+enum problem web_login_get(struct rest_call *c);
+enum problem web_login_post(struct rest_call *c);
+enum problem web_authorize(struct rest_call *c);
+enum problem web_consent_get(struct rest_call *c);
+enum problem web_consent_post(struct rest_call *c);
+enum problem web_authorizations_get(struct rest_call *c);
+enum problem web_authorizations_post(struct rest_call *c);
+enum problem web_logout_get(struct rest_call *c);
+enum problem web_logout_post(struct rest_call *c);
+enum problem web_asset(struct rest_call *c);
+enum problem web_logout_job(struct rest_call *c); /* back-channel logout, until it is heard */

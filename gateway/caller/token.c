@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stage that opens an access token (RFC 6750, RFC 8705, RFC 9449): sealed by the control plane,
+ * opened here with keys from the feed, so nobody is asked. What it is bound to must be shown with
+ * it; that it has not been revoked, the replica knows. Who calls, and may he, is for the next
+ * stages. A token anywhere but in the header counts for nothing. */
+#include "sluice.h"
+
+#include "base/codec.h"
+#include "jwt/dpop.h"
+
+#define KEYS_MAX  16
+#define PROOF_MAX 4096 /* bytes of a DPoP proof */
+
+static struct {
+    sluice_set_t set;
+    struct token_key keys[KEYS_MAX];
+    size_t n;
+} now;
+
+/* Keys -------------------------------------------------------------------------------------------
+ */
+static bool open_key(const struct uuid *id, const json_t *row, struct token_key *key)
+{
+    struct slice sealed = sluice_member(row, "key_sealed");
+    uint8_t bytes[CRYPTO_KEY_LEN + CRYPTO_SEAL_EXTRA];
+    char text[UUID_TEXT_LEN + 1];
+    size_t n = 0;
+    uuid_format(id, text);
+    key->id = (uint32_t)json_integer_value(json_object_get(row, "key_id"));
+    return codec_unbase64url(bytes, sizeof bytes, &n, sealed.p, sealed.n) && n == sizeof bytes &&
+           crypto_open(sluice_worker.feed_key, slice_of(text, UUID_TEXT_LEN), bytes, n, key->key) ==
+               CRYPTO_OK;
+}
+
+static bool visit(void *ctx, const struct uuid *id, uint64_t rev, struct slice json)
+{
+    json_t *row = json_loadb(json.p, json.n, 0, NULL);
+    (void)ctx;
+    (void)rev;
+    if (now.n < KEYS_MAX && open_key(id, row, &now.keys[now.n])) {
+        now.n++;
+    } else {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "sluice: a key of tokens cannot be used");
+    }
+    json_decref(row);
+    return true;
+}
+
+void sluice_token_clear(void)
+{
+    crypto_wipe(now.keys, sizeof now.keys);
+    now.n = 0;
+}
+
+static void read_keys(void)
+{
+    struct replica_reader *reader = sluice_reader();
+    sluice_token_clear();
+    if (!reader || replica_set_each(reader, REPLICA_TOKEN_KEYS, visit, NULL) != REPLICA_OK) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "sluice: keys of tokens cannot be read");
+    }
+}
+
+/* The token -------------------------------------------------------------------------------------
+ */
+/* "Bearer x" or "DPoP x"; false: something else, which is none of ours. */
+static bool shown(ngx_http_request_t *r, bool *dpop, struct slice *text)
+{
+    ngx_table_elt_t *header = r->headers_in.authorization;
+    static const char bearer[] = "bearer ", with_proof[] = "dpop ";
+    if (!header) {
+        return false;
+    }
+    struct slice value = sluice_slice(header->value);
+    *dpop = value.n >= sizeof with_proof - 1 &&
+            ngx_strncasecmp((u_char *)value.p, (u_char *)with_proof, sizeof with_proof - 1) == 0;
+    size_t skip = *dpop ? sizeof with_proof - 1 : sizeof bearer - 1;
+    if (!*dpop && (value.n < skip || ngx_strncasecmp((u_char *)value.p, (u_char *)bearer, skip))) {
+        return false;
+    }
+    *text = slice_of(value.p + skip, value.n - skip);
+    return true;
+}
+
+static ngx_int_t refuse(sluice_ctx_t *ctx, enum problem problem, const char *detail)
+{
+    return sluice_refuse(ctx, problem, slice_str(detail), SLICE("authorization"));
+}
+
+static bool revoked(const struct token *t, enum replica_revoked subject, const void *value,
+                    size_t n)
+{
+    struct replica_reader *reader = sluice_reader();
+    uint64_t before_ms = 0;
+    enum replica_err err =
+        reader ? replica_revoked_before(reader, subject, slice_of(value, n), &before_ms)
+               : REPLICA_EIO;
+    return err != REPLICA_ENOTFOUND && (err != REPLICA_OK || t->issued_ms <= before_ms);
+}
+
+static ngx_int_t check_revoked(sluice_ctx_t *ctx, const struct token *t)
+{
+    struct uuid pair[2] = {t->app, t->user};
+    bool gone =
+        revoked(t, REPLICA_REVOKED_TOKEN, &t->id, UUID_LEN) ||
+        (!uuid_is_nil(&t->session) && revoked(t, REPLICA_REVOKED_SESSION, &t->session, UUID_LEN)) ||
+        (!uuid_is_nil(&t->family) && revoked(t, REPLICA_REVOKED_FAMILY, &t->family, UUID_LEN)) ||
+        revoked(t, REPLICA_REVOKED_APP_USER, pair, sizeof pair);
+    return gone ? refuse(ctx, PROBLEM_TOKEN_REVOKED, "") : NGX_OK;
+}
+
+static ngx_int_t check_scope(sluice_ctx_t *ctx, const struct token *t)
+{
+    for (size_t i = 0; i < t->n_apis; i++) {
+        if (uuid_eq(&t->apis[i], &ctx->api->record.policy.id)) {
+            return NGX_OK;
+        }
+    }
+    return refuse(ctx, PROBLEM_TOKEN_SCOPE, "");
+}
+
+/* The address as RFC 9449 wants it in htu. */
+static struct slice address(ngx_http_request_t *r)
+{
+    struct slice scheme = r->connection->ssl ? SLICE("https://") : SLICE("http://");
+    struct slice host = r->headers_in.host ? sluice_slice(r->headers_in.host->value) : SLICE("");
+    struct slice path = sluice_slice(r->unparsed_uri);
+    const char *query = memchr(path.p, '?', path.n);
+    path.n = query ? (size_t)(query - path.p) : path.n;
+    u_char *all = ngx_pnalloc(r->pool, scheme.n + host.n + path.n);
+    if (!all) {
+        return SLICE("");
+    }
+    u_char *end = ngx_cpymem(all, scheme.p, scheme.n);
+    end = ngx_cpymem(end, host.p, host.n);
+    end = ngx_cpymem(end, path.p, path.n);
+    return slice_of((const char *)all, (size_t)(end - all));
+}
+
+static ngx_int_t check_proof(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct token *t,
+                             struct slice text)
+{
+    struct dpop_call call = {.method = sluice_slice(r->method_name),
+                             .url = address(r),
+                             .access_token = text,
+                             .now_s = ctx->began_us / 1000000};
+    char thumb[CODEC_BASE64URL_LEN(CRYPTO_HASH_LEN)];
+    struct dpop proof;
+    if (!ctx->proof.p || ctx->duplicate_header || ctx->proof.n > PROOF_MAX) {
+        return refuse(ctx, PROBLEM_TOKEN_BINDING, "one header DPoP with a proof goes with it");
+    }
+    enum dpop_err err = dpop_judge(&proof, ctx->proof, &call);
+    if (err != DPOP_OK) {
+        return refuse(ctx, PROBLEM_TOKEN_BINDING, dpop_strerror(err));
+    }
+    if (!crypto_equal(proof.thumb, t->thumb, CRYPTO_HASH_LEN)) {
+        return refuse(ctx, PROBLEM_TOKEN_BINDING, "the proof is by another key");
+    }
+    codec_base64url(thumb, proof.thumb, CRYPTO_HASH_LEN);
+    enum replay_err once = replay_use(sluice_worker.replay, slice_of(thumb, sizeof thumb),
+                                      slice_str(proof.jti), call.now_s, proof.spent_until_s);
+    if (once == REPLAY_OK) {
+        return NGX_OK;
+    }
+    return refuse(ctx, once == REPLAY_EUSED ? PROBLEM_PROOF_REPLAYED : PROBLEM_REPLAY_STORE_FULL,
+                  "");
+}
+
+static ngx_int_t check_certificate(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct token *t)
+{
+    uint8_t thumb[CRYPTO_HASH_LEN];
+    bool same =
+        sluice_certificate_sha256(r, thumb) && crypto_equal(thumb, t->thumb, CRYPTO_HASH_LEN);
+    return same ? NGX_OK
+                : refuse(ctx, PROBLEM_TOKEN_BINDING,
+                         "the connection does not show the certificate it is bound to");
+}
+
+static ngx_int_t check_binding(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct token *t,
+                               struct slice text, bool dpop)
+{
+    if (dpop != (t->binding == TOKEN_DPOP)) {
+        return refuse(ctx, PROBLEM_TOKEN_BINDING,
+                      dpop ? "the token is bound to no DPoP key" : "the scheme DPoP goes with it");
+    }
+    if (t->binding == TOKEN_CERTIFICATE) {
+        return check_certificate(r, ctx, t);
+    }
+    return dpop ? check_proof(r, ctx, t, text) : NGX_OK;
+}
+
+ngx_int_t sluice_token(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    struct slice text;
+    bool dpop;
+    if (ctx->inner || !shown(r, &dpop, &text)) {
+        return NGX_OK;
+    }
+    if (sluice_set_changed(&now.set, REPLICA_TOKEN_KEYS)) {
+        read_keys();
+    }
+    struct token *t = ngx_palloc(r->pool, sizeof *t);
+    if (!t) {
+        return sluice_refuse(ctx, PROBLEM_INTERNAL, SLICE(""), SLICE(""));
+    }
+    enum token_err err = token_open(t, now.keys, now.n, text);
+    if (err != TOKEN_OK) {
+        return refuse(ctx, PROBLEM_TOKEN_INVALID, token_strerror(err));
+    }
+    if (ctx->began_us / 1000 >= t->expires_ms) {
+        return refuse(ctx, PROBLEM_TOKEN_EXPIRED, "");
+    }
+    if (check_revoked(ctx, t) != NGX_OK || check_binding(r, ctx, t, text, dpop) != NGX_OK ||
+        check_scope(ctx, t) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+    ctx->token = t;
+    return NGX_OK;
+}
+
+const struct uuid *sluice_token_grant(const sluice_ctx_t *ctx)
+{
+    struct replica_reader *reader = sluice_reader();
+    const struct policy_api *api = &ctx->api->record.policy;
+    struct policy_grant grant;
+    for (size_t i = 0; reader && i < ctx->token->n_grants; i++) {
+        const struct uuid *id = &ctx->token->grants[i];
+        if (replica_get_grant(reader, id, api, &grant) == REPLICA_OK &&
+            uuid_eq(&grant.api, &api->id)) {
+            return id;
+        }
+    }
+    return NULL;
+}
+
+static const struct {
+    enum problem problem;
+    const char *challenge;
+} challenges[] = {
+    {PROBLEM_TOKEN_INVALID, "error=\"invalid_token\""},
+    {PROBLEM_TOKEN_EXPIRED, "error=\"invalid_token\""},
+    {PROBLEM_TOKEN_REVOKED, "error=\"invalid_token\""},
+    {PROBLEM_TOKEN_BINDING, "error=\"invalid_dpop_proof\""},
+    {PROBLEM_PROOF_REPLAYED, "error=\"invalid_dpop_proof\""},
+    {PROBLEM_TOKEN_MISMATCH, "error=\"invalid_token\""},
+    {PROBLEM_TOKEN_SCOPE, "error=\"insufficient_scope\""},
+    {PROBLEM_STEP_UP_REQUIRED, "error=\"insufficient_user_authentication\""},
+};
+
+ngx_int_t sluice_token_challenge(ngx_http_request_t *r, const sluice_ctx_t *ctx)
+{
+    for (size_t i = 0; i < sizeof challenges / sizeof *challenges; i++) {
+        if (challenges[i].problem != ctx->problem) {
+            continue;
+        }
+        size_t room = 64 + strlen(challenges[i].challenge);
+        char *text = ngx_pnalloc(r->pool, room);
+        if (!text) {
+            return NGX_ERROR;
+        }
+        int n = snprintf(text, room, "%s %s", ctx->proof.p ? "DPoP" : "Bearer",
+                         challenges[i].challenge);
+        return sluice_add_header(r, "WWW-Authenticate", slice_of(text, (size_t)n));
+    }
+    return NGX_OK;
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a credential: a certificate of the platform's own CA, checked by the openssl command as any client would;
+// a successor with an overlap; a loss; an end. And the platform's own keys, which no file holds in clear.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import crypto from 'node:crypto';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import path from 'node:path';
+import test, { after, before } from 'node:test';
+import { refused, restRefuses } from './lib/assertions.mjs';
+import { keyPair } from './lib/pki.mjs';
+import { BUILD, Platform } from './lib/platform.mjs';
+import { verified } from './lib/records.mjs';
+import { startUpstream } from './lib/upstream.mjs';
+import { until } from './lib/wait.mjs';
+import * as w from './lib/world.mjs';
+
+let p;
+let world;
+let upstream;
+const A1 = '/unit/v1/good';
+const A2 = '/account/v1/good';
+const agents = [];
+
+const openssl = (...args) => spawnSync('openssl', args, { encoding: 'utf8' });
+const file = (name, bytes) => { const f = path.join(p.dir, name); writeFileSync(f, bytes); return f; };
+const ecdsa = (pair) => (base) => crypto.sign('sha256', Buffer.from(base), { key: pair.pem, dsaEncoding: 'ieee-p1363' });
+
+// Bytes of a public address of the control plane.
+function fetchBytes(target, { method = 'GET', body, type } = {}) {
+  return new Promise((resolve, reject) => {
+    const headers = body ? { 'content-type': type, 'content-length': body.length } : {};
+    const req = https.request(p.control + target, { method, headers, ca: p.ca, agent: false }, (res) => {
+      const parts = [];
+      res.on('data', (d) => parts.push(d)).on('end', () => resolve({ status: res.statusCode, type: res.headers['content-type'], bytes: Buffer.concat(parts) }));
+    });
+    req.on('error', reject);
+    req.end(body);
+  });
+}
+
+function request(pair, name, ...more) {
+  const csr = path.join(p.dir, `${name}.csr`);
+  execFileSync('openssl', ['req', '-new', '-key', pair.file, '-out', csr, '-subj', '/O=Chosen by the applicant/CN=anybody', ...more], { stdio: 'ignore' });
+  return readFileSync(csr, 'utf8');
+}
+
+// An app's certificate by request and approval: {id, algorithm, sign, agent, cert, serial, pair}.
+async function certified(app, name, how, more = []) {
+  const pair = keyPair(p.dir, name, how);
+  const asked = await world.developer.post('/certificate_requests', { app_id: app, csr: request(pair, name, ...more), label: name });
+  const issued = await world.operator.act('certificate_requests', asked.id, 'issue');
+  const credential = await world.developer.get(`/credentials/${issued.credential_id}`);
+  const agent = new https.Agent({ ca: p.ca, keepAlive: true, cert: credential.certificate, key: pair.pem, maxCachedSessions: 0 });
+  agents.push(agent);
+  return { id: credential.id, algorithm: credential.algorithm, sign: ecdsa(pair), agent, cert: credential.certificate, serial: credential.serial, pair, credential };
+}
+
+const call = (target, key, more = {}) => p.call(target, { key, agent: key.agent ?? p.agent, ...more });
+const becomes = (key, target, code) => until(async () => {
+  const a = await call(target, key);
+  return (a.json?.code ?? a.status) === code && a;
+}, { what: `${code} of ${target}` });
+
+// What `openssl ocsp` reads from our responder about a certificate: its own request, its own verification.
+async function ocsp(certificate, ca = 'apps', ...more) {
+  const issuer = file(`${ca}.crt`, (await fetchBytes(`/pki/${ca}.crt`)).bytes);
+  return openssl('ocsp', '-issuer', issuer, '-cert', file('asked.crt', certificate), '-url', `${p.control}/pki/ocsp`, '-CAfile', issuer, ...more);
+}
+
+async function crlCheck(certificate) {
+  const ca = file('apps.crt', (await fetchBytes('/pki/apps.crt')).bytes);
+  const { bytes, type } = await fetchBytes('/pki/apps.crl');
+  assert.equal(type, 'application/pkix-crl');
+  const crl = path.join(p.dir, 'apps.crl.pem');
+  execFileSync('openssl', ['crl', '-inform', 'DER', '-in', file('apps.crl', bytes), '-out', crl]);
+  return openssl('verify', '-crl_check', '-purpose', 'sslclient', '-x509_strict', '-CAfile', ca, '-CRLfile', crl, file('checked.crt', certificate));
+}
+
+before(async () => {
+  p = await Platform.start();
+  upstream = await startUpstream();
+  world = await w.trading(p, { orders: 50 });
+  world.a1 = await w.httpApi(world, 'unit', upstream.url);
+  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', query: false });
+  await w.subscription(world, world.app, world.a1);
+  await becomes(world.key, A1, 200);
+});
+after(async () => {
+  for (const agent of agents) agent.destroy();
+  upstream?.close();
+  await p?.stop();
+});
+
+test('[BK-9.2.1a1-1, GS-6.5b2-3] a certificate of the platform\'s CA is approved, opens A2 at once, and its revocation bites within a second', async () => {
+  const app = await w.admittedApp(world, 'Certified by us');
+  for (const api of [world.a1, world.a2]) await w.subscription(world, app, api);
+  const key = await certified(app, 'ours');
+  assert.equal(key.credential.class, 'A2'); // by what the app calls
+  await becomes(key, A2, 200);
+  refused(await call(A2, { ...key, agent: undefined }), 401, 'certificate-missing');
+  const before_ = await crlCheck(key.cert);
+  assert.match(before_.stdout, /OK/, before_.stderr);
+  const good = await ocsp(key.cert);
+  assert.match(good.stdout, /: good/, good.stderr);
+  assert.match(good.stderr, /Response verify OK/);
+  assert.doesNotMatch(good.stderr, /nonce/i);
+  await world.developer.act('credentials', key.id, 'revoke', { reason: 'the machine is sold' });
+  const at = Date.now();
+  const gone = await becomes(key, A2, 'credential-inactive');
+  assert.ok(gone.status === 401 && Date.now() - at < 1000, `${gone.text} after ${Date.now() - at} ms`);
+  const after_ = await crlCheck(key.cert);
+  assert.match(after_.stderr + after_.stdout, /certificate revoked/);
+  assert.match((await ocsp(key.cert)).stdout, /: revoked/);
+});
+
+test('[BK-9.2.1a1-2] an SM2 certificate and what openssl says of a request nobody knows', async () => {
+  const app = await w.admittedApp(world, 'SM2 by us');
+  const key = await certified(app, 'ours-sm2', ['-algorithm', 'SM2'], ['-sm3', '-sigopt', 'distid:1234567812345678']);
+  assert.equal(key.algorithm, 'sm2-sm3');
+  const ca = file('sm2.crt', (await fetchBytes('/pki/apps-sm2.crt')).bytes);
+  const checked = openssl('verify', '-vfyopt', 'distid:1234567812345678', '-CAfile', ca, file('sm2-leaf.crt', key.cert));
+  assert.match(checked.stdout, /OK/, checked.stderr);
+  const crl = openssl('crl', '-inform', 'DER', '-in', file('sm2.crl', (await fetchBytes('/pki/apps-sm2.crl')).bytes), '-noout', '-text');
+  assert.match(crl.stdout, /SM2-with-SM3[\s\S]*CRL Number/);
+  const [name] = readdirSync(path.join(p.data, 'pki')).filter((f) => f === 'control.crt');
+  assert.match((await ocsp(readFileSync(path.join(p.data, 'pki', name)))).stdout, /: unknown/); // a certificate of another CA's
+  const junk = await fetchBytes('/pki/ocsp', { method: 'POST', body: Buffer.from('junk'), type: 'application/ocsp-request' });
+  assert.deepEqual([junk.status, junk.bytes.toString('hex')], [200, '30030a0101']); // malformedRequest
+});
+
+test('[BK-7.3.4c2] rotation: both secrets work while they overlap, then the old one is refused', async () => {
+  const old = await w.credential(world, world.app);
+  await becomes(old, A1, 200);
+  const next = await world.developer.act('credentials', old.id, 'rotate', { overlap_s: 4 });
+  const end = Date.now() + 4000;
+  assert.equal(next.supersedes, old.id);
+  await becomes(next, A1, 200);
+  assert.equal((await call(A1, old)).status, 200);
+  await until(async () => (await call(A1, old)).status === 401, { what: 'the end of the overlap' });
+  assert.ok(Date.now() >= end - 1000 && Date.now() < end + 2000, `${Date.now() - end} ms from the end`);
+  assert.equal((await call(A1, next)).status, 200);
+});
+
+test('[BK-9.3.5b2] a loss that is reported suspends the key within a second', async () => {
+  const key = await w.credential(world, world.app);
+  await becomes(key, A1, 200);
+  await world.developer.act('credentials', key.id, 'report-loss', { reason: 'left on a train' });
+  const at = Date.now();
+  await until(async () => (await call(A1, key)).status === 401, { what: 'the suspension' });
+  assert.ok(Date.now() - at < 1000);
+  assert.deepEqual((await world.operator.get('/credentials?state=suspended')).items.map((c) => c.id), [key.id]);
+});
+
+test('[BK-9.4b1, BK-9.4b2] after the exit no credential works, and all of them stay on record', async () => {
+  const app = await w.admittedApp(world, 'Leaving');
+  await w.subscription(world, app, world.a1);
+  const keys = [await w.credential(world, app), await certified(app, 'leaving')];
+  for (const key of keys) await becomes(key, A1, 200);
+  await world.developer.act('apps', app, 'withdraw');
+  for (const key of keys) await until(async () => (await call(A1, key)).status >= 400, { what: 'the exit' });
+  const kept = (await world.operator.get(`/credentials?app_id=${app}`)).items;
+  assert.deepEqual(kept.map((c) => [c.state, c.reason]), keys.map(() => ['revoked', 'the app has left']));
+  assert.match((await ocsp(keys[1].cert)).stdout, /: revoked/);
+  await restRefuses(world.developer.patch(`/credentials/${keys[0].id}`, { label: 'again' }, kept[0].revision), 'state-conflict');
+});
+
+test('all of it is in the audit log, which verifies', () => verified(p));
