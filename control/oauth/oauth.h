@@ -37,8 +37,8 @@ enum problem oauth_request_take(struct rest_call *c, struct oauth_request *r, co
 struct oauth_decision {
     const json_t *grants;
     uint64_t signed_in_ms;
-    const char *session_id; /* its public id, a UUID: its end is the tokens'. NULL: none */
-    unsigned factors;       /* enum token_factor; 0: not known */
+    const char *session_id; /* its public id, a UUID: its end is the tokens'. NULL: the caller's */
+    unsigned factors;       /* enum token_factor; 0: the caller's */
 };
 /* Marks the request used and writes a code, good for 60 s and once. PROBLEM_AUTHORIZATION_INVALID
  * when it was used meanwhile. */
