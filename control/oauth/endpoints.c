@@ -216,10 +216,11 @@ enum problem oauth_revoke_token(struct rest_call *c)
 
     if (ok && !text) {
         ok = oauth_refuse(&e, "invalid_request", "token is needed");
+    } else if (ok) {
+        ok = strncmp(text, TOKEN_PREFIX, sizeof TOKEN_PREFIX - 1) == 0
+                 ? revoke_access(c, a.client, text, &e)
+                 : revoke_refresh(c, a.client, text, &e);
     }
-    ok = ok && (strncmp(text, TOKEN_PREFIX, sizeof TOKEN_PREFIX - 1) == 0
-                    ? revoke_access(c, a.client, text, &e)
-                    : revoke_refresh(c, a.client, text, &e));
     auth_fini(&a);
     return ok ? rest_answer(c, 200, json_object()) : oauth_answer_error(c, &e);
 }

@@ -28,7 +28,8 @@ enum problem oauth_request_load(struct rest_call *c, struct store_txn *txn, cons
 /* Takes the request of GET /oauth/authorize from the query: a request_uri (then it is loaded and
  * nothing else of the query counts but client_id) or plain parameters, checked and stored. On
  * failure *redirect tells whether the error may be sent to the client's redirect_uri (only when
- * that was found good), with c->detail its description and *error one of OAuth's codes. */
+ * that was found good), with c->detail its description and *error one of OAuth's codes; r->params
+ * has redirect_uri and state then. oauth_request_fini() in either case. */
 enum problem oauth_request_take(struct rest_call *c, struct oauth_request *r, const char **error,
                                 bool *redirect);
 
@@ -36,9 +37,8 @@ enum problem oauth_request_take(struct rest_call *c, struct oauth_request *r, co
 struct oauth_decision {
     const json_t *grants;
     uint64_t signed_in_ms;
-    const char
-        *session_id;  /* the session's public id, a UUID; its end is the tokens'. NULL: none */
-    unsigned factors; /* enum token_factor; 0: not known */
+    const char *session_id; /* its public id, a UUID: its end is the tokens'. NULL: the caller's */
+    unsigned factors;       /* enum token_factor; 0: the caller's */
 };
 /* Marks the request used and writes a code, good for 60 s and once. PROBLEM_AUTHORIZATION_INVALID
  * when it was used meanwhile. */

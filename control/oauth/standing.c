@@ -242,6 +242,7 @@ static enum problem mark_used(struct rest_call *c, struct store_txn *txn,
 enum problem oauth_code_issue(struct rest_call *c, struct store_txn *txn, struct oauth_request *r,
                               const struct oauth_decision *d, char code[static OAUTH_CODE_TEXT])
 {
+    const char *session = d->session_id ? d->session_id : c->user.session;
     uint8_t sm3[CRYPTO_HASH_LEN];
     enum problem p = mark_used(c, txn, r);
     char *params = json_dumps(r->params, JSON_COMPACT), *apis = json_dumps(r->apis, JSON_COMPACT),
@@ -255,13 +256,13 @@ enum problem oauth_code_issue(struct rest_call *c, struct store_txn *txn, struct
     const struct store_value v[] = {store_blob(sm3, sizeof sm3),
                                     store_text(row_text(r->client, "id")),
                                     store_text(c->user.id),
-                                    store_text(d->session_id),
+                                    store_text(session[0] ? session : NULL),
                                     store_text(params),
                                     store_text(apis),
                                     store_text(grants),
                                     store_text(r->dpop_jkt),
                                     store_int((int64_t)d->signed_in_ms),
-                                    store_int(d->factors),
+                                    store_int(d->factors ? d->factors : c->user.factors),
                                     store_int((int64_t)c->now_ms),
                                     store_int((int64_t)(c->now_ms + OAUTH_CODE_LIFE_MS))};
     if (p == PROBLEM_OK) {

@@ -37,6 +37,7 @@ static const struct {
     {"token-key", "create"},
     {"token-key", "update"},
     {"token-key", "remove"},
+    {"user", "authorize"},
     {"api", "classify"},
     {"api", "refresh"},
     /* clang-format on */
