@@ -17,6 +17,7 @@
 #include "cli.h"
 #include "control/control.h"
 #include "crypto/crypto.h"
+#include "crypto/keystore.h"
 #include "data/data.h"
 #include "gateway.h"
 #include "settings.h"
@@ -121,6 +122,38 @@ static bool lock_data_dir(const struct settings *s)
     return true; /* fd stays open for the life of the process */
 }
 
+/* Where the passphrase of the key files is: our children go by the same. */
+static bool find_passphrase(const struct settings *s)
+{
+    char path[SETTINGS_PATH_MAX + 64];
+    const char *dir = getenv("CREDENTIALS_DIRECTORY"); /* systemd's LoadCredential */
+    if (crypto_keystore_take_environment() != CRYPTO_OK) {
+        fprintf(stderr, "sluice: SLUICE_KEY_PASSPHRASE has to have %d to %d bytes\n",
+                CRYPTO_PASSPHRASE_MIN, CRYPTO_PASSPHRASE_MAX);
+        return false;
+    }
+    if (s->key_passphrase_file[0] != '\0') {
+        setenv(CRYPTO_PASSPHRASE_FILE, s->key_passphrase_file, 1);
+    }
+    if (dir != NULL && getenv(CRYPTO_PASSPHRASE_FILE) == NULL) {
+        snprintf(path, sizeof path, "%s/sluice-key-passphrase", dir);
+        if (access(path, R_OK) == 0) {
+            setenv(CRYPTO_PASSPHRASE_FILE, path, 1);
+        }
+    }
+    return true;
+}
+
+static void advise(const struct settings *s)
+{
+    if (getenv(CRYPTO_PASSPHRASE_FILE) == NULL) {
+        fprintf(stderr,
+                "sluice: the passphrase of the key files lies beside them, in %s/keys/passphrase; "
+                "in production keep it elsewhere: key_passphrase_file (docs/credentials.md)\n",
+                s->data_dir);
+    }
+}
+
 static bool make_keys(const struct settings *s)
 {
     static const char *const names[] = {"control", "gateway", "data"};
@@ -153,6 +186,7 @@ static int run_serve(const struct settings *s, int argc, char **argv)
     if (!lock_data_dir(s) || !ports_free(s) || !make_keys(s)) {
         return 1;
     }
+    advise(s);
     return supervise(s, argc, argv);
 }
 
@@ -237,6 +271,9 @@ int cli_serve(int argc, char **argv)
         return 0;
     }
     if (result != SETTINGS_OK) {
+        return 2;
+    }
+    if (!find_passphrase(&s)) {
         return 2;
     }
     if (s.check) { /* the other roles' settings have been looked at in full by now */

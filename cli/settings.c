@@ -64,6 +64,7 @@ static const cyaml_schema_field_t top_fields[] = {
     CYAML_FIELD_MAPPING("control", OPT, struct settings, control, control_fields),
     CYAML_FIELD_MAPPING("data", OPT, struct settings, data, data_fields),
     CYAML_FIELD_MAPPING("gateway", OPT, struct settings, gateway, gateway_fields),
+    CYAML_FIELD_STRING("key_passphrase_file", OPT, struct settings, key_passphrase_file, 1),
     CYAML_FIELD_END,
 };
 
@@ -241,6 +242,8 @@ static bool check(const struct settings *s)
          "gateway.redis_lost", "gateway.redis_lost is local or refuse"},
         {s->data.max_rows <= 1000, "data.max_rows", "data.max_rows is at most 1000"},
         {s->data.threads <= 256, "data.threads", "data.threads is at most 256"},
+        {s->key_passphrase_file[0] == '\0' || s->key_passphrase_file[0] == '/',
+         "key_passphrase_file", "key_passphrase_file is an absolute path"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (!rules[i].ok) {

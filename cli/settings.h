@@ -47,6 +47,7 @@ struct settings {
     struct settings_control control;
     struct settings_data data;
     struct settings_gateway gateway;
+    char key_passphrase_file[SETTINGS_PATH_MAX]; /* absolute; "": see crypto/keystore.h */
 
     /* of the command line alone */
     bool check;                     /* look at everything, start and change nothing */

@@ -127,7 +127,8 @@ static unsigned long connections(void)
  * first start. */
 static void add_environment(struct buf *out)
 {
-    static const char *const names[] = {"LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS"};
+    static const char *const names[] = {"LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+                                        "SLUICE_KEY_PASSPHRASE_FILE"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (getenv(names[i]) != NULL) {
             buf_addf(out, "env %s;\n", names[i]);

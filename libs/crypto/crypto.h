@@ -17,7 +17,8 @@ enum crypto_err {
     CRYPTO_OK,
     CRYPTO_EVERIFY, /* signature, tag or password does not match */
     CRYPTO_EFORMAT, /* key, PEM or sealed text cannot be read */
-    CRYPTO_EIO      /* file cannot be read or written; errno says why */
+    CRYPTO_EIO,     /* file cannot be read or written; errno says why */
+    CRYPTO_ELOCKED  /* key-store-locked: passphrase missing or wrong, or the file was altered */
 };
 const char *crypto_strerror(enum crypto_err err);
 
@@ -82,8 +83,9 @@ enum crypto_err crypto_sm2_verify(const struct crypto_sm2 *key, const void *in, 
 void crypto_random(void *out, size_t n);
 void crypto_wipe(void *p, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
-/* A 32-byte key file, mode 0600 or 0400. load: EFORMAT when the size or mode is wrong. create:
- * makes one with fresh random bytes when there is none, then loads it. */
+/* A 32-byte key file, mode 0600 or 0400, sealed (crypto/keystore.h) or, from before there was a key
+ * store, plain. load: EFORMAT when the size or mode is wrong. create: makes one with fresh random
+ * bytes when there is none, seals a plain one, then loads it. ELOCKED changes nothing. */
 enum crypto_err crypto_keyfile_load(const char *path, uint8_t key[static CRYPTO_KEY_LEN])
     __attribute__((warn_unused_result));
 enum crypto_err crypto_keyfile_create(const char *path, uint8_t key[static CRYPTO_KEY_LEN])

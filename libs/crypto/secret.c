@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "crypto/internal.h"
+#include "crypto/keystore.h"
+
+#define FILE_MAX 512 /* bytes of a sealed key of 32 */
 
 void crypto_random(void *out, size_t n)
 {
@@ -51,48 +54,78 @@ static ssize_t read_some(int fd, uint8_t *out, size_t n)
     return (ssize_t)have;
 }
 
-enum crypto_err crypto_keyfile_load(const char *path, uint8_t key[static CRYPTO_KEY_LEN])
+static enum crypto_err key_of(const char *path, const uint8_t *bytes, size_t n,
+                              uint8_t key[static CRYPTO_KEY_LEN], bool *plain)
+{
+    struct slice text = slice_of((const char *)bytes, n);
+    uint8_t opened[FILE_MAX];
+    size_t opened_n = 0;
+
+    *plain = n == CRYPTO_KEY_LEN;
+    if (*plain) {
+        memcpy(key, bytes, CRYPTO_KEY_LEN);
+        return CRYPTO_OK;
+    }
+    enum crypto_err err = crypto_keystore_open(path, text, opened, &opened_n);
+    if (err == CRYPTO_OK && opened_n != CRYPTO_KEY_LEN) {
+        err = CRYPTO_EFORMAT;
+    }
+    if (err == CRYPTO_OK) {
+        memcpy(key, opened, CRYPTO_KEY_LEN);
+    }
+    crypto_wipe(opened, sizeof opened);
+    return err;
+}
+
+static enum crypto_err load(const char *path, uint8_t key[static CRYPTO_KEY_LEN], bool *plain)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
     if (fd < 0) {
         return CRYPTO_EIO;
     }
     enum crypto_err err = CRYPTO_EIO;
-    uint8_t bytes[CRYPTO_KEY_LEN];
+    uint8_t bytes[FILE_MAX];
     ssize_t n = 0;
     struct stat st;
     if (fstat(fd, &st) != 0) {
         goto out;
     }
     err = CRYPTO_EFORMAT;
-    if (!S_ISREG(st.st_mode) || (st.st_mode & 0177) != 0 || st.st_size != CRYPTO_KEY_LEN) {
+    if (!S_ISREG(st.st_mode) || (st.st_mode & 0177) != 0 || st.st_size > FILE_MAX) {
         goto out; /* a key that others could read may be known to them */
     }
     n = read_some(fd, bytes, sizeof bytes);
-    if (n < 0) {
-        err = CRYPTO_EIO;
-    } else if (n == CRYPTO_KEY_LEN) {
-        memcpy(key, bytes, CRYPTO_KEY_LEN);
-        err = CRYPTO_OK;
-    }
+    err = n < 0 ? CRYPTO_EIO : key_of(path, bytes, (size_t)n, key, plain);
 out:
     close(fd);
     crypto_wipe(bytes, sizeof bytes);
     return err;
 }
 
+enum crypto_err crypto_keyfile_load(const char *path, uint8_t key[static CRYPTO_KEY_LEN])
+{
+    bool plain;
+
+    return load(path, key, &plain);
+}
+
 enum crypto_err crypto_keyfile_create(const char *path, uint8_t key[static CRYPTO_KEY_LEN])
 {
-    enum crypto_err err = crypto_keyfile_load(path, key);
+    bool plain = false;
+    enum crypto_err err = load(path, key, &plain);
+
+    if (err == CRYPTO_OK && plain) {
+        return crypto_keystore_write(path, true, slice_of((char *)key, CRYPTO_KEY_LEN));
+    }
     if (err != CRYPTO_EIO || errno != ENOENT) {
         return err;
     }
     uint8_t fresh[CRYPTO_KEY_LEN];
     crypto_random(fresh, sizeof fresh);
-    err = crypto_file_write(path, CRYPTO_FILE_NEW, 0600, slice_of((char *)fresh, sizeof fresh));
+    err = crypto_keystore_write(path, false, slice_of((char *)fresh, sizeof fresh));
     crypto_wipe(fresh, sizeof fresh);
-    if (err != CRYPTO_OK && errno != EEXIST) { /* EEXIST: another process was first; use its key */
+    if (err == CRYPTO_EIO && errno != EEXIST) { /* EEXIST: another process was first; its key is */
         return err;
     }
-    return crypto_keyfile_load(path, key);
+    return err == CRYPTO_OK || err == CRYPTO_EIO ? load(path, key, &plain) : err;
 }

@@ -3,9 +3,10 @@
 // decided, masked and recorded as a call of the same app.
 
 import assert from 'node:assert/strict';
-import { createHmac, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { refused, restRefuses } from './lib/assertions.mjs';
@@ -15,6 +16,7 @@ import { sign } from './lib/sign.mjs';
 import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
 
+const MASTER = randomBytes(32); // the link key, whose sub-keys the test signs with
 let p;
 let world;
 let unit; // the business unit behind /left/v1 and /right/v1
@@ -65,7 +67,10 @@ const DETAIL = { name: 'detail', api: '/right/v1', path: '/{/steps/orders/body/0
 const body = (step, more = '') => ({ $ref: `/steps/${step}/body${more}` });
 
 before(async () => {
-  p = await Platform.start();
+  const dir = mkdtempSync(path.join(tmpdir(), 'sluice-e2e-'));
+  mkdirSync(path.join(dir, 'data/keys'), { recursive: true });
+  writeFileSync(path.join(dir, 'data/keys/link.key'), MASTER, { mode: 0o600 }); // plain, from before there was a key store: sealed at the start
+  p = await Platform.start({ dir });
   world = await w.trading(p);
   unit = await startUnit();
   subscriptions = {};
@@ -181,7 +186,7 @@ test('[EC-4.3.2a] the inner listener takes parts alone, and what is said there i
 
 // A word as the data service makes one, with the platform's own link key.
 function word(target, more = {}) {
-  const master = readFileSync(path.join(p.data, 'keys/link.key'));
+  const master = MASTER;
   const id = (text) => Buffer.from((text ?? '0'.repeat(32)).replaceAll('-', ''), 'hex');
   const issued = Buffer.alloc(8);
   issued.writeBigUInt64BE(BigInt(more.issued ?? Date.now()));
