@@ -22,6 +22,7 @@ static const struct {
     {"user", "authorize"},
     {"credential", "warn"},
     {"credential", "expire"},
+    {"credential", "rotate"},
     {"login-key", "create"},
     {"user", "register"},
     {"user", "approve"},
