@@ -153,9 +153,10 @@ test('[BK-7.2.1b2-2, BK-7.2.1b1] an authenticator\'s code is a second factor, on
   assert.deepEqual(both.map((a) => a.body.code ?? a.body.factors).sort(), [['password', 'otp'], 'second-factor-invalid'].sort());
   sql('UPDATE sessions SET factors = 1');
   sql('UPDATE users SET totp_last_step = 0');
-  const stepped = await post('/sessions/current/factors', { otp: code(1) });
+  const otp = code(1);
+  const stepped = await post('/sessions/current/factors', { otp });
   assert.deepEqual([stepped.status, stepped.body.factors], [200, ['password', 'otp']]);
-  await refused(post('/sessions/current/factors', { otp: code(1) }), 401, 'second-factor-invalid');
+  await refused(post('/sessions/current/factors', { otp }), 401, 'second-factor-invalid');
   sql('UPDATE users SET totp_last_step = 0');
   forget();
   assert.equal((await post('/users/me/totp/remove', { otp: code(1) })).status, 204);
