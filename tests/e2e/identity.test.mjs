@@ -305,6 +305,9 @@ test('[CI-5.3, CI-5.3b, CI-5.3c] the credit platform\'s account interfaces give 
   const got = await call('getToken', { ...account, kid: key.data.kid, pwd: await seal(passwordOf('provider')) });
   assert.deepEqual([got.result, Date.parse(got.data.expiresAt) > Date.now()], [1, true]);
   assert.equal((await me(got.data.token)).status, 200);
+  const form = new URLSearchParams({ ...account, pwd: passwordOf('provider') }).toString();
+  assert.equal((await p.rest.raw('POST', '/credit/account/getToken', form, { 'content-type': 'application/x-www-form-urlencoded' })).body.result, 1);
+  assert.equal((await p.rest.raw('POST', '/credit/account/getToken', `${form}&pwd=again`, { 'content-type': 'application/x-www-form-urlencoded' })).body.code, 'body-malformed');
   for (const wrong of [{ pwd: 'wrong' }, { accessid: 'f'.repeat(32), pwd: passwordOf('provider') }, { username: 'operator', pwd: passwordOf('operator') }, {}]) {
     forget();
     const answer = await call('getToken', { ...account, ...wrong });
