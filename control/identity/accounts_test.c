@@ -145,9 +145,11 @@ static void refused_registration(void **state)
     testing_sign_in(&f, "{\"login\":\"corp\",\"password\":\"Mixed-kinds-0\"}", NULL,
                     "sign-in-failed", NULL);
     assert_int_equal(
-        testing_count(&f, "SELECT count(*) FROM operations WHERE action IN ('register', 'approve', "
-                          "'refuse') AND (after LIKE '%" ID_NUMBER "%' OR after LIKE '%张三%' OR "
-                          "after LIKE '%13800000000%')"),
+        testing_count(
+            &f,
+            "SELECT count(*) FROM operations WHERE action IN ('register', 'approve-registration', "
+            "'refuse-registration') AND (after LIKE '%" ID_NUMBER "%' OR after LIKE '%张三%' OR "
+            "after LIKE '%13800000000%')"),
         0);
     assert_int_equal(testing_count(&f, "SELECT count(*) FROM users WHERE id_number_sealed LIKE "
                                        "'%" ID_NUMBER "%' OR real_name_sealed LIKE '%张%'"),

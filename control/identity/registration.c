@@ -255,7 +255,7 @@ static enum problem take_review(struct rest_call *c, json_t *row, bool approve)
 static enum problem review_write(struct rest_call *c, struct store_txn *txn, bool approve,
                                  json_t **row)
 {
-    const char *action = approve ? "approve" : "refuse";
+    const char *action = approve ? "approve-registration" : "refuse-registration";
     json_t *old = NULL;
     enum problem p = api_load(c, txn, &users_resource, c->segment[1], &old);
 
