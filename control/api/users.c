@@ -82,7 +82,6 @@ static enum problem take_password(struct rest_call *c, json_t *row)
 
 static enum problem prepare(struct rest_call *c, struct change *ch)
 {
-    identity_accessid(ch->row);
     return take_password(c, ch->row);
 }
 
@@ -124,6 +123,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
         api_changed(ch->old, ch->row, "role")) {
         return rest_fail(c, PROBLEM_NOT_PERMITTED, "/role",
                          "another administrator has to change your role");
+    }
+    if (!row_text(ch->row, "accessid")[0]) { /* an account from before there were any */
+        identity_accessid(ch->row);
     }
     enum problem p = check_factors(c, ch);
     return p == PROBLEM_OK && ch->old && json_object_get(c->body, "password")

@@ -145,9 +145,11 @@ static void refused_registration(void **state)
     testing_sign_in(&f, "{\"login\":\"corp\",\"password\":\"Mixed-kinds-0\"}", NULL,
                     "sign-in-failed", NULL);
     assert_int_equal(
-        testing_count(&f, "SELECT count(*) FROM operations WHERE action IN ('register', 'approve', "
-                          "'refuse') AND (after LIKE '%" ID_NUMBER "%' OR after LIKE '%张三%' OR "
-                          "after LIKE '%13800000000%')"),
+        testing_count(
+            &f,
+            "SELECT count(*) FROM operations WHERE action IN ('register', 'approve-registration', "
+            "'refuse-registration') AND (after LIKE '%" ID_NUMBER "%' OR after LIKE '%张三%' OR "
+            "after LIKE '%13800000000%')"),
         0);
     assert_int_equal(testing_count(&f, "SELECT count(*) FROM users WHERE id_number_sealed LIKE "
                                        "'%" ID_NUMBER "%' OR real_name_sealed LIKE '%张%'"),
@@ -344,6 +346,87 @@ static void credit_accounts(void **state)
     forget_failures();
 }
 
+/* Every operation ------------------------------------------------------------------------------
+ */
+#define NOWHERE "00000000-0000-7000-8000-000000000000"
+
+/* The pattern of a route as an address. */
+static const char *target_of(const char *pattern)
+{
+    struct buf b;
+    bool first = true;
+
+    buf_init(&b);
+    for (; *pattern; pattern++, first = false) {
+        if (*pattern == '*') {
+            buf_adds(&b, first ? "apps" : NOWHERE);
+        } else {
+            buf_addc(&b, *pattern);
+        }
+    }
+    const char *out = text("%.*s", (int)b.n, b.p);
+    buf_fini(&b);
+    return out;
+}
+
+static void without_session(void **state)
+{
+    size_t open = 0;
+
+    (void)state;
+    for (size_t i = 0; i < rest_routes_n; i++) {
+        const struct rest_route *r = &rest_routes[i];
+        if (r->flags & ROUTE_OPEN) {
+            open++;
+            continue;
+        }
+        fixture_refused(&f, NOBODY, r->method, target_of(r->pattern), NULL, "{}", "not-signed-in");
+    }
+    assert_true(open > 0 && open < rest_routes_n / 3);
+}
+
+static void refused_by_role(enum who who, const char *method, const char *target)
+{
+    struct reply r = fixture_call(&f, who, method, target, "*", "{}");
+
+    if (strcmp(r.code, "not-permitted") != 0 && strcmp(r.code, "not-found") != 0) {
+        fail_msg("%s %s by %d: %u %s", method, target, who, r.status, r.code);
+    }
+    reply_free(&r);
+}
+
+/* What its table does not give a role, no role has. */
+static void by_role(void **state)
+{
+    static const struct {
+        enum who who;
+        enum rest_role role;
+    } people[] = {{ADMIN, ROLE_ADMIN},         {OPERATOR, ROLE_OPERATOR}, {PROVIDER, ROLE_PROVIDER},
+                  {DEVELOPER, ROLE_DEVELOPER}, {OWNER, ROLE_OWNER},       {AUDITOR, ROLE_AUDITOR}};
+    (void)state;
+    for (size_t i = 0; i < resources_n * COUNT(people); i++) {
+        const struct resource *res = resources[i / COUNT(people)];
+        enum who who = people[i % COUNT(people)].who;
+        unsigned role = people[i % COUNT(people)].role;
+        const char *one = text("%s/" NOWHERE, res->plural);
+        if (!(res->create_roles & role)) {
+            refused_by_role(who, "POST", res->plural);
+        }
+        if (!(res->patch_roles & role)) {
+            refused_by_role(who, "PATCH", one);
+        }
+        if (!(res->read_roles & role)) {
+            refused_by_role(who, "GET", one);
+            refused_by_role(who, "GET", res->plural);
+        }
+        for (size_t k = 0; k < res->n_transitions; k++) {
+            if (!(res->transitions[k].roles & role)) {
+                refused_by_role(who, "POST", text("%s/%s", one, res->transitions[k].action));
+            }
+        }
+    }
+}
+
 /* A password the platform drew and printed is good for nothing but changing it. */
 static void first_account(void **state)
 {
@@ -361,6 +444,9 @@ static void first_account(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        {"[CI-8.3c] without a session no operation is answered but the open ones", without_session,
+         NULL, NULL, NULL},
+        {"[CI-8.3c] no role has what its table does not give it", by_role, NULL, NULL, NULL},
         {"[CI-6.1.5a, CI-6.1.5b, EC-3.3, GS-6.4a-1, CI-7.2c1, CI-7.2c2] a registered account waits "
          "for its review",
          registrations, NULL, NULL, NULL},

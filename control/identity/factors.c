@@ -140,7 +140,7 @@ static enum problem promote(struct rest_call *c, struct store_txn *txn, const js
     json_object_set_new(row, "totp_pending_sealed", json_null());
     json_object_set_new(row, "totp_last_step", json_integer((json_int_t)step));
     json_object_set_new(row, "totp", json_true());
-    enum problem p = change_store(c, txn, resource_by_plural("users"), old, row, "enrol-totp");
+    enum problem p = change_store(c, txn, resource_by_plural("users"), old, row, "confirm-totp");
     json_decref(row);
     return p == PROBLEM_OK ? add_factor(c, txn, TOKEN_OTP) : p;
 }

@@ -255,11 +255,11 @@ static void one_time_codes(void **state)
     uint8_t secret[20];
     fixture_refused(&f, OPERATOR, "POST", "users/me/totp/confirm", NULL, "{\"otp\":\"123456\"}",
                     "state-conflict");
-    testing_enrol(&f, OPERATOR, secret);
+    const char *used = testing_enrol(&f, OPERATOR, secret);
     fixture_refused(&f, OPERATOR, "POST", "users/me/totp", NULL, NULL, "state-conflict");
     testing_sign_in(&f, OPERATOR_LOGIN "}", NULL, "second-factor-required", NULL);
     /* The code of the enrolment is used. */
-    testing_sign_in(&f, text(OPERATOR_LOGIN ",\"otp\":\"%s\"}", testing_otp(secret, 0)), NULL,
+    testing_sign_in(&f, text(OPERATOR_LOGIN ",\"otp\":\"%s\"}", used), NULL,
                     "second-factor-invalid", NULL);
     const char *next = text(OPERATOR_LOGIN ",\"otp\":\"%s\"}", testing_otp(secret, 1));
     testing_sign_in(&f, next, NULL, "", NULL);
@@ -323,14 +323,15 @@ static void step_up(void **state)
     fixture_refused(&f, OWNER, "POST", "sessions/current/factors", NULL, "{}", "field-invalid");
     fixture_refused(&f, OWNER, "POST", "sessions/current/factors", NULL, "{\"certificate\":true}",
                     "second-factor-invalid");
+    const char *code = testing_otp(secret, 1);
     struct reply r = fixture_call(&f, OWNER, "POST", "sessions/current/factors", NULL,
-                                  text("{\"otp\":\"%s\"}", testing_otp(secret, 1)));
+                                  text("{\"otp\":\"%s\"}", code));
     assert_int_equal(r.status, 200);
     assert_int_equal(json_array_size(json_object_get(r.json, "factors")), 2);
     reply_free(&r);
     assert_int_equal(testing_count(&f, "SELECT count(*) FROM sessions WHERE factors = 3"), 1);
     fixture_refused(&f, OWNER, "POST", "sessions/current/factors", NULL,
-                    text("{\"otp\":\"%s\"}", testing_otp(secret, 1)), "second-factor-invalid");
+                    text("{\"otp\":\"%s\"}", code), "second-factor-invalid");
     forget_failures();
 }
 

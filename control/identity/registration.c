@@ -255,7 +255,7 @@ static enum problem take_review(struct rest_call *c, json_t *row, bool approve)
 static enum problem review_write(struct rest_call *c, struct store_txn *txn, bool approve,
                                  json_t **row)
 {
-    const char *action = approve ? "approve" : "refuse";
+    const char *action = approve ? "approve-registration" : "refuse-registration";
     json_t *old = NULL;
     enum problem p = api_load(c, txn, &users_resource, c->segment[1], &old);
 
@@ -273,10 +273,7 @@ static enum problem review_write(struct rest_call *c, struct store_txn *txn, boo
         json_object_set_new(*row, "state", json_string(approve ? "active" : "refused"));
         struct change ch = {
             .res = &users_resource, .txn = txn, .old = old, .row = *row, .action = action};
-        p = approve ? users_resource.check(c, &ch) : PROBLEM_OK;
-    }
-    if (p == PROBLEM_OK && approve) {
-        identity_accessid(*row);
+        p = approve ? users_resource.check(c, &ch) : PROBLEM_OK; /* which draws the accessid */
     }
     if (p == PROBLEM_OK) {
         p = change_store(c, txn, &users_resource, old, *row, action);

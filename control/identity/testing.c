@@ -118,13 +118,14 @@ const char *testing_otp(const uint8_t secret[static 20], int steps_from_now)
     return text("%s", code);
 }
 
-void testing_enrol(struct fixture *f, enum who who, uint8_t secret[static 20])
+const char *testing_enrol(struct fixture *f, enum who who, uint8_t secret[static 20])
 {
     const char *uri = fixture_ok(f, who, "POST", "users/me/totp", NULL, "uri");
 
     from_base32(strstr(uri, "secret=") + 7, secret);
-    fixture_ok(f, who, "POST", "users/me/totp/confirm",
-               text("{\"otp\":\"%s\"}", testing_otp(secret, 0)), NULL);
+    const char *code = testing_otp(secret, 0);
+    fixture_ok(f, who, "POST", "users/me/totp/confirm", text("{\"otp\":\"%s\"}", code), NULL);
+    return code;
 }
 
 const char *testing_setting(struct fixture *f, const char *name, const char *value)

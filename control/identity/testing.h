@@ -18,8 +18,9 @@ const char *testing_sign_in(struct fixture *f, const char *body, const struct ex
 void testing_sql(struct fixture *f, const char *sql); /* a statement without values */
 int64_t testing_count(struct fixture *f, const char *sql);
 const char *testing_captcha(struct fixture *f); /* members for a body: id and the right answer */
-/* Enrols an authenticator for `who`; secret: to be given to testing_otp(). */
-void testing_enrol(struct fixture *f, enum who who, uint8_t secret[static 20]);
+/* Enrols an authenticator for `who`; secret: to be given to testing_otp(). Returns the code that is
+ * used up by it. */
+const char *testing_enrol(struct fixture *f, enum who who, uint8_t secret[static 20]);
 const char *testing_otp(const uint8_t secret[static 20], int steps_from_now);
 const char *testing_setting(struct fixture *f, const char *name, const char *value);
 /* A password sealed under the published key; made `ago_ms` before now, with this nonce. */

@@ -71,7 +71,7 @@ struct rest_user {
     char session[UUID_TEXT_LEN + 1]; /* the session's public id */
     uint8_t factors;                 /* enum token_factor bits it was opened with or got since */
     uint64_t signed_in_ms;
-    enum problem restricted; /* not OK: what all but the routes that lift it answer */
+    enum problem restricted; /* not OK: what all routes but those of ROUTE_ONE_TIME answer */
 };
 
 struct rest_call {
@@ -135,7 +135,7 @@ struct rest_route {
     unsigned flags;
     rest_handler handler;
 };
-enum { ROUTE_OPEN = 1 /* no session */, ROUTE_ONE_TIME = 2 /* also with a one-time password, or restricted */ };
+enum { ROUTE_OPEN = 1 /* no session */, ROUTE_ONE_TIME = 2 /* also with a one-time password */ };
 extern const struct rest_route rest_routes[];
 extern const size_t rest_routes_n;
 /* What lies outside /api/v1/: OAuth, OpenID Connect and the pages people see. Patterns have no

@@ -7,9 +7,11 @@ import { execFileSync } from 'node:child_process';
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { restRefuses } from './lib/assertions.mjs';
+import { Authority } from './lib/pki.mjs';
 import { Platform } from './lib/platform.mjs';
 import { delay, until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
@@ -153,13 +155,53 @@ test('[BK-7.2.1b2-2, BK-7.2.1b1] an authenticator\'s code is a second factor, on
   assert.deepEqual(both.map((a) => a.body.code ?? a.body.factors).sort(), [['password', 'otp'], 'second-factor-invalid'].sort());
   sql('UPDATE sessions SET factors = 1');
   sql('UPDATE users SET totp_last_step = 0');
-  const stepped = await post('/sessions/current/factors', { otp: code(1) });
+  const otp = code(1);
+  const stepped = await post('/sessions/current/factors', { otp });
   assert.deepEqual([stepped.status, stepped.body.factors], [200, ['password', 'otp']]);
-  await refused(post('/sessions/current/factors', { otp: code(1) }), 401, 'second-factor-invalid');
+  await refused(post('/sessions/current/factors', { otp }), 401, 'second-factor-invalid');
   sql('UPDATE users SET totp_last_step = 0');
   forget();
   assert.equal((await post('/users/me/totp/remove', { otp: code(1) })).status, 204);
   assert.equal((await signIn({ login: 'operator', password: passwordOf('operator') })).status, 201);
+});
+
+// The server has to ask for the certificate; one that does not cannot show what this test wants to see.
+const ASKS = readFileSync('control/http.c', 'utf8').includes('peer_certificate = ');
+
+test('[SW-4b, SW-5-access-e] a user signs in with a certificate of the CA that is registered, and with no other', { skip: !ASKS && 'the server asks for no client certificate' }, async () => {
+  const ca = new Authority(path.join(p.dir, 'user-ca'), 'People');
+  const foreign = new Authority(path.join(p.dir, 'other-ca'), 'Others');
+  const trust = await world.operator.post('/trusts', { name: 'people', certificate: ca.pem });
+  await world.operator.post('/trusts', { name: 'others', certificate: foreign.pem });
+  const certificates = { good: ca.issue('operator'), revoked: ca.issue('operator'), over: ca.issue('operator', { from: -20, to: -1 }),
+    early: ca.issue('operator', { from: 2, to: 20 }), forged: foreign.issue('operator'), another: ca.issue('somebody') };
+  const subject = execFileSync('openssl', ['x509', '-in', certificates.good.crt, '-noout', '-subject', '-nameopt', 'RFC2253'], { encoding: 'utf8' }).trim().replace('subject=', '');
+  const { id, revision } = await world.operator.get('/users/me');
+  await world.admin.patch(`/users/${id}`, { certificate_subject: subject, certificate_trust_id: trust.id }, revision);
+  ca.revoke(certificates.revoked);
+  const { revision: now } = await world.operator.get(`/trusts/${trust.id}`);
+  await world.operator.patch(`/trusts/${trust.id}`, { crl: ca.crl() }, now);
+  const withCertificate = (c, body) => new Promise((resolve, reject) => {
+    const text = JSON.stringify({ login: 'operator', certificate: true, ...body });
+    const req = https.request(`${p.control}/api/v1/sessions`, { method: 'POST', ca: p.ca, ...(c ? { cert: c.cert, key: c.pem } : {}), agent: false,
+      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) } }, (res) => {
+      const parts = [];
+      res.on('data', (d) => parts.push(d)).on('end', () => resolve({ status: res.statusCode, body: JSON.parse(Buffer.concat(parts).toString()) }));
+    }).on('error', reject);
+    req.end(text);
+  });
+  const alone = await withCertificate(certificates.good);
+  assert.deepEqual(alone.body.factors, ['certificate'], JSON.stringify(alone.body));
+  const both = await withCertificate(certificates.good, { password: passwordOf('operator') });
+  assert.deepEqual(both.body.factors, ['password', 'certificate']);
+  for (const name of ['revoked', 'over', 'early', 'forged', 'another']) {
+    forget();
+    await refused(withCertificate(certificates[name]), 401, 'sign-in-failed');
+    await refused(withCertificate(certificates[name], { password: passwordOf('operator') }), 401, 'second-factor-invalid');
+  }
+  forget();
+  await refused(withCertificate(null), 401, 'sign-in-failed');
+  forget();
 });
 
 test('[BK-9.3.1c1, BK-9.3.1c2, CI-8.3b] a session ends by its scenario\'s times, by its user or by an administrator', async () => {
@@ -304,6 +346,9 @@ test('[CI-5.3, CI-5.3b, CI-5.3c] the credit platform\'s account interfaces give 
   const got = await call('getToken', { ...account, kid: key.data.kid, pwd: await seal(passwordOf('provider')) });
   assert.deepEqual([got.result, Date.parse(got.data.expiresAt) > Date.now()], [1, true]);
   assert.equal((await me(got.data.token)).status, 200);
+  const form = new URLSearchParams({ ...account, pwd: passwordOf('provider') }).toString();
+  assert.equal((await p.rest.raw('POST', '/credit/account/getToken', form, { 'content-type': 'application/x-www-form-urlencoded' })).body.result, 1);
+  assert.equal((await p.rest.raw('POST', '/credit/account/getToken', `${form}&pwd=again`, { 'content-type': 'application/x-www-form-urlencoded' })).body.code, 'body-malformed');
   for (const wrong of [{ pwd: 'wrong' }, { accessid: 'f'.repeat(32), pwd: passwordOf('provider') }, { username: 'operator', pwd: passwordOf('operator') }, {}]) {
     forget();
     const answer = await call('getToken', { ...account, ...wrong });
