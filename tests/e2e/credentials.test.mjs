@@ -200,7 +200,9 @@ test('[BK-9.3.5b1, BK-7.3.4b3] a client key file under a passphrase signs; alter
   assert.match(sealed, /SEALED/);
   assert.ok(!sealed.includes(pair.pem.split('\n')[1]));
   const get = (pass, key = pair.file) => sluice(pass, 'call', '--credential', credential.id, '--key', key, '--cacert', p.caFile, `${p.gateway}${A1}`);
-  const ok = await until(() => { const a = get(right); return a.status === 0 && a; }, { what: 'the sealed key' });
+  await becomes({ id: credential.id, algorithm: credential.algorithm, sign: ecdsa(pair) }, A1, 200);
+  const ok = get(right);
+  assert.equal(ok.status, 0, ok.stderr + ok.stdout);
   assert.match(ok.stdout, /"id"/);
   for (const bad of [get(wrong), get('/nonexistent'), get(right, file('renamed.key', sealed)), sluice(wrong, 'keystore', 'check', pair.file)]) {
     assert.notEqual(bad.status, 0);
