@@ -18,6 +18,7 @@ static const struct cli_command commands[] = {
     {"seal", "seal a body as a JWE", cli_seal},
     {"open", "open a sealed body", cli_open},
     {"mask", "try a mask rule on a value", cli_mask},
+    {"keystore", "seal a key file under a passphrase, or try to open it", cli_keystore},
 };
 
 static void usage(FILE *to)

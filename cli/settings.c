@@ -345,7 +345,7 @@ enum settings_result settings_load(struct settings *s, int argc, char **argv)
         if (strcmp(argv[i], "--config") != 0) {
             continue;
         }
-        if (!load_file(s, argv[i + 1])) {
+        if (!settings_without_secret(argv[i + 1]) || !load_file(s, argv[i + 1])) {
             return SETTINGS_WRONG;
         }
         snprintf(s->config, sizeof s->config, "%s", argv[i + 1]);

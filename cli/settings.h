@@ -66,3 +66,7 @@ enum settings_result settings_load(struct settings *s, int argc, char **argv)
 /* Says on stderr what is wrong, with file and line where the key stands in the file. key: such as
  * "gateway.port"; NULL: no key alone. */
 void settings_complain(const struct settings *s, const char *key, const char *text);
+
+/* cli/settings_secret.c: a settings file holds no secret (BK-7.3.4b2). False, with a sentence on
+ * stderr that names the line and not the secret, when it looks as if it did. */
+bool settings_without_secret(const char *path);

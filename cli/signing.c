@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/codec.h"
+#include "crypto/keystore.h"
 #include "file.h"
 #include "unknown.h"
 
@@ -161,8 +162,9 @@ static int read_key(struct signing *s)
 {
     enum crypto_err err = crypto_key_load_file(&s->key, CRYPTO_KEY_PAIR, s->key_file);
     if (err != CRYPTO_OK) {
-        return usage(s->key_file, err == CRYPTO_EIO
-                                      ? strerror(errno)
+        return usage(s->key_file, err == CRYPTO_EIO ? strerror(errno)
+                                  : err == CRYPTO_ELOCKED
+                                      ? crypto_strerror(err)
                                       : "not a private key (SM2, P-256 or RSA) in plain PEM");
     }
     const char *own = crypto_algorithm(crypto_key_alg(s->key))->name;
@@ -176,6 +178,21 @@ static int read_key(struct signing *s)
     s->algorithm = own;
     s->hash = crypto_key_kind(s->key) == CRYPTO_KEY_SM2 ? CRYPTO_SM3 : CRYPTO_SHA256;
     return -1;
+}
+
+/* In place: what is opened is shorter than what was sealed. */
+static bool open_secret(const char *path, struct buf *text)
+{
+    uint8_t plain[SECRET_MAX];
+    size_t n = 0;
+    bool ok = path != NULL && text->n <= sizeof plain &&
+              crypto_keystore_open(path, slice_of(text->p, text->n), plain, &n) == CRYPTO_OK;
+    if (ok) {
+        memcpy(text->p, plain, n);
+        text->n = n;
+    }
+    crypto_wipe(plain, sizeof plain);
+    return ok;
 }
 
 static int read_secret(struct signing *s)
@@ -193,6 +210,10 @@ static int read_secret(struct signing *s)
                 s->secret_env ? "the variable is not set" : strerror(errno));
         buf_wipe(&text);
         return 2;
+    }
+    if (crypto_keystore_sealed(slice_of(text.p, text.n)) && !open_secret(s->secret_file, &text)) {
+        buf_wipe(&text);
+        return usage(s->secret_file, crypto_strerror(CRYPTO_ELOCKED));
     }
     while (text.n > 0 && strchr(" \t\r\n", text.p[text.n - 1]) != NULL) {
         text.n--;

@@ -14,6 +14,7 @@
 
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "crypto/keystore.h"
 #include "node/cache_dir.h"
 #include "node/health.h"
 #include "node/keys.h"
@@ -81,6 +82,9 @@ static bool open_audit_key(struct agent *a)
     }
     if (err == CRYPTO_OK) {
         err = crypto_sm2_load(&a->audit_key, private_path);
+    }
+    if (err == CRYPTO_OK) {
+        err = crypto_keystore_seal_file(private_path);
     }
     return err == CRYPTO_OK || complain(private_path, crypto_strerror(err));
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "crypto/key.h"
+#include "crypto/keystore.h"
 
 #define PATH_ROOM 600
 
@@ -50,10 +51,10 @@ static bool make_key(const char *path, enum crypto_key_kind kind)
     if (pem == NULL) {
         return complain(path, "a key cannot be made");
     }
-    bool ok = write_file(path, 0600, pem);
+    enum crypto_err err = crypto_keystore_write(path, false, slice_str(pem));
     crypto_wipe(pem, strlen(pem));
     free(pem);
-    return ok;
+    return err == CRYPTO_OK || complain(path, crypto_strerror(err));
 }
 
 static bool publish(const char *path, const struct crypto_key *key)
@@ -90,6 +91,11 @@ static bool ensure(const char *data_dir, size_t row, json_t *set)
     if (err != CRYPTO_OK || crypto_key_kind(key) != rows[row].kind) {
         crypto_key_free(&key);
         return complain(path, err == CRYPTO_OK ? "a key of another kind" : crypto_strerror(err));
+    }
+    err = crypto_keystore_seal_file(path); /* one from before there was a key store */
+    if (err != CRYPTO_OK) {
+        crypto_key_free(&key);
+        return complain(path, crypto_strerror(err));
     }
     bool ok = add_jwk(set, key, row) && (!rows[row].published || publish(public_path, key));
     crypto_key_free(&key);

@@ -45,6 +45,7 @@ static int remove_dirs(void **state)
                                         "keys/answer.pub",
                                         "keys/body-sm2.key",
                                         "keys/body-ec.key",
+                                        "keys/passphrase",
                                         "gateway/state/keys.json",
                                         "gateway/state",
                                         "gateway",

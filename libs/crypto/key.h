@@ -30,7 +30,8 @@ void crypto_key_free(struct crypto_key **key); /* wipes; NULL inside is fine */
  * curve, an RSA modulus is outside 2048 to 8192 bits or its exponent below 65537 or above 32 bits,
  * the part is not `part`, an encoding is not the canonical one or bytes follow it. */
 enum crypto_err crypto_key_load_file(struct crypto_key **key, enum crypto_key_part part,
-                                     const char *path) /* PEM; CRYPTO_EIO with errno */
+                                     const char *path) /* PEM, plain or sealed (crypto/keystore.h:
+                                                          ELOCKED); CRYPTO_EIO with errno */
     __attribute__((warn_unused_result));
 enum crypto_err crypto_key_load_pem(struct crypto_key **key, enum crypto_key_part part,
                                     struct slice pem) /* one block: PUBLIC KEY, (EC|RSA) PRIVATE

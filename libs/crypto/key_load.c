@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "crypto/certificate.h"
 #include "crypto/key_inner.h"
+#include "crypto/keystore.h"
 
 enum crypto_err crypto_key_load_spki(struct crypto_key **key, struct slice der)
 {
@@ -71,6 +72,20 @@ enum crypto_err crypto_key_load_pem(struct crypto_key **key, enum crypto_key_par
     return err;
 }
 
+static enum crypto_err load_sealed(struct crypto_key **key, enum crypto_key_part part,
+                                   const char *path, struct slice in)
+{
+    uint8_t pem[CRYPTO_KEY_TEXT_MAX + 1];
+    size_t n = 0;
+    enum crypto_err err =
+        in.n <= sizeof pem ? crypto_keystore_open(path, in, pem, &n) : CRYPTO_EFORMAT;
+    if (err == CRYPTO_OK) {
+        err = crypto_key_load_pem(key, part, slice_of((const char *)pem, n));
+    }
+    crypto_wipe(pem, sizeof pem);
+    return err;
+}
+
 enum crypto_err crypto_key_load_file(struct crypto_key **key, enum crypto_key_part part,
                                      const char *path)
 {
@@ -83,7 +98,10 @@ enum crypto_err crypto_key_load_file(struct crypto_key **key, enum crypto_key_pa
     bool failed = ferror(file) != 0;
     int error = errno;
     fclose(file);
-    enum crypto_err err = failed ? CRYPTO_EIO : crypto_key_load_pem(key, part, slice_of(text, n));
+    struct slice in = slice_of(text, n);
+    enum crypto_err err = failed                       ? CRYPTO_EIO
+                          : crypto_keystore_sealed(in) ? load_sealed(key, part, path, in)
+                                                       : crypto_key_load_pem(key, part, in);
     crypto_wipe(text, sizeof text);
     errno = error;
     return err;

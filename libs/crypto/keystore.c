@@ -214,6 +214,27 @@ enum crypto_err crypto_keystore_write(const char *path, bool replace, struct sli
                              slice_of(text, n));
 }
 
+enum crypto_err crypto_keystore_seal_file(const char *path)
+{
+    char text[2 * CRYPTO_KEYSTORE_MAX];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0) {
+        return CRYPTO_EIO;
+    }
+    ssize_t n = pread(fd, text, sizeof text, 0);
+    int error = errno;
+    close(fd);
+    errno = error;
+    struct slice plain = slice_of(text, n > 0 ? (size_t)n : 0);
+    enum crypto_err err = n < 0 ? CRYPTO_EIO
+                          : crypto_keystore_sealed(plain)
+                              ? CRYPTO_OK
+                              : crypto_keystore_write(path, true, plain);
+    crypto_wipe(text, sizeof text);
+    return err;
+}
+
 /* Wiped where it stands, since /proc/PID/environ shows that memory. */
 enum crypto_err crypto_keystore_take_environment(void)
 {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -165,6 +165,73 @@ test('[BK-9.4b1, BK-9.4b2] after the exit no credential works, and all of them s
   assert.deepEqual(kept.map((c) => [c.state, c.reason]), keys.map(() => ['revoked', 'the app has left']));
   assert.match((await ocsp(keys[1].cert)).stdout, /: revoked/);
   await restRefuses(world.developer.patch(`/credentials/${keys[0].id}`, { label: 'again' }, kept[0].revision), 'state-conflict');
+});
+
+test('[BK-7.3.4b1] the secret scan of ./dev lint finds a planted key, plain or encrypted, in source and in a built file', () => {
+  const dir = path.join(p.dir, 'planted');
+  mkdirSync(dir);
+  const scan = (...args) => spawnSync('python3', ['tools/check_secrets.py', ...args], { encoding: 'utf8' });
+  const { pem, file: key } = keyPair(dir, 'plain');
+  const sealed = execFileSync('openssl', ['pkcs8', '-topk8', '-in', key, '-passout', 'pass:x'], { encoding: 'utf8' });
+  const planted = { 'plain.c': `static const char key[] = ${JSON.stringify(pem)};\n`, 'encrypted.js': `export const key = \`${sealed}\`;\n`, 'built.so': Buffer.concat([crypto.randomBytes(5000), Buffer.from(pem)]),
+    'jwk.json': JSON.stringify(crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })) };
+  for (const [name, text] of Object.entries(planted)) {
+    writeFileSync(path.join(dir, name), text);
+    const { status, stdout } = scan(path.join(dir, name));
+    assert.equal(status, 1, name);
+    assert.match(stdout, new RegExp(`${name}:\\d+: a private key`));
+    assert.ok(!stdout.includes(pem.split('\n')[1]));
+  }
+  writeFileSync(path.join(dir, 'clean.c'), 'strstr(text, "-----BEGIN PRIVATE KEY-----")\n');
+  assert.equal(scan(path.join(dir, 'clean.c')).status, 0);
+  assert.equal(scan().status, 0, scan().stdout); // this tree and what is built here
+  assert.match(readFileSync('dev', 'utf8'), /layers \| house \| secrets\) python3 "tools\/check_\$step.py" \|\|/);
+});
+
+test('[BK-9.3.5b1, BK-7.3.4b3] a client key file under a passphrase signs; altered, renamed or with another passphrase it does not', async () => {
+  const app = await w.admittedApp(world, 'Sealed keys');
+  await w.subscription(world, app, world.a1);
+  const pair = keyPair(p.dir, 'till');
+  const credential = await world.developer.post('/credentials', { app_id: app, algorithm: 'ecdsa-p256-sha256', public_key: pair.publicPem });
+  const [right, wrong] = ['right', 'wrong'].map((name) => { const f = file(`${name}.pass`, `the ${name} passphrase\n`); chmodSync(f, 0o400); return f; });
+  const sluice = (pass, ...args) => spawnSync(path.join(BUILD, 'cli/sluice'), args, { encoding: 'utf8', env: { ...p.env, SLUICE_KEY_PASSPHRASE_FILE: pass } });
+  assert.equal(sluice(right, 'keystore', 'seal', pair.file).status, 0);
+  const sealed = readFileSync(pair.file, 'utf8');
+  assert.match(sealed, /SEALED/);
+  assert.ok(!sealed.includes(pair.pem.split('\n')[1]));
+  const get = (pass, key = pair.file) => sluice(pass, 'call', '--credential', credential.id, '--key', key, '--cacert', p.caFile, `${p.gateway}${A1}`);
+  await becomes({ id: credential.id, algorithm: credential.algorithm, sign: ecdsa(pair) }, A1, 200);
+  const ok = get(right);
+  assert.equal(ok.status, 0, ok.stderr + ok.stdout);
+  assert.match(ok.stdout, /"id"/);
+  for (const bad of [get(wrong), get('/nonexistent'), get(right, file('renamed.key', sealed)), sluice(wrong, 'keystore', 'check', pair.file)]) {
+    assert.notEqual(bad.status, 0);
+    assert.match(bad.stderr, /key-store-locked/);
+  }
+  const at = sealed.length >> 1;
+  writeFileSync(pair.file, sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1));
+  assert.match(get(right).stderr, /key-store-locked/);
+});
+
+test('[BK-7.3.4b2, SW-9.7-3a] the platform\'s key files are sealed; with another passphrase it does not start, and changes nothing', async () => {
+  const names = ['master', 'link', 'audit', 'answer', 'body-sm2', 'body-ec'];
+  const keys = () => names.map((name) => readFileSync(path.join(p.data, `keys/${name}.key`), 'utf8'));
+  const were = keys();
+  for (const [i, text] of were.entries()) assert.match(text, /^-----BEGIN SLUICE SEALED PRIVATE KEY-----\n/, names[i]);
+  const passphrase = readFileSync(path.join(p.data, 'keys/passphrase'), 'utf8');
+  for (const pid of Object.values(p.processes()).flat()) assert.ok(!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(passphrase.trim()));
+  await p.stop({ keep: true });
+  const args = ['serve', '--data-dir', p.data, '--control-port', p.controlPort, '--feed-port', p.feedPort, '--gateway-port', p.gatewayPort].map(String);
+  const refusedStart = spawnSync(path.join(BUILD, 'cli/sluice'), args, { encoding: 'utf8', timeout: 20000, env: { ...p.env, SLUICE_KEY_PASSPHRASE: 'another passphrase' } });
+  assert.equal(refusedStart.status, 1);
+  assert.match(refusedStart.stderr, /key-store-locked/);
+  assert.deepEqual(keys(), were);
+  // Kept elsewhere, by the environment, which no process shows any more.
+  rmSync(path.join(p.data, 'keys/passphrase'));
+  process.env.SLUICE_KEY_PASSPHRASE = passphrase.trim();
+  try { await p.spawn(); } finally { delete process.env.SLUICE_KEY_PASSPHRASE; }
+  await becomes(world.key, A1, 200);
+  for (const pid of [p.child.pid, ...Object.values(p.processes()).flat()]) assert.ok(!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(passphrase.trim()), String(pid));
 });
 
 test('all of it is in the audit log, which verifies', () => verified(p));
