@@ -2,12 +2,12 @@
 /* Every address of the control plane: below /api/v1/ REST, beside it the web's. The first row that
  * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
  */
+#include "api/credentials.h"
+#include "ca/ca.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "rest/catalogue.h"
-#include "api/credentials.h"
-#include "ca/ca.h"
 #include "rest/rest.h"
 #include "web/web.h"
 

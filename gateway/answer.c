@@ -122,9 +122,6 @@ ngx_int_t sluice_problem_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_null(&r->headers_out.charset);
-    if (sluice_token_challenge(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
     return sluice_convert_problem(r, ctx);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every job, one a row. */
 #include "api/api.h"
-#include "identity/identity.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "identity/identity.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"

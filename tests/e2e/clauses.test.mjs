@@ -407,6 +407,12 @@ const ELSEWHERE = { // code: why no test here meets it, and what shows it
   'plan-changed': 'the instant between decision and query cannot be hit from outside: data/service_test',
   'definition-missing': 'the instant between an API and its description cannot be hit from outside',
   'internal': 'nothing that is sent makes it',
+  'self-approval': 'who asks and who decides are two in control/test/credentials_test',
+  'client-invalid': 'inside the OAuth server alone: it answers in the words of RFC 6749, see tests/e2e/oauth.test.mjs',
+  'authorization-invalid': 'a page says it: tests/browser/consent.test.mjs',
+  'form-stale': 'a page says it: tests/browser/consent.test.mjs',
+  'certificate-request-invalid': 'control/test/credentials_test sends what must not be signed',
+  'key-store-locked': 'libs/crypto/keystore_test and cli tests open one with the wrong passphrase',
 };
 
 test('[GS-6.9.3c-2] each code of the list is provoked by a test, or why not is said', () => {
