@@ -34,7 +34,7 @@ after(() => p?.stop());
 
 // -- what a sub-command says of itself ---------------------------------------------------------------
 
-const COMMANDS = ['serve', 'control', 'data', 'gateway', 'audit', 'audit verify', 'audit show', 'audit operations', 'explain', 'rest', 'rest login', 'call', 'sign', 'mask'];
+const COMMANDS = ['serve', 'control', 'data', 'gateway', 'audit', 'audit verify', 'audit show', 'audit operations', 'explain', 'rest', 'rest login', 'call', 'sign', 'mask', 'keystore'];
 
 test('--help of every sub-command ends with 0 and teaches by example', () => {
   for (const command of COMMANDS) {
@@ -48,6 +48,8 @@ test('--help of every sub-command ends with 0 and teaches by example', () => {
 });
 
 const WRONG = [
+  ['keystore', /seal\|check/],
+  ['keystore unlock x', /seal\|check/],
   ['serv', /no command 'serv'[\s\S]*serve/],
   ['serve --port 1', /--port[\s\S]*--control-port/],
   ['gateway --datadir x', /--datadir[\s\S]*--data-dir/],

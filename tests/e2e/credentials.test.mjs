@@ -3,7 +3,7 @@
 // a successor with an overlap; a loss; an end. And the platform's own keys, which no file holds in clear.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
@@ -199,18 +199,21 @@ test('[BK-9.3.5b1, BK-7.3.4b3] a client key file under a passphrase signs; alter
   const sealed = readFileSync(pair.file, 'utf8');
   assert.match(sealed, /SEALED/);
   assert.ok(!sealed.includes(pair.pem.split('\n')[1]));
-  const get = (pass, key = pair.file) => sluice(pass, 'call', '--credential', credential.id, '--key', key, '--cacert', p.caFile, `${p.gateway}${A1}`);
+  const get = (pass, key = pair.file) => new Promise((resolve) => { // not in step: the upstream is in this process
+    execFile(path.join(BUILD, 'cli/sluice'), ['call', '--credential', credential.id, '--key', key, '--cacert', p.caFile, `${p.gateway}${A1}`],
+      { env: { ...p.env, SLUICE_KEY_PASSPHRASE_FILE: pass } }, (e, stdout, stderr) => resolve({ status: e ? e.code : 0, stdout, stderr }));
+  });
   await becomes({ id: credential.id, algorithm: credential.algorithm, sign: ecdsa(pair) }, A1, 200);
-  const ok = get(right);
+  const ok = await get(right);
   assert.equal(ok.status, 0, ok.stderr + ok.stdout);
   assert.match(ok.stdout, /"id"/);
-  for (const bad of [get(wrong), get('/nonexistent'), get(right, file('renamed.key', sealed)), sluice(wrong, 'keystore', 'check', pair.file)]) {
+  for (const bad of [await get(wrong), await get('/nonexistent'), await get(right, file('renamed.key', sealed)), sluice(wrong, 'keystore', 'check', pair.file)]) {
     assert.notEqual(bad.status, 0);
     assert.match(bad.stderr, /key-store-locked/);
   }
   const at = sealed.length >> 1;
   writeFileSync(pair.file, sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1));
-  assert.match(get(right).stderr, /key-store-locked/);
+  assert.match((await get(right)).stderr, /key-store-locked/);
 });
 
 test('[BK-7.3.4b2, SW-9.7-3a] the platform\'s key files are sealed; with another passphrase it does not start, and changes nothing', async () => {
