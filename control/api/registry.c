@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
-#include "notices/notices.h"
 #include "identity/identity.h"
+#include "notices/notices.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */

@@ -95,8 +95,8 @@ static enum problem picture(struct rest_call *c, const char *id, const char *tex
         size_t end = sizeof DATA_URI - 1;
         end += codec_base64(uri + end, png, (size_t)n);
         clock_format_ms(c->now_ms + CAPTCHA_LIFE_MS, until);
-        *out = json_pack("{s:s, s:o, s:s}", "id", id, "image", json_stringn(uri, end),
-                         "expires_at", until);
+        *out = json_pack("{s:s, s:o, s:s}", "id", id, "image", json_stringn(uri, end), "expires_at",
+                         until);
         p = *out ? PROBLEM_OK : PROBLEM_INTERNAL;
     }
     free(uri);

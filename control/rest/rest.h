@@ -13,7 +13,7 @@
 #define REST_DEPTH_MAX    8           /* of a body */
 #define REST_QUERY_MAX    32          /* parameters */
 #define REST_SEGMENTS_MAX 8
-#define REST_HEADERS_MAX  12 /* of an answer, beside the fixed ones */
+#define REST_HEADERS_MAX  12  /* of an answer, beside the fixed ones */
 #define REST_FORM_MAX     512 /* members of a form */
 
 struct rest_parameter {
