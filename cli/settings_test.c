@@ -308,6 +308,8 @@ static void production_file(void **state)
                                       "control.listen",
                                       "control.port",
                                       "control.feed_port",
+                                      "control.smtp",
+                                      "control.smtp_from",
                                       "control.feed_keep",
                                       "data.threads",
                                       "data.max_rows",

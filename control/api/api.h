@@ -50,6 +50,9 @@ enum problem api_check_words(struct rest_call *c, const char *where, const json_
 bool api_path_ok(const char *path); /* plain segments, see api/apis.c */
 bool api_state_live(const json_t *api);
 
+/* api/grants.c: who gives the grant of this row, and the digest of its statement. */
+void grants_witness(struct rest_call *c, json_t *row);
+
 /* api/fields.c */
 enum problem fields_check_dataset(struct rest_call *c, const char *where, const json_t *v);
 enum problem fields_check_api(struct rest_call *c, const char *where, const json_t *v);

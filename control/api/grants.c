@@ -2,11 +2,15 @@
 /* The consent of whoever the data is about: who, which app, which API, what for, how long
  * (EC-4.2.2b, BK-9.3.2a2). */
 #include "api/api.h"
+#include "base/codec.h"
 #include "identity/identity.h"
 
 #define ONCE_LIFE_MAX_MS (24ull * 3600 * 1000)
 
 static const char *const terms[] = {"once", "period", "agreement", NULL};
+
+static const char *const acts[] = {"statement", "paper", "tick", "click", NULL};
+static const char *const channels[] = {"api", "page", "counter", NULL};
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER | AF_REF_ANY, .ref = "apps"},
@@ -17,7 +21,37 @@ static const struct attr attrs[] = {
     {"not_before", ATTR_TIME, AF_SORT},
     {"expires_at", ATTR_TIME, AF_REQUIRED | AF_SORT},
     {"fields", ATTR_JSON, 0, .check = api_check_paths},
+    {"act", ATTR_TEXT, AF_IMMUTABLE | AF_FILTER, 1, 20, .values = acts,
+     .fallback = "\"statement\""},
+    {"channel", ATTR_TEXT, AF_READ_ONLY | AF_FILTER, .values = channels, .fallback = "\"api\""},
+    {"statement", ATTR_TEXT, AF_IMMUTABLE | AF_LINES, 0, REST_TEXT_MAX},
+    {"statement_sm3", ATTR_TEXT, AF_READ_ONLY},
+    {"given_by", ATTR_TEXT, AF_READ_ONLY},
+    {"revocation_reason", ATTR_TEXT, AF_READ_ONLY},
+    {"revoked_by", ATTR_TEXT, AF_READ_ONLY},
 };
+
+/* Who gave it, and the digest of what they were shown or said, so that it can be held against them
+ * or us. */
+void grants_witness(struct rest_call *c, json_t *row)
+{
+    const char *said = row_text(row, "statement");
+    uint8_t digest[CRYPTO_HASH_LEN];
+    char hex[CODEC_HEX_LEN(CRYPTO_HASH_LEN)];
+
+    json_object_set_new(row, "given_by", json_string(c->user.login));
+    if (said[0]) {
+        crypto_hash(CRYPTO_SM3, said, strlen(said), digest);
+        json_object_set_new(row, "statement_sm3",
+                            json_stringn(hex, codec_hex(hex, digest, sizeof digest)));
+    }
+}
+
+static enum problem note_revoker(struct rest_call *c, struct change *ch)
+{
+    json_object_set_new(ch->row, "revoked_by", json_string(c->user.login));
+    return PROBLEM_OK;
+}
 
 static enum problem prepare(struct rest_call *c, struct change *ch)
 {
@@ -27,6 +61,11 @@ static enum problem prepare(struct rest_call *c, struct change *ch)
     if (!row_text(ch->row, "owner")[0]) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner", "this attribute is required");
     }
+    /* What a clerk enters for somebody rests on paper (BK-3.12a, BK-9.3.2b). */
+    if (c->user.role & ROLE_STAFF) {
+        json_object_set_new(ch->row, "channel", json_string("counter"));
+    }
+    grants_witness(c, ch->row);
     if (api_ms(ch->row, "expires_at") <= c->now_ms) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at", "it lies in the past");
     }
@@ -93,7 +132,8 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
 
 #define GIVER (ROLE_STAFF | ROLE_OWNER)
 static const struct transition transitions[] = {
-    {"active", "revoke", "revoked", GIVER},
+    {"active", "revoke", "revoked", GIVER, .body_text = "revocation_reason", .body_optional = true,
+     .hook = note_revoker},
 };
 
 static const struct scope scopes[] = {

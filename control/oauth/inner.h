@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 #include "api/api.h"
-#include "oauth/jwt.h"
+#include "jwt/jwt.h"
 #include "oauth/oauth.h"
 #include "replay/replay.h"
 

@@ -12,6 +12,13 @@
 #define DAY_MS (24ull * 3600 * 1000)
 #define FORM   "consent"
 
+/* Of the sentences on this page: a record says which ones somebody saw. */
+#define TEXT_VERSION "consent-1"
+#define RISK_EN                                                                                    \
+    "I know that this lets the app start payments or purchases in my name, that they may not be "  \
+    "undone, and that I can withdraw the consent at any time."
+#define RISK_ZH "我已知悉：同意后该应用可以我的名义发起支付或购买，可能无法撤销；我可随时撤回授权。"
+
 static const struct {
     const char *name, *en, *zh;
     unsigned days;
@@ -166,11 +173,7 @@ static void add_risk(struct page *p, const json_t *apis)
         if (moves_money(api)) {
             page_html(p, "<div class=\"risk\"><label class=\"tick\"><input type=\"checkbox\" "
                          "name=\"risk\" value=\"yes\" required><span>");
-            page_say(p,
-                     "I know that this lets the app start payments or purchases in my name, that "
-                     "they may not be undone, and that I can withdraw the consent at any time.",
-                     "我已知悉：同意后该应用可以我的名义发起支付或购买，可能无法撤销；我可随时撤回"
-                     "授权。");
+            page_say(p, RISK_EN, RISK_ZH);
             page_html(p, "</span></label></div>");
             return;
         }
@@ -347,12 +350,45 @@ static json_t *grant_row(const struct rest_call *c, const json_t *item, json_t *
     return row;
 }
 
-static enum problem make_grant(struct rest_call *c, struct store_txn *txn, const struct asked *a,
-                               const json_t *item, json_t *fields, json_t *ids)
+/* What the page said and what was ticked on it, as it will be read by somebody who judges it. */
+static json_t *statement(bool zh, const struct asked *a, const json_t *item, const json_t *api,
+                         const json_t *row)
 {
+    struct buf text;
+    json_t *field;
+    size_t i;
+
+    buf_init(&text);
+    buf_addf(&text, "%s\n%s: %s (%s)\n", TEXT_VERSION, zh ? "应用" : "app",
+             row_text(a->r.client, "name"), row_text(a->company, "name"));
+    buf_addf(&text, "%s: %s\n", zh ? "数据" : "data", title_of(api, "name"));
+    json_array_foreach(json_object_get(row, "fields"), i, field)
+    {
+        buf_addf(&text, "- %s\n", json_string_value(field));
+    }
+    buf_addf(&text, "%s: %s\n%s: %s\n", zh ? "用途" : "purpose", row_text(item, "purpose"),
+             zh ? "期限至" : "until", row_text(row, "expires_at"));
+    if (moves_money(api)) {
+        buf_addf(&text, "%s\n", zh ? RISK_ZH : RISK_EN);
+    }
+    json_t *kept = text.failed ? NULL : json_stringn(text.p, text.n);
+    buf_fini(&text);
+    return kept ? kept : json_null();
+}
+
+static enum problem make_grant(struct rest_call *c, struct store_txn *txn, const struct asked *a,
+                               size_t at, json_t *fields, json_t *ids)
+{
+    const json_t *item = json_array_get(a->r.apis, at), *api = json_array_get(a->apis, at);
+    const char *lang = rest_query(c, "lang");
     json_t *row = grant_row(c, item, fields);
 
     json_object_set(row, "app_id", json_object_get(a->r.client, "id"));
+    json_object_set_new(row, "act", json_string("tick"));
+    json_object_set_new(row, "channel", json_string("page"));
+    json_object_set_new(row, "statement",
+                        statement(lang ? strcmp(lang, "zh") == 0 : c->zh, a, item, api, row));
+    grants_witness(c, row);
     struct change ch = {.res = &grants_resource, .txn = txn, .row = row};
     enum problem p = grants_resource.check(c, &ch);
     if (p == PROBLEM_OK) {
@@ -382,7 +418,7 @@ static enum problem make_grants(struct rest_call *c, struct store_txn *txn, cons
         json_t *fields = ticked(c, item, api, i);
         asked_any = true;
         if (json_array_size(fields) > 0) {
-            p = make_grant(c, txn, a, item, fields, ids);
+            p = make_grant(c, txn, a, i, fields, ids);
         } else {
             json_decref(fields);
         }
