@@ -81,7 +81,7 @@ async function signIn(page, password = OWNER_PASSWORD) {
 
 const back = () => new URL(seen.at(-1), `http://127.0.0.1:${port}`).searchParams;
 
-test('[EC-7.1.1a, BK-7.2.1b2-1, BK-9.3.1a1, BK-3.12b] an owner signs in at the platform, ticks what an app may see, and the app\'s call is answered', async () => {
+test('[EC-7.1.1a, BK-7.2.1b2-1, BK-9.3.1a1, BK-3.12a, BK-3.12b, BK-9.3.2a2-2] an owner signs in at the platform, ticks what an app may see, and the app\'s call is answered', async () => {
   const page = await visitor(b);
   const r = request();
   await page.goto(r.url);
@@ -113,6 +113,12 @@ test('[EC-7.1.1a, BK-7.2.1b2-1, BK-9.3.1a1, BK-3.12b] an owner signs in at the p
   assert.equal(back().get('iss'), p.control);
   const token = await exchange(back().get('code'), r.verifier);
   assert.equal(token.status, 200, token.text);
+  const { items: [given] } = await world.owner.get('/grants?channel=page&sort=-created_at');
+  assert.equal(given.act, 'tick');
+  assert.equal(given.given_by, 'owner');
+  assert.deepEqual(given.fields, ['order_id', 'buyer_phone']);
+  for (const said of ['consent-1', 'Software house', '- buyer_phone', '用途: order management', given.expires_at]) assert.ok(given.statement.includes(said), said);
+  assert.match(given.statement_sm3, /^[0-9a-f]{64}$/);
   const jwks = await (async () => { const { get } = await import('node:https'); return new Promise((resolve) => get(`${p.control}/oauth/jwks`, { ca: p.ca }, (res) => { let t = ''; res.on('data', (d) => { t += d; }).on('end', () => resolve(JSON.parse(t))); })); })();
   const { createLocalJWKSet } = await import('jose');
   const { payload } = await jwtVerify(token.json.id_token, createLocalJWKSet(jwks), { issuer: p.control, audience: world.app });
