@@ -254,11 +254,14 @@ enum problem web_logout_job(struct rest_call *c)
     for (int i = 0; i < 3 && p == PROBLEM_OK; i++) {
         struct delivery d = {0};
         p = next_due(c, &d);
-        if (p != PROBLEM_OK || !d.uri) {
-            return p;
+        bool none = !d.uri;
+        if (p == PROBLEM_OK && !none) {
+            p = note(c, &d, tell(c, &d));
         }
-        p = note(c, &d, tell(c, &d));
         free(d.uri);
+        if (none) {
+            break;
+        }
     }
     return p;
 }

@@ -18,9 +18,7 @@ const char *crypto_strerror(enum crypto_err err)
         [CRYPTO_EVERIFY] = "signature, tag or password does not match",
         [CRYPTO_EFORMAT] = "key, certificate or sealed text cannot be read",
         [CRYPTO_EIO] = "file cannot be read or written",
-        [CRYPTO_ELOCKED] =
-            "key-store-locked: its passphrase is missing or another one, or the file "
-            "was altered; nothing was changed (docs/credentials.md)",
+        [CRYPTO_ELOCKED] = "key-store-locked: no or a wrong passphrase, or an altered file",
     };
     return (size_t)err < sizeof texts / sizeof *texts ? texts[err] : "unknown error";
 }
