@@ -6,7 +6,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import { freePorts, Platform } from '../tests/e2e/lib/platform.mjs';
-import { people } from '../tests/e2e/lib/world.mjs';
+import { httpApi, people, subscription } from '../tests/e2e/lib/world.mjs';
 import { listening, median, row, sh, start, stop } from './lib.mjs';
 
 const RUNS = Number(process.env.BENCH_RUNS ?? 3), SECONDS = Number(process.env.BENCH_SECONDS ?? 3), CONNECTIONS = 16;
@@ -72,6 +72,8 @@ export async function tokens() {
     const { privateKey: key, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwk = publicKey.export({ format: 'jwk' });
     await world.developer.post('/credentials', { app_id: world.app, algorithm: 'ecdsa-p256-sha256', public_key: jwk });
+    const api = await httpApi(world, 'ledger', 'http://127.0.0.1:9');
+    await subscription(world, world.app, api);
     await world.developer.post('/clients', { app_id: world.app, token_endpoint_auth_method: 'private_key_jwt', grant_types: ['client_credentials'] });
     const kid = createHash('sha256').update(JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y })).digest('base64url');
     const child = start('node', ['bench/peer_oidc.mjs', String(peerPort), path.join(platform.data, 'pki/control.key'), path.join(platform.data, 'pki/control.crt'),
@@ -79,6 +81,8 @@ export async function tokens() {
     await listening(peerPort);
     const readerApp = await world.developer.post('/apps', { name: 'Reader', organisation_id: world.thirdParty, environment: 'monitored' });
     await world.operator.act('apps', readerApp.id, 'admit');
+    await subscription(world, readerApp.id, api);
+    await world.developer.post('/clients', { app_id: readerApp.id, token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'] });
     const secret = (await world.developer.post('/credentials', { app_id: readerApp.id, algorithm: 'hmac-sm3' })).secret;
     const servers = [
       { name: 'ours', port: platform.controlPort, issuer: platform.control, token: '/oauth/token', introspect: '/oauth/introspect', client: world.app, reader: `${readerApp.id}:${secret}`, key, kid, issuesMax: 9000 },
