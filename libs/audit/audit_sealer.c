@@ -328,10 +328,18 @@ static enum audit_err prepare_next(const struct audit_sealer *s, const struct fo
             fchown(fd, st.st_uid, st.st_gid) == 0 ? 0 : errno; /* workers may run as another user */
     }
     close(fd);
-    if (error == 0 && renameat(s->dir, tmp, s->dir, next) == 0) {
+    /* Never over one that a writer has just made: it writes into that file, and would give its name
+     * to ours, which is empty. */
+    if (error == 0 && renameat2(s->dir, tmp, s->dir, next, RENAME_NOREPLACE) == 0) {
         return AUDIT_OK;
     }
+    if (error == 0 && errno != EEXIST) {
+        error = errno;
+    }
     unlinkat(s->dir, tmp, 0);
+    if (error == 0) {
+        return AUDIT_OK;
+    }
     return error == ENOSPC || error == EDQUOT || error == EFBIG ? AUDIT_EFULL : AUDIT_EIO;
 }
 
