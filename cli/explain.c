@@ -24,6 +24,7 @@ static const char usage_text[] =
     "  --credential ID      with this credential instead of a good one of --proof\n"
     "  --proof LIST         what the call proves: of secret, key, certificate (secret; with\n"
     "                       --credential: what its algorithm proves)\n"
+    "  --user-factors N     how many kinds of proof the user of its token gave (0: no user)\n"
     "  --data-dir DIR       of the gateway (" SETTINGS_DATA_DIR ")\n"
     "  --lang zh|en         en\n"
     "  --json               the verdict as JSON\n\n"
@@ -32,7 +33,8 @@ static const char usage_text[] =
     "  sluice explain --app 0190… --api /trade/orders/v1 --owner M0000001 --lang zh\n";
 
 struct options {
-    const char *app, *api, *owner, *grant, *method, *credential, *proof, *data_dir, *lang;
+    const char *app, *api, *owner, *grant, *method, *credential, *proof, *data_dir, *lang,
+        *user_factors;
     bool json;
 };
 
@@ -56,9 +58,11 @@ static int read_options(struct options *o, int argc, char **argv)
     const struct {
         const char *name, **value;
     } rows[] = {
-        {"--app", &o->app},     {"--api", &o->api},           {"--owner", &o->owner},
-        {"--grant", &o->grant}, {"--method", &o->method},     {"--credential", &o->credential},
-        {"--lang", &o->lang},   {"--data-dir", &o->data_dir}, {"--proof", &o->proof},
+        {"--app", &o->app},       {"--api", &o->api},
+        {"--owner", &o->owner},   {"--grant", &o->grant},
+        {"--method", &o->method}, {"--credential", &o->credential},
+        {"--lang", &o->lang},     {"--data-dir", &o->data_dir},
+        {"--proof", &o->proof},   {"--user-factors", &o->user_factors},
     };
     for (int i = 1; i < argc; i++) {
         size_t k = 0, n = sizeof rows / sizeof *rows;
@@ -180,6 +184,12 @@ static bool find_app(struct lookup *l, const struct options *o)
     l->credential.policy = (struct policy_credential){
         .app = id, .state = POLICY_ACTIVE, .alg = pair ? POLICY_SM2_SM3 : POLICY_HMAC_SM3};
     l->call.proofs = proofs;
+    const char *factors = o->user_factors == NULL ? "0" : o->user_factors;
+    if (factors[0] < '0' || factors[0] > '3' || factors[1] != '\0') {
+        fprintf(stderr, "sluice explain: --user-factors '%s' is not 0 to 3\n", factors);
+        return false;
+    }
+    l->call.user_factors = (uint8_t)(factors[0] - '0');
     l->call.credential = &l->credential.policy;
     if (err == REPLICA_OK && l->call.api != NULL &&
         replica_get_subscription(l->reader, &id, l->call.api, &l->subscription) == REPLICA_OK) {

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The two forms of a notice: an e-mail by SMTP, and a CloudEvent signed as Standard Webhooks says
  * (HMAC-SHA256 over id.time.body), so that their stock libraries verify it. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "api/api.h"
 #include "base/codec.h"
 #include "base/utf8.h"
 #include "notices/inner.h"
+#include "outbound.h"
 
-#define CONNECT_MS 3000L
-#define TOTAL_MS   10000L
 #define WORD_BYTES 42 /* of a subject in one encoded word, RFC 2047: 75 characters at most */
 
 void delivery_fini(struct delivery *d)
@@ -27,54 +22,6 @@ void delivery_fini(struct delivery *d)
     json_decref(d->notice);
     json_decref(d->contact);
     *d = (struct delivery){0};
-}
-
-static size_t discard(char *p, size_t size, size_t n, void *ctx)
-{
-    (void)p;
-    (void)ctx;
-    return size * n;
-}
-
-static bool inside(uint32_t a, uint32_t net, unsigned bits)
-{
-    return bits == 0 || (a ^ net) >> (32 - bits) == 0;
-}
-
-/* An address that only the platform's own machines reach: a webhook there would make us knock at
- * doors for somebody who cannot. */
-static bool private_address(const struct sockaddr *sa)
-{
-    static const struct {
-        uint32_t net;
-        unsigned bits;
-    } nets[] = {{0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},
-                {0xa9fe0000, 16}, {0xac100000, 12}, {0xc0a80000, 16}, {0xe0000000, 3}};
-
-    if (sa->sa_family == AF_INET6) {
-        const uint8_t *b = ((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr.s6_addr;
-        return (b[0] & 0xe0) != 0x20; /* only global unicast, 2000::/3 */
-    }
-    if (sa->sa_family != AF_INET) {
-        return true;
-    }
-    uint32_t a = ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr);
-    for (size_t i = 0; i < COUNT(nets); i++) {
-        if (inside(a, nets[i].net, nets[i].bits)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static curl_socket_t open_public(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    (void)ctx;
-    (void)purpose;
-    if (private_address(&address->addr)) {
-        return CURL_SOCKET_BAD;
-    }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 static bool add_header(struct delivery *d, const char *format, const char *value)
@@ -136,22 +83,14 @@ static bool sign(struct rest_call *c, struct delivery *d)
 
 static bool webhook(struct rest_call *c, struct delivery *d)
 {
-    const struct control_config *cfg = c->ctl->cfg;
-
     d->body = event_text(d);
     if (!d->body || !sign(c, d) ||
         !add_header(d, "Content-Type: %s", "application/cloudevents+json")) {
         return false;
     }
     curl_easy_setopt(d->curl, CURLOPT_URL, row_text(d->contact, "address"));
-    curl_easy_setopt(d->curl, CURLOPT_PROTOCOLS_STR,
-                     cfg->private_webhooks ? "http,https" : "https");
     curl_easy_setopt(d->curl, CURLOPT_POSTFIELDS, d->body);
     curl_easy_setopt(d->curl, CURLOPT_HTTPHEADER, d->headers);
-    curl_easy_setopt(d->curl, CURLOPT_FOLLOWLOCATION, 0L);
-    if (!cfg->private_webhooks) {
-        curl_easy_setopt(d->curl, CURLOPT_OPENSOCKETFUNCTION, open_public);
-    }
     return true;
 }
 
@@ -231,6 +170,8 @@ static bool email(struct rest_call *c, struct delivery *d)
     }
     snprintf(from, sizeof from, "<%s>", cfg->smtp_from);
     curl_easy_setopt(d->curl, CURLOPT_URL, cfg->smtp);
+    /* The relay is the operator's choice, and of the management network as a rule. */
+    curl_easy_setopt(d->curl, CURLOPT_OPENSOCKETFUNCTION, NULL);
     curl_easy_setopt(d->curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     curl_easy_setopt(d->curl, CURLOPT_MAIL_FROM, from);
     curl_easy_setopt(d->curl, CURLOPT_MAIL_RCPT, d->recipients);
@@ -245,11 +186,7 @@ bool message_prepare(struct rest_call *c, struct delivery *d)
     if (!d->curl) {
         return false;
     }
+    outbound_prepare(d->curl, c->ctl->cfg);
     curl_easy_setopt(d->curl, CURLOPT_PRIVATE, d);
-    curl_easy_setopt(d->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(d->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt(d->curl, CURLOPT_TIMEOUT_MS, TOTAL_MS);
-    curl_easy_setopt(d->curl, CURLOPT_WRITEFUNCTION, discard);
-    curl_easy_setopt(d->curl, CURLOPT_PROXY, "");
     return strcmp(row_text(d->contact, "channel"), "email") == 0 ? email(c, d) : webhook(c, d);
 }

@@ -265,19 +265,20 @@ static void fill_api(struct facts *f)
             to->mask = (struct mask_spec){0}; /* no rule: dropped */
         }
     }
-    f->p_api =
-        (struct policy_api){.id = uuid_of(f->api, "id"),
-                            .state = word(f->api, "state"),
-                            .kind = word(f->api, "kind"),
-                            .class_ = word(f->api, "class"),
-                            .access = word(f->api, "access"),
-                            .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
-                            .schemes = proof_bits(json_object_get(f->api, "schemes")),
-                            .mobile = json_is_true(json_object_get(f->api, "mobile")),
-                            .sunset_ms = api_ms(f->api, "sunset_at"),
-                            .deprecated_ms = api_ms(f->api, "deprecated_at"),
-                            .n_fields = (uint32_t)n,
-                            .fields = f->fields};
+    f->p_api = (struct policy_api){
+        .id = uuid_of(f->api, "id"),
+        .state = word(f->api, "state"),
+        .kind = word(f->api, "kind"),
+        .class_ = word(f->api, "class"),
+        .access = word(f->api, "access"),
+        .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
+        .schemes = proof_bits(json_object_get(f->api, "schemes")),
+        .mobile = json_is_true(json_object_get(f->api, "mobile")),
+        .user_factors = (uint8_t)json_integer_value(json_object_get(f->api, "user_factors")),
+        .sunset_ms = api_ms(f->api, "sunset_at"),
+        .deprecated_ms = api_ms(f->api, "deprecated_at"),
+        .n_fields = (uint32_t)n,
+        .fields = f->fields};
     json_array_foreach(json_object_get(f->api, "methods"), i, method)
     {
         f->p_api.methods |= lookup(methods, COUNT(methods), json_string_value(method));
@@ -371,7 +372,7 @@ static json_t *render(const struct rest_call *c, const struct facts *f,
 
 static enum problem decide(struct rest_call *c, struct facts *f)
 {
-    const char *method = rest_query(c, "method");
+    const char *method = rest_query(c, "method"), *factors = rest_query(c, "user_factors");
     struct policy_verdict *v = malloc(sizeof *v);
 
     if (!v) {
@@ -389,6 +390,7 @@ static enum problem decide(struct rest_call *c, struct facts *f)
                                      .method =
                                          lookup(methods, COUNT(methods), method ? method : "GET"),
                                      .proofs = f->proofs,
+                                     .user_factors = factors ? (uint8_t)(factors[0] - '0') : 0,
                                      .now_ms = c->now_ms};
     policy_decide(&call, v);
     enum problem p = rest_answer(c, 200, render(c, f, v));
@@ -398,10 +400,16 @@ static enum problem decide(struct rest_call *c, struct facts *f)
 
 static enum problem check_parameters(struct rest_call *c)
 {
-    static const char *const known[] = {"app", "api", "owner", "grant", "method", "credential"};
+    static const char *const known[] = {"app",    "api",        "owner",       "grant",
+                                        "method", "credential", "user_factors"};
+    const char *factors = rest_query(c, "user_factors");
 
+    if (factors && (factors[0] < '0' || factors[0] > '3' || factors[1])) {
+        return rest_fail(c, PROBLEM_QUERY_MALFORMED, "/user_factors", "0 to 3");
+    }
     return rest_query_known(c, known, COUNT(known),
-                            "app, api, owner, grant, method and credential are understood");
+                            "app, api, owner, grant, method, credential and user_factors are "
+                            "understood");
 }
 
 enum problem rest_explain(struct rest_call *c)

@@ -5,16 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <curl/curl.h>
-
 #include "api/api.h"
 #include "identity/identity.h"
+#include "outbound.h"
 #include "web/web.h"
 
 #define FORM        "logout"
 #define RETRY_MS    5000ull
 #define RETRY_LAST  14 /* attempts, about 23 hours from the first to the last */
-#define TIMEOUT_MS  5000L
 #define LOGOUT_TYPE "http://schemas.openid.net/event/backchannel-logout"
 
 /* Where the client asked to be sent, if that address is registered; NULL: nowhere. */
@@ -187,13 +185,6 @@ static char *logout_token(struct rest_call *c, const struct delivery *d)
     return jwt;
 }
 
-static size_t discard(char *p, size_t size, size_t n, void *ctx)
-{
-    (void)p;
-    (void)ctx;
-    return size * n;
-}
-
 static bool tell(struct rest_call *c, const struct delivery *d)
 {
     char *jwt = logout_token(c, d);
@@ -206,13 +197,9 @@ static bool tell(struct rest_call *c, const struct delivery *d)
     buf_adds(&form, jwt ? jwt : "");
     buf_addc(&form, '\0');
     if (curl && !form.failed) {
+        outbound_prepare(curl, c->ctl->cfg);
         curl_easy_setopt(curl, CURLOPT_URL, d->uri);
-        curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, form.p);
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
-        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(curl, CURLOPT_PROXY, "");
-        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, discard);
         if (curl_easy_perform(curl) == CURLE_OK) {
             curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
         }

@@ -240,7 +240,7 @@ static const struct {
     {PROBLEM_TOKEN_INVALID, "error=\"invalid_token\""},
     {PROBLEM_TOKEN_EXPIRED, "error=\"invalid_token\""},
     {PROBLEM_TOKEN_REVOKED, "error=\"invalid_token\""},
-    {PROBLEM_TOKEN_BINDING, "error=\"invalid_dpop_proof\""},
+    {PROBLEM_TOKEN_BINDING, "error=\"invalid_token\""},
     {PROBLEM_PROOF_REPLAYED, "error=\"invalid_dpop_proof\""},
     {PROBLEM_TOKEN_MISMATCH, "error=\"invalid_token\""},
     {PROBLEM_TOKEN_SCOPE, "error=\"insufficient_scope\""},
@@ -253,13 +253,15 @@ ngx_int_t sluice_token_challenge(ngx_http_request_t *r, const sluice_ctx_t *ctx)
         if (challenges[i].problem != ctx->problem) {
             continue;
         }
-        size_t room = 64 + strlen(challenges[i].challenge);
+        /* RFC 9449 has a word of its own for a proof that does not do. */
+        bool proof = ctx->problem == PROBLEM_TOKEN_BINDING && ctx->proof.p;
+        const char *challenge = proof ? "error=\"invalid_dpop_proof\"" : challenges[i].challenge;
+        size_t room = 64 + strlen(challenge);
         char *text = ngx_pnalloc(r->pool, room);
         if (!text) {
             return NGX_ERROR;
         }
-        int n = snprintf(text, room, "%s %s", ctx->proof.p ? "DPoP" : "Bearer",
-                         challenges[i].challenge);
+        int n = snprintf(text, room, "%s %s", ctx->proof.p ? "DPoP" : "Bearer", challenge);
         return sluice_add_header(r, "WWW-Authenticate", slice_of(text, (size_t)n));
     }
     return NGX_OK;

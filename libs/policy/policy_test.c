@@ -76,6 +76,8 @@ enum knob {
     API_METHODS,
     API_OWNED,
     API_FIELDS,
+    API_FACTORS,
+    USER_FACTORS,
     METHOD,
     CRED_NONE,
     CRED_STATE,
@@ -131,6 +133,12 @@ static void turn_api(struct world *w, enum knob k, unsigned v)
         break;
     case API_FIELDS:
         w->api.n_fields = v;
+        break;
+    case API_FACTORS:
+        w->api.user_factors = (uint8_t)v;
+        break;
+    case USER_FACTORS:
+        w->call.user_factors = (uint8_t)v;
         break;
     case METHOD:
         w->call.method = (uint8_t)v;
@@ -280,6 +288,10 @@ static struct row rows[] = {
     { "[BK-9.2.1b2] A2 refuses hmac-sha256", { { API_CLASS, POLICY_A2 }, { CRED_ALG, POLICY_HMAC_SHA256 } }, PROBLEM_SCHEME_TOO_WEAK },
     { "[BK-7.2.1a2] a class from the future refuses a shared secret", { { API_CLASS, 3 } }, PROBLEM_SCHEME_TOO_WEAK },
     { "[BK-7.2.1a1] an unknown algorithm is refused", { { CRED_ALG, 9 } }, PROBLEM_SCHEME_TOO_WEAK },
+    { "[BK-7.2.1b2-2] an API that wants two factors refuses a user with one", { { API_FACTORS, 2 }, { USER_FACTORS, 1 } }, PROBLEM_STEP_UP_REQUIRED },
+    { "[BK-7.2.1b2-2] it refuses a call without a user", { { API_FACTORS, 2 } }, PROBLEM_STEP_UP_REQUIRED },
+    { "[BK-7.2.1b2-2] it takes a user with two", { { API_FACTORS, 2 }, { USER_FACTORS, 2 } }, PROBLEM_OK, "kkmddm" },
+    { "what a user proved is no matter where nobody asks", { { USER_FACTORS, 1 } }, PROBLEM_OK, "kkmddm" },
     { "a token stands for a secret", { { CRED_ALG, POLICY_TOKEN } }, PROBLEM_OK, "kkmddm" },
     { "[BK-7.2.1a1-1] A1 takes hmac-sha256", { { CRED_ALG, POLICY_HMAC_SHA256 } }, PROBLEM_OK, "kkmddm" },
     /* subscription */

@@ -35,7 +35,7 @@ before(async () => {
     });
   });
   await new Promise((resolve) => client.listen(port, '127.0.0.1', resolve));
-  p = await Platform.start();
+  p = await Platform.start({ config: 'control:\n  private_webhooks: true\n' });
   world = await w.trading(p);
   const nasty = await world.developer.patch(`/apps/${world.app}`, { name: 'Order <script>alert(1)</script> helper' }, (await world.developer.get(`/apps/${world.app}`)).revision);
   assert.match(nasty.name, /script/);

@@ -7,5 +7,5 @@ out, source = sys.argv[1:]
 with open(source, "rb") as f:
     data = f.read()
 with open(out, "w", encoding="ascii") as target:
-    for at in range(0, len(data), 24):
-        target.write("".join(f"{byte}," for byte in data[at : at + 24]) + "\n")
+    for at in range(0, len(data), 20):
+        target.write("".join(f"{byte}," for byte in data[at : at + 20]) + "\n")
