@@ -40,7 +40,7 @@ const show = (m) => `${Math.round(m.rps)}/s, p50 ${m.p50} µs, p99 ${m.p99} µs`
 function fetchToken(port, target, form, headers = {}) {
   return new Promise((resolve, reject) => {
     const body = new URLSearchParams(form).toString();
-    const req = https.request({ host: '127.0.0.1', port, path: target, method: 'POST', rejectUnauthorized: false,
+    const req = https.request({ host: '127.0.0.1', port, path: target, method: 'POST', rejectUnauthorized: false, agent: false,
       headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body), ...headers } }, (res) => {
       const parts = [];
       res.on('data', (d) => parts.push(d)).on('end', () => resolve(JSON.parse(Buffer.concat(parts))));
