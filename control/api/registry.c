@@ -29,6 +29,7 @@ const struct resource *const resources[] = {
     &clients_resource,
     &credential_policies_resource,
     &certificate_requests_resource,
+    &documents_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);
