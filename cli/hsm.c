@@ -106,7 +106,7 @@ static void find(const struct settings *s, struct place *at)
 bool cli_hsm_passphrase(const struct settings *s, bool make)
 {
     const struct hsm_config cfg = {s->hsm.module, s->hsm.token, s->hsm.key, s->hsm.pin_file};
-    struct place at;
+    struct place at = {0};
     if (s->hsm.module[0] == '\0') {
         return true;
     }
