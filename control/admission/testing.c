@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admission/testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "id/idnum.h"
+
+#define DAY_MS (86400ull * 1000)
+
+const char *quoted_text(const char *plain)
+{
+    json_t *v = json_string(plain);
+    char *dump = json_dumps(v, JSON_ENCODE_ANY);
+    const char *out = text("%s", dump);
+
+    free(dump);
+    json_decref(v);
+    return out;
+}
+
+const char *admission_in_days(int days)
+{
+    char at[CLOCK_RFC3339_LEN + 1];
+
+    clock_format_ms((uint64_t)((int64_t)clock_wall_ms() + days * (int64_t)DAY_MS), at);
+    return text("%s", at);
+}
+
+/* The check character is found, so that no real code stands here. */
+const char *admission_uscc(void)
+{
+    static const char set[] = "0123456789ABCDEFGHJKLMNPQRTUWXY";
+    char code[19] = "91440300000000001?";
+
+    for (size_t i = 0; set[i]; i++) {
+        code[17] = set[i];
+        if (idnum_is_uscc(slice_str(code))) {
+            return text("%s", code);
+        }
+    }
+    fail_msg("no check character fits");
+    return "";
+}
+
+static const char *make_api(struct admission_world *w, const char *name, const char *more)
+{
+    const char *id = fixture_ok(
+        &w->f, PROVIDER, "POST", "apis",
+        text("{\"name\":\"%s\",\"version\":\"v1\",\"path\":\"/%s/v1\",\"kind\":\"http\","
+             "\"upstream\":\"http://127.0.0.1:9\",\"title\":\"x\",\"fields\":[{\"path\":\"id\","
+             "\"name\":\"id\",\"level\":2,\"type\":\"scalar\",\"mask\":\"\"},{\"path\":\"phone\","
+             "\"name\":\"phone\",\"level\":3,\"type\":\"scalar\",\"mask\":\"phone\"},{\"path\":"
+             "\"name\",\"name\":\"name\",\"level\":2,\"type\":\"scalar\",\"mask\":\"\"}]%s}",
+             name, name, more),
+        "id");
+
+    fixture_ok(&w->f, PROVIDER, "POST", text("apis/%s/publish", id), NULL, NULL);
+    return id;
+}
+
+void admission_world_open(struct admission_world *w)
+{
+    fixture_open(&w->f);
+    fixture_people(&w->f);
+    w->platform = fixture_ok(&w->f, ADMIN, "POST", "organisations",
+                             "{\"name\":\"平台运营\",\"kind\":\"platform\"}", "id");
+    w->platform = strdup(w->platform);
+    w->api = strdup(make_api(w, "trade", ""));
+    w->bank_api = strdup(make_api(w, "bank", ",\"class\":\"A2\",\"operation\":\"holdings\""));
+    w->app = strdup(fixture_ok(&w->f, DEVELOPER, "POST", "apps",
+                               text("{\"name\":\"订单助手\",\"organisation_id\":\"%s\","
+                                    "\"environment\":\"monitored\"}",
+                                    w->f.third),
+                               "id"));
+}
+
+void admission_world_close(struct admission_world *w)
+{
+    free((void *)(uintptr_t)w->platform);
+    free((void *)(uintptr_t)w->api);
+    free((void *)(uintptr_t)w->bank_api);
+    free((void *)(uintptr_t)w->app);
+    fixture_feed_readable(&w->f);
+    fixture_close(&w->f);
+}
+
+void admission_set(struct admission_world *w, const char *name, const char *value)
+{
+    struct reply r =
+        fixture_call(&w->f, ADMIN, "GET", text("admission_settings?name=%s", name), NULL, NULL);
+    const char *id =
+        text("%s", row_text(json_array_get(json_object_get(r.json, "items"), 0), "id"));
+
+    reply_free(&r);
+    fixture_ok(&w->f, ADMIN, "PATCH", text("admission_settings/%s", id),
+               text("{\"value\":\"%s\"}", value), NULL);
+}
+
+const char *admission_key(struct admission_world *w, enum who who, const char *organisation,
+                          enum crypto_key_kind kind, struct crypto_key **key)
+{
+    *key = crypto_key_new(kind);
+    char *pem = crypto_key_public_pem(*key);
+    const char *id = fixture_ok(
+        &w->f, who, "POST", "signing_keys",
+        text("{\"organisation_id\":\"%s\",\"public_key\":%s}", organisation, quoted_text(pem)),
+        "id");
+
+    free(pem);
+    return id;
+}
+
+const char *admission_signature(struct admission_world *w, const char *agreement,
+                                const struct crypto_key *key)
+{
+    const char *said =
+        fixture_ok(&w->f, OPERATOR, "GET", text("agreements/%s", agreement), NULL, "signing_text");
+    uint8_t sig[CRYPTO_SIG_MAX];
+    char out[CODEC_BASE64URL_LEN(CRYPTO_SIG_MAX) + 1];
+    size_t n = 0;
+
+    assert_int_equal(crypto_key_sign(key, crypto_key_alg(key), said, strlen(said), sig, &n),
+                     CRYPTO_OK);
+    size_t len = codec_base64url(out, sig, n);
+    return text("{\"key_id\":\"%s\",\"signature\":\"%.*s\"}", crypto_key_id(key), (int)len, out);
+}
+
+/* A template of the kind with just the clauses that it must have. */
+const char *admission_template(struct admission_world *w, const char *kind)
+{
+    struct reply r = fixture_call(&w->f, OPERATOR, "GET", "agreement-clauses", NULL, NULL);
+    json_t *clauses = json_array(), *item, *name;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(r.json, "items"), i, item)
+    {
+        if (strcmp(row_text(item, "kind"), kind) == 0) {
+            json_array_foreach(json_object_get(item, "clauses"), k, name)
+            {
+                json_array_append_new(clauses, json_pack("{s:O, s:O, s:s}", "clause", name, "title",
+                                                         name, "text", "Both sides keep to it."));
+            }
+        }
+    }
+    char *dump = json_dumps(clauses, JSON_COMPACT);
+    const char *id = fixture_ok(&w->f, OPERATOR, "POST", "agreement_templates",
+                                text("{\"kind\":\"%s\",\"name\":\"t\",\"body\":\"Between two "
+                                     "sides.\",\"clauses\":%s}",
+                                     kind, dump),
+                                "id");
+    free(dump);
+    json_decref(clauses);
+    reply_free(&r);
+    fixture_ok(&w->f, OPERATOR, "POST", text("agreement_templates/%s/activate", id), NULL, NULL);
+    return id;
+}
+
+const char *admission_assess(struct admission_world *w, int score, int protection)
+{
+    return fixture_ok(&w->f, OPERATOR, "POST", "assessments",
+                      text("{\"organisation_id\":\"%s\",\"expires_at\":\"%s\",\"scores\":{\"user-"
+                           "information-protection\":%d,\"technical\":%d,\"management\":%d,"
+                           "\"security-construction\":%d,\"continuity\":%d}}",
+                           w->f.third, admission_in_days(300), protection, score, score, score,
+                           score),
+                      "id");
+}
+
+const char *admission_offer(struct admission_world *w, const char *fields, int per_day, int days)
+{
+    const char *id = fixture_ok(
+        &w->f, DEVELOPER, "POST", "agreements",
+        text("{\"template_id\":\"%s\",\"provider_id\":\"%s\",\"receiver_id\":\"%s\",\"app_id\":"
+             "\"%s\",\"title\":\"数据授权协议\",\"shared_data\":\"orders\",\"purpose\":\"manage "
+             "orders\",\"expires_at\":\"%s\",\"retention_days\":30,\"provider_duties\":[\"gives "
+             "it\"],\"receiver_duties\":[\"keeps it safe\"],\"interfaces\":[{\"api_id\":\"%s\","
+             "\"fields\":%s,\"per_day\":%d}]}",
+             admission_template(w, "data-use"), w->f.holder, w->f.third, w->app,
+             admission_in_days(days), w->api, fields, per_day),
+        "id");
+
+    fixture_ok(&w->f, PROVIDER, "POST", text("agreements/%s/offer", id), NULL, NULL);
+    return id;
+}
+
+void admission_sign_both(struct admission_world *w, const char *agreement)
+{
+    struct crypto_key *theirs = NULL, *ours = NULL;
+
+    admission_key(w, DEVELOPER, w->f.third, CRYPTO_KEY_SM2, &theirs);
+    admission_key(w, PROVIDER, w->f.holder, CRYPTO_KEY_P256, &ours);
+    fixture_ok(&w->f, DEVELOPER, "POST", text("agreements/%s/sign", agreement),
+               admission_signature(w, agreement, theirs), NULL);
+    fixture_ok(&w->f, PROVIDER, "POST", text("agreements/%s/sign", agreement),
+               admission_signature(w, agreement, ours), NULL);
+    crypto_key_free(&theirs);
+    crypto_key_free(&ours);
+}

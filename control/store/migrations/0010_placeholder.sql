@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: Apache-2.0
+CREATE TABLE placeholder_0010 (id TEXT) STRICT;
