@@ -73,7 +73,7 @@ enum problem admission_document(struct rest_call *c, struct store_txn *txn, cons
                          "the id of one of the documents is needed");
     }
     enum problem p = row_load(c, txn, documents, text, true, &row);
-    if (p == PROBLEM_OK && !row) {
+    if (p == PROBLEM_OK && (!row || !admission_state_is(row, "stored"))) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "there is no such one among the documents");
     }
     json_decref(row);

@@ -22,6 +22,46 @@ const char *quoted_text(const char *plain)
     return out;
 }
 
+static const char *header(const void *ctx, const char *name)
+{
+    return strcmp(name, "Content-Type") == 0 ? ctx : NULL;
+}
+
+const char *admission_document_of(struct admission_world *w, enum who who)
+{
+    static unsigned n;
+    const char *bearer = text("Bearer %s", w->f.token[who]), *body = text("material %u", n++);
+    struct rest_request req = {.method = "POST",
+                               .path = "/api/v1/documents",
+                               .body = slice_str(body),
+                               .authorization = bearer,
+                               .header = header,
+                               .header_ctx = "text/plain"};
+    struct rest_response resp;
+
+    req.query[req.n_query++] = (struct rest_parameter){"name", "material.txt"};
+    rest_response_init(&resp);
+    rest_dispatch(&w->f.ctl, &req, &resp);
+    assert_int_equal(resp.status, 201);
+    json_t *json = json_loadb(resp.body.p, resp.body.n, 0, NULL);
+    const char *id = text("%s", row_text(json, "id"));
+    json_decref(json);
+    rest_response_fini(&resp);
+    return id;
+}
+
+const char *admission_id_card(int number)
+{
+    for (const char *check = "0123456789X"; *check; check++) {
+        const char *id = text("44030019900101%03d%c", number, *check);
+        if (idnum_is_id_card(slice_str(id))) {
+            return id;
+        }
+    }
+    fail_msg("no check character fits");
+    return "";
+}
+
 const char *admission_in_days(int days)
 {
     char at[CLOCK_RFC3339_LEN + 1];

@@ -24,6 +24,7 @@ const char *admission_signature(struct admission_world *w, const char *agreement
 const char *admission_template(struct admission_world *w, const char *kind);
 const char *admission_in_days(int days);
 const char *admission_uscc(void);
+const char *admission_id_card(int number);
 const char *admission_assess(struct admission_world *w, int score, int protection);
 /* An agreement of kind data-use for the world's app and API, offered; fields: a JSON array. */
 const char *admission_offer(struct admission_world *w, const char *fields, int per_day, int days);
