@@ -656,6 +656,28 @@ static void a_plan_fills_the_allow_list(void **state)
     fixture_refused(F, DEVELOPER, "PATCH", text("preparations/%s", list), "auto",
                     "{\"items\":[{\"item\":\"environment\",\"done\":true,\"evidence\":\"x\"}]}",
                     "field-invalid"); /* the others may not vanish */
+    static const struct {
+        const char *uri;
+        bool allowed;
+    } uris[] = {{"https://app.example/cb", true},
+                {"https://login.app.example:8443/cb", true},
+                {"http://127.0.0.1:9000/cb", true},
+                {"https://badapp.example/cb", false},
+                {"https://app.example.evil.example/cb", false},
+                {"https://app.example:x@evil.example/cb", false}};
+    for (size_t i = 0; i < COUNT(uris); i++) {
+        struct reply s = fixture_call(F, DEVELOPER, "POST", "clients", NULL,
+                                      text("{\"app_id\":\"%s\",\"redirect_uris\":[\"%s\"]}",
+                                           w.app, uris[i].uri));
+        if (s.status != (uris[i].allowed ? 201 : 422)) {
+            fail_msg("%s: %u %s %s", uris[i].uri, s.status, s.code, row_text(s.json, "detail"));
+        }
+        if (uris[i].allowed) {
+            fixture_ok(F, DEVELOPER, "POST",
+                       text("clients/%s/remove", text("%s", row_text(s.json, "id"))), NULL, NULL);
+        }
+        reply_free(&s);
+    }
     jobs_run_once(&F->ctl, clock_wall_ms() + 31 * DAY);
     assert_int_equal(total(OPERATOR, "notices?kind=preparation-overdue"), 1);
     fixture_ok(F, DEVELOPER, "PATCH", text("preparations/%s", list),
@@ -781,7 +803,7 @@ int main(void)
          NULL},
         {"[BK-10.3c1, BK-10.3c2] a major change waits for its assessment",
          a_major_change_waits_for_its_assessment, NULL, NULL, NULL},
-        {"[GS-6.1a-1b, CI-6.1.2c] an approved plan fills the allow list",
+        {"[GS-6.1a-1b, GS-6.1a-1c, CI-6.1.2c] an approved plan fills the allow list",
          a_plan_fills_the_allow_list, NULL, NULL, NULL},
         {"[CI-6.1.3a, CI-6.1.2b] a platform is filed", a_platform_is_filed, NULL, NULL, NULL},
         {"[SW-8.1-r1, SW-8.2c2-2] a provider looks at what is asked of it",

@@ -22,6 +22,10 @@ enum problem admission_subscription_allowed(struct rest_call *c, struct store_tx
 enum problem admission_grant_allowed(struct rest_call *c, struct store_txn *txn,
                                      const json_t *grant) __attribute__((warn_unused_result));
 
+/* Refuses addresses of an OAuth client outside the domains of its app's access plan. */
+enum problem admission_domains_allow(struct rest_call *c, struct store_txn *txn,
+                                     const json_t *client) __attribute__((warn_unused_result));
+
 /* Whether a privacy agreement in force lets `receiver` use `api_id` of `provider` (organisations)
  * for this operation at this level (SW-9.6.2-4a, SW-9.6.2-4b); PROBLEM_AGREEMENT_MISSING when none
  * does. OK without looking when the setting privacy-agreement-required is off or both are one. */
