@@ -127,9 +127,20 @@ static const struct attr attrs[] = {
     {"reason", ATTR_TEXT, AF_READ_ONLY},
 };
 
-/* Each API is the provider's to give, or the platform's; each field is one it has. */
+/* Each API is the provider's to give. The platform's operator gives what is nobody else's, and
+ * agrees with connected platforms on any (CI-6.1.4a). */
+static bool gives(const json_t *row, const json_t *provider, const json_t *api)
+{
+    const char *owner = row_text(api, "organisation_id");
+
+    return strcmp(owner, row_text(provider, "id")) == 0 ||
+           (strcmp(row_text(provider, "kind"), "platform") == 0 &&
+            (!owner[0] || strcmp(row_text(row, "kind"), "user") == 0));
+}
+
+/* And each field is one that the API has. */
 static enum problem check_interface(struct rest_call *c, struct store_txn *txn, const json_t *row,
-                                    const json_t *item, bool platform)
+                                    const json_t *provider, const json_t *item)
 {
     const char *id = row_text(item, "api_id");
     json_t *api = NULL;
@@ -141,8 +152,7 @@ static enum problem check_interface(struct rest_call *c, struct store_txn *txn, 
     if (p == PROBLEM_OK && !api) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/interfaces", "there is no API %.40s", id);
     }
-    if (p == PROBLEM_OK && !platform &&
-        strcmp(row_text(api, "organisation_id"), row_text(row, "provider_id")) != 0) {
+    if (p == PROBLEM_OK && !gives(row, provider, api)) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/interfaces",
                       "the API %.40s is not the provider's to give", id);
     }
@@ -155,12 +165,11 @@ static enum problem check_parties(struct rest_call *c, struct change *ch)
     json_t *provider = NULL, *app = NULL, *item;
     enum problem p =
         api_load(c, ch->txn, &organisations_resource, row_text(ch->row, "provider_id"), &provider);
-    bool platform = strcmp(row_text(provider, "kind"), "platform") == 0;
     size_t i;
 
     json_array_foreach(json_object_get(ch->row, "interfaces"), i, item)
     {
-        p = p == PROBLEM_OK ? check_interface(c, ch->txn, ch->row, item, platform) : p;
+        p = p == PROBLEM_OK ? check_interface(c, ch->txn, ch->row, provider, item) : p;
     }
     if (p == PROBLEM_OK && row_text(ch->row, "app_id")[0]) {
         p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
@@ -343,6 +352,7 @@ static enum problem limit_calls(struct rest_call *c, struct store_txn *txn, cons
         json_object_set_new(limit, "measure", json_string("calls"));
         json_object_set(limit, "amount", json_object_get(item, "per_day"));
         json_object_set_new(limit, "action", json_string("reject"));
+        json_object_set(limit, "not_before", json_object_get(row, "not_before"));
         json_object_set(limit, "expires_at", json_object_get(row, "expires_at"));
         json_object_set(limit, "agreement_id", json_object_get(row, "id"));
         p = p == PROBLEM_OK ? change_store(c, txn, &limits_resource, NULL, limit, "create") : p;

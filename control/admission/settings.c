@@ -62,7 +62,7 @@ static const struct attr attrs[] = {
 
 static enum problem refeed_one(struct rest_call *c, struct change *ch)
 {
-    return terms_refeed_organisation(c, ch->txn, row_text(ch->row, "id"));
+    return change_feed(c, ch->txn, ch->res, ch->row);
 }
 
 /* Which subscriptions are served depends on agreement-required. */
@@ -72,7 +72,7 @@ static enum problem after(struct rest_call *c, struct change *ch)
         !api_changed(ch->old, ch->row, "value")) {
         return PROBLEM_OK;
     }
-    return row_each(c, ch->txn, &organisations_resource, "state", "active", refeed_one, NULL);
+    return row_each(c, ch->txn, &subscriptions_resource, "state", "approved", refeed_one, NULL);
 }
 
 static enum problem check(struct rest_call *c, struct change *ch)

@@ -8,7 +8,7 @@
 /* Agreements ----------------------------------------------------------------------------------- */
 struct named { /* what agreements say of an app and an API */
     bool in_force, before, with_provider;
-    json_t *interface; /* of the latest in force */
+    json_t *interface; /* of the latest in force whose term has begun, else of one to come */
     uint64_t from_ms, to_ms;
 };
 
@@ -19,8 +19,9 @@ static enum problem read_named(struct rest_call *c, struct store_txn *txn, const
         "SELECT a.state, i.value, a.not_before, a.expires_at FROM agreements a, "
         "json_each(a.interfaces) i WHERE a.app_id = ? AND a.kind <> 'privacy' AND "
         "json_extract(i.value, '$.api_id') = ? AND a.state IN ('in_force', 'ended', 'expired') "
-        "ORDER BY a.state <> 'in_force', a.in_force_at DESC";
-    const struct store_value v[] = {store_text(app_id), store_text(api_id)};
+        "ORDER BY a.state <> 'in_force', coalesce(a.not_before, 0) > ?, a.in_force_at DESC";
+    const struct store_value v[] = {store_text(app_id), store_text(api_id),
+                                    store_int((int64_t)c->now_ms)};
     struct store_rows *rows = NULL;
     enum store_err err = store_query(txn, sql, v, COUNT(v), &rows);
 
@@ -117,16 +118,19 @@ static void lower(struct admission_terms *t, int64_t level)
     t->serves = t->serves && t->max_level > 0;
 }
 
+/* The latest decision counts (EC-4.2.2a5). */
 static enum problem approved_level(struct rest_call *c, struct store_txn *txn, const char *app_id,
                                    struct admission_terms *t)
 {
-    static const char sql[] = "SELECT coalesce(max(max_level), 9) FROM applications WHERE app_id = "
-                              "? AND state = 'approved'";
+    static const char sql[] =
+        "SELECT max_level FROM applications WHERE app_id = ? AND state = 'approved' AND max_level "
+        "IS NOT NULL AND form_kind IN ('third-party-software', 'bank-application-party') ORDER BY "
+        "decided_at DESC, id DESC LIMIT 1";
     const struct store_value v = store_text(app_id);
-    int64_t level = 9;
+    int64_t level = 0;
     enum problem p = admission_count(c, txn, sql, &v, 1, &level);
 
-    lower(t, level);
+    lower(t, level ? level : t->max_level);
     return p;
 }
 

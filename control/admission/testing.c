@@ -240,3 +240,118 @@ void admission_sign_both(struct admission_world *w, const char *agreement)
     crypto_key_free(&theirs);
     crypto_key_free(&ours);
 }
+
+/* Applications ----------------------------------------------------------------------------------
+ */
+const char *admission_member(struct admission_world *w, const char *target, const char *name)
+{
+    return fixture_ok(&w->f, OPERATOR, "GET", target, NULL, name);
+}
+
+int admission_total(struct admission_world *w, enum who who, const char *target)
+{
+    struct reply r = fixture_call(&w->f, who, "GET", target, NULL, NULL);
+    int n = (int)json_integer_value(json_object_get(r.json, "total"));
+
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    return n;
+}
+
+const char *admission_apply(struct admission_world *w, const char *form, const char *content,
+                            const char *more)
+{
+    return fixture_ok(&w->f, DEVELOPER, "POST", "applications",
+                      text("{\"form_kind\":\"%s\",\"organisation_id\":\"%s\",\"app_id\":\"%s\","
+                           "\"title\":\"接入申请\",\"content\":%s%s}",
+                           form, w->f.third, w->app, content, more),
+                      "id");
+}
+
+void admission_submit(struct admission_world *w, const char *id)
+{
+    fixture_ok(&w->f, DEVELOPER, "POST", text("applications/%s/submit", id), NULL, NULL);
+}
+
+const char *admission_review(const char *id, const char *result, const char *more)
+{
+    return text("{\"application_id\":\"%s\",\"result\":\"%s\"%s}", id, result, more);
+}
+
+const char *admission_third_party(void)
+{
+    return text("{\"uscc\":\"%s\",\"qualification\":\"a company\",\"purpose\":\"order "
+                "management\",\"merchants\":[\"M1\"],\"functions\":\"lists orders\","
+                "\"data_levels\":[1,2],\"leak_prevention\":\"least privilege\"}",
+                admission_uscc());
+}
+
+const char *admission_licence(const char *document, int days)
+{
+    return text(",\"documents\":[{\"kind\":\"business-licence\",\"document_id\":\"%s\","
+                "\"valid_until\":\"%s\"}]",
+                document, admission_in_days(days));
+}
+
+const char *admission_findings(const char *document, const char *authenticity)
+{
+    return text(",\"findings\":[{\"subject\":\"qualification\",\"result\":\"pass\"},{\"subject\":"
+                "\"legality\",\"result\":\"pass\"},{\"subject\":\"leak_prevention\",\"result\":"
+                "\"pass\",\"note\":\"seen\"},{\"document_id\":\"%s\",\"validity\":\"pass\","
+                "\"completeness\":\"pass\",\"authenticity\":\"%s\"}]",
+                document, authenticity);
+}
+
+/* Approved from nothing; the application's id. */
+const char *admission_approved(struct admission_world *w)
+{
+    const char *document = admission_document_of(w, DEVELOPER);
+    const char *id = admission_apply(w, "third-party-software", admission_third_party(),
+                                     admission_licence(document, 90));
+
+    admission_submit(w, id);
+    fixture_ok(&w->f, OPERATOR, "POST", text("applications/%s/verify-identity", id),
+               "{\"how\":\"online\"}", NULL);
+    fixture_ok(&w->f, OPERATOR, "POST", "application_reviews", admission_review(id, "pass", ""),
+               NULL);
+    fixture_ok(&w->f, OPERATOR, "POST", "application_reviews",
+               admission_review(id, "pass", admission_findings(document, "pass")), NULL);
+    assert_string_equal(admission_member(w, text("applications/%s", id), "state"), "approved");
+    return id;
+}
+
+const char *admission_bank_content(const char *number)
+{
+    return text("{\"uscc\":\"%s\",\"legal_person\":{\"name\":\"甲\",\"id_number\":\"%s\"},"
+                "\"developers\":[{\"name\":\"乙\",\"id_number\":\"%s\"}],\"clients\":\"c\","
+                "\"scenarios\":\"s\",\"market_share\":\"m\",\"operations\":\"o\",\"risk_control\":"
+                "\"r\",\"technical_ability\":\"t\",\"management\":\"g\",\"protection_level\":3,"
+                "\"volume_per_day\":1000,\"integration\":\"server\"}",
+                admission_uscc(), number, admission_id_card(22));
+}
+
+const char *admission_bank_documents(const char *document)
+{
+    return text(",\"documents\":[{\"kind\":\"operating-qualification\",\"document_id\":\"%s\"},{"
+                "\"kind\":\"legal-person\",\"document_id\":\"%s\"},{\"kind\":\"developer-"
+                "identity\",\"document_id\":\"%s\"},{\"kind\":\"protection-certificate\","
+                "\"document_id\":\"%s\"}]",
+                document, document, document, document);
+}
+
+const char *admission_bank_findings(const char *document, const char *but)
+{
+    static const char *const subjects[] = {"clients",    "scenarios",    "market_share",
+                                           "operations", "risk_control", "technical_ability",
+                                           "management", "compliance"};
+    const char *out = text(",\"findings\":[{\"document_id\":\"%s\",\"validity\":\"pass\","
+                           "\"completeness\":\"pass\",\"authenticity\":\"pass\"}",
+                           document);
+
+    for (size_t i = 0; i < COUNT(subjects); i++) {
+        if (strcmp(subjects[i], but) != 0) {
+            out = text("%s,{\"subject\":\"%s\",\"result\":\"pass\"}", out, subjects[i]);
+        }
+    }
+    return text("%s]", out);
+}

@@ -30,3 +30,18 @@ const char *admission_assess(struct admission_world *w, int score, int protectio
 const char *admission_offer(struct admission_world *w, const char *fields, int per_day, int days);
 /* Both sides sign it. */
 void admission_sign_both(struct admission_world *w, const char *agreement);
+
+/* Reading and applying as people do it. */
+const char *admission_member(struct admission_world *w, const char *target, const char *name);
+int admission_total(struct admission_world *w, enum who who, const char *target);
+const char *admission_apply(struct admission_world *w, const char *form, const char *content,
+                            const char *more);
+void admission_submit(struct admission_world *w, const char *id);
+const char *admission_review(const char *id, const char *result, const char *more);
+const char *admission_third_party(void);
+const char *admission_licence(const char *document, int days);
+const char *admission_findings(const char *document, const char *authenticity);
+const char *admission_approved(struct admission_world *w);
+const char *admission_bank_content(const char *number);
+const char *admission_bank_documents(const char *document);
+const char *admission_bank_findings(const char *document, const char *but);
