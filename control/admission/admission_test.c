@@ -379,35 +379,8 @@ static void an_application_party(void **state)
     assert_string_equal(admission_member(&w, text("assessments/%s", held), "rating"), "B");
 }
 
-static void a_plan_fills_the_allow_list(void **state)
+static void domains_bound_the_client(void)
 {
-    (void)state;
-    const char *id = admission_apply(&w, "access-plan", plan_content(), "");
-    admission_submit(&w, id);
-    fixture_ok(F, OPERATOR, "POST", "application_reviews", admission_review(id, "pass", ""), NULL);
-    fixture_ok(
-        F, OPERATOR, "POST", "application_reviews",
-        admission_review(id, "pass",
-                         ",\"findings\":[{\"subject\":\"plan\",\"result\":\"pass\"},{\"subject\":"
-                         "\"security_plan\",\"result\":\"pass\"}]"),
-        NULL);
-    assert_int_equal(
-        admission_total(&w, OPERATOR, text("lists?app_id=%s&list=allow&value=192.0.2.7", w.app)),
-        1);
-    assert_int_equal(
-        admission_total(&w, OPERATOR,
-                        text("lists?app_id=%s&list=allow&value=198.51.100.0/24", w.app)),
-        1);
-    struct reply r =
-        fixture_call(F, DEVELOPER, "GET", text("preparations?application_id=%s", id), NULL, NULL);
-    const char *list =
-        text("%s", row_text(json_array_get(json_object_get(r.json, "items"), 0), "id"));
-    reply_free(&r);
-    fixture_refused(F, OPERATOR, "POST", text("preparations/%s/complete", list), "auto", NULL,
-                    "state-conflict");
-    fixture_refused(F, DEVELOPER, "PATCH", text("preparations/%s", list), "auto",
-                    "{\"items\":[{\"item\":\"environment\",\"done\":true,\"evidence\":\"x\"}]}",
-                    "field-invalid"); /* the others may not vanish */
     static const struct {
         const char *uri;
         bool allowed;
@@ -430,6 +403,20 @@ static void a_plan_fills_the_allow_list(void **state)
         }
         reply_free(&s);
     }
+}
+
+static void preparation(const char *application)
+{
+    struct reply r = fixture_call(F, DEVELOPER, "GET",
+                                  text("preparations?application_id=%s", application), NULL, NULL);
+    const char *list =
+        text("%s", row_text(json_array_get(json_object_get(r.json, "items"), 0), "id"));
+    reply_free(&r);
+    fixture_refused(F, OPERATOR, "POST", text("preparations/%s/complete", list), "auto", NULL,
+                    "state-conflict");
+    fixture_refused(F, DEVELOPER, "PATCH", text("preparations/%s", list), "auto",
+                    "{\"items\":[{\"item\":\"environment\",\"done\":true,\"evidence\":\"x\"}]}",
+                    "field-invalid"); /* the others may not vanish */
     jobs_run_once(&F->ctl, clock_wall_ms() + 31 * DAY);
     assert_int_equal(admission_total(&w, OPERATOR, "notices?kind=preparation-overdue"), 1);
     fixture_ok(F, DEVELOPER, "PATCH", text("preparations/%s", list),
@@ -439,6 +426,29 @@ static void a_plan_fills_the_allow_list(void **state)
                "true,\"evidence\":\"x\"}]}",
                NULL);
     fixture_ok(F, OPERATOR, "POST", text("preparations/%s/complete", list), NULL, NULL);
+}
+
+static void a_plan_fills_the_allow_list(void **state)
+{
+    (void)state;
+    const char *id = admission_apply(&w, "access-plan", plan_content(), "");
+    admission_submit(&w, id);
+    fixture_ok(F, OPERATOR, "POST", "application_reviews", admission_review(id, "pass", ""), NULL);
+    fixture_ok(
+        F, OPERATOR, "POST", "application_reviews",
+        admission_review(id, "pass",
+                         ",\"findings\":[{\"subject\":\"plan\",\"result\":\"pass\"},{\"subject\":"
+                         "\"security_plan\",\"result\":\"pass\"}]"),
+        NULL);
+    assert_int_equal(
+        admission_total(&w, OPERATOR, text("lists?app_id=%s&list=allow&value=192.0.2.7", w.app)),
+        1);
+    assert_int_equal(
+        admission_total(&w, OPERATOR,
+                        text("lists?app_id=%s&list=allow&value=198.51.100.0/24", w.app)),
+        1);
+    domains_bound_the_client();
+    preparation(id);
 }
 
 static void a_platform_is_filed(void **state)
