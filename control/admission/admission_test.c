@@ -58,7 +58,8 @@ static void a_form_says_where_it_is_wrong(void **state)
             F, DEVELOPER, "POST", "applications", NULL,
             text("{\"form_kind\":\"%s\",\"organisation_id\":\"%s\",\"title\":\"x\",\"content\":%s}",
                  rows[i].form, F->third, rows[i].content));
-        if (strcmp(r.code, "field-invalid") || strcmp(row_text(r.json, "where"), rows[i].where)) {
+        if (strcmp(r.code, "field-invalid") != 0 ||
+            strcmp(row_text(r.json, "where"), rows[i].where) != 0) {
             fail_msg("%s %s: %s at %s", rows[i].form, rows[i].content, r.code,
                      row_text(r.json, "where"));
         }
@@ -305,8 +306,8 @@ static int stored_somewhere(const char *what)
 {
     static const char *const texts[] = {"SELECT content || coalesce(sealed, '') FROM applications",
                                         "SELECT content FROM application_versions",
-                                        "SELECT coalesce(before, '') || coalesce(after, '') FROM "
-                                        "operations"};
+                                        ("SELECT coalesce(before, '') || coalesce(after, '') FROM "
+                                         "operations")};
     struct store_txn *txn = NULL;
     int found = 0;
 
@@ -357,6 +358,11 @@ static void an_application_party(void **state)
     fixture_refused(F, OPERATOR, "POST", "application_reviews", NULL, whole,
                     "admission-incomplete"); /* no assessment */
     admission_assess(&w, 90, 59);            /* good in all but what counts most */
+    fixture_refused(F, OWNER, "POST", "grants", NULL,
+                    text("{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"x\",\"term\":"
+                         "\"period\",\"expires_at\":\"%s\"}",
+                         w.app, w.api, admission_in_days(9)),
+                    "risk-exceeded"); /* nobody is linked to it */
     fixture_refused(F, OPERATOR, "POST", "application_reviews", NULL, whole,
                     "admission-incomplete");
     const char *held = fixture_ok(
@@ -447,6 +453,10 @@ static void a_plan_fills_the_allow_list(void **state)
         admission_total(&w, OPERATOR,
                         text("lists?app_id=%s&list=allow&value=198.51.100.0/24", w.app)),
         1);
+    assert_int_equal(
+        admission_total(&w, OPERATOR,
+                        text("subscriptions?app_id=%s&api_id=%s&state=applied", w.app, w.api)),
+        1); /* applied for by the plan */
     domains_bound_the_client();
     preparation(id);
 }
@@ -495,9 +505,11 @@ static void a_platform_is_filed(void **state)
 static void a_provider_looks_at_what_is_asked_of_it(void **state)
 {
     (void)state;
-    const char *content = text("{\"resource\":\"宗地数据\",\"fields\":[\"area\"],\"purpose\":\"p\","
-                               "\"until\":\"%s\"}",
-                               admission_in_days(90));
+    const char *content =
+        text("{\"resource\":\"宗地数据\",\"fields\":[\"area\",\"name\"],\"purpose\":\"p\","
+             "\"until\":\"%s\",\"interfaces\":[{\"api_id\":\"%s\",\"per_day\":9}],"
+             "\"data_levels\":[2]}",
+             admission_in_days(90), w.bank_api);
     const char *id = admission_apply(&w, "data-service", content, "");
     fixture_refused(F, DEVELOPER, "POST", text("applications/%s/submit", id), "auto", NULL,
                     "field-invalid"); /* of whom */
@@ -521,6 +533,16 @@ static void a_provider_looks_at_what_is_asked_of_it(void **state)
         NULL);
     fixture_ok(F, OPERATOR, "POST", "application_reviews", admission_review(id, "pass", ""), NULL);
     assert_string_equal(admission_member(&w, text("applications/%s", id), "state"), "approved");
+    struct reply r =
+        fixture_call(F, DEVELOPER, "GET",
+                     text("subscriptions?api_id=%s&state=approved", w.bank_api), NULL, NULL);
+    json_t *made = json_array_get(json_object_get(r.json, "items"), 0);
+    assert_int_equal(json_array_size(json_object_get(made, "fields")), 1); /* what the API has */
+    assert_string_equal(json_string_value(json_array_get(json_object_get(made, "fields"), 0)),
+                        "name");
+    assert_int_equal(json_integer_value(json_object_get(made, "max_level")), 2);
+    assert_true(row_text(made, "expires_at")[0] != '\0');
+    reply_free(&r);
 }
 
 static void steps_are_configured(void **state)

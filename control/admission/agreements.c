@@ -375,7 +375,9 @@ static enum problem state_effects(struct rest_call *c, struct store_txn *txn, co
     enum problem p = PROBLEM_OK;
 
     if (privacy) {
-        return PROBLEM_OK;
+        return admission_state_is(row, "in_force")
+                   ? PROBLEM_OK
+                   : terms_stop_composed(c, txn, row_text(row, "receiver_id"));
     }
     p = admission_state_is(row, "in_force") ? limit_calls(c, txn, row)
                                             : row_each(c, txn, &limits_resource, "agreement_id",

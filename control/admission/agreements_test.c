@@ -260,8 +260,11 @@ static void privacy_before_data_is_put_together(void **state)
             fixture_refused(F, OPERATOR, "POST", "compositions", NULL, graph, "agreement-missing");
         } else {
             fixture_ok(F, OPERATOR, "POST", "compositions", graph, NULL);
+            fixture_ok(F, OPERATOR, "POST", text("apis/%s/publish", api), NULL, NULL);
             fixture_ok(F, DEVELOPER, "POST", text("agreements/%s/terminate", id),
                        "{\"reason\":\"over\"}", NULL);
+            assert_string_equal(fixture_ok(F, OPERATOR, "GET", text("apis/%s", api), NULL, "state"),
+                                "offline");
             fixture_refused(F, OPERATOR, "POST", text("apis/%s/publish", api), "auto", NULL,
                             "agreement-missing");
         }

@@ -52,7 +52,7 @@ struct review_step {
 enum problem review_step_load(struct rest_call *c, struct store_txn *txn, const char *form_kind,
                               int64_t position, struct review_step *step);
 
-/* approval.c: what an approval needs and what follows from it. */
+/* approval.c, effects.c: what an approval needs and what follows from it. */
 enum problem approval_check(struct rest_call *c, struct store_txn *txn, const json_t *application);
 enum problem approval_effects(struct rest_call *c, struct store_txn *txn,
                               const json_t *application);
@@ -79,6 +79,10 @@ enum problem certificates_lacking(struct rest_call *c, struct store_txn *txn,
 enum problem terms_refeed_app(struct rest_call *c, struct store_txn *txn, const char *app_id);
 enum problem terms_refeed_organisation(struct rest_call *c, struct store_txn *txn,
                                        const char *organisation);
+
+/* Takes offline what an organisation composes of others' APIs without a privacy agreement. */
+enum problem terms_stop_composed(struct rest_call *c, struct store_txn *txn,
+                                 const char *organisation);
 
 /* templates.c: the words that an agreement of a kind must have; NULL-terminated, NULL: no kind. */
 const char *const *agreement_mandatory(const char *kind);

@@ -325,3 +325,21 @@ enum problem agreement_permits_composed(struct rest_call *c, struct store_txn *t
     return row_each(c, txn, &compositions_resource, "api_id", row_text(composed_api, "id"),
                     permits_composition, (void *)(uintptr_t)composed_api);
 }
+
+static enum problem stop_one(struct rest_call *c, struct change *ch)
+{
+    if (strcmp(row_text(ch->row, "kind"), "composed") != 0 || !api_state_live(ch->row) ||
+        admission_state_is(ch->row, "offline")) {
+        return PROBLEM_OK;
+    }
+    enum problem p = agreement_permits_composed(c, ch->txn, ch->row);
+    return p == PROBLEM_AGREEMENT_MISSING
+               ? admission_move(c, ch->txn, ch->res, ch->row, "offline", "offline")
+               : p;
+}
+
+enum problem terms_stop_composed(struct rest_call *c, struct store_txn *txn,
+                                 const char *organisation)
+{
+    return row_each(c, txn, &apis_resource, "organisation_id", organisation, stop_one, NULL);
+}
