@@ -62,6 +62,7 @@ static enum problem seal_person(struct rest_call *c, const json_t *old, const ch
 
     snprintf(number, sizeof number, "%s", given);
     if (strchr(given, '*') && !kept(c, old, given, number)) {
+        crypto_wipe(number, sizeof number);
         snprintf(where, sizeof where, "/content%s/id_number", pointer);
         return rest_fail(c, PROBLEM_FIELD_INVALID, where,
                          "a masked number that is not on record: send the number");

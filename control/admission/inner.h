@@ -83,10 +83,3 @@ enum problem terms_refeed_organisation(struct rest_call *c, struct store_txn *tx
 /* Takes offline what an organisation composes of others' APIs without a privacy agreement. */
 enum problem terms_stop_composed(struct rest_call *c, struct store_txn *txn,
                                  const char *organisation);
-
-/* templates.c: the words that an agreement of a kind must have; NULL-terminated, NULL: no kind. */
-const char *const *agreement_mandatory(const char *kind);
-
-/* signing.c */
-enum problem signing_key_load(struct rest_call *c, struct store_txn *txn, const char *key_id,
-                              const char *organisation, json_t **key);

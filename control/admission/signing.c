@@ -96,8 +96,8 @@ const struct resource signing_keys_resource = {
     .check = check,
 };
 
-enum problem signing_key_load(struct rest_call *c, struct store_txn *txn, const char *key_id,
-                              const char *organisation, json_t **key)
+static enum problem key_load(struct rest_call *c, struct store_txn *txn, const char *key_id,
+                             const char *organisation, json_t **key)
 {
     static const char sql[] =
         "SELECT id FROM signing_keys WHERE key_id = ? AND organisation_id = ? AND state = 'active'";
@@ -161,7 +161,7 @@ static enum problem take_signature(struct rest_call *c, struct store_txn *txn, j
     if (p == PROBLEM_OK && !json_is_null(json_object_get(agreement, member))) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "that side has signed");
     }
-    p = p == PROBLEM_OK ? signing_key_load(c, txn, key_id, organisation, &row) : p;
+    p = p == PROBLEM_OK ? key_load(c, txn, key_id, organisation, &row) : p;
     if (p == PROBLEM_OK) {
         keys_load_public(json_object_get(row, "public_key"), &key);
         p = key && verifies(key, row_text(agreement, "signing_text"), signature)

@@ -53,7 +53,7 @@ static const struct {
 };
 static const char *const kinds[] = {"data-use", "cooperation", "user", "privacy", NULL};
 
-const char *const *agreement_mandatory(const char *kind)
+static const char *const *mandatory_of(const char *kind)
 {
     for (size_t i = 0; i < COUNT(mandatory); i++) {
         if (strcmp(mandatory[i].kind, kind) == 0) {
@@ -116,7 +116,7 @@ static bool has_clause(const json_t *clauses, const char *name)
 /* What was signed rests on it, so an active one stays as it is: retire it and make another. */
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    const char *const *names = agreement_mandatory(row_text(ch->row, "kind"));
+    const char *const *names = mandatory_of(row_text(ch->row, "kind"));
     char missing[260] = "";
     size_t n = 0;
 
@@ -138,6 +138,12 @@ static const struct transition transitions[] = {
     {"draft|active", "retire", "retired", ROLE_STAFF},
 };
 
+/* What may be used is anybody's to read who agrees with somebody. */
+static const struct scope scopes[] = {
+    {ROLE_DEVELOPER | ROLE_PROVIDER, BIND_ORGANISATION, "t.state = 'active' AND ? IS NOT NULL",
+     "1 = 0"},
+};
+
 const struct resource agreement_templates_resource = {
     .plural = "agreement_templates",
     .kind = "agreement-template",
@@ -146,9 +152,8 @@ const struct resource agreement_templates_resource = {
     .n_attrs = COUNT(attrs),
     .transitions = transitions,
     .n_transitions = COUNT(transitions),
-    .scopes = (const struct scope[]){{ROLE_DEVELOPER | ROLE_PROVIDER, BIND_ORGANISATION,
-                                      "t.state = 'active' AND ? IS NOT NULL", "1 = 0"}},
-    .n_scopes = 1,
+    .scopes = scopes,
+    .n_scopes = COUNT(scopes),
     .read_roles = ROLE_ALL & ~(unsigned)ROLE_OWNER,
     .create_roles = ROLE_STAFF,
     .patch_roles = ROLE_STAFF,
