@@ -2,6 +2,7 @@
 /* Every address of the control plane: below /api/v1/ REST, beside it the web's. The first row that
  * fits answers, so a fixed word stands above a `*`. Each row is described in contract/openapi.yaml.
  */
+#include "admission/admission.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
 #include "documents/documents.h"
@@ -52,6 +53,12 @@ const struct rest_route rest_routes[] = {
     {"POST", "credentials/*/rotate", 0, credential_rotate},
     {"POST", "documents", ROUTE_RAW, rest_document_create},
     {"GET", "documents/*/content", 0, rest_document_content},
+    {"GET", "form-kinds", 0, rest_form_kinds},
+    {"GET", "assessment-criteria", 0, rest_assessment_criteria},
+    {"GET", "agreement-clauses", 0, rest_agreement_clauses},
+    {"GET", "apps/*/admission", 0, rest_app_admission},
+    {"POST", "applications/*/verify-identity", 0, rest_application_verify},
+    {"POST", "agreements/*/sign", 0, rest_agreement_sign},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

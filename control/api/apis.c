@@ -2,6 +2,7 @@
 /* What third-party software may call: a dataset or a business unit's own service, in versions. */
 #include <ctype.h>
 
+#include "admission/terms.h"
 #include "api/apis.h"
 #include "base/clock.h"
 
@@ -113,6 +114,7 @@ static const struct attr attrs[] = {
     {"notice_zh", ATTR_TEXT, 0, 0, 500},
     {"notice_en", ATTR_TEXT, 0, 0, 500},
     {"mobile", ATTR_BOOL, 0, .fallback = "false"},
+    {"agreement_required", ATTR_BOOL, AF_FILTER, .fallback = "false"},
     {"deprecated_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
 };
 
@@ -221,6 +223,9 @@ static enum problem publish_own(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && !there) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the API has no composition yet");
+    }
+    if (p == PROBLEM_OK && strcmp(row_text(ch->row, "kind"), "composed") == 0) {
+        p = agreement_permits_composed(c, ch->txn, ch->row);
     }
     return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
 }
@@ -364,12 +369,13 @@ static enum problem tell(struct rest_call *c, struct change *ch)
     return change_feed(c, ch->txn, ch->res, ch->row);
 }
 
-/* Whether a subscription counts depends on the class (BK-6.2b3-1). */
+/* Whether a subscription counts depends on the class (BK-6.2b3-1) and on agreements. */
 static enum problem after(struct rest_call *c, struct change *ch)
 {
     bool turned = api_changed(ch->old, ch->row, "class") ||
                   api_changed(ch->old, ch->row, "operation") ||
-                  api_changed(ch->old, ch->row, "methods");
+                  api_changed(ch->old, ch->row, "methods") ||
+                  api_changed(ch->old, ch->row, "agreement_required");
 
     return turned ? row_each(c, ch->txn, &subscriptions_resource, "api_id", row_text(ch->row, "id"),
                              tell, NULL)

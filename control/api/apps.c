@@ -2,6 +2,7 @@
 /* Third-party software, admitted before it may call anything (BK-9.2.1a2). */
 #include <stdio.h>
 
+#include "admission/gate.h"
 #include "api/api.h"
 #include "api/credentials.h"
 
@@ -81,9 +82,9 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
 
 #define APPLICANT (ROLE_STAFF | ROLE_DEVELOPER)
 static const struct transition transitions[] = {
-    {"applied", "admit", "admitted", ROLE_STAFF},
+    {"applied", "admit", "admitted", ROLE_STAFF, .hook = admission_gate_hook},
     {"admitted", "suspend", "suspended", ROLE_STAFF},
-    {"suspended", "resume", "admitted", ROLE_STAFF},
+    {"suspended", "resume", "admitted", ROLE_STAFF, .hook = admission_gate_hook},
     {"applied", "return", "returned", ROLE_STAFF, .body_text = "comment"},
     {"returned", "apply", "applied", APPLICANT},
     {"applied|returned|admitted|suspended", "withdraw", "withdrawn", APPLICANT},

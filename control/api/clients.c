@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "admission/terms.h"
 #include "api/api.h"
 
 #define URIS_MAX 16
@@ -167,6 +168,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && a2) {
         json_object_set_new(ch->row, "profile", json_string("fapi2"));
+    }
+    if (p == PROBLEM_OK) {
+        p = admission_domains_allow(c, ch->txn, ch->row);
     }
     return p == PROBLEM_OK ? check_together(c, ch->row) : p;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The consent of whoever the data is about: who, which app, which API, what for, how long
  * (EC-4.2.2b, BK-9.3.2a2). */
+#include "admission/terms.h"
 #include "api/api.h"
 #include "base/codec.h"
 #include "identity/identity.h"
@@ -108,6 +109,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && app && strcmp(row_text(app, "state"), "admitted") != 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id", "the app is not admitted");
+    }
+    if (p == PROBLEM_OK && app) {
+        p = admission_grant_allowed(c, ch->txn, ch->row);
     }
     json_decref(app);
     return p == PROBLEM_OK ? api_check_named_fields(c, ch->txn, ch->row) : p;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "admission/admission.h"
 #include "api/api.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
@@ -30,6 +31,20 @@ const struct resource *const resources[] = {
     &credential_policies_resource,
     &certificate_requests_resource,
     &documents_resource,
+    &admission_settings_resource,
+    &review_steps_resource,
+    &applications_resource,
+    &application_versions_resource,
+    &application_reviews_resource,
+    &assessments_resource,
+    &qualification_certificates_resource,
+    &signing_keys_resource,
+    &agreement_templates_resource,
+    &agreements_resource,
+    &filings_resource,
+    &preparations_resource,
+    &re_reviews_resource,
+    &major_changes_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -53,6 +53,21 @@ enum problem identity_job(struct rest_call *c); /* a job: overdue users, what is
 extern const struct resource session_policies_resource;
 extern const struct resource identity_settings_resource;
 
+/* realname.c (GS-6.4a-1): where names and numbers are known to belong together. */
+struct identity_claim {
+    const char *kind, *name, *id_number; /* kind: person or organisation */
+};
+/* Asks the source of the settings; PROBLEM_IDENTITY_MISMATCH. */
+enum problem realname_check(struct rest_call *c, const struct identity_claim *claim);
+
+/* secrets.c: what of a user, or of another row, is stored sealed; bound to its id and
+ * the attribute. */
+json_t *secret_seal(const struct rest_call *c, const char *user_id, const char *attribute,
+                    struct slice plain);
+/* false: none, or it cannot be opened. *n bytes and a NUL, at most cap - 1. */
+bool secret_open(const struct rest_call *c, const json_t *user, const char *attribute, char *out,
+                 size_t cap, size_t *n);
+
 /* REST */
 enum problem rest_sessions_list(struct rest_call *c);
 enum problem rest_session_end(struct rest_call *c);

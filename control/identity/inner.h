@@ -40,13 +40,6 @@ struct session_times {
 enum problem session_times_get(struct rest_call *c, struct store_txn *txn, const char *scenario,
                                struct session_times *t);
 
-/* secrets.c: what of a user is stored sealed; bound to the user and the attribute. */
-json_t *secret_seal(const struct rest_call *c, const char *user_id, const char *attribute,
-                    struct slice plain);
-/* false: none, or it cannot be opened. *n bytes and a NUL, at most cap - 1. */
-bool secret_open(const struct rest_call *c, const json_t *user, const char *attribute, char *out,
-                 size_t cap, size_t *n);
-
 /* password.c */
 /* argon2 at the same cost whether there is a hash or not. */
 bool password_verify(const char *phc, const char *password);
@@ -108,18 +101,12 @@ json_t *factor_names(unsigned factors);
 enum problem session_start(struct rest_call *c, struct store_txn *txn, const struct attempt *a,
                            const char *token);
 
-/* realname.c (GS-6.4a-1): where names and numbers are known to belong together. A source answers
- * *match, or a problem when it cannot. */
-struct identity_claim {
-    const char *kind, *name, *id_number; /* kind: person or organisation */
-};
+/* realname.c: a source answers *match, or a problem when it cannot. */
 struct identity_source {
     const char *scheme; /* of the setting identity-source, which follows it */
     enum problem (*check)(struct rest_call *c, const char *where,
                           const struct identity_claim *claim, bool *match);
 };
-/* Asks the source of the settings; PROBLEM_IDENTITY_MISMATCH. */
-enum problem realname_check(struct rest_call *c, const struct identity_claim *claim);
 bool realname_setting_ok(const char *value);
 
 /* verification.c */

@@ -29,6 +29,23 @@ static const struct notice_kind kinds[] = {
     {"identity-overdue", "Your identity must be verified again: %s", "您的身份需要重新核验：%s"},
     {"grant-made", "A grant was made: %s", "新增授权：%s"},
     {"grant-revoked", "A grant was revoked: %s", "授权已撤销：%s"},
+    {"application-submitted", "An application waits for review: %s", "有新的申请待审核：%s"},
+    {"application-accepted", "The application was accepted for review: %s", "申请已受理：%s"},
+    {"application-advanced", "The application passed a step of its review: %s", "申请已通过一个审核环节：%s"},
+    {"application-returned", "The application was returned: %s", "申请已退回：%s"},
+    {"application-approved", "The application was approved: %s", "申请已通过：%s"},
+    {"application-refused", "The application was refused: %s", "申请未通过：%s"},
+    {"agreement-offered", "An agreement waits for signatures: %s", "有协议待签署：%s"},
+    {"agreement-in-force", "The agreement is in force: %s", "协议已生效：%s"},
+    {"agreement-ended", "The agreement has ended: %s", "协议已终止：%s"},
+    {"certificate-document-expiring", "A qualification certificate ends soon: %s", "资质证书即将到期：%s"},
+    {"certificate-document-expired", "A qualification certificate is over: %s", "资质证书已到期：%s"},
+    {"assessment-expired", "An assessment is over: %s", "评估已到期：%s"},
+    {"re-review-opened", "A review comes due again: %s", "需要复审：%s"},
+    {"re-review-overdue", "A review is overdue: %s", "复审已逾期：%s"},
+    {"preparation-overdue", "A preparation for access is overdue: %s", "接入准备已逾期：%s"},
+    {"major-change-filed", "A party tells of a major change: %s", "应用方报告重大变更：%s"},
+    {"major-change-decided", "The major change was decided on: %s", "重大变更已处置：%s"},
     /* clang-format on */
 };
 

@@ -44,6 +44,22 @@ static const struct {
     {"document", "read"},
     {"api", "classify"},
     {"api", "refresh"},
+    {"application", "accept"},
+    {"application", "advance"},
+    {"application", "return"},
+    {"application", "refuse"},
+    {"application", "approve"},
+    {"application", "verify-identity"},
+    {"application", "re-review"},
+    {"assessment", "supersede"},
+    {"assessment", "expire"},
+    {"qualification-certificate", "warn"},
+    {"qualification-certificate", "expire"},
+    {"qualification-certificate", "enforce"},
+    {"agreement", "sign"},
+    {"agreement", "expire"},
+    {"re-review", "overdue"},
+    {"preparation", "overdue"},
     /* clang-format on */
 };
 
