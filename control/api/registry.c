@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
+#include "peers/peers.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */
@@ -29,6 +30,8 @@ const struct resource *const resources[] = {
     &clients_resource,
     &credential_policies_resource,
     &certificate_requests_resource,
+    &peers_resource,
+    &peer_accounts_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -43,9 +43,6 @@ enum problem session_times_get(struct rest_call *c, struct store_txn *txn, const
 /* secrets.c: what of a user is stored sealed; bound to the user and the attribute. */
 json_t *secret_seal(const struct rest_call *c, const char *user_id, const char *attribute,
                     struct slice plain);
-/* false: none, or it cannot be opened. *n bytes and a NUL, at most cap - 1. */
-bool secret_open(const struct rest_call *c, const json_t *user, const char *attribute, char *out,
-                 size_t cap, size_t *n);
 
 /* password.c */
 /* argon2 at the same cost whether there is a hash or not. */
@@ -110,19 +107,13 @@ enum problem session_start(struct rest_call *c, struct store_txn *txn, const str
 
 /* realname.c (GS-6.4a-1): where names and numbers are known to belong together. A source answers
  * *match, or a problem when it cannot. */
-struct identity_claim {
-    const char *kind, *name, *id_number; /* kind: person or organisation */
-};
 struct identity_source {
     const char *scheme; /* of the setting identity-source, which follows it */
     enum problem (*check)(struct rest_call *c, const char *where,
                           const struct identity_claim *claim, bool *match);
 };
-/* Asks the source of the settings; PROBLEM_IDENTITY_MISMATCH. */
-enum problem realname_check(struct rest_call *c, const struct identity_claim *claim);
 bool realname_setting_ok(const char *value);
 
-/* verification.c */
-/* Sets verified_at, verify_due_at and the sealed name and number of a row. */
-enum problem verification_fill(struct rest_call *c, struct store_txn *txn, json_t *row,
-                               const struct identity_claim *claim, const char *phone);
+/* identities.c: notes whose identity this is, so that it is found again; in txn. */
+enum problem identity_note(struct rest_call *c, struct store_txn *txn, const char *user_id,
+                           const struct identity_claim *claim);

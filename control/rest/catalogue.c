@@ -42,6 +42,7 @@ static const struct {
     {"token-key", "update"},
     {"token-key", "remove"},
     {"user", "authorize"},
+    {"user", "tell-peer"},
     {"api", "classify"},
     {"api", "refresh"},
     /* clang-format on */

@@ -253,22 +253,18 @@ static enum problem consent_page(struct rest_call *c, const struct asked *a, boo
     return page_end(&p, incomplete ? 422 : 200);
 }
 
-static enum problem to_login(struct rest_call *c, const char *id)
+/* A peer platform that asks who the user is: the operator has agreed for all (GS-6.4c). */
+static enum problem show(struct rest_call *c, struct asked *a)
 {
-    struct buf next, url;
+    bool done = false;
 
-    buf_init(&next);
-    buf_init(&url);
-    buf_adds(&next, "/consent");
-    url_parameter(&next, "request", id ? id : "");
-    buf_addc(&next, '\0');
-    buf_adds(&url, "/login");
-    url_parameter(&url, "continue", next.failed ? "" : next.p);
-    buf_addc(&url, '\0');
-    enum problem p = url.failed ? PROBLEM_INTERNAL : web_redirect(c, url.p);
-    buf_fini(&url);
-    buf_fini(&next);
-    return p;
+    if (web_must_sign_in(c, &a->r)) {
+        return web_to_login(c, a->r.id, true);
+    }
+    enum problem p = strstr(row_text(a->r.params, "prompt"), "consent")
+                         ? PROBLEM_OK
+                         : web_back_silently(c, &a->r, OAUTH_CONSENT_PEER, &done);
+    return p == PROBLEM_OK && !done ? consent_page(c, a, false) : p;
 }
 
 enum problem web_consent_get(struct rest_call *c)
@@ -278,16 +274,16 @@ enum problem web_consent_get(struct rest_call *c)
     struct store_txn *txn = NULL;
 
     if (!web_signed_in(c)) {
-        return to_login(c, id);
+        return web_to_login(c, id, false);
     }
     enum problem p = rest_begin(c, STORE_READ, &txn);
     if (p == PROBLEM_OK) {
         p = load(c, txn, id, &a);
         store_rollback(&txn);
     }
-    p = p == PROBLEM_OK ? consent_page(c, &a, false) : page_problem(c, p);
+    p = p == PROBLEM_OK ? show(c, &a) : p;
     asked_fini(&a);
-    return p;
+    return p == PROBLEM_OK ? p : page_problem(c, p);
 }
 
 /* The decision ----------------------------------------------------------------------------------
@@ -441,26 +437,6 @@ static bool risk_open(const struct rest_call *c, const json_t *apis)
     return false;
 }
 
-static enum problem back(struct rest_call *c, const struct oauth_request *r, const char *name,
-                         const char *value)
-{
-    const char *to = json_string_value(json_object_get(r->params, "redirect_uri")),
-               *state = json_string_value(json_object_get(r->params, "state"));
-    struct buf url;
-
-    buf_init(&url);
-    buf_adds(&url, to ? to : "");
-    url_parameter(&url, name, value);
-    if (state) {
-        url_parameter(&url, "state", state);
-    }
-    url_parameter(&url, "iss", oauth_issuer(c->ctl));
-    buf_addc(&url, '\0');
-    enum problem p = url.failed || !to ? PROBLEM_INTERNAL : web_redirect(c, url.p);
-    buf_fini(&url);
-    return p;
-}
-
 /* In txn; *code is what the client gets. *complete false: the page is shown again. */
 static enum problem agree(struct rest_call *c, struct store_txn *txn, struct asked *a,
                           char code[static OAUTH_CODE_TEXT], bool *complete)
@@ -491,6 +467,10 @@ static enum problem decide(struct rest_call *c, struct asked *a)
     if (p == PROBLEM_OK) {
         p = load(c, txn, rest_form(c, "request"), a);
     }
+    if (p == PROBLEM_OK && web_must_sign_in(c, &a->r)) {
+        store_rollback(&txn);
+        return web_to_login(c, a->r.id, true);
+    }
     if (p == PROBLEM_OK && agreed && !c->user.subject[0]) {
         p = rest_fail(c, PROBLEM_NOT_PERMITTED, "", "only an owner of data can consent");
     }
@@ -508,7 +488,7 @@ static enum problem decide(struct rest_call *c, struct asked *a)
     if (agreed && !complete) {
         return consent_page(c, a, true);
     }
-    p = agreed ? back(c, &a->r, "code", code) : back(c, &a->r, "error", "access_denied");
+    p = agreed ? web_back(c, &a->r, "code", code) : web_back(c, &a->r, "error", "access_denied");
     crypto_wipe(code, sizeof code);
     return p;
 }
@@ -518,7 +498,7 @@ enum problem web_consent_post(struct rest_call *c)
     struct asked a = {0};
 
     if (!web_signed_in(c)) {
-        return to_login(c, rest_form(c, "request"));
+        return web_to_login(c, rest_form(c, "request"), false);
     }
     enum problem p = form_check(c, FORM);
     if (p == PROBLEM_OK) {
