@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/api.h"
+#include "api/apis.h"
 #include "base/clock.h"
 #include "web/web.h"
 
@@ -150,18 +150,6 @@ static void add_term(struct page *p, const json_t *item)
     page_html(p, "</p>");
 }
 
-static bool moves_money(const json_t *api)
-{
-    static const char *const funds[] = {"payment", "transfer", "product-purchase"};
-
-    for (size_t i = 0; i < COUNT(funds); i++) {
-        if (strcmp(row_text(api, "operation"), funds[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* BK-10.2.2c */
 static void add_risk(struct page *p, const json_t *apis)
 {
@@ -170,7 +158,7 @@ static void add_risk(struct page *p, const json_t *apis)
 
     json_array_foreach(apis, i, api)
     {
-        if (moves_money(api)) {
+        if (protection_moves_money(api)) {
             page_html(p, "<div class=\"risk\"><label class=\"tick\"><input type=\"checkbox\" "
                          "name=\"risk\" value=\"yes\" required><span>");
             page_say(p, RISK_EN, RISK_ZH);
@@ -364,7 +352,7 @@ static json_t *statement(bool zh, const struct asked *a, const json_t *item, con
     }
     buf_addf(&text, "%s: %s\n%s: %s\n", zh ? "用途" : "purpose", row_text(item, "purpose"),
              zh ? "期限至" : "until", row_text(row, "expires_at"));
-    if (moves_money(api)) {
+    if (protection_moves_money(api)) {
         buf_addf(&text, "%s\n", zh ? RISK_ZH : RISK_EN);
     }
     json_t *kept = text.failed ? NULL : json_stringn(text.p, text.n);
@@ -430,7 +418,7 @@ static bool risk_open(const struct rest_call *c, const json_t *apis)
 
     json_array_foreach(apis, i, api)
     {
-        if (moves_money(api) && !rest_form(c, "risk")) {
+        if (protection_moves_money(api) && !rest_form(c, "risk")) {
             return true;
         }
     }

@@ -10,6 +10,7 @@ import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { SignJWT } from 'jose';
+import { restRefuses } from './lib/assertions.mjs';
 import { BUILD, Platform, environment, freePorts } from './lib/platform.mjs';
 import { Rest } from '../../demo/rest_client.mjs';
 import { Visitor } from './lib/visitor.mjs';
@@ -292,4 +293,14 @@ test('[GS-6.4c-2] a peer that is no longer trusted signs nobody on, and its sess
   assert.equal(await inside(v, c), false);
   assert.match((await v.open(`${c.control}/authorizations`)).url, /\/login/);
   await c.admin_.act('peers', id['c:a'], 'enable');
+  // One that is not there says so when it is asked by hand, and is passed over when it is asked silently.
+  const [port] = await freePorts(1);
+  const gone = await c.admin_.post('/peers', { name: 'gone', issuer: `https://127.0.0.1:${port}`, client_id: 'x', offered: true, silent: true });
+  const page = await new Visitor(cas).open(`${c.control}/peers/sign-on?peer=${gone.id}`);
+  assert.deepEqual([page.status, /peer-[a-z]+/.exec(page.text)[0]], [502, 'peer-unavailable']);
+  assert.match((await new Visitor(cas).open(`${c.control}/authorizations`)).text, /Sign in with gone/);
+  await restRefuses(b.admin_.post('/peers', { name: 'x', issuer: 'http://plain.example' }), 'field-invalid', '/issuer');
+  await restRefuses(b.admin_.post('/peers', { name: 'x', issuer: 'https://x.example', offered: true }), 'field-invalid', '/client_id');
+  await restRefuses(b.admin_.post('/peers', { name: 'x', issuer: 'https://x.example', sign_on: true }), 'field-invalid', '/app_id');
+  await restRefuses(b.world.operator.post('/peers', { name: 'x', issuer: 'https://x.example' }), 'not-permitted');
 });
