@@ -162,10 +162,8 @@ static enum problem store_applied(struct rest_call *c, json_t *row,
 static json_t *new_row(void)
 {
     char id[UUID_TEXT_LEN + 1];
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, id);
+    uuid_new_text(id);
     return json_pack("{s:s, s:s, s:s, s:b}", "id", id, "state", "applied", "role", "owner",
                      "password_change_required", 0);
 }

@@ -38,10 +38,8 @@ enum problem session_start(struct rest_call *c, struct store_txn *txn, const str
         "scenario, idle_ms, signed_in_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     int64_t now = (int64_t)c->now_ms;
     uint8_t digest[CRYPTO_HASH_LEN];
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, c->user.session);
+    uuid_new_text(c->user.session);
     c->user.factors = (uint8_t)a->factors;
     c->user.signed_in_ms = c->now_ms;
     crypto_hash(CRYPTO_SM3, token, strlen(token), digest);
@@ -91,12 +89,9 @@ enum problem identity_vouch(struct rest_call *c, struct store_txn *txn,
 {
     const struct sign_in in = {.login = row_text(v->user, "login"), .scenario = "oauth"};
     struct attempt a = {.in = &in, .user = (json_t *)v->user, .factors = v->factors};
-    uint8_t random[TOKEN_BYTES];
     enum problem p = session_times_get(c, txn, in.scenario, &a.times);
 
-    crypto_random(random, sizeof random);
-    token[codec_base64url(token, random, sizeof random)] = '\0';
-    crypto_wipe(random, sizeof random);
+    crypto_random_text(token);
     if (p == PROBLEM_OK) {
         p = session_start(c, txn, &a, token);
     }

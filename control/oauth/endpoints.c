@@ -329,7 +329,7 @@ enum problem oauth_userinfo(struct rest_call *c)
         return rest_answer(c, 200, claims);
     }
     if (strcmp(e.code, "invalid_dpop_proof") == 0) {
-        snprintf(header, sizeof header, "DPoP error=\"%s\", algs=\"ES256 PS512\"", e.code);
+        snprintf(header, sizeof header, "DPoP error=\"%s\", algs=\"ES256 PS256 PS512\"", e.code);
         rest_header(c, "WWW-Authenticate", header);
         return rest_answer(c, 401,
                            json_pack("{s:s, s:s}", "error", e.code, "error_description", e.text));

@@ -22,7 +22,7 @@ static const struct {
     {"peer_logout_endpoint", "/peers/logout"},
 };
 
-static const char *const signing[] = {"ES256", "PS512", NULL};
+static const char *const signing[] = {"ES256", "PS256", "PS512", NULL};
 static const struct {
     const char *name;
     const char *const *words;

@@ -361,11 +361,7 @@ void oauth_request_fini(struct oauth_request *r)
  */
 void oauth_secret_new(char text[static OAUTH_CODE_TEXT])
 {
-    uint8_t random[OAUTH_SECRET_BYTES];
-
-    crypto_random(random, sizeof random);
-    text[codec_base64url(text, random, sizeof random)] = '\0';
-    crypto_wipe(random, sizeof random);
+    crypto_random_text(text);
 }
 
 void oauth_secret_hash(const char *text, uint8_t out[static CRYPTO_HASH_LEN])

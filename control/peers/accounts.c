@@ -242,10 +242,8 @@ static json_t *new_row(const struct account *a)
 {
     char id[UUID_TEXT_LEN + 1], login[129], subject[129];
     const char *kind = row_text(a->info, "kind");
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, id);
+    uuid_new_text(id);
     login_of(a, login);
     snprintf(subject, sizeof subject, "peer:%.118s", id);
     return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:s}", "id", id, "state", "active",
@@ -281,10 +279,8 @@ static enum problem update(struct rest_call *c, struct store_txn *txn, struct ac
 static enum problem link_up(struct rest_call *c, struct store_txn *txn, const struct account *a)
 {
     char id[UUID_TEXT_LEN + 1], now[CLOCK_RFC3339_LEN + 1];
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, id);
+    uuid_new_text(id);
     clock_format_ms(c->now_ms, now);
     json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", id, "state", "active",
                             "peer_id", row_text(a->peer, "id"), "subject", row_text(a->info, "sub"),

@@ -277,13 +277,11 @@ static char *assertion(const struct rest_call *c, const json_t *peer)
     json_int_t now_s = (json_int_t)(c->now_ms / 1000);
     char jti[UUID_TEXT_LEN + 1], kid[44];
     uint8_t thumb[CRYPTO_HASH_LEN];
-    struct uuid u;
 
     if (!key) {
         return NULL;
     }
-    uuid_new(&u);
-    uuid_format(&u, jti);
+    uuid_new_text(jti);
     crypto_key_thumbprint(key, thumb);
     kid[codec_base64url(kid, thumb, sizeof thumb)] = '\0';
     json_t *claims =

@@ -126,7 +126,6 @@ static enum problem begin(struct rest_call *c, json_t *peer, const char *next, i
 {
     struct sign_on s = {.peer = peer, .tried = tried};
     struct provider provider;
-    uint8_t random[CRYPTO_HASH_LEN];
     enum problem p = provider_open(c, peer, &provider);
     const char *address =
         p == PROBLEM_OK ? provider_address(&provider, "authorization_endpoint") : NULL;
@@ -136,8 +135,7 @@ static enum problem begin(struct rest_call *c, json_t *peer, const char *next, i
                       row_text(peer, "name"));
     }
     snprintf(s.next, sizeof s.next, "%s", next);
-    crypto_random(random, sizeof random);
-    s.state[codec_base64url(s.state, random, sizeof random)] = '\0';
+    crypto_random_text(s.state);
     derive_all(c, &s);
     if (p == PROBLEM_OK) {
         p = store(c, &s);

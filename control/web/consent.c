@@ -309,15 +309,13 @@ static json_t *grant_row(const struct rest_call *c, const json_t *item, json_t *
     const char *term = row_text(item, "term")[0] ? row_text(item, "term") : "period";
     uint64_t end_ms = c->now_ms + days_chosen(c) * DAY_MS, asked_ms = api_ms(item, "expires_at");
     char id[UUID_TEXT_LEN + 1], until[CLOCK_RFC3339_LEN + 1];
-    struct uuid u;
 
     if (strcmp(term, "once") == 0) {
         end_ms = c->now_ms + DAY_MS;
     }
     end_ms = asked_ms && asked_ms < end_ms ? asked_ms : end_ms;
     clock_format_ms(end_ms, until);
-    uuid_new(&u);
-    uuid_format(&u, id);
+    uuid_new_text(id);
     json_t *row = json_object();
     for (size_t i = 0; i < grants_resource.n_attrs; i++) {
         const struct attr *a = &grants_resource.attrs[i];

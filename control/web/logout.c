@@ -235,10 +235,8 @@ static enum problem next_due(struct rest_call *c, struct delivery *d)
 static char *logout_token(struct rest_call *c, const struct delivery *d)
 {
     char jti[UUID_TEXT_LEN + 1];
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, jti);
+    uuid_new_text(jti);
     json_t *claims = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:{s:{}}}", "iss", oauth_issuer(c->ctl), "aud",
         d->audience, "sub", d->user, "iat", (json_int_t)(c->now_ms / 1000), "exp",
