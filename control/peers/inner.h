@@ -18,7 +18,7 @@ bool peer_flag(const json_t *peer, const char *name);
  * UNAVAILABLE. Outside a transaction. */
 struct provider {
     json_t *peer, *metadata, *jwks;
-    bool fresh; /* asked for now */
+    bool fresh; /* asked a moment ago: not again for an unknown key */
 };
 enum problem provider_open(struct rest_call *c, const json_t *peer, struct provider *p);
 void provider_fini(struct provider *p);

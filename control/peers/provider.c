@@ -91,31 +91,60 @@ static enum problem keep(struct rest_call *c, const struct provider *p)
     return done;
 }
 
+/* Noted before it is asked, so that a peer that hangs holds up one caller and not all of them. */
+static enum problem note_asked(struct rest_call *c, const struct provider *p)
+{
+    const struct store_value v[] = {store_int((int64_t)c->now_ms),
+                                    store_text(row_text(p->peer, "id"))};
+    struct store_txn *txn = NULL;
+    enum problem done = rest_begin(c, STORE_WRITE, &txn);
+
+    if (done != PROBLEM_OK) {
+        return done;
+    }
+    enum store_err err = store_exec(txn, "UPDATE peers SET asked_at = ? WHERE id = ?", v, 2, NULL);
+    return rest_finish(c, &txn, rest_store_problem(c, err));
+}
+
+/* On failure what was kept stays. */
 static enum problem fetch(struct rest_call *c, struct provider *p)
 {
     const char *issuer = row_text(p->peer, "issuer");
+    struct provider got = {.peer = p->peer};
     char url[260];
+    enum problem done = note_asked(c, p);
 
+    if (done != PROBLEM_OK) {
+        return done;
+    }
     snprintf(url, sizeof url, "%s/.well-known/openid-configuration", issuer);
+    p->fresh = true;
+    got.metadata = get(c, p->peer, url);
+    const char *keys = provider_address(&got, "jwks_uri");
+    if (!got.metadata) {
+        done = unavailable(c, p->peer, "its metadata cannot be read");
+    } else if (strcmp(row_text(got.metadata, "issuer"), issuer) != 0) {
+        done = unavailable(c, p->peer, "its metadata is of another issuer");
+    } else {
+        got.jwks = keys ? get(c, p->peer, keys) : NULL;
+        done = json_is_array(json_object_get(got.jwks, "keys"))
+                   ? keep(c, &got)
+                   : unavailable(c, p->peer, "its keys cannot be read");
+    }
+    if (done != PROBLEM_OK) {
+        json_decref(got.metadata);
+        json_decref(got.jwks);
+        return done;
+    }
     json_decref(p->metadata);
     json_decref(p->jwks);
-    p->jwks = NULL;
-    p->fresh = true;
-    p->metadata = get(c, p->peer, url);
-    if (!p->metadata) {
-        return unavailable(c, p->peer, "its metadata cannot be read");
-    }
-    if (strcmp(row_text(p->metadata, "issuer"), issuer) != 0) {
-        return unavailable(c, p->peer, "its metadata is of another issuer");
-    }
-    const char *keys = provider_address(p, "jwks_uri");
-    p->jwks = keys ? get(c, p->peer, keys) : NULL;
-    return json_is_array(json_object_get(p->jwks, "keys"))
-               ? keep(c, p)
-               : unavailable(c, p->peer, "its keys cannot be read");
+    p->metadata = got.metadata;
+    p->jwks = got.jwks;
+    return PROBLEM_OK;
 }
 
-static enum problem load_kept(struct rest_call *c, struct provider *p, uint64_t *at_ms)
+static enum problem load_kept(struct rest_call *c, struct provider *p, uint64_t *at_ms,
+                              uint64_t *asked_ms)
 {
     const struct store_value v = store_text(row_text(p->peer, "id"));
     struct store_txn *txn = NULL;
@@ -125,9 +154,13 @@ static enum problem load_kept(struct rest_call *c, struct provider *p, uint64_t 
     if (done != PROBLEM_OK) {
         return done;
     }
-    enum store_err err =
-        store_query(txn, "SELECT metadata, jwks, fetched_at FROM peers WHERE id = ?", &v, 1, &rows);
-    if (err == STORE_OK && store_next(rows) && store_get_int(rows, 2) > 0) {
+    enum store_err err = store_query(
+        txn, "SELECT metadata, jwks, fetched_at, asked_at FROM peers WHERE id = ?", &v, 1, &rows);
+    bool there = err == STORE_OK && store_next(rows);
+    if (there) {
+        *asked_ms = (uint64_t)store_get_int(rows, 3);
+    }
+    if (there && store_get_int(rows, 2) > 0) {
         p->metadata = json_loads(store_get_text(rows, 0), 0, NULL);
         p->jwks = json_loads(store_get_text(rows, 1), 0, NULL);
         *at_ms = (uint64_t)store_get_int(rows, 2);
@@ -139,13 +172,21 @@ static enum problem load_kept(struct rest_call *c, struct provider *p, uint64_t 
 
 enum problem provider_open(struct rest_call *c, const json_t *peer, struct provider *p)
 {
-    uint64_t at_ms = 0;
+    uint64_t at_ms = 0, asked_ms = 0;
 
     *p = (struct provider){.peer = json_incref((json_t *)peer)};
-    enum problem done = load_kept(c, p, &at_ms);
-    bool kept = p->metadata && p->jwks && at_ms + KEPT_MS > c->now_ms && at_ms <= c->now_ms;
-    p->fresh = kept && at_ms + AGAIN_MS > c->now_ms;
-    return done == PROBLEM_OK && !kept ? fetch(c, p) : done;
+    enum problem done = load_kept(c, p, &at_ms, &asked_ms);
+    bool kept = p->metadata && p->jwks;
+    p->fresh = asked_ms + AGAIN_MS > c->now_ms && asked_ms <= c->now_ms;
+    if (done != PROBLEM_OK || (kept && at_ms + KEPT_MS > c->now_ms && at_ms <= c->now_ms)) {
+        return done;
+    }
+    if (p->fresh) { /* somebody is asking, or has asked in vain: what is old serves a while longer
+                     */
+        return kept ? PROBLEM_OK : unavailable(c, peer, "it did not answer a moment ago");
+    }
+    done = fetch(c, p);
+    return done == PROBLEM_PEER_UNAVAILABLE && kept ? PROBLEM_OK : done;
 }
 
 void provider_fini(struct provider *p)

@@ -356,6 +356,9 @@ static enum problem open_session(struct rest_call *c, const struct sign_on *s, c
         p = identity_vouch(c, txn, &v, token);
     }
     p = rest_finish(c, &txn, p);
+    if (p == PROBLEM_OK) { /* one that opens nothing would be led here again and again */
+        p = identity_session(c, token);
+    }
     if (p == PROBLEM_OK) {
         web_cookie_set(c, token);
     }
@@ -489,7 +492,7 @@ enum problem peers_callback(struct rest_call *c)
         p = come_back(c, &s);
         if (p == PROBLEM_OK) {
             p = web_redirect(c, s.next);
-        } else if (s.tried >= 0 && p != PROBLEM_INTERNAL) {
+        } else if (s.tried >= 0 && (p == PROBLEM_PEER_REFUSED || p == PROBLEM_PEER_UNAVAILABLE)) {
             p = go_on(c, &s);
         }
     }

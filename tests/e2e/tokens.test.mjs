@@ -8,7 +8,7 @@ import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { SignJWT, decodeJwt, exportJWK } from 'jose';
-import { refused } from './lib/assertions.mjs';
+import { refused, restRefuses } from './lib/assertions.mjs';
 import { Authority } from './lib/pki.mjs';
 import { Platform } from './lib/platform.mjs';
 import { records, verified } from './lib/records.mjs';
@@ -96,12 +96,14 @@ test('a token opens what it names, for the app it was issued to, and never reach
   assert.match(a.json.phone, /\*/);
   assert.equal(seen.at(-1).authorization, undefined);
   refused(await bearer(token, '/closed/v1/x'), 403, 'token-scope');
+  const told = [];
   for (const name of ['access_token', 'Access_Token', '%61ccess_token', 'x=1&access_token']) {
-    const told = await p.send('GET', `${OPEN}?${name}=${token}`);
-    refused(told, 400, 'token-in-query');
+    told.push(await p.send('GET', `${OPEN}?${name}=${token}`));
+    refused(told.at(-1), 400, 'token-in-query');
     refused(await p.send('GET', `${OPEN}?${name}=${token}`, { headers: { authorization: `Bearer ${token}` } }), 400, 'token-in-query');
-    assert.equal(records(p, '--txn', told.txn)[0].target, '/open/v1/x');
   }
+  const all = records(p, '--refused');
+  for (const { txn } of told) assert.equal(all.find((r) => r.transaction === txn).target, '/open/v1/x');
   assert.ok(!p.log.includes(token), 'no log holds the token');
   const changed = token.slice(0, -2) + (token.endsWith('AA') ? 'BB' : 'AA');
   const bad = await bearer(changed);
@@ -156,6 +158,24 @@ test('[EC-6.1.4.4a] a suspended app\'s live tokens stop; a revoked token is refu
     authorization: `Basic ${Buffer.from(`${world.app}:${world.key.secret}`).toString('base64')}` } }, (res) => { res.resume(); res.on('end', resolve); }).on('error', reject).end(body));
   await until(async () => (await bearer(token)).json?.code === 'token-revoked', { ms: 1000, what: 'the revocation' });
   await until(async () => (await bearer(short)).json?.code === 'token-expired', { ms: 15000, what: 'the end of the short one' });
+});
+
+test('[GS-6.5b2-2] each business system of a company has an account of its own from its approval on, and each call is attributed to it', async () => {
+  const waiting = await world.developer.post('/apps', { name: 'A third system', organisation_id: world.thirdParty, environment: 'monitored' });
+  await restRefuses(world.developer.post('/credentials', { app_id: waiting.id, algorithm: 'hmac-sm3' }), 'state-conflict');
+  await world.operator.act('apps', waiting.id, 'admit');
+  const third = { id: waiting.id, key: await w.credential(world, waiting.id) };
+  await w.subscription(world, waiting.id, api);
+  const calls = [];
+  for (const system of [other, third]) {
+    const answer = await until(async () => { const a = await p.call(OPEN, { key: system.key }); return a.status === 200 && a; }, { ms: 5000, what: 'a call of the system' });
+    calls.push([answer.txn, system]);
+  }
+  const all = records(p);
+  for (const [txn, system] of calls) {
+    const record = all.find((r) => r.transaction === txn);
+    assert.deepEqual([record.app, record.credential], [system.id, system.key.id]);
+  }
 });
 
 test('[BK-9.2.1b1, BK-10.2.2a] a token bound to a certificate counts on a connection that shows it, on no other', async () => {

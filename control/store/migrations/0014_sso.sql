@@ -7,7 +7,7 @@ CREATE TABLE peers (
   app_id TEXT REFERENCES apps (id), sign_on INTEGER NOT NULL, query_fields TEXT NOT NULL, registers INTEGER NOT NULL,
   offered INTEGER NOT NULL, silent INTEGER NOT NULL, told INTEGER NOT NULL, trust_factors INTEGER NOT NULL,
   trust_subjects INTEGER NOT NULL,
-  metadata TEXT, jwks TEXT, fetched_at INTEGER NOT NULL DEFAULT 0) STRICT;
+  metadata TEXT, jwks TEXT, fetched_at INTEGER NOT NULL DEFAULT 0, asked_at INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE UNIQUE INDEX peers_name ON peers (name) WHERE state <> 'removed';
 CREATE UNIQUE INDEX peers_issuer ON peers (issuer) WHERE state <> 'removed';
 CREATE UNIQUE INDEX peers_app ON peers (app_id) WHERE state <> 'removed';
