@@ -43,6 +43,7 @@ static long exchange(struct rest_call *c, const json_t *peer, struct outbound *o
         json_decref(*json);
         *json = NULL;
     }
+    o->answer = NULL;
     buf_wipe(&answer);
     return status;
 }

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
-import { SignJWT } from 'jose';
+import { SignJWT, decodeJwt } from 'jose';
 import { restRefuses } from './lib/assertions.mjs';
 import { BUILD, Platform, environment, freePorts } from './lib/platform.mjs';
 import { Rest } from '../../demo/rest_client.mjs';
@@ -283,6 +283,35 @@ test('[GS-6.4c-1] prompt=login asks again although a session stands, and prompt=
   assert.match((await v.send('GET', consent)).to, /\/login\?/);
   const done = await v.send('POST', `${a.control}/login`, { ...Visitor.fields(page.text), login: 'zhang', password: PASSWORD });
   assert.match((await v.send('GET', done.to)).to, /[?&]code=/);
+});
+
+test('[GS-6.4d-2] an app that keeps its session in the browser is loaded in a frame of the last page; what was agreed to is not asked again', async () => {
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const client = await w.admittedApp(a.world, 'in the browser', 'controlled');
+  await a.world.developer.post('/credentials', { app_id: client, algorithm: 'ecdsa-p256-sha256', public_key: pair.publicKey.export({ type: 'spki', format: 'pem' }) });
+  await a.world.developer.post('/clients', { app_id: client, redirect_uris: ['https://app.example/back'], post_logout_redirect_uris: ['https://app.example/bye'], grant_types: ['authorization_code'],
+    frontchannel_logout_uri: 'https://app.example/out?x=1' });
+  const v = new Visitor(cas);
+  const verifier = randomUUID() + randomUUID();
+  const url = (more) => `${a.control}/oauth/authorize?${new URLSearchParams({ response_type: 'code', client_id: client, redirect_uri: 'https://app.example/back', scope: 'openid', state: 's',
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256', ...more })}`;
+  const consent = await v.signIn(await v.open(`${a.control}/login?again=1&continue=${encodeURIComponent('/authorizations')}`), 'zhang', PASSWORD).then(() => v.open(url({})));
+  assert.match((await v.send('GET', url({ prompt: 'none' }))).to, /error=consent_required/);
+  const agreed = await v.open(`${a.control}/consent`, { ...Visitor.fields(consent.text), decision: 'agree', days: '1' });
+  const code = new URL(agreed.to).searchParams.get('code');
+  assert.ok(code, agreed.text);
+  const tokens = await ask(a, '/oauth/token', client, pair.privateKey, { grant_type: 'authorization_code', code, code_verifier: verifier, redirect_uri: 'https://app.example/back' });
+  assert.equal(tokens.status, 200, tokens.text);
+  assert.match((await v.send('GET', url({ prompt: 'none' }))).to, /^https:\/\/app\.example\/back\?code=/);
+  assert.match((await v.send('GET', url({ prompt: 'none', scope: 'openid profile' }))).to, /error=consent_required/, 'more than was agreed to');
+  const { sid } = decodeJwt(tokens.json.id_token);
+  const page = await v.open(`${a.control}/oauth/logout?${new URLSearchParams({ client_id: client, post_logout_redirect_uri: 'https://app.example/bye', state: 'z' })}`);
+  const out = await v.open(`${a.control}/oauth/logout`, Visitor.fields(page.text));
+  assert.equal(out.status, 200, out.to);
+  const [, src] = /<iframe hidden src="([^"]+)"/.exec(out.text);
+  assert.equal(src.replaceAll('&amp;', '&'), `https://app.example/out?x=1&iss=${encodeURIComponent(a.control)}&sid=${sid}`);
+  assert.match(out.headers['content-security-policy'], /frame-src https:/);
+  assert.match(out.text, /url=https:\/\/app\.example\/bye\?state=z/);
 });
 
 test('[GS-6.4c-2] a peer that is no longer trusted signs nobody on, and its sessions end', async () => {
