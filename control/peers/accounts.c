@@ -168,7 +168,7 @@ static enum problem find(struct rest_call *c, struct store_txn *txn, const struc
     return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
 }
 
-/* Ends in @ and the peer's name, which no account registered here can: see identity/registration.c.
+/* Ends in @ and the peer's name, which no account registered here can (peers_check_login).
  */
 static void login_of(const struct account *a, char login[static 129])
 {

@@ -141,6 +141,22 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return ch->old ? PROBLEM_OK : make_key(c, ch->row);
 }
 
+enum problem peers_check_login(struct rest_call *c, struct store_txn *txn, const char *login)
+{
+    const char *at = strrchr(login, '@');
+    const struct store_value v = store_text(at ? at + 1 : "");
+    struct store_rows *rows = NULL;
+    enum store_err err =
+        store_query(txn, "SELECT 1 FROM peers WHERE name = ? LIMIT 1", &v, 1, &rows);
+    bool taken = err == STORE_OK && store_next(rows);
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+
+    return p == PROBLEM_OK && taken
+               ? rest_fail(c, PROBLEM_FIELD_INVALID, "/login",
+                           "names that end like this are those of another platform's users")
+               : p;
+}
+
 #define END_BATCH 64
 
 static enum problem sessions_from(struct rest_call *c, struct store_txn *txn, const char *peer,

@@ -29,6 +29,9 @@ enum problem peers_verify(struct rest_call *c, const char *peer, const char *kin
  * came from. In txn, before it is gone. */
 enum problem peers_note_logout(struct rest_call *c, struct store_txn *txn, const char *session_id);
 
+/* A login that ends in @ and a peer's name is that peer's to give: PROBLEM_FIELD_INVALID. */
+enum problem peers_check_login(struct rest_call *c, struct store_txn *txn, const char *login);
+
 /* Jobs. */
 enum problem peers_job_registrations(struct rest_call *c);
 enum problem peers_job_expire(struct rest_call *c);

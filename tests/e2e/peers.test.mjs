@@ -167,6 +167,8 @@ test('[GS-6.4d-1, GS-6.4d-2] signing out at either side ends the session at the 
 test('[GS-6.4a-2, GS-6.4a-1] who registers at an access side appears at the target once; a name that does not belong to its number at neither', async () => {
   const bad = await register(b, 'mismatch', { id_number: '110105194912310021' });
   assert.deepEqual([bad.status, bad.body.code], [422, 'identity-mismatch']);
+  const taken = await register(b, 'somebody@a', { email: 'somebody@mail.example' });
+  assert.deepEqual([taken.status, taken.body.where], [422, '/login'], 'such names are for the users of a');
   // Another person; the same as one of the target's by number and name.
   const [li, same] = [await registered(b, 'li', 'M00007', { real_name: '测试乙某', id_number: '440524188001010014' }), await registered(b, 'zhang-at-b', 'M00008')];
   const accounts = () => a.admin_.list('peer_accounts', { peer_id: id['a:b'] });
