@@ -60,12 +60,21 @@ static const cyaml_schema_field_t gateway_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t hsm_fields[] = {
+    CYAML_FIELD_STRING("module", CYAML_FLAG_DEFAULT, struct settings_hsm, module, 1),
+    CYAML_FIELD_STRING("token", CYAML_FLAG_DEFAULT, struct settings_hsm, token, 1),
+    CYAML_FIELD_STRING("key", CYAML_FLAG_DEFAULT, struct settings_hsm, key, 1),
+    CYAML_FIELD_STRING("pin_file", CYAML_FLAG_DEFAULT, struct settings_hsm, pin_file, 1),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t top_fields[] = {
     CYAML_FIELD_STRING("data_dir", OPT, struct settings, data_dir, 1),
     CYAML_FIELD_MAPPING("control", OPT, struct settings, control, control_fields),
     CYAML_FIELD_MAPPING("data", OPT, struct settings, data, data_fields),
     CYAML_FIELD_MAPPING("gateway", OPT, struct settings, gateway, gateway_fields),
     CYAML_FIELD_STRING("key_passphrase_file", OPT, struct settings, key_passphrase_file, 1),
+    CYAML_FIELD_MAPPING("hsm", OPT, struct settings, hsm, hsm_fields),
     CYAML_FIELD_END,
 };
 
@@ -264,6 +273,12 @@ static bool check(const struct settings *s)
         {s->data.threads <= 256, "data.threads", "data.threads is at most 256"},
         {s->key_passphrase_file[0] == '\0' || s->key_passphrase_file[0] == '/',
          "key_passphrase_file", "key_passphrase_file is an absolute path"},
+        {s->hsm.module[0] == '\0' || s->hsm.module[0] == '/', "hsm.module",
+         "hsm.module is the absolute path of a PKCS#11 library"},
+        {s->hsm.module[0] == '\0' || s->hsm.pin_file[0] == '/', "hsm.pin_file",
+         "hsm.pin_file is an absolute path"},
+        {s->hsm.module[0] == '\0' || s->key_passphrase_file[0] == '\0', "hsm",
+         "the passphrase is in key_passphrase_file or in an hsm, not in both"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (!rules[i].ok) {

@@ -43,12 +43,17 @@ struct settings_gateway {
     bool access_log;
 };
 
+struct settings_hsm { /* where the passphrase of the key files is sealed; module "": nowhere */
+    char module[SETTINGS_PATH_MAX], token[33], key[65], pin_file[SETTINGS_PATH_MAX];
+};
+
 struct settings {
     char data_dir[SETTINGS_PATH_MAX];
     struct settings_control control;
     struct settings_data data;
     struct settings_gateway gateway;
     char key_passphrase_file[SETTINGS_PATH_MAX]; /* absolute; "": see crypto/keystore.h */
+    struct settings_hsm hsm;
 
     /* of the command line alone */
     bool check;                     /* look at everything, start and change nothing */

@@ -289,8 +289,23 @@ static void secrets_are_refused(void **state)
     const struct row good = {.yaml = "key_passphrase_file: /run/credentials/sluice\n"};
     assert_int_equal(load(&s, &good, said), SETTINGS_OK);
     assert_string_equal(s.key_passphrase_file, "/run/credentials/sluice");
-    const struct row relative = {.yaml = "key_passphrase_file: here\n"};
-    assert_int_equal(load(&s, &relative, said), SETTINGS_WRONG);
+    static const char *const bad[] = {
+        "key_passphrase_file: here\n",
+        "hsm:\n  module: softhsm.so\n  token: t\n  key: k\n  pin_file: /run/pin\n",
+        "hsm:\n  module: /usr/lib/softhsm.so\n  token: t\n  key: k\n  pin_file: pin\n",
+        "hsm:\n  module: /usr/lib/softhsm.so\n  token: t\n  key: k\n",
+        "key_passphrase_file: /run/p\nhsm:\n  module: /a.so\n  token: t\n  key: k\n  pin_file: "
+        "/p\n",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct row row = {.yaml = bad[i]};
+        assert_int_equal(load(&s, &row, said), SETTINGS_WRONG);
+    }
+    const struct row hsm = {
+        .yaml =
+            "hsm:\n  module: /usr/lib/softhsm.so\n  token: t\n  key: k\n  pin_file: /run/pin\n"};
+    assert_int_equal(load(&s, &hsm, said), SETTINGS_OK);
+    assert_string_equal(s.hsm.pin_file, "/run/pin");
 }
 
 static void data_dir_of_the_file(void **state)
