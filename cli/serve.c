@@ -222,6 +222,7 @@ static int run_control(const struct settings *s, int argc, char **argv)
         .listen_host = s->control.listen,
         .port = s->control.port,
         .feed_port = s->control.feed_port,
+        .public_url = s->control.public_url[0] == '\0' ? NULL : s->control.public_url,
         .data_socket = s->data_socket,
         .openapi_path = s->openapi[0] == '\0' ? NULL : s->openapi,
         .feed_keep = s->control.feed_keep,

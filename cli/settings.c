@@ -23,6 +23,7 @@ static const cyaml_schema_field_t control_fields[] = {
     CYAML_FIELD_UINT("feed_keep", OPT, struct settings_control, feed_keep),
     CYAML_FIELD_STRING("smtp", OPT, struct settings_control, smtp, 1),
     CYAML_FIELD_STRING("smtp_from", OPT, struct settings_control, smtp_from, 1),
+    CYAML_FIELD_STRING("public_url", OPT, struct settings_control, public_url, 1),
     CYAML_FIELD_BOOL("private_webhooks", OPT, struct settings_control, private_webhooks),
     CYAML_FIELD_END,
 };
@@ -229,6 +230,22 @@ static void fill(struct settings *s)
     set_text(s->gateway.control, sizeof s->gateway.control, control);
 }
 
+/* A plain origin: what a certificate names and browsers keep cookies for. */
+static bool origin_ok(const char *url)
+{
+    static const char scheme[] = "https://", host[] = "abcdefghijklmnopqrstuvwxyz"
+                                                      "0123456789.-";
+    const char *at = url + sizeof scheme - 1;
+    unsigned long port;
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0) {
+        return false;
+    }
+    size_t n = *at == '[' ? strcspn(at, "]") + 1 : strspn(at, host);
+    at += n <= strlen(at) ? n : 0;
+    return n > 0 && strlen(url) < 190 &&
+           (*at == '\0' || (*at == ':' && number_of(at + 1, 65535, &port) && port > 0));
+}
+
 static bool check(const struct settings *s)
 {
     const struct settings_gateway *g = &s->gateway;
@@ -244,6 +261,9 @@ static bool check(const struct settings *s)
          "gateway.certificate and gateway.certificate_key go together"},
         {(s->control.smtp[0] == '\0') == (s->control.smtp_from[0] == '\0'), "control.smtp",
          "control.smtp and control.smtp_from go together"},
+        {s->control.public_url[0] == '\0' || origin_ok(s->control.public_url), "control.public_url",
+         "control.public_url is https://, a name in small letters, perhaps a port, and nothing "
+         "behind it"},
         {strncmp(g->control, "https://", 8) == 0, "gateway.control",
          "gateway.control must be an https:// address: the feed has no other form"},
         {g->redis_lost[0] == '\0' || strcmp(g->redis_lost, "local") == 0 ||

@@ -10,6 +10,9 @@ struct control_config {
     const char *listen_host; /* "127.0.0.1" */
     uint16_t port;           /* REST, HTTPS */
     uint16_t feed_port;      /* feed, mutual TLS */
+    /* What others see the control plane at, "https://name[:port]", no slash at its end: behind a
+     * proxy another address than listen_host and port. NULL: those. */
+    const char *public_url;
     const char *data_socket; /* unix socket of the data service, for source checks and metadata */
     const char *openapi_path;
     /* Notices by e-mail: "smtp://host:port" and the sender's address; NULL: none are sent. */

@@ -9,6 +9,7 @@
 #include "identity/identity.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
+#include "peers/peers.h"
 #include "rest/catalogue.h"
 #include "rest/rest.h"
 #include "web/web.h"
@@ -79,6 +80,12 @@ const struct rest_route web_routes[] = {
     {"GET", "oauth/logout", 0, web_logout_get},
     {"POST", "oauth/logout", 0, web_logout_post},
     {"GET", "assets/*", 0, web_asset},
+    {"GET", "peers/sign-on", 0, peers_sign_on},
+    {"GET", "peers/callback", 0, peers_callback},
+    {"POST", "peers/logout", 0, peers_logout},
+    {"POST", "peers/users", 0, peers_users},
+    {"POST", "peers/registrations", 0, peers_registrations},
+    {"POST", "peers/verifications", 0, peers_verifications},
     {"POST", "credit/account/getPublicKey", 0, credit_public_key},
     {"POST", "credit/account/modifyPassword", 0, credit_modify_password},
     {"POST", "credit/account/getToken", 0, credit_token},

@@ -482,6 +482,10 @@ void sluice_evidence_close(void);
 
 /* caller/token.c */
 void sluice_token_clear(void);
+/* Whether a query holds an access token (RFC 9700 4.3.2), whose place is the header alone. */
+bool sluice_token_in_query(struct slice query);
+/* A target without its query when that holds one: it would stand in every log. */
+struct slice sluice_token_hidden(struct slice target);
 /* The token's grant for the API of the call; NULL: it has none. */
 const struct uuid *sluice_token_grant(const sluice_ctx_t *ctx);
 /* Says on a refusal what a client of OAuth looks for (RFC 6750, RFC 9449). */

@@ -313,6 +313,9 @@ static void feed_optional(const json_t *row, json_t *out)
             json_object_set(out, optional[i], v);
         }
     }
+    if (protection_user_factors(row) > 0) { /* also of an API from before they were forced */
+        json_object_set_new(out, "user_factors", json_integer(protection_user_factors(row)));
+    }
     if (json_is_array(json_object_get(row, "targets"))) {
         json_object_set_new(out, "targets", targets_feed(json_object_get(row, "targets")));
     }

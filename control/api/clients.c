@@ -93,7 +93,7 @@ static const struct attr attrs[] = {
     {"profile", ATTR_TEXT, AF_FILTER, 1, 10, .values = profiles, .fallback = "\"plain\""},
     {"dpop_bound", ATTR_BOOL, 0, .fallback = "false"},
     {"require_par", ATTR_BOOL, 0, .fallback = "false"},
-    {"access_token_s", ATTR_INT, 0, 30, 86400, .fallback = "900"},
+    {"access_token_s", ATTR_INT, 0, 5, 86400, .fallback = "900"},
     {"refresh_token_s", ATTR_INT, 0, 60, 31536000, .fallback = "2592000"},
 };
 

@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
+#include "peers/peers.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */
@@ -45,6 +46,8 @@ const struct resource *const resources[] = {
     &preparations_resource,
     &re_reviews_resource,
     &major_changes_resource,
+    &peers_resource,
+    &peer_accounts_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

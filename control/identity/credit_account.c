@@ -91,6 +91,16 @@ static json_t *token_data(const struct rest_call *c, const struct attempt *a, co
                      (json_int_t)(a->times.absolute_ms / 1000));
 }
 
+static struct sign_in sign_in_of(const struct rest_call *c, const struct account_call *call)
+{
+    return (struct sign_in){.login = call->username,
+                            .password = call->pwd,
+                            .captcha_id = member(c, "captchaId"),
+                            .captcha = member(c, "captcha"),
+                            .otp = member(c, "otp"),
+                            .scenario = "api"};
+}
+
 /* Proves the account; with a token also opens a session. */
 static enum problem prove(struct rest_call *c, const struct account_call *call, struct attempt *a)
 {
@@ -105,12 +115,7 @@ enum problem credit_token(struct rest_call *c)
     struct account_call call = {0};
     char token[SESSION_TOKEN_TEXT] = "";
     enum problem p = read_call(c, &call);
-    const struct sign_in in = {.login = call.username,
-                               .password = call.pwd,
-                               .captcha_id = member(c, "captchaId"),
-                               .captcha = member(c, "captcha"),
-                               .otp = member(c, "otp"),
-                               .scenario = "api"};
+    const struct sign_in in = sign_in_of(c, &call);
     struct attempt a = {.in = &in};
 
     if (p == PROBLEM_OK) {
@@ -159,12 +164,7 @@ enum problem credit_modify_password(struct rest_call *c)
     if (p == PROBLEM_OK) {
         p = take_password(c, &call, "newPwd", opened, &new);
     }
-    const struct sign_in in = {.login = call.username,
-                               .password = call.pwd,
-                               .captcha_id = member(c, "captchaId"),
-                               .captcha = member(c, "captcha"),
-                               .otp = member(c, "otp"),
-                               .scenario = "api"};
+    const struct sign_in in = sign_in_of(c, &call);
     struct attempt a = {.in = &in};
     if (p == PROBLEM_OK) {
         p = prove(c, &call, &a);

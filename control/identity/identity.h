@@ -46,6 +46,35 @@ enum problem identity_password_note(struct rest_call *c, struct store_txn *txn, 
  * row.accessid, from 16 random bytes. */
 void identity_accessid(json_t *row);
 
+/* A session for whom a peer platform vouches, in txn: as if signed in there. */
+struct identity_voucher {
+    const json_t *user; /* its row */
+    const char *peer_id, *peer_sid;
+    unsigned factors;
+    uint64_t signed_in_ms;
+};
+enum problem identity_vouch(struct rest_call *c, struct store_txn *txn,
+                            const struct identity_voucher *v,
+                            char token[static SESSION_TOKEN_TEXT]);
+
+/* Real names --------------------------------------------------------------------------------------
+ */
+struct identity_claim {
+    const char *kind, *name, *id_number; /* kind: person or organisation */
+};
+/* Asks the source of the settings; PROBLEM_IDENTITY_MISMATCH. Outside a transaction. */
+enum problem realname_check(struct rest_call *c, const struct identity_claim *claim);
+/* Sets verified_at, verify_due_at and the sealed name and number of a row. */
+enum problem verification_fill(struct rest_call *c, struct store_txn *txn, json_t *row,
+                               const struct identity_claim *claim, const char *phone);
+/* The active owner's account that has this proven name and number; "": none. */
+enum problem identity_find(struct rest_call *c, struct store_txn *txn,
+                           const struct identity_claim *claim, char user[static UUID_TEXT_LEN + 1]);
+/* What of a user is stored sealed. false: none, or it cannot be opened. *n bytes and a NUL, at most
+ * cap - 1. */
+bool secret_open(const struct rest_call *c, const json_t *user, const char *attribute, char *out,
+                 size_t cap, size_t *n);
+
 /* A new captcha {id, image: data URI, expires_at}, good once and for two minutes. */
 enum problem identity_captcha(struct rest_call *c, json_t **captcha);
 

@@ -109,7 +109,6 @@ struct identity_source {
 };
 bool realname_setting_ok(const char *value);
 
-/* verification.c */
-/* Sets verified_at, verify_due_at and the sealed name and number of a row. */
-enum problem verification_fill(struct rest_call *c, struct store_txn *txn, json_t *row,
-                               const struct identity_claim *claim, const char *phone);
+/* identities.c: notes whose identity this is, so that it is found again; in txn. */
+enum problem identity_note(struct rest_call *c, struct store_txn *txn, const char *user_id,
+                           const struct identity_claim *claim);

@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "identity/inner.h"
 #include "oauth/oauth.h"
+#include "peers/peers.h"
 
 #define TOUCH_MS 60000u /* a session's last use is written at most this often */
 
@@ -37,10 +38,8 @@ enum problem session_start(struct rest_call *c, struct store_txn *txn, const str
         "scenario, idle_ms, signed_in_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     int64_t now = (int64_t)c->now_ms;
     uint8_t digest[CRYPTO_HASH_LEN];
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, c->user.session);
+    uuid_new_text(c->user.session);
     c->user.factors = (uint8_t)a->factors;
     c->user.signed_in_ms = c->now_ms;
     crypto_hash(CRYPTO_SM3, token, strlen(token), digest);
@@ -69,6 +68,34 @@ enum problem session_start(struct rest_call *c, struct store_txn *txn, const str
         err = log_operation(txn, &op);
     }
     return rest_store_problem(c, err);
+}
+
+static enum problem mark_vouched(struct rest_call *c, struct store_txn *txn,
+                                 const struct identity_voucher *v)
+{
+    const struct store_value values[] = {store_text(v->peer_id), store_text(v->peer_sid),
+                                         store_int((int64_t)v->signed_in_ms),
+                                         store_text(c->user.session)};
+
+    c->user.signed_in_ms = v->signed_in_ms;
+    return rest_store_problem(
+        c, store_exec(
+               txn, "UPDATE sessions SET peer_id = ?, peer_sid = ?, signed_in_at = ? WHERE id = ?",
+               values, 4, NULL));
+}
+
+enum problem identity_vouch(struct rest_call *c, struct store_txn *txn,
+                            const struct identity_voucher *v, char token[static SESSION_TOKEN_TEXT])
+{
+    const struct sign_in in = {.login = row_text(v->user, "login"), .scenario = "oauth"};
+    struct attempt a = {.in = &in, .user = (json_t *)v->user, .factors = v->factors};
+    enum problem p = session_times_get(c, txn, in.scenario, &a.times);
+
+    crypto_random_text(token);
+    if (p == PROBLEM_OK) {
+        p = session_start(c, txn, &a, token);
+    }
+    return p == PROBLEM_OK ? mark_vouched(c, txn, v) : p;
 }
 
 /* Use ------------------------------------------------------------------------------------------
@@ -222,12 +249,16 @@ enum problem identity_session_end(struct rest_call *c, struct store_txn *txn,
                                  .kind = "session",
                                  .id = session_id};
     int64_t changed = 0;
-    enum store_err err = store_exec(txn, "DELETE FROM sessions WHERE id = ?", &v, 1, &changed);
+    enum problem p = peers_note_logout(c, txn, session_id);
 
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    enum store_err err = store_exec(txn, "DELETE FROM sessions WHERE id = ?", &v, 1, &changed);
     if (err == STORE_OK && changed) {
         err = log_operation(txn, &op);
     }
-    enum problem p = rest_store_problem(c, err);
+    p = rest_store_problem(c, err);
     return p == PROBLEM_OK && changed ? oauth_revoke(c, txn, &tokens) : p;
 }
 

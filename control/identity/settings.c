@@ -67,7 +67,8 @@ static const struct {
     {"captcha", captcha_ok, "always or after-failures"},
     {"second-factor", second_factor_ok, "off, staff or all"},
     {"verify-days", days_ok, "0 (never) to 3650"},
-    {"identity-source", realname_setting_ok, "checksum, or an address with http:// or https://"},
+    {"identity-source", realname_setting_ok,
+     "checksum, an address with http:// or https://, or peer: and a name"},
 };
 
 static const struct attr setting_attrs[] = {

@@ -190,16 +190,13 @@ enum problem attempt_prove(struct rest_call *c, struct attempt *a)
 enum problem attempt_finish(struct rest_call *c, struct attempt *a,
                             char token[static SESSION_TOKEN_TEXT])
 {
-    uint8_t random[TOKEN_BYTES];
     struct store_txn *txn = NULL;
     enum problem p = rest_begin(c, STORE_WRITE, &txn);
 
     if (p != PROBLEM_OK) {
         return p;
     }
-    crypto_random(random, sizeof random);
-    token[codec_base64url(token, random, sizeof random)] = '\0';
-    crypto_wipe(random, sizeof random);
+    crypto_random_text(token);
     p = session_start(c, txn, a, token);
     if (p == PROBLEM_OK) {
         p = failures_clear(c, txn, &a->login);

@@ -8,6 +8,7 @@
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
+#include "peers/peers.h"
 #include "web/web.h"
 
 const struct job job_table[] = {
@@ -17,6 +18,8 @@ const struct job job_table[] = {
     {"identity", 5000, identity_job},
     {"oauth-issues", 1000, oauth_job_issues},
     {"oauth-keys", 10000, oauth_job_keys},
+    {"peers-registrations", 2000, peers_job_registrations},
+    {"peers-expire", 60000, peers_job_expire},
     {"oauth-expire", 60000, oauth_job_expire},
     {"credentials-watch", 60000, credentials_watch},
     {"admission-watch", 60000, admission_watch},

@@ -235,10 +235,8 @@ static enum problem insert_key(struct rest_call *c, struct store_txn *txn, const
 static enum problem make_key(struct rest_call *c, struct store_txn *txn, const struct use *use,
                              const struct key_row *newest, struct key_row *k)
 {
-    struct uuid id;
 
-    uuid_new(&id);
-    uuid_format(&id, k->id);
+    uuid_new_text(k->id);
     snprintf(k->use, sizeof k->use, "%s", use->name);
     snprintf(k->state, sizeof k->state, "%s", newest ? "next" : "current");
     k->number = newest ? newest->number + 1 : 1;

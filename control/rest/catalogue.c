@@ -42,6 +42,7 @@ static const struct {
     {"token-key", "update"},
     {"token-key", "remove"},
     {"document", "read"},
+    {"user", "tell-peer"},
     {"api", "classify"},
     {"api", "refresh"},
     {"application", "accept"},

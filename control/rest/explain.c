@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "api/api.h"
+#include "api/apis.h"
 
 struct facts {
     json_t *api, *app, *credential, *subscription, *grant; /* subscription: as nodes are told it */
@@ -284,20 +284,20 @@ static void fill_api(struct facts *f)
             to->mask = (struct mask_spec){0}; /* no rule: dropped */
         }
     }
-    f->p_api = (struct policy_api){
-        .id = uuid_of(f->api, "id"),
-        .state = word(f->api, "state"),
-        .kind = word(f->api, "kind"),
-        .class_ = word(f->api, "class"),
-        .access = word(f->api, "access"),
-        .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
-        .schemes = proof_bits(json_object_get(f->api, "schemes")),
-        .mobile = json_is_true(json_object_get(f->api, "mobile")),
-        .user_factors = (uint8_t)json_integer_value(json_object_get(f->api, "user_factors")),
-        .sunset_ms = api_ms(f->api, "sunset_at"),
-        .deprecated_ms = api_ms(f->api, "deprecated_at"),
-        .n_fields = (uint32_t)n,
-        .fields = f->fields};
+    f->p_api =
+        (struct policy_api){.id = uuid_of(f->api, "id"),
+                            .state = word(f->api, "state"),
+                            .kind = word(f->api, "kind"),
+                            .class_ = word(f->api, "class"),
+                            .access = word(f->api, "access"),
+                            .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
+                            .schemes = proof_bits(json_object_get(f->api, "schemes")),
+                            .mobile = json_is_true(json_object_get(f->api, "mobile")),
+                            .user_factors = (uint8_t)protection_user_factors(f->api),
+                            .sunset_ms = api_ms(f->api, "sunset_at"),
+                            .deprecated_ms = api_ms(f->api, "deprecated_at"),
+                            .n_fields = (uint32_t)n,
+                            .fields = f->fields};
     json_array_foreach(json_object_get(f->api, "methods"), i, method)
     {
         f->p_api.methods |= lookup(methods, COUNT(methods), json_string_value(method));

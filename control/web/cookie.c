@@ -70,11 +70,8 @@ void web_cookie_clear(struct rest_call *c)
 
 const char *web_browser(struct rest_call *c, char value[static FORM_TOKEN_TEXT])
 {
-    uint8_t random[CRYPTO_HASH_LEN];
-
     if (!cookie(c, BROWSER, value)) {
-        crypto_random(random, sizeof random);
-        value[codec_base64url(value, random, sizeof random)] = '\0';
+        crypto_random_text(value);
         set(c, BROWSER, value, "");
     }
     return value;

@@ -80,7 +80,7 @@ async function crlCheck(certificate) {
 }
 
 before(async () => {
-  p = await Platform.start();
+  p = await Platform.start({ config: 'control:\n  public_url: https://sluice.example\n' });
   upstream = await startUpstream();
   world = await w.trading(p, { orders: 50 });
   world.a1 = await w.httpApi(world, 'unit', upstream.url);
@@ -101,6 +101,9 @@ test('[BK-9.2.1a1-1, GS-6.5b2-3] a certificate of the platform\'s CA is approved
   assert.equal(key.credential.class, 'A2'); // by what the app calls
   await becomes(key, A2, 200);
   refused(await call(A2, { ...key, agent: undefined }), 401, 'certificate-missing');
+  const { infoAccess } = new crypto.X509Certificate(key.cert); // behind a proxy others find us at control.public_url
+  assert.match(infoAccess, /OCSP - URI:https:\/\/sluice\.example\/pki\/ocsp\nCA Issuers - URI:https:\/\/sluice\.example\/pki\/apps\.crt/);
+  assert.match(openssl('x509', '-in', file('named.crt', key.cert), '-noout', '-text').stdout, /URI:https:\/\/sluice\.example\/pki\/apps\.crl/);
   const before_ = await crlCheck(key.cert);
   assert.match(before_.stdout, /OK/, before_.stderr);
   const good = await ocsp(key.cert);
