@@ -14,6 +14,8 @@ struct settings_control {
     uint64_t feed_keep;                                         /* 0: the control plane's default */
     char smtp[SETTINGS_PATH_MAX], smtp_from[SETTINGS_PATH_MAX]; /* "": no e-mail */
     bool private_webhooks;
+    char admin_networks[1024]; /* "": from anywhere */
+    bool admin_second_factor;
 };
 
 struct settings_data {

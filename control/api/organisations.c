@@ -14,6 +14,14 @@ static enum problem check_uscc(struct rest_call *c, const char *where, const jso
     return PROBLEM_OK;
 }
 
+static const char *const parties[] = {"data-provider", "data-user", "credit-scenario", NULL};
+static const char *const receivers[] = {"enterprise", "government", "third_party", NULL};
+
+static enum problem check_parties(struct rest_call *c, const char *where, const json_t *v)
+{
+    return api_check_words(c, where, v, parties, 3);
+}
+
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 200},
     {"kind", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER | AF_SORT, 1, 20, .values = kinds},
@@ -21,6 +29,8 @@ static const struct attr attrs[] = {
     {"contact", ATTR_TEXT, AF_LINES, 0, 1000},
     {"comment", ATTR_TEXT, AF_READ_ONLY},
     {"subject", ATTR_TEXT, AF_FILTER, 1, 128},
+    {"parties", ATTR_JSON, 0, .check = check_parties},
+    {"receiver", ATTR_TEXT, AF_FILTER, 1, 20, .values = receivers},
 };
 
 static const struct transition transitions[] = {

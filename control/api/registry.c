@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "access/access.h"
 #include "api/api.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
@@ -29,6 +30,17 @@ const struct resource *const resources[] = {
     &clients_resource,
     &credential_policies_resource,
     &certificate_requests_resource,
+    &departments_resource,
+    &posts_resource,
+    &groups_resource,
+    &group_members_resource,
+    &roles_resource,
+    &role_members_resource,
+    &function_grants_resource,
+    &data_grants_resource,
+    &dual_controls_resource,
+    &approvals_resource,
+    &admin_networks_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

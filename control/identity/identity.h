@@ -28,6 +28,10 @@ enum problem identity_sign_in(struct rest_call *c, const struct sign_in *in,
  * PROBLEM_SECOND_FACTOR_REQUIRED and PROBLEM_IDENTITY_UNVERIFIED, with c->user filled, when the
  * session is good for nothing but lifting that; a one-time password is the caller's to look at. */
 enum problem identity_session(struct rest_call *c, const char *token);
+/* Fills c->user, and c->held for the caller to free, as an active user of this id or login, without
+ * a session; PROBLEM_NOT_SIGNED_IN when there is none. For asking in somebody's name, never for a
+ * request that comes in. */
+enum problem identity_act_as(struct rest_call *c, struct store_txn *txn, const char *user);
 /* Ends a session by its public id (c->user.session), and whatever hangs on it (tokens); in txn. */
 enum problem identity_session_end(struct rest_call *c, struct store_txn *txn,
                                   const char *session_id);

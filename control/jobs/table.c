@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every job, one a row. */
+#include "access/access.h"
 #include "api/api.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
@@ -18,6 +19,7 @@ const struct job job_table[] = {
     {"oauth-keys", 10000, oauth_job_keys},
     {"oauth-expire", 60000, oauth_job_expire},
     {"credentials-watch", 60000, credentials_watch},
+    {"approvals", 30000, access_job},
     {"revocation-lists", 3600000, ca_refresh},
     /* clang-format on */
 };

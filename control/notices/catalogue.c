@@ -27,6 +27,9 @@ static const struct notice_kind kinds[] = {
     {"registration-approved", "Your registration was approved: %s", "您的注册已通过审核：%s"},
     {"registration-refused", "Your registration was refused: %s", "您的注册未通过审核：%s"},
     {"identity-overdue", "Your identity must be verified again: %s", "您的身份需要重新核验：%s"},
+    {"approval-requested", "An act waits for a second administrator: %s",
+     "有操作待另一管理员批准：%s"},
+    {"approval-decided", "An act you asked for was decided: %s", "您申请的操作已有结论：%s"},
     {"grant-made", "A grant was made: %s", "新增授权：%s"},
     {"grant-revoked", "A grant was revoked: %s", "授权已撤销：%s"},
     /* clang-format on */
