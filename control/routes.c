@@ -5,6 +5,7 @@
 #include "access/access.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "documents/documents.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
@@ -68,6 +69,9 @@ const struct rest_route rest_routes[] = {
     {"GET", "access/self-check", 0, rest_access_self_check, "access.self-check",
      ROLE_STAFF | ROLE_AUDITOR},
     {"POST", "approvals/*/approve", 0, rest_approval_approve, "approvals.approve", ROLE_STAFF},
+    {"POST", "documents", ROUTE_RAW, rest_document_create, "documents.create",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_DEVELOPER | ROLE_OWNER},
+    {"GET", "documents/*/content", 0, rest_document_content, "documents.read", ROLE_ALL},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

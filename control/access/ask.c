@@ -36,11 +36,11 @@ bool access_operation_of(const struct rest_call *c, const struct rest_route *rou
     if (n <= 0 || n >= ACCESS_OPERATION_MAX) {
         return false;
     }
-    if (access_operation_roles(operation, &roles) || c->n_segments < 3) {
-        return true; /* without roles: nobody may, which is not the same as there being no such */
+    if (access_operation_roles(operation, &roles)) {
+        return true;
     }
     if (route->pattern[0] == '*') {
-        return false;
+        return c->n_segments < 3; /* nobody may, which is not the same as there being no such */
     }
     snprintf(operation, ACCESS_OPERATION_MAX, "%s.read", res->plural);
     return true; /* a route of its own without a name: whoever sees the resource, and its handler */

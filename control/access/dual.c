@@ -202,6 +202,9 @@ enum problem access_dual(struct rest_call *c, const char *operation, bool *held_
     if (p != PROBLEM_OK || valid_s == 0) {
         return p;
     }
+    if (c->req->n_query) {
+        return rest_fail(c, PROBLEM_QUERY_MALFORMED, "", "an act of two has no query");
+    }
     *held_back = true;
     return hold_back(c, operation, valid_s);
 }
@@ -354,8 +357,6 @@ static void run(struct rest_call *c, json_t *row)
         .path = row_text(whole, "path"),
         .if_match = json_string_value(json_object_get(whole, "if_match")),
         .body = slice_of(json_string_value(body), json_string_length(body)),
-        .header = c->req->header,
-        .header_ctx = c->req->header_ctx,
         .peer_address = c->req->peer_address};
     struct rest_response resp;
     enum problem p = whole ? PROBLEM_OK : PROBLEM_INTERNAL;

@@ -481,7 +481,7 @@ static enum problem handle(struct rest_call *c, const struct rest_route *route)
     bool held_back = false;
     enum problem p = permit(c, route);
 
-    if (p == PROBLEM_OK && !(route->flags & ROUTE_OPEN)) {
+    if (p == PROBLEM_OK && !(route->flags & (ROUTE_OPEN | ROUTE_RAW))) {
         p = access_dual(c, c->operation, &held_back);
     }
     return p == PROBLEM_OK && !held_back ? route->handler(c) : p;
@@ -514,7 +514,7 @@ static enum problem run(struct rest_call *c)
     if (p == PROBLEM_OK) {
         p = check_query(c);
     }
-    if (p == PROBLEM_OK) {
+    if (p == PROBLEM_OK && !(route->flags & ROUTE_RAW)) {
         p = read_body(c);
     }
     return p == PROBLEM_OK ? handle(c, route) : p;

@@ -41,6 +41,7 @@ static const struct {
     {"token-key", "create"},
     {"token-key", "update"},
     {"token-key", "remove"},
+    {"document", "read"},
     {"user", "authorize"},
     {"user", "bind"},
     {"session", "refuse-address"},
