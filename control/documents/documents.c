@@ -304,4 +304,5 @@ const struct resource documents_resource = {
     .scopes = scopes,
     .n_scopes = COUNT(scopes),
     .read_roles = ROLE_ALL,
+    .create_roles = ROLE_STAFF | ROLE_PROVIDER | ROLE_DEVELOPER | ROLE_OWNER,
 };
