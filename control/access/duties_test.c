@@ -108,6 +108,17 @@ static void delegates(void **state)
     for (size_t i = 0; i < 3; i++) {
         revoke("function_grants", ids[i]);
     }
+    /* Nor is what an organisation is for its delegate to say, or anybody's consent theirs to give.
+     */
+    const char *own = give(who, "organisations.update", reach);
+    const char *mine = text("organisations/%s", f.third);
+    fixture_ok(&f, DEVELOPER, "PATCH", mine, "{\"contact\":\"x\"}", NULL);
+    fixture_refused(&f, DEVELOPER, "PATCH", mine, "*", "{\"subject\":\"M1\"}", "not-permitted");
+    fixture_refused(&f, DEVELOPER, "PATCH", text("organisations/%s", f.holder), "*",
+                    "{\"contact\":\"x\"}", "not-found");
+    revoke("function_grants", own);
+    fixture_refused(&f, ADMIN, "POST", "function_grants", NULL,
+                    text("{%s,\"operation\":\"grants.*\"}", who), "field-invalid");
     fixture_refused(&f, DEVELOPER, "POST", "users", NULL, "{}", "not-permitted");
 }
 

@@ -18,6 +18,7 @@ static const struct {
     {"subscriptions.update-approved", ROLE_STAFF},
     {"subscriptions.assess", ROLE_STAFF},
     {"users.verify-anyone", ROLE_STAFF},
+    {"organisations.identify", ROLE_STAFF},
     {"access.explain-anyone", ROLE_STAFF | ROLE_AUDITOR},
 };
 
@@ -232,6 +233,13 @@ enum access_duty access_granted_duty(const char *granted)
 
 bool access_reserved(const char *granted)
 {
+    static const char *const consent[] = {"grants.create", "grants.update"};
+
+    for (size_t i = 0; i < COUNT(consent); i++) {
+        if (access_covers(granted, consent[i])) {
+            return true; /* consent is the owner's to give, not ours to hand on */
+        }
+    }
     return strcmp(granted, "*") == 0 || among(reserved, COUNT(reserved), granted);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Organisations: the platform's operator, data holders, third-party providers (EC-4.2.1a). */
+#include "access/access.h"
 #include "api/api.h"
 #include "id/idnum.h"
 
@@ -61,6 +62,20 @@ static enum problem after(struct rest_call *c, struct change *ch)
                     tell_app, NULL);
 }
 
+/* What an organisation is, and whose rows are its own, is not for it to say. */
+static enum problem check(struct rest_call *c, struct change *ch)
+{
+    static const char *const identity[] = {"subject", "parties", "uscc"};
+
+    for (size_t i = 0; ch->old && i < COUNT(identity); i++) {
+        if (api_changed(ch->old, ch->row, identity[i]) &&
+            !access_may(c, "organisations.identify")) {
+            return rest_fail(c, PROBLEM_NOT_PERMITTED, "", "an operator changes %s", identity[i]);
+        }
+    }
+    return PROBLEM_OK;
+}
+
 const struct resource organisations_resource = {
     .plural = "organisations",
     .kind = "organisation",
@@ -74,5 +89,6 @@ const struct resource organisations_resource = {
     .read_roles = ROLE_ALL,
     .create_roles = ROLE_STAFF,
     .patch_roles = ROLE_STAFF,
+    .check = check,
     .after = after,
 };

@@ -227,6 +227,7 @@ static enum problem by_token(struct rest_call *c, const char *token)
     }
     if (p != PROBLEM_OK) {
         c->user = (struct rest_user){0};
+        access_held_free(&c->held);
     } else if (c->now_ms > l.used_ms + (l.idle_ms / 4 < TOUCH_MS ? l.idle_ms / 4 : TOUCH_MS)) {
         touch(c);
     }

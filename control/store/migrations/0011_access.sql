@@ -50,6 +50,7 @@ CREATE TABLE group_members (
 CREATE UNIQUE INDEX group_members_once ON group_members (user_id, group_id) WHERE state = 'active';
 CREATE INDEX group_members_created ON group_members (created_at);
 CREATE INDEX group_members_state ON group_members (state, created_at);
+CREATE INDEX group_members_user ON group_members (user_id, state);
 CREATE INDEX group_members_group ON group_members (group_id, created_at);
 
 CREATE TABLE role_members (
@@ -58,6 +59,7 @@ CREATE TABLE role_members (
 CREATE UNIQUE INDEX role_members_once ON role_members (user_id, role_id) WHERE state = 'active';
 CREATE INDEX role_members_created ON role_members (created_at);
 CREATE INDEX role_members_state ON role_members (state, created_at);
+CREATE INDEX role_members_user ON role_members (user_id, state);
 CREATE INDEX role_members_role ON role_members (role_id, created_at);
 
 CREATE TABLE function_grants (
@@ -65,7 +67,7 @@ CREATE TABLE function_grants (
   holder_kind TEXT NOT NULL, holder_id TEXT, rank INTEGER, operation TEXT NOT NULL, effect TEXT NOT NULL, reach TEXT NOT NULL,
   app_id TEXT REFERENCES apps (id), reason TEXT) STRICT;
 CREATE INDEX function_grants_holder ON function_grants (holder_kind, holder_id, state);
-CREATE INDEX function_grants_rank ON function_grants (rank) WHERE holder_kind = 'rank';
+CREATE INDEX function_grants_rank ON function_grants (holder_kind, state, rank);
 CREATE INDEX function_grants_created ON function_grants (created_at);
 CREATE INDEX function_grants_state ON function_grants (state, created_at);
 CREATE INDEX function_grants_operation ON function_grants (operation, created_at);
@@ -75,7 +77,7 @@ CREATE TABLE data_grants (
   holder_kind TEXT NOT NULL, holder_id TEXT, rank INTEGER, api_id TEXT REFERENCES apis (id), dataset_id TEXT REFERENCES datasets (id),
   max_level INTEGER, effect TEXT NOT NULL, reason TEXT) STRICT;
 CREATE INDEX data_grants_holder ON data_grants (holder_kind, holder_id, state);
-CREATE INDEX data_grants_rank ON data_grants (rank) WHERE holder_kind = 'rank';
+CREATE INDEX data_grants_rank ON data_grants (holder_kind, state, rank);
 CREATE INDEX data_grants_api ON data_grants (api_id, created_at);
 CREATE INDEX data_grants_dataset ON data_grants (dataset_id, created_at);
 CREATE INDEX data_grants_created ON data_grants (created_at);
