@@ -122,6 +122,37 @@ static void delegates(void **state)
     fixture_refused(&f, DEVELOPER, "POST", "users", NULL, "{}", "not-permitted");
 }
 
+/* And one of a department, those of it and below it. */
+static void department_delegates(void **state)
+{
+    struct reply me = fixture_call(&f, DEVELOPER, "GET", "users/me", NULL, NULL);
+    const char *id = text("%s", row_text(me.json, "id"));
+
+    (void)state;
+    reply_free(&me);
+    const char *top =
+                   fixture_ok(&f, ADMIN, "POST", "departments",
+                              text("{\"organisation_id\":\"%s\",\"name\":\"甲\"}", f.third), "id"),
+               *below = fixture_ok(&f, ADMIN, "POST", "departments",
+                                   text("{\"organisation_id\":\"%s\",\"name\":\"乙\",\"parent_id\":"
+                                        "\"%s\"}",
+                                        f.third, top),
+                                   "id"),
+               *beside =
+                   fixture_ok(&f, ADMIN, "POST", "departments",
+                              text("{\"organisation_id\":\"%s\",\"name\":\"丙\"}", f.third), "id");
+    put_user(id, text("{\"department_id\":\"%s\"}", top));
+    put_user(ann.id, text("{\"department_id\":\"%s\"}", below));
+    const char *grant = give(holder("person", id), "users.read", ",\"reach\":\"department\"");
+    fixture_ok(&f, DEVELOPER, "GET", text("users/%s", ann.id), NULL, NULL);
+    put_user(ann.id, text("{\"department_id\":\"%s\"}", beside));
+    fixture_refused(&f, DEVELOPER, "GET", text("users/%s", ann.id), NULL, NULL, "not-found");
+    fixture_refused(&f, DEVELOPER, "GET", text("users/%s", bob.id), NULL, NULL, "not-found");
+    revoke("function_grants", grant);
+    put_user(id, "{\"department_id\":null}");
+    put_user(ann.id, "{\"department_id\":null}");
+}
+
 /* Dual control ------------------------------------------------------------------------------------
  */
 static const char *asked(struct person *p, const char *method, const char *target,
@@ -314,6 +345,8 @@ int main(void)
          old_administrator, NULL, NULL, NULL},
         {"[SW-9.5-4a] a delegate manages the accounts of their own unit", delegates, NULL, NULL,
          NULL},
+        {"[SW-9.5-4a] a delegate of a department sees its accounts and those below",
+         department_delegates, NULL, NULL, NULL},
         {"[SW-9.5-4a] a dangerous act waits for a second administrator and runs as it was asked",
          dual_control, NULL, NULL, NULL},
         {"[SW-9.5-4a] a held act is refused with a reason, withdrawn, or over", dual_control_ends,
