@@ -37,19 +37,20 @@ static enum problem check_parameters(struct rest_call *c, struct asked *a)
     a->operation = rest_query(c, "operation");
     a->user = rest_query(c, "user");
     a->app = rest_query(c, "app");
-    if (p == PROBLEM_OK && !a->operation) {
-        p = rest_fail(c, PROBLEM_PARAMETER_MISSING, "/operation",
-                      "an operation like apps.read is needed");
+    if (p != PROBLEM_OK) {
+        return p;
     }
-    if (p == PROBLEM_OK && (strlen(a->operation) >= ACCESS_OPERATION_MAX ||
-                            !access_operation_roles(a->operation, &roles))) {
-        p = rest_fail(c, PROBLEM_NOT_FOUND, "/operation", "/access/operations lists them");
+    if (!a->operation) {
+        return rest_fail(c, PROBLEM_PARAMETER_MISSING, "/operation",
+                         "an operation like apps.read is needed");
     }
-    if (p == PROBLEM_OK && a->user && strcmp(a->user, c->user.id) != 0 &&
-        strcmp(a->user, c->user.login) != 0 && !access_may(c, "access.explain-anyone")) {
-        p = PROBLEM_NOT_PERMITTED;
+    if (strlen(a->operation) >= ACCESS_OPERATION_MAX ||
+        !access_operation_roles(a->operation, &roles)) {
+        return rest_fail(c, PROBLEM_NOT_FOUND, "/operation", "/access/operations lists them");
     }
-    return p;
+    bool oneself =
+        !a->user || strcmp(a->user, c->user.id) == 0 || strcmp(a->user, c->user.login) == 0;
+    return oneself || access_may(c, "access.explain-anyone") ? PROBLEM_OK : PROBLEM_NOT_PERMITTED;
 }
 
 static int level_of(const json_t *api)
