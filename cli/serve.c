@@ -229,6 +229,8 @@ static int run_control(const struct settings *s, int argc, char **argv)
         .smtp = s->control.smtp[0] == '\0' ? NULL : s->control.smtp,
         .smtp_from = s->control.smtp_from,
         .private_webhooks = s->control.private_webhooks,
+        .admin_networks = s->control.admin_networks,
+        .admin_second_factor = s->control.admin_second_factor,
         .admin_password = getenv("SLUICE_ADMIN_PASSWORD"),
     };
     return make_keys(s) ? control_run(&cfg) : 1;

@@ -24,6 +24,8 @@ static const cyaml_schema_field_t control_fields[] = {
     CYAML_FIELD_STRING("smtp", OPT, struct settings_control, smtp, 1),
     CYAML_FIELD_STRING("smtp_from", OPT, struct settings_control, smtp_from, 1),
     CYAML_FIELD_STRING("public_url", OPT, struct settings_control, public_url, 1),
+    CYAML_FIELD_STRING("admin_networks", OPT, struct settings_control, admin_networks, 1),
+    CYAML_FIELD_BOOL("admin_second_factor", OPT, struct settings_control, admin_second_factor),
     CYAML_FIELD_BOOL("private_webhooks", OPT, struct settings_control, private_webhooks),
     CYAML_FIELD_END,
 };

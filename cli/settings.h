@@ -15,6 +15,8 @@ struct settings_control {
     char smtp[SETTINGS_PATH_MAX], smtp_from[SETTINGS_PATH_MAX]; /* "": no e-mail */
     char public_url[SETTINGS_PATH_MAX]; /* "": listen and port */
     bool private_webhooks;
+    char admin_networks[1024]; /* "": from anywhere */
+    bool admin_second_factor;
 };
 
 struct settings_data {

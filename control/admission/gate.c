@@ -142,9 +142,6 @@ enum problem rest_app_admission(struct rest_call *c)
     json_t *app = NULL, *answer = NULL;
     struct uuid u;
 
-    if (!(apps_resource.read_roles & c->user.role)) {
-        return PROBLEM_NOT_PERMITTED;
-    }
     if (!uuid_parse(&u, c->segment[1], strlen(c->segment[1]))) {
         return PROBLEM_NOT_FOUND;
     }

@@ -210,8 +210,7 @@ enum problem rest_agreement_sign(struct rest_call *c)
     static const char *const members[] = {"key_id", "signature", NULL};
     struct store_txn *txn = NULL;
     json_t *row = NULL;
-    enum problem p =
-        c->user.role & APPLICANT_ROLES ? rest_body_members(c, members) : PROBLEM_NOT_PERMITTED;
+    enum problem p = rest_body_members(c, members);
     const char *key_id = p == PROBLEM_OK ? rest_body_text(c, "key_id", CRYPTO_KEY_ID_LEN, &p) : "";
     const char *signature = p == PROBLEM_OK ? rest_body_text(c, "signature", 1400, &p) : "";
 

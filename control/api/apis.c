@@ -2,6 +2,7 @@
 /* What third-party software may call: a dataset or a business unit's own service, in versions. */
 #include <ctype.h>
 
+#include "access/access.h"
 #include "admission/terms.h"
 #include "api/apis.h"
 #include "base/clock.h"
@@ -380,9 +381,12 @@ static enum problem after(struct rest_call *c, struct change *ch)
                   api_changed(ch->old, ch->row, "methods") ||
                   api_changed(ch->old, ch->row, "agreement_required");
 
-    return turned ? row_each(c, ch->txn, &subscriptions_resource, "api_id", row_text(ch->row, "id"),
-                             tell, NULL)
-                  : PROBLEM_OK;
+    enum problem p = turned ? row_each(c, ch->txn, &subscriptions_resource, "api_id",
+                                       row_text(ch->row, "id"), tell, NULL)
+                            : PROBLEM_OK;
+    bool other_data = !ch->old || api_changed(ch->old, ch->row, "fields") ||
+                      api_changed(ch->old, ch->row, "dataset_id");
+    return p == PROBLEM_OK && other_data ? access_api_changed(c, ch->txn, ch->row) : p;
 }
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)

@@ -2,6 +2,7 @@
 /* Third-party software, admitted before it may call anything (BK-9.2.1a2). */
 #include <stdio.h>
 
+#include "access/access.h"
 #include "admission/gate.h"
 #include "api/api.h"
 #include "api/credentials.h"
@@ -42,7 +43,8 @@ static enum problem check(struct rest_call *c, struct change *ch)
                 strcmp(row_text(ch->old, "state"), "returned") == 0;
     char where[24];
 
-    for (size_t i = 0; i < COUNT(reviewed) && !open && !(c->user.role & ROLE_STAFF); i++) {
+    for (size_t i = 0; i < COUNT(reviewed) && !open && !access_may(c, "apps.update-reviewed");
+         i++) {
         snprintf(where, sizeof where, "/%s", reviewed[i]);
         if (api_changed(ch->old, ch->row, reviewed[i])) {
             return rest_fail(c, PROBLEM_NOT_PERMITTED, where,

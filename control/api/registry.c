@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
 #include "identity/identity.h"
@@ -48,6 +49,17 @@ const struct resource *const resources[] = {
     &major_changes_resource,
     &peers_resource,
     &peer_accounts_resource,
+    &departments_resource,
+    &posts_resource,
+    &groups_resource,
+    &group_members_resource,
+    &roles_resource,
+    &role_members_resource,
+    &function_grants_resource,
+    &data_grants_resource,
+    &dual_controls_resource,
+    &approvals_resource,
+    &admin_networks_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

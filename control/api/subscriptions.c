@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An app's permission to call an API, applied for and approved (BK-9.2.1a2-4, EC-4.2.1c3). */
+#include "access/access.h"
 #include "admission/terms.h"
 #include "api/api.h"
 #include "base/clock.h"
@@ -47,11 +48,11 @@ static enum problem check(struct rest_call *c, struct change *ch)
     const char *state = row_text(ch->row, "state");
     bool open = strcmp(state, "applied") == 0 || strcmp(state, "returned") == 0;
 
-    if (ch->old && !open && !(c->user.role & ROLE_STAFF)) {
+    if (ch->old && !open && !access_may(c, "subscriptions.update-approved")) {
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "",
                          "the subscription is %s; an operator changes it now", state);
     }
-    if (row_text(ch->row, "risk_assessment")[0] && !(c->user.role & ROLE_STAFF) &&
+    if (row_text(ch->row, "risk_assessment")[0] && !access_may(c, "subscriptions.assess") &&
         (!ch->old || api_changed(ch->old, ch->row, "risk_assessment"))) {
         return rest_fail(c, PROBLEM_NOT_PERMITTED, "/risk_assessment",
                          "the platform assesses the risk, not the applicant");

@@ -77,10 +77,15 @@ static void kinds(void **state)
     (void)state;
     struct feed_query q;
     static const char *const bad[] = {
-        "x",       "app,",
-        "app,x",   "App",
-        "app;api", "user",
-        "store",   "app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,app"};
+        "x",
+        "app,",
+        "app,x",
+        "App",
+        "app;api",
+        "user",
+        "store",
+        "app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,app,"
+        "app,app,app"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         if (i != 1) {
             assert_false(feed_parse_kinds(&q, bad[i]));

@@ -4,6 +4,7 @@
  * epoch. */
 #include <stdio.h>
 
+#include "access/access.h"
 #include "base/codec.h"
 #include "feed/feed.h"
 #include "oauth/engine.h"
@@ -84,6 +85,9 @@ static enum problem rebuild(struct rest_call *c, struct store_txn *txn, const ch
     }
     if (p == PROBLEM_OK) {
         p = oauth_feed_all(c, txn);
+    }
+    if (p == PROBLEM_OK) {
+        p = access_feed_all(c, txn);
     }
     return p;
 }

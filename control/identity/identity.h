@@ -28,6 +28,10 @@ enum problem identity_sign_in(struct rest_call *c, const struct sign_in *in,
  * PROBLEM_SECOND_FACTOR_REQUIRED and PROBLEM_IDENTITY_UNVERIFIED, with c->user filled, when the
  * session is good for nothing but lifting that; a one-time password is the caller's to look at. */
 enum problem identity_session(struct rest_call *c, const char *token);
+/* Fills c->user, and c->held for the caller to free, as an active user of this id or login, without
+ * a session; PROBLEM_NOT_SIGNED_IN when there is none. For asking in somebody's name, never for a
+ * request that comes in. */
+enum problem identity_act_as(struct rest_call *c, struct store_txn *txn, const char *user);
 /* Ends a session by its public id (c->user.session), and whatever hangs on it (tokens); in txn. */
 enum problem identity_session_end(struct rest_call *c, struct store_txn *txn,
                                   const char *session_id);
@@ -57,8 +61,7 @@ enum problem identity_vouch(struct rest_call *c, struct store_txn *txn,
                             const struct identity_voucher *v,
                             char token[static SESSION_TOKEN_TEXT]);
 
-/* Real names --------------------------------------------------------------------------------------
- */
+/* realname.c (GS-6.4a-1): where names and numbers are known to belong together. */
 struct identity_claim {
     const char *kind, *name, *id_number; /* kind: person or organisation */
 };
@@ -70,10 +73,6 @@ enum problem verification_fill(struct rest_call *c, struct store_txn *txn, json_
 /* The active owner's account that has this proven name and number; "": none. */
 enum problem identity_find(struct rest_call *c, struct store_txn *txn,
                            const struct identity_claim *claim, char user[static UUID_TEXT_LEN + 1]);
-/* What of a user is stored sealed. false: none, or it cannot be opened. *n bytes and a NUL, at most
- * cap - 1. */
-bool secret_open(const struct rest_call *c, const json_t *user, const char *attribute, char *out,
-                 size_t cap, size_t *n);
 
 /* A new captcha {id, image: data URI, expires_at}, good once and for two minutes. */
 enum problem identity_captcha(struct rest_call *c, json_t **captcha);
@@ -81,13 +80,6 @@ enum problem identity_captcha(struct rest_call *c, json_t **captcha);
 enum problem identity_job(struct rest_call *c); /* a job: overdue users, what is over */
 extern const struct resource session_policies_resource;
 extern const struct resource identity_settings_resource;
-
-/* realname.c (GS-6.4a-1): where names and numbers are known to belong together. */
-struct identity_claim {
-    const char *kind, *name, *id_number; /* kind: person or organisation */
-};
-/* Asks the source of the settings; PROBLEM_IDENTITY_MISMATCH. */
-enum problem realname_check(struct rest_call *c, const struct identity_claim *claim);
 
 /* secrets.c: what of a user, or of another row, is stored sealed; bound to its id and
  * the attribute. */

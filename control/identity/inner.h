@@ -25,6 +25,8 @@ enum problem failures_load(struct rest_call *c, struct store_txn *txn, struct fa
  * the operation says has failed, NULL: none is written. */
 enum problem failures_note(struct rest_call *c, const struct failures *f, bool waits,
                            const char *actor);
+/* What a login that has failed often enough would wait, found out without leaving a trace. */
+enum problem failures_try(struct rest_call *c, uint64_t *wait_ms);
 enum problem failures_clear(struct rest_call *c, struct store_txn *txn, const struct failures *f);
 /* PROBLEM_TOO_MANY_ATTEMPTS while the wait lasts. */
 enum problem failures_wait(struct rest_call *c, const struct failures *f);

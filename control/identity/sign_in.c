@@ -4,6 +4,7 @@
  * next. */
 #include <stdio.h>
 
+#include "access/access.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "identity/inner.h"
@@ -167,7 +168,8 @@ static enum problem check_standing(struct rest_call *c, const struct attempt *a)
         !(rest_role_by_name(row_text(a->user, "role")) & ROLE_STAFF)) {
         return rest_fail(c, PROBLEM_NOT_PERMITTED, "/scenario", "the counter is for staff");
     }
-    return PROBLEM_OK;
+    return access_check_address(c, NULL, rest_role_by_name(row_text(a->user, "role")),
+                                a->in->login);
 }
 
 enum problem attempt_prove(struct rest_call *c, struct attempt *a)

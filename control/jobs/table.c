@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every job, one a row. */
+#include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
 #include "api/credentials.h"
@@ -23,6 +24,7 @@ const struct job job_table[] = {
     {"oauth-expire", 60000, oauth_job_expire},
     {"credentials-watch", 60000, credentials_watch},
     {"admission-watch", 60000, admission_watch},
+    {"approvals", 30000, access_job},
     {"revocation-lists", 3600000, ca_refresh},
     /* clang-format on */
 };

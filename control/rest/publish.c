@@ -93,11 +93,8 @@ enum problem rest_dataset_publish(struct rest_call *c)
     json_t *row = json_object();
     struct uuid id;
     enum problem p =
-        publish_transition()->roles & c->user.role ? PROBLEM_OK : PROBLEM_NOT_PERMITTED;
+        uuid_parse(&id, c->segment[1], strlen(c->segment[1])) ? PROBLEM_OK : PROBLEM_NOT_FOUND;
 
-    if (p == PROBLEM_OK && !uuid_parse(&id, c->segment[1], strlen(c->segment[1]))) {
-        p = PROBLEM_NOT_FOUND;
-    }
     if (p == PROBLEM_OK) {
         p = rest_body_members(c, members);
     }

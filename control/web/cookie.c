@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "access/access.h"
 #include "base/codec.h"
 #include "identity/identity.h"
 
@@ -52,6 +53,7 @@ bool web_signed_in(struct rest_call *c)
               !c->user.must_change_password;
     if (!in) {
         memset(&c->user, 0, sizeof c->user);
+        access_held_free(&c->held);
         c->detail[0] = '\0';
     }
     crypto_wipe(token, sizeof token);

@@ -167,6 +167,21 @@ static ngx_int_t check_revoked(sluice_ctx_t *ctx, const struct token *t)
     return gone ? refuse(ctx, PROBLEM_TOKEN_REVOKED, "") : NGX_OK;
 }
 
+/* What the user's account may reach (SW-3.7a, CI-6.2.2c): an interface that was taken away is
+ * refused at once, whatever the token said when it was issued. */
+static ngx_int_t check_user(sluice_ctx_t *ctx, const struct token *t)
+{
+    struct replica_reader *reader = sluice_reader();
+    bool may = false;
+    if (uuid_is_nil(&t->user)) {
+        return NGX_OK;
+    }
+    enum replica_err err =
+        reader ? replica_user_may(reader, &t->user, &ctx->api->record.policy.id, &may)
+               : REPLICA_EIO;
+    return err == REPLICA_OK && may ? NGX_OK : refuse(ctx, PROBLEM_INTERFACE_NOT_GRANTED, "");
+}
+
 static ngx_int_t check_scope(sluice_ctx_t *ctx, const struct token *t)
 {
     for (size_t i = 0; i < t->n_apis; i++) {
@@ -275,7 +290,7 @@ ngx_int_t sluice_token(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return refuse(ctx, PROBLEM_TOKEN_EXPIRED, "");
     }
     if (check_revoked(ctx, t) != NGX_OK || check_binding(r, ctx, t, text, dpop) != NGX_OK ||
-        check_scope(ctx, t) != NGX_OK) {
+        check_scope(ctx, t) != NGX_OK || check_user(ctx, t) != NGX_OK) {
         return NGX_DECLINED;
     }
     ctx->token = t;
@@ -309,6 +324,7 @@ static const struct {
     {PROBLEM_TOKEN_MISMATCH, "error=\"invalid_token\""},
     {PROBLEM_TOKEN_SCOPE, "error=\"insufficient_scope\""},
     {PROBLEM_TOKEN_IN_QUERY, "error=\"invalid_request\""},
+    {PROBLEM_INTERFACE_NOT_GRANTED, "error=\"insufficient_scope\""},
     {PROBLEM_STEP_UP_REQUIRED, "error=\"insufficient_user_authentication\""},
 };
 

@@ -172,6 +172,18 @@ bool record_unpack_revocation(struct slice in, uint8_t *subject, struct slice *v
     return finished(&c);
 }
 
+bool record_unpack_user(struct slice in, bool *only, struct slice *apis)
+{
+    uint64_t rev;
+    struct cursor c = start(in, &rev);
+    uint64_t mode = take_uint(&c, 1);
+    size_t n = take_uint(&c, 2) * UUID_LEN;
+    const char *at = take(&c, n);
+    *only = mode == 1;
+    *apis = at == NULL ? SLICE("") : slice_of(at, n);
+    return finished(&c) && (mode == 1 || mode == 2);
+}
+
 bool record_unpack_json(struct slice in, uint64_t *rev, struct slice *json)
 {
     struct cursor c = start(in, rev);

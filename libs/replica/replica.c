@@ -32,6 +32,7 @@ static const struct {
     [ENV_SCHEMA] = {"schema", 0},
     [ENV_CONVERSION] = {"conversion", 0},
     [ENV_COMPOSITION] = {"composition", 0},
+    [ENV_USER] = {"user", 0},
     [ENV_ROUTE] = {"route", MDB_DUPSORT | MDB_DUPFIXED},
     [ENV_SUBSCRIPTION_BY_APP] = {"subscription_by_app", 0},
     [ENV_GRANT_BY_OWNER] = {"grant_by_owner", 0},

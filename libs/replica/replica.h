@@ -191,6 +191,12 @@ enum replica_err replica_revoked_before(struct replica_reader *rd, enum replica_
                                         struct slice value, uint64_t *before_ms)
     __attribute__((warn_unused_result));
 
+/* Whether a call with a token of this user's may reach the API, as far as the user's account says
+ * (feed kind `user-apis`); true when nothing is said. O(log n) of all users, then O(n) of the APIs named. */
+enum replica_err replica_user_may(struct replica_reader *rd, const struct uuid *user,
+                                  const struct uuid *api, bool *may)
+    __attribute__((warn_unused_result));
+
 /* Small sets that a process holds whole: limits, lists, trust anchors, algorithms, the keys of
  * tokens. */
 enum replica_set {

@@ -248,6 +248,12 @@ static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
     { "token-revocation", REVOCATION, "{'before':-1}", false },
     { "api", API, "{'user_factors':2}", true },
     { "api", API, "{'user_factors':4}", false },
+    { "user-apis", "{'mode':'only','apis':[]}", "{}", true },
+    { "user-apis", "{'mode':'except','apis':['" ID("10") "']}", "{}", true },
+    { "user-apis", "{'mode':'only'}", "{}", false },
+    { "user-apis", "{'mode':'all','apis':[]}", "{}", false },
+    { "user-apis", "{'mode':'only','apis':['x']}", "{}", false },
+    { "user-apis", "{'mode':'only','apis':'" ID("10") "'}", "{}", false },
     { "schema", "{'openapi':{}}", "{}", true },
     { "schema", "{'openapi':[]}", "{}", false },
     { "schema", "{}", "{}", false },
@@ -269,6 +275,28 @@ static void members_are_strict(void **state)
             fail_msg("%s %s: error %d", rows[i].kind, rows[i].more, (int)err);
         }
     }
+}
+
+static bool may(struct world *w, const char *user, const char *api)
+{
+    struct uuid u = id_of(user), a = id_of(api);
+    bool yes = false;
+    assert_int_equal(replica_user_may(w->rd, &u, &a, &yes), REPLICA_OK);
+    return yes;
+}
+
+static void users_reach_what_they_have(void **state)
+{
+    struct world *w = *state;
+    put(w, "user-apis", ID("50"), "{'mode':'only','apis':['" ID("10") "','" ID("12") "']}", "{}");
+    put(w, "user-apis", ID("51"), "{'mode':'except','apis':['" ID("10") "']}", "{}");
+    put(w, "user-apis", ID("52"), "{'mode':'only','apis':[]}", "{}");
+    assert_true(may(w, ID("50"), ID("10")) && may(w, ID("50"), ID("12")));
+    assert_false(may(w, ID("50"), ID("11")));
+    assert_true(may(w, ID("51"), ID("11")));
+    assert_false(may(w, ID("51"), ID("10")));
+    assert_false(may(w, ID("52"), ID("10")));
+    assert_true(may(w, ID("53"), ID("10"))); /* nothing is said of this one */
 }
 
 static void get_api(struct world *w)
@@ -597,6 +625,7 @@ int main(void)
         ROW("an app's newest encryption key in its time", the_newest_encryption_key),
         ROW("a set's revision changes with the set alone", a_set_has_its_own_revision),
         ROW("walks go in id order and stop when told", walks_go_in_id_order),
+        ROW("[SW-3.7a] a user reaches the APIs they have", users_reach_what_they_have),
         ROW("schemas, conversions, compositions come back", documents_come_back),
     };
     return cmocka_run_group_tests_name("replica feed", tests, NULL, NULL);
