@@ -50,6 +50,12 @@ enum problem identity_password_note(struct rest_call *c, struct store_txn *txn, 
  * row.accessid, from 16 random bytes. */
 void identity_accessid(json_t *row);
 
+/* accounts.c: calls by accessid, username and pwd. In txn: the users' own table asks these. */
+enum problem account_check(struct rest_call *c, struct store_txn *txn, const json_t *row);
+enum problem account_changed(struct rest_call *c, struct store_txn *txn, const json_t *old,
+                             const json_t *row);
+enum problem accounts_feed_all(struct rest_call *c, struct store_txn *txn);
+
 /* A new captcha {id, image: data URI, expires_at}, good once and for two minutes. */
 enum problem identity_captcha(struct rest_call *c, json_t **captcha);
 
