@@ -108,6 +108,7 @@ static const struct attr attrs[] = {
     {"schemes", ATTR_JSON, 0, .check = protection_check_schemes},
     {"signature_max_s", ATTR_INT, 0, 1, 300}, /* the ceiling of BK-9.2.1b3 */
     {"user_factors", ATTR_INT, 0, 0, 3, .fallback = "0"},
+    {"account_parameters", ATTR_BOOL, 0, .fallback = "false"},
     {"sign_response", ATTR_BOOL, 0},
     {"seal_request", ATTR_TEXT, 0, 1, 10, .values = seals},
     {"seal_response", ATTR_TEXT, 0, 1, 10, .values = seals},
@@ -171,6 +172,18 @@ static enum problem check_other_kind(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
+/* A password in each call is for the interfaces that have it in their contract, and for no more. */
+static enum problem check_account_parameters(struct rest_call *c, const json_t *row)
+{
+    bool fits =
+        strcmp(row_text(row, "class"), "A1") == 0 && strcmp(row_text(row, "profile"), "rest") != 0;
+
+    return fits || !json_is_true(json_object_get(row, "account_parameters"))
+               ? PROBLEM_OK
+               : rest_fail(c, PROBLEM_FIELD_INVALID, "/account_parameters",
+                           "only APIs of class A1 with a profile of the credit platform take them");
+}
+
 bool api_state_live(const json_t *api)
 {
     static const char *const live[] = {"published", "deprecated", "offline"};
@@ -194,6 +207,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     enum problem p = targets_check_api(c, ch);
     if (p == PROBLEM_OK) {
         p = dataset ? check_dataset_kind(c, ch) : check_other_kind(c, ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = check_account_parameters(c, ch->row);
     }
     if (p == PROBLEM_OK) {
         p = protection_check_api(c, ch);
@@ -303,10 +319,10 @@ static json_t *feed_fields(const json_t *fields)
 static void feed_optional(const json_t *row, json_t *out)
 {
     static const char *const optional[] = {
-        "balance",       "canary_percent", "canary_apps",   "retries",         "breaker",
-        "health",        "cache_ms",       "schemes",       "signature_max_s", "user_factors",
-        "sign_response", "seal_request",   "seal_response", "successor",       "notice_zh",
-        "notice_en",     "mobile",         "cache_epoch"};
+        "balance",       "canary_percent", "canary_apps",   "retries",           "breaker",
+        "health",        "cache_ms",       "schemes",       "signature_max_s",   "user_factors",
+        "sign_response", "seal_request",   "seal_response", "successor",         "notice_zh",
+        "notice_en",     "mobile",         "cache_epoch",   "account_parameters"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {
         json_t *v = json_object_get(row, optional[i]);

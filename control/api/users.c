@@ -63,6 +63,8 @@ static const struct attr attrs[] = {
     {"certificate_subject", ATTR_TEXT, 0, 1, 1000},
     {"certificate_trust_id", ATTR_REF, 0, .ref = "trusts"},
     {"accessid", ATTR_TEXT, AF_READ_ONLY},
+    {"app_id", ATTR_REF, 0, .ref = "apps"},
+    {"call_verifier", ATTR_TEXT, AF_HIDDEN},
     {"department_id", ATTR_REF, AF_FILTER, .ref = "departments"},
     {"post_id", ATTR_REF, AF_FILTER, .ref = "posts"},
     {"rank", ATTR_INT, 0, 0, 1000},
@@ -84,6 +86,7 @@ static enum problem take_password(struct rest_call *c, json_t *row)
     crypto_password_hash(slice_str(password), phc);
     json_object_set_new(row, "password_hash", json_string(phc));
     json_object_set_new(row, "password_change_required", json_true());
+    json_object_set_new(row, "call_verifier", json_null());
     return PROBLEM_OK;
 }
 
@@ -138,6 +141,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK) {
         p = access_check_user(c, ch->txn, ch->old, ch->row);
     }
+    if (p == PROBLEM_OK) {
+        p = account_check(c, ch->txn, ch->row);
+    }
     return p == PROBLEM_OK && ch->old && json_object_get(c->body, "password")
                ? take_password(c, ch->row)
                : p;
@@ -171,6 +177,9 @@ static enum problem after(struct rest_call *c, struct change *ch)
 
     if (p == PROBLEM_OK) {
         p = access_user_changed(c, ch->txn, ch->old, ch->row);
+    }
+    if (p == PROBLEM_OK) {
+        p = account_changed(c, ch->txn, ch->old, ch->row);
     }
     return p == PROBLEM_OK && out ? identity_sessions_end(c, ch->txn, id, keep) : p;
 }

@@ -9,7 +9,7 @@
 static const char *const known_kinds[] = {
     "app",     "credential", "api",       "subscription",     "grant",      "limit",
     "list",    "trust",      "algorithm", "schema",           "conversion", "composition",
-    "dataset", "source",     "token-key", "token-revocation", "user-apis"};
+    "dataset", "source",     "token-key", "token-revocation", "user-apis",  "account"};
 #define KNOWN (sizeof known_kinds / sizeof *known_kinds)
 _Static_assert(KNOWN <= FEED_KINDS_MAX, "a query can name every kind");
 

@@ -135,7 +135,6 @@ static enum problem change(struct rest_call *c, const json_t *user, const char *
                            const char *new)
 {
     const char *id = row_text(user, "id");
-    char phc[CRYPTO_PASSWORD_MAX];
     enum problem p = rest_password_check(c, "/newPwd", new, row_text(user, "login"));
 
     if (p == PROBLEM_OK && strcmp(pwd, new) == 0) {
@@ -150,8 +149,7 @@ static enum problem change(struct rest_call *c, const json_t *user, const char *
     /* Who proved the old password is who acts; the log says so. */
     snprintf(c->user.id, sizeof c->user.id, "%s", id);
     snprintf(c->user.login, sizeof c->user.login, "%s", row_text(user, "login"));
-    crypto_password_hash(slice_str(new), phc);
-    return password_store(c, id, phc);
+    return password_store(c, id, new);
 }
 
 enum problem credit_modify_password(struct rest_call *c)

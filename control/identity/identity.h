@@ -73,6 +73,11 @@ enum problem verification_fill(struct rest_call *c, struct store_txn *txn, json_
 /* The active owner's account that has this proven name and number; "": none. */
 enum problem identity_find(struct rest_call *c, struct store_txn *txn,
                            const struct identity_claim *claim, char user[static UUID_TEXT_LEN + 1]);
+/* accounts.c: calls by accessid, username and pwd. In txn: the users' own table asks these. */
+enum problem account_check(struct rest_call *c, struct store_txn *txn, const json_t *row);
+enum problem account_changed(struct rest_call *c, struct store_txn *txn, const json_t *old,
+                             const json_t *row);
+enum problem accounts_feed_all(struct rest_call *c, struct store_txn *txn);
 
 /* A new captcha {id, image: data URI, expires_at}, good once and for two minutes. */
 enum problem identity_captcha(struct rest_call *c, json_t **captcha);

@@ -46,10 +46,16 @@ enum problem session_times_get(struct rest_call *c, struct store_txn *txn, const
 /* argon2 at the same cost whether there is a hash or not. */
 bool password_verify(const char *phc, const char *password);
 /* Stores a new password and ends the user's other sessions; the rules have been checked. */
-enum problem password_store(struct rest_call *c, const char *user_id, const char *phc);
+enum problem password_store(struct rest_call *c, const char *user_id, const char *password);
 /* Refuses one of the last ones. */
 enum problem password_check_history(struct rest_call *c, const char *user_id, const char *where,
                                     const char *password);
+
+/* accounts.c: the verifier of a password just seen; null when the account may not call by it. */
+json_t *account_verifier(const struct rest_call *c, const json_t *user, const char *password);
+/* Keeps it up after a sign-in with that password. */
+enum problem account_seen(struct rest_call *c, struct store_txn *txn, json_t *user,
+                          const char *password);
 
 /* sealed.c: a password as the browser seals it: "<wall ms>.<nonce>.<password>". */
 #define SEALED_TEXT_MAX  1024

@@ -203,6 +203,9 @@ enum problem attempt_finish(struct rest_call *c, struct attempt *a,
     if (p == PROBLEM_OK) {
         p = failures_clear(c, txn, &a->login);
     }
+    if (p == PROBLEM_OK && (a->factors & TOKEN_PASSWORD)) {
+        p = account_seen(c, txn, a->user, a->in->password);
+    }
     return rest_finish(c, &txn, p);
 }
 

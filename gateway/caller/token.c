@@ -169,15 +169,15 @@ static ngx_int_t check_revoked(sluice_ctx_t *ctx, const struct token *t)
 
 /* What the user's account may reach (SW-3.7a, CI-6.2.2c): an interface that was taken away is
  * refused at once, whatever the token said when it was issued. */
-static ngx_int_t check_user(sluice_ctx_t *ctx, const struct token *t)
+ngx_int_t sluice_user_may(sluice_ctx_t *ctx, const struct uuid *user)
 {
     struct replica_reader *reader = sluice_reader();
     bool may = false;
-    if (uuid_is_nil(&t->user)) {
+    if (uuid_is_nil(user)) {
         return NGX_OK;
     }
     enum replica_err err =
-        reader ? replica_user_may(reader, &t->user, &ctx->api->record.policy.id, &may)
+        reader ? replica_user_may(reader, user, &ctx->api->record.policy.id, &may)
                : REPLICA_EIO;
     return err == REPLICA_OK && may ? NGX_OK : refuse(ctx, PROBLEM_INTERFACE_NOT_GRANTED, "");
 }
@@ -290,7 +290,7 @@ ngx_int_t sluice_token(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return refuse(ctx, PROBLEM_TOKEN_EXPIRED, "");
     }
     if (check_revoked(ctx, t) != NGX_OK || check_binding(r, ctx, t, text, dpop) != NGX_OK ||
-        check_scope(ctx, t) != NGX_OK || check_user(ctx, t) != NGX_OK) {
+        check_scope(ctx, t) != NGX_OK || sluice_user_may(ctx, &t->user) != NGX_OK) {
         return NGX_DECLINED;
     }
     ctx->token = t;

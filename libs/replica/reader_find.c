@@ -145,6 +145,17 @@ enum replica_err replica_revoked_before(struct replica_reader *rd, enum replica_
     return REPLICA_OK;
 }
 
+enum replica_err replica_get_account(struct replica_reader *rd, const struct uuid *accessid,
+                                     struct replica_account *account)
+{
+    struct slice record;
+    enum replica_err err = env_get_record(rd, ENV_ACCOUNT, accessid, &record);
+    if (err != REPLICA_OK) {
+        return err;
+    }
+    return record_unpack_account(record, account) ? REPLICA_OK : REPLICA_EFORMAT;
+}
+
 enum replica_err replica_user_may(struct replica_reader *rd, const struct uuid *user,
                                   const struct uuid *api, bool *may)
 {
