@@ -388,6 +388,8 @@ static void production_file(void **state)
                                       "control.listen",
                                       "control.port",
                                       "control.feed_port",
+                                      "control.admin_networks",
+                                      "control.admin_second_factor",
                                       "control.smtp",
                                       "control.smtp_from",
                                       "control.public_url",
