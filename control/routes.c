@@ -4,6 +4,7 @@
  */
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "consent/consent.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
@@ -46,6 +47,7 @@ const struct rest_route rest_routes[] = {
     {"POST", "registrations", ROUTE_OPEN, rest_register},
     {"POST", "users/*/approve", 0, rest_registration_approve},
     {"POST", "users/*/refuse", 0, rest_registration_refuse},
+    {"GET", "grants/*/evidence", 0, rest_grant_evidence},
     {"GET", "token-keys", 0, oauth_keys_list},
     {"POST", "token-keys", 0, oauth_keys_rotate},
     {"POST", "credentials/*/rotate", 0, credential_rotate},
@@ -64,6 +66,9 @@ const struct rest_route web_routes[] = {
     {"GET", "oauth/authorize", 0, web_authorize},
     {"GET", "consent", 0, web_consent_get},
     {"POST", "consent", 0, web_consent_post},
+    {"GET", "confirm", 0, web_confirm_get},
+    {"POST", "confirm", 0, web_confirm_post},
+    {"POST", "oauth/confirmations", 0, confirmation_push},
     {"GET", "authorizations", 0, web_authorizations_get},
     {"POST", "authorizations", 0, web_authorizations_post},
     {"GET", "oauth/logout", 0, web_logout_get},

@@ -73,6 +73,7 @@ enum problem attachment_exists(struct rest_call *c, struct store_txn *txn,
 
 /* api/protection.c */
 bool protection_needs_assessment(const json_t *api); /* BK-6.2b3-1 */
+bool protection_moves_money(const json_t *api);      /* or applies for a product */
 /* Refuses what tagged fields may not be, given the API's class and sealing (BK-6.2c, BK-7.2.2c). */
 enum problem protection_check_fields(struct rest_call *c, const json_t *api, const json_t *fields);
 

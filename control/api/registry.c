@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
+#include "consent/consent.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
 
@@ -29,6 +30,10 @@ const struct resource *const resources[] = {
     &clients_resource,
     &credential_policies_resource,
     &certificate_requests_resource,
+    &licences_resource,
+    &grant_requests_resource,
+    &closures_resource,
+    &confirmations_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -15,6 +15,8 @@ static const struct attr attrs[] = {
     {"risk_assessment", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},
     {"risk_approver", ATTR_TEXT, AF_READ_ONLY},
     {"risk_approved_at", ATTR_TIME, AF_READ_ONLY},
+    {"provider_approved_by", ATTR_TEXT, AF_READ_ONLY},
+    {"provider_approved_at", ATTR_TIME, AF_READ_ONLY},
 };
 
 static enum problem check_states(struct rest_call *c, struct change *ch)
@@ -77,6 +79,37 @@ static enum problem assessment_lacks(struct rest_call *c, struct store_txn *txn,
     return p;
 }
 
+/* SW-8.1-r2: of an API whose provider said so, the provider grants too, and takes it back. */
+static enum problem provider_lacks(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                                   bool *lacks)
+{
+    json_t *api = NULL;
+    enum problem p = api_load(c, txn, &apis_resource, row_text(row, "api_id"), &api);
+
+    *lacks = p == PROBLEM_OK && json_is_true(json_object_get(api, "provider_approval")) &&
+             !row_text(row, "provider_approved_by")[0];
+    json_decref(api);
+    return p;
+}
+
+static enum problem authorize(struct rest_call *c, struct change *ch)
+{
+    char now[CLOCK_RFC3339_LEN + 1];
+
+    clock_format_ms(c->now_ms, now);
+    json_object_set_new(ch->row, "provider_approved_by", json_string(c->user.login));
+    json_object_set_new(ch->row, "provider_approved_at", json_string(now));
+    return PROBLEM_OK;
+}
+
+static enum problem deauthorize(struct rest_call *c, struct change *ch)
+{
+    (void)c;
+    json_object_set_new(ch->row, "provider_approved_by", json_null());
+    json_object_set_new(ch->row, "provider_approved_at", json_null());
+    return PROBLEM_OK;
+}
+
 static enum problem approve(struct rest_call *c, struct change *ch)
 {
     char now[CLOCK_RFC3339_LEN + 1];
@@ -99,7 +132,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
                          json_t **data)
 {
     const char *state = row_text(row, "state");
-    bool lacks = false;
+    bool lacks = false, unprovided = false;
 
     *data = NULL;
     if (strcmp(state, "cancelled") == 0) {
@@ -107,15 +140,19 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     }
     /* An API may have become A2 since the approval. */
     enum problem p = assessment_lacks(c, txn, row, &lacks);
+    if (p == PROBLEM_OK) {
+        p = provider_lacks(c, txn, row, &unprovided);
+    }
     if (p != PROBLEM_OK) {
         return p;
     }
-    *data = json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:O}", "app_id", row_text(row, "app_id"),
-                      "api_id", row_text(row, "api_id"), "state",
-                      strcmp(state, "approved") == 0 && !lacks ? "active" : "inactive", "max_level",
-                      json_object_get(row, "max_level"), "not_before",
-                      api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"),
-                      "fields", json_object_get(row, "fields"));
+    *data =
+        json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:O}", "app_id", row_text(row, "app_id"),
+                  "api_id", row_text(row, "api_id"), "state",
+                  strcmp(state, "approved") == 0 && !lacks && !unprovided ? "active" : "inactive",
+                  "max_level", json_object_get(row, "max_level"), "not_before",
+                  api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"),
+                  "fields", json_object_get(row, "fields"));
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 
@@ -128,13 +165,15 @@ static const struct transition transitions[] = {
     {"applied", "return", "returned", ROLE_STAFF, .body_text = "comment"},
     {"returned", "apply", "applied", APPLICANT},
     {"applied|returned|approved|suspended", "cancel", "cancelled", APPLICANT},
+    {"applied|approved|suspended", "authorize", NULL, ROLE_PROVIDER, .hook = authorize},
+    {"applied|approved|suspended", "deauthorize", NULL, ROLE_PROVIDER, .hook = deauthorize},
 };
 
 #define OWN_APP "t.app_id IN (SELECT id FROM apps WHERE organisation_id = ?)"
 #define OWN_API "t.api_id IN (SELECT id FROM apis WHERE organisation_id = ?)"
 static const struct scope scopes[] = {
     {ROLE_DEVELOPER, BIND_ORGANISATION, OWN_APP, OWN_APP},
-    {ROLE_PROVIDER, BIND_ORGANISATION, OWN_API, "1 = 0"},
+    {ROLE_PROVIDER, BIND_ORGANISATION, OWN_API, OWN_API}, /* only authorize is theirs */
 };
 
 const struct resource subscriptions_resource = {

@@ -53,6 +53,10 @@ enum problem identity_job(struct rest_call *c); /* a job: overdue users, what is
 extern const struct resource session_policies_resource;
 extern const struct resource identity_settings_resource;
 
+/* Adds a one-time code to the session of the call as a factor; PROBLEM_SECOND_FACTOR_INVALID,
+ * PROBLEM_TOO_MANY_ATTEMPTS. */
+enum problem identity_step_up(struct rest_call *c, const char *otp);
+
 /* REST */
 enum problem rest_sessions_list(struct rest_call *c);
 enum problem rest_session_end(struct rest_call *c);

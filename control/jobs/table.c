@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "consent/consent.h"
 #include "identity/identity.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
@@ -17,6 +18,7 @@ const struct job job_table[] = {
     {"oauth-issues", 1000, oauth_job_issues},
     {"oauth-keys", 10000, oauth_job_keys},
     {"oauth-expire", 60000, oauth_job_expire},
+    {"confirmations-expire", 10000, confirmations_expire},
     {"credentials-watch", 60000, credentials_watch},
     {"revocation-lists", 3600000, ca_refresh},
     /* clang-format on */

@@ -44,6 +44,10 @@ static const struct {
     {"user", "authorize"},
     {"api", "classify"},
     {"api", "refresh"},
+    {"licence", "follow"},
+    {"confirmation", "confirm"},
+    {"confirmation", "refuse"},
+    {"confirmation", "expire"},
     /* clang-format on */
 };
 

@@ -274,6 +274,7 @@ static void fill_api(struct facts *f)
         .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
         .schemes = proof_bits(json_object_get(f->api, "schemes")),
         .mobile = json_is_true(json_object_get(f->api, "mobile")),
+        .collects = json_is_true(json_object_get(f->api, "collects_user_data")),
         .user_factors = (uint8_t)json_integer_value(json_object_get(f->api, "user_factors")),
         .sunset_ms = api_ms(f->api, "sunset_at"),
         .deprecated_ms = api_ms(f->api, "deprecated_at"),

@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "consent/consent.h"
 #include "web/web.h"
 
 #define DAY_MS (24ull * 3600 * 1000)
@@ -14,11 +15,6 @@
 
 /* Of the sentences on this page: a record says which ones somebody saw. */
 #define TEXT_VERSION "consent-1"
-#define RISK_EN                                                                                    \
-    "I know that this lets the app start payments or purchases in my name, that they may not be "  \
-    "undone, and that I can withdraw the consent at any time."
-#define RISK_ZH "我已知悉：同意后该应用可以我的名义发起支付或购买，可能无法撤销；我可随时撤回授权。"
-
 static const struct {
     const char *name, *en, *zh;
     unsigned days;
@@ -150,18 +146,6 @@ static void add_term(struct page *p, const json_t *item)
     page_html(p, "</p>");
 }
 
-static bool moves_money(const json_t *api)
-{
-    static const char *const funds[] = {"payment", "transfer", "product-purchase"};
-
-    for (size_t i = 0; i < COUNT(funds); i++) {
-        if (strcmp(row_text(api, "operation"), funds[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* BK-10.2.2c */
 static void add_risk(struct page *p, const json_t *apis)
 {
@@ -170,10 +154,11 @@ static void add_risk(struct page *p, const json_t *apis)
 
     json_array_foreach(apis, i, api)
     {
-        if (moves_money(api)) {
+        const struct consent_risk *risk = consent_risk_of(api);
+        if (risk) {
             page_html(p, "<div class=\"risk\"><label class=\"tick\"><input type=\"checkbox\" "
                          "name=\"risk\" value=\"yes\" required><span>");
-            page_say(p, RISK_EN, RISK_ZH);
+            page_say(p, risk->en, risk->zh);
             page_html(p, "</span></label></div>");
             return;
         }
@@ -253,13 +238,13 @@ static enum problem consent_page(struct rest_call *c, const struct asked *a, boo
     return page_end(&p, incomplete ? 422 : 200);
 }
 
-static enum problem to_login(struct rest_call *c, const char *id)
+enum problem web_to_login(struct rest_call *c, const char *path, const char *id)
 {
     struct buf next, url;
 
     buf_init(&next);
     buf_init(&url);
-    buf_adds(&next, "/consent");
+    buf_adds(&next, path);
     url_parameter(&next, "request", id ? id : "");
     buf_addc(&next, '\0');
     buf_adds(&url, "/login");
@@ -278,7 +263,7 @@ enum problem web_consent_get(struct rest_call *c)
     struct store_txn *txn = NULL;
 
     if (!web_signed_in(c)) {
-        return to_login(c, id);
+        return web_to_login(c, "/consent", id);
     }
     enum problem p = rest_begin(c, STORE_READ, &txn);
     if (p == PROBLEM_OK) {
@@ -324,29 +309,17 @@ static json_t *grant_row(const struct rest_call *c, const json_t *item, json_t *
 {
     const char *term = row_text(item, "term")[0] ? row_text(item, "term") : "period";
     uint64_t end_ms = c->now_ms + days_chosen(c) * DAY_MS, asked_ms = api_ms(item, "expires_at");
-    char id[UUID_TEXT_LEN + 1], until[CLOCK_RFC3339_LEN + 1];
-    struct uuid u;
+    char until[CLOCK_RFC3339_LEN + 1];
 
     if (strcmp(term, "once") == 0) {
         end_ms = c->now_ms + DAY_MS;
     }
     end_ms = asked_ms && asked_ms < end_ms ? asked_ms : end_ms;
     clock_format_ms(end_ms, until);
-    uuid_new(&u);
-    uuid_format(&u, id);
-    json_t *row = json_object();
-    for (size_t i = 0; i < grants_resource.n_attrs; i++) {
-        const struct attr *a = &grants_resource.attrs[i];
-        json_object_set_new(row, a->name,
-                            a->fallback ? json_loads(a->fallback, JSON_DECODE_ANY, NULL)
-                                        : json_null());
-    }
-    json_t *said = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "id", id, "state", "active",
-                             "owner", c->user.subject, "purpose", row_text(item, "purpose"), "term",
-                             term, "expires_at", until, "fields", fields);
-    json_object_update(row, said);
+    json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "owner", c->user.subject,
+                            "purpose", row_text(item, "purpose"), "term", term, "expires_at", until,
+                            "fields", fields, "act", "tick", "channel", "page");
     json_object_set(row, "api_id", json_object_get(item, "api_id"));
-    json_decref(said);
     return row;
 }
 
@@ -368,8 +341,9 @@ static json_t *statement(bool zh, const struct asked *a, const json_t *item, con
     }
     buf_addf(&text, "%s: %s\n%s: %s\n", zh ? "用途" : "purpose", row_text(item, "purpose"),
              zh ? "期限至" : "until", row_text(row, "expires_at"));
-    if (moves_money(api)) {
-        buf_addf(&text, "%s\n", zh ? RISK_ZH : RISK_EN);
+    const struct consent_risk *risk = consent_risk_of(api);
+    if (risk) {
+        buf_addf(&text, "%s: %s\n", risk->version, zh ? risk->zh : risk->en);
     }
     json_t *kept = text.failed ? NULL : json_stringn(text.p, text.n);
     buf_fini(&text);
@@ -384,16 +358,9 @@ static enum problem make_grant(struct rest_call *c, struct store_txn *txn, const
     json_t *row = grant_row(c, item, fields);
 
     json_object_set(row, "app_id", json_object_get(a->r.client, "id"));
-    json_object_set_new(row, "act", json_string("tick"));
-    json_object_set_new(row, "channel", json_string("page"));
     json_object_set_new(row, "statement",
                         statement(lang ? strcmp(lang, "zh") == 0 : c->zh, a, item, api, row));
-    grants_witness(c, row);
-    struct change ch = {.res = &grants_resource, .txn = txn, .row = row};
-    enum problem p = grants_resource.check(c, &ch);
-    if (p == PROBLEM_OK) {
-        p = change_store(c, txn, &grants_resource, NULL, row, "create");
-    }
+    enum problem p = grants_make(c, txn, row);
     json_array_append(ids, json_object_get(row, "id"));
     json_decref(row);
     return p;
@@ -434,7 +401,7 @@ static bool risk_open(const struct rest_call *c, const json_t *apis)
 
     json_array_foreach(apis, i, api)
     {
-        if (moves_money(api) && !rest_form(c, "risk")) {
+        if (consent_risk_of(api) && !rest_form(c, "risk")) {
             return true;
         }
     }
@@ -466,8 +433,11 @@ static enum problem agree(struct rest_call *c, struct store_txn *txn, struct ask
                           char code[static OAUTH_CODE_TEXT], bool *complete)
 {
     json_t *ids = json_array();
-    enum problem p = make_grants(c, txn, a, ids, complete);
+    enum problem p = closures_refuse(c, txn, c->user.subject, row_text(a->r.client, "id"));
 
+    if (p == PROBLEM_OK) {
+        p = make_grants(c, txn, a, ids, complete);
+    }
     *complete = *complete && !risk_open(c, a->apis);
     if (p == PROBLEM_OK && *complete) {
         const struct oauth_decision d = {.grants = ids,
@@ -518,7 +488,7 @@ enum problem web_consent_post(struct rest_call *c)
     struct asked a = {0};
 
     if (!web_signed_in(c)) {
-        return to_login(c, rest_form(c, "request"));
+        return web_to_login(c, "/consent", rest_form(c, "request"));
     }
     enum problem p = form_check(c, FORM);
     if (p == PROBLEM_OK) {

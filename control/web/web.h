@@ -24,6 +24,8 @@ enum problem page_end(struct page *p, unsigned status);
 /* A page for a problem: what it is, nothing to be done here. */
 enum problem page_problem(struct rest_call *c, enum problem p);
 enum problem web_redirect(struct rest_call *c, const char *location); /* 303, never 307 */
+/* To sign-in, and from there to the page of this request. */
+enum problem web_to_login(struct rest_call *c, const char *path, const char *id);
 /* Appends `text` to a URL's query, percent-encoded. */
 void url_parameter(struct buf *url, const char *name, const char *value);
 
@@ -52,6 +54,8 @@ enum problem web_login_post(struct rest_call *c);
 enum problem web_authorize(struct rest_call *c);
 enum problem web_consent_get(struct rest_call *c);
 enum problem web_consent_post(struct rest_call *c);
+enum problem web_confirm_get(struct rest_call *c);
+enum problem web_confirm_post(struct rest_call *c);
 enum problem web_authorizations_get(struct rest_call *c);
 enum problem web_authorizations_post(struct rest_call *c);
 enum problem web_logout_get(struct rest_call *c);

@@ -200,8 +200,17 @@ static bool is_owner_data(uint8_t level)
     return level == POLICY_L2 || level == POLICY_L3;
 }
 
+/* EC-6.1.1.1a: what a user enters is recorded with that user's consent alone. */
+static bool collects(const struct policy_call *c)
+{
+    return c->api->collects && c->method != POLICY_GET && c->method != POLICY_HEAD;
+}
+
 static bool grant_needed(const struct policy_call *c, uint32_t n_fields)
 {
+    if (collects(c)) {
+        return true;
+    }
     if (!c->api->owner_scoped) {
         return false;
     }

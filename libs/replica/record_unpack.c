@@ -256,6 +256,8 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->seal_response = (uint8_t)take_uint(c, 1);
     api->policy.mobile = take_uint(c, 1) == 1;
     api->policy.user_factors = (uint8_t)take_uint(c, 1);
+    api->user_confirmation = take_uint(c, 1) != 0;
+    api->policy.collects = take_uint(c, 1) != 0;
     api->has_schema = take_uint(c, 1) != 0;
     api->has_conversion = take_uint(c, 1) != 0;
     api->policy.sunset_ms = take_uint(c, 8);

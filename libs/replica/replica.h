@@ -92,6 +92,7 @@ struct replica_api {
     struct slice upstream_path; /* targets[0].path */
     struct slice profile;       /* "rest", or "getEnterpriseGrade" … : see contract/feed.md */
     struct uuid dataset;
+    bool user_confirmation; /* each call needs what its user confirmed of it (token/confirmation.h) */
     uint32_t timeout_ms;
     uint32_t max_body_bytes;
     uint32_t prefix_bytes; /* of the request path that replica_route matched */
