@@ -165,8 +165,13 @@ enum problem closures_close(struct rest_call *c, struct store_txn *txn, const ch
                   app_id, "act", "click", "channel", "page", "statement", statement);
     json_object_update(row, said);
     json_decref(said);
+    json_t *app = NULL;
     struct change ch = {.res = &closures_resource, .txn = txn, .row = row};
-    enum problem p = check(c, &ch);
+    enum problem p = app_id ? api_load(c, txn, &apps_resource, app_id, &app) : PROBLEM_OK;
+    json_decref(app);
+    if (p == PROBLEM_OK) {
+        p = check(c, &ch);
+    }
     if (p == PROBLEM_OK) {
         p = change_store(c, txn, &closures_resource, NULL, row, "create");
     }

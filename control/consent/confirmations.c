@@ -30,6 +30,7 @@ static const struct attr attrs[] = {
     {"risk_version", ATTR_TEXT, AF_READ_ONLY},
     {"risk_acknowledged_at", ATTR_TIME, AF_READ_ONLY},
     {"decided_at", ATTR_TIME, AF_READ_ONLY},
+    {"life_s", ATTR_INT, AF_READ_ONLY},
     {"expires_at", ATTR_TIME, AF_READ_ONLY},
 };
 
@@ -56,6 +57,12 @@ enum problem confirmation_load(struct rest_call *c, struct store_txn *txn, const
     return p == PROBLEM_OK ? api_load(c, txn, &confirmations_resource, id, row) : p;
 }
 
+/* From the decision on; what the app asked for, which is never longer than ours. */
+static uint64_t end_ms(const struct rest_call *c, const json_t *row)
+{
+    return c->now_ms + (uint64_t)json_integer_value(json_object_get(row, "life_s")) * 1000;
+}
+
 static void set_decision(struct rest_call *c, json_t *row, const struct confirmation_decision *d)
 {
     char now[CLOCK_RFC3339_LEN + 1], until[CLOCK_RFC3339_LEN + 1],
@@ -63,7 +70,7 @@ static void set_decision(struct rest_call *c, json_t *row, const struct confirma
     uint8_t digest[CRYPTO_HASH_LEN];
 
     clock_format_ms(c->now_ms, now);
-    clock_format_ms(c->now_ms + CONFIRMATION_LIFE_MS, until);
+    clock_format_ms(end_ms(c, row), until);
     crypto_hash(CRYPTO_SM3, d->statement, strlen(d->statement), digest);
     hex[codec_hex(hex, digest, sizeof digest)] = '\0';
     json_t *said =
@@ -89,9 +96,8 @@ static bool read_id(const json_t *row, const char *name, struct uuid *id)
 
 static bool seal(struct rest_call *c, const json_t *row, char sealed[static CONFIRMATION_TEXT_MAX])
 {
-    struct confirmation t = {.issued_ms = c->now_ms,
-                             .expires_ms = c->now_ms + CONFIRMATION_LIFE_MS,
-                             .factors = c->user.factors};
+    struct confirmation t = {
+        .issued_ms = c->now_ms, .expires_ms = end_ms(c, row), .factors = c->user.factors};
     const char *content = row_text(row, "content_sm3");
     size_t n = 0;
 

@@ -34,7 +34,7 @@ enum problem closures_close(struct rest_call *c, struct store_txn *txn, const ch
 enum problem closures_reopen(struct rest_call *c, struct store_txn *txn, const char *id);
 
 /* push.c: what an app asks its user to confirm. */
-#define CONFIRMATION_LIFE_MS (300ull * 1000)
+#define CONFIRMATION_LIFE_S 300 /* to decide, and at most from then on */
 enum problem confirmation_push(struct rest_call *c); /* POST /oauth/confirmations */
 /* confirmations.c: the undecided one of the page's secret; PROBLEM_AUTHORIZATION_INVALID. */
 enum problem confirmation_load(struct rest_call *c, struct store_txn *txn, const char *secret,
@@ -56,7 +56,8 @@ enum problem confirmations_expire(struct rest_call *c); /* a job */
 struct consent_risk {
     const char *version, *en, *zh;
 };
-const struct consent_risk *consent_risk_of(const json_t *api); /* NULL: none */
+const struct consent_risk *consent_risk_of(const json_t *api);      /* of a consent; NULL: none */
+const struct consent_risk *consent_risk_of_call(const json_t *api); /* of one transaction */
 
 /* evidence.c */
 enum problem rest_grant_evidence(struct rest_call *c); /* GET /grants/{id}/evidence */

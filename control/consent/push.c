@@ -23,6 +23,7 @@
 struct pushed {
     const char *method, *target, *body, *redirect_uri, *state;
     const struct client_api *api;
+    long life_s;
 };
 
 /* How many values there are; false: one is too long to be shown, or they are too many. */
@@ -83,7 +84,7 @@ static bool method_known(const char *method)
 static bool read_pushed(struct rest_call *c, const struct client *k, struct pushed *q,
                         struct oauth_error *e)
 {
-    const char *scope = rest_form(c, "scope");
+    const char *scope = rest_form(c, "scope"), *life = rest_form(c, "expires_in");
     static const struct {
         const char *name;
         size_t max;
@@ -115,6 +116,11 @@ static bool read_pushed(struct rest_call *c, const struct client *k, struct push
     }
     if (!q->redirect_uri || !oauth_redirect_registered(k, q->redirect_uri)) {
         return oauth_refuse(e, "invalid_request", "redirect_uri is not one of the client's");
+    }
+    q->life_s = life ? strtol(life, NULL, 10) : CONFIRMATION_LIFE_S;
+    if (q->life_s < 1 || q->life_s > CONFIRMATION_LIFE_S) {
+        return oauth_refuse(e, "invalid_request", "expires_in is 1 to %d seconds",
+                            CONFIRMATION_LIFE_S);
     }
     return check_body(q->body, e);
 }
@@ -152,16 +158,16 @@ static json_t *row_of(struct rest_call *c, const struct client *k, const struct 
     uuid_new(&u);
     uuid_format(&u, id);
     uuid_format(&q->api->id, api);
-    clock_format_ms(c->now_ms + CONFIRMATION_LIFE_MS, until);
+    clock_format_ms(c->now_ms + CONFIRMATION_LIFE_S * 1000ull, until);
     confirmation_content(slice_str(q->method), slice_str(q->target), slice_str(q->body), digest);
     content[codec_hex(content, digest, sizeof digest)] = '\0';
     oauth_secret_hash(secret, digest);
     request[codec_hex(request, digest, sizeof digest)] = '\0';
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:s}", "id", id,
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:I, s:s}", "id", id,
                      "state", "pending", "app_id", k->id, "api_id", api, "request_sm3", request,
                      "method", q->method, "target", q->target, "body", q->body, "content_sm3",
-                     content, "redirect_uri", q->redirect_uri, "client_state", q->state,
-                     "expires_at", until);
+                     content, "redirect_uri", q->redirect_uri, "client_state", q->state, "life_s",
+                     (json_int_t)q->life_s, "expires_at", until);
 }
 
 static bool store(struct rest_call *c, const struct client *k, const struct pushed *q,
@@ -217,7 +223,7 @@ enum problem confirmation_push(struct rest_call *c)
         answer =
             json_pack("{s:O, s:s, s:O, s:I}", "id", json_object_get(row, "id"), "confirmation_uri",
                       url, "content_sm3", json_object_get(row, "content_sm3"), "expires_in",
-                      (json_int_t)(CONFIRMATION_LIFE_MS / 1000));
+                      (json_int_t)(CONFIRMATION_LIFE_S));
     }
     crypto_wipe(secret, sizeof secret);
     json_decref(row);

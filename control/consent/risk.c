@@ -10,6 +10,20 @@ static const struct consent_risk funds = {
     .zh = "我已知悉：同意后该应用可以我的名义发起支付或购买，可能无法撤销；我可随时撤回授权。",
 };
 
+static const struct consent_risk call = {
+    .version = "risk-call-1",
+    .en = "I have read what is above and want it. It will be carried out at once and may not be "
+          "undone; nobody who asks me to confirm by telephone or message has a right to.",
+    .zh =
+        "我已核对以上内容，确为本人意愿。确认后将立即执行，可能无法撤销；任何人以电话或短信要求我确"
+        "认均不可信。",
+};
+
+const struct consent_risk *consent_risk_of_call(const json_t *api)
+{
+    return protection_moves_money(api) ? &call : NULL;
+}
+
 const struct consent_risk *consent_risk_of(const json_t *api)
 {
     return protection_moves_money(api) ? &funds : NULL;

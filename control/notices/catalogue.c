@@ -29,6 +29,14 @@ static const struct notice_kind kinds[] = {
     {"identity-overdue", "Your identity must be verified again: %s", "您的身份需要重新核验：%s"},
     {"grant-made", "A grant was made: %s", "新增授权：%s"},
     {"grant-revoked", "A grant was revoked: %s", "授权已撤销：%s"},
+    {"grant-requested", "An app asks for your data: %s", "有应用请求访问您的数据：%s"},
+    {"grant-request-approved", "The owner agreed to a request: %s", "数据授权请求已获同意：%s"},
+    {"grant-request-refused", "The owner refused a request: %s", "数据授权请求被拒绝：%s"},
+    {"licence-approved", "A licence was approved: %s", "企业授权协议已通过审核：%s"},
+    {"licence-returned", "A licence was returned for changes: %s", "企业授权协议已退回：%s"},
+    {"licence-refused", "A licence was refused: %s", "企业授权协议未通过审核：%s"},
+    {"licence-revoked", "A licence was revoked: %s", "企业授权协议已撤销：%s"},
+    {"services-closed", "Your API services were closed: %s", "您的接口服务已关闭：%s"},
     /* clang-format on */
 };
 

@@ -51,7 +51,7 @@ static enum problem load(struct rest_call *c, struct store_txn *txn, struct show
     const char *body = row_text(s->row, "body");
     json_int_t needs = json_integer_value(json_object_get(s->api, "user_factors"));
     s->body = body[0] ? json_loads(body, JSON_REJECT_DUPLICATES, NULL) : json_object();
-    s->risk = consent_risk_of(s->api);
+    s->risk = consent_risk_of_call(s->api);
     s->otp = __builtin_popcount(c->user.factors) < needs;
     return s->body ? PROBLEM_OK : PROBLEM_INTERNAL;
 }

@@ -48,7 +48,7 @@ CREATE TABLE confirmations (
   app_id TEXT NOT NULL REFERENCES apps (id), api_id TEXT NOT NULL REFERENCES apis (id), request_sm3 TEXT NOT NULL UNIQUE,
   method TEXT NOT NULL, target TEXT NOT NULL, body TEXT, content_sm3 TEXT NOT NULL, redirect_uri TEXT, client_state TEXT,
   user_id TEXT, owner TEXT, given_by TEXT, factors INTEGER, act TEXT, channel TEXT, statement TEXT, statement_sm3 TEXT,
-  risk_version TEXT, risk_acknowledged_at INTEGER, decided_at INTEGER, expires_at INTEGER NOT NULL) STRICT;
+  risk_version TEXT, risk_acknowledged_at INTEGER, decided_at INTEGER, life_s INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT;
 CREATE INDEX confirmations_created ON confirmations (created_at);
 CREATE INDEX confirmations_state ON confirmations (state, created_at);
 CREATE INDEX confirmations_app ON confirmations (app_id, created_at);
