@@ -4,6 +4,7 @@
  */
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "documents/documents.h"
 #include "consent/consent.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
@@ -51,6 +52,8 @@ const struct rest_route rest_routes[] = {
     {"GET", "token-keys", 0, oauth_keys_list},
     {"POST", "token-keys", 0, oauth_keys_rotate},
     {"POST", "credentials/*/rotate", 0, credential_rotate},
+    {"POST", "documents", ROUTE_RAW, rest_document_create},
+    {"GET", "documents/*/content", 0, rest_document_content},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

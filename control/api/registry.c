@@ -30,6 +30,7 @@ const struct resource *const resources[] = {
     &clients_resource,
     &credential_policies_resource,
     &certificate_requests_resource,
+    &documents_resource,
     &licences_resource,
     &grant_requests_resource,
     &closures_resource,

@@ -37,7 +37,7 @@ static enum problem take_digest(struct rest_call *c, struct store_txn *txn, json
         api_load(c, txn, resource_by_plural("documents"), row_text(row, "document_id"), &document);
 
     if (p == PROBLEM_OK) {
-        json_object_set(row, "document_sm3", json_object_get(document, "digest_sm3"));
+        json_object_set(row, "document_sm3", json_object_get(document, "content_sm3"));
     }
     json_decref(document);
     return p;
