@@ -111,6 +111,7 @@ typedef struct {
     struct uuid grant;
     struct policy_grant grant_record;
     bool grant_named, grant_known;
+    struct uuid user; /* of the call's token; nil: none */
     struct slice of; /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
     char owner[LINK_OWNER_MAX];
     uint8_t method, proofs, user_factors;
@@ -299,6 +300,7 @@ struct sluice_question {
     uint8_t method, proofs, user_factors;
     bool grant_named;
     struct uuid grant; /* zeros unless named */
+    struct uuid user;  /* zeros: none */
 };
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms);
 void sluice_api_drop(sluice_api_t *api);

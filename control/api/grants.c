@@ -31,6 +31,7 @@ static const struct attr attrs[] = {
     {"revocation_reason", ATTR_TEXT, AF_READ_ONLY},
     {"revoked_by", ATTR_TEXT, AF_READ_ONLY},
     {"last_used_at", ATTR_TIME, AF_READ_ONLY},
+    {"audience_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER, .ref = "audiences"},
 };
 
 /* Who gave it, and the digest of what they were shown or said, so that it can be held against them
@@ -125,6 +126,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the grant is %s", row_text(ch->row, "state"));
     }
     if (p == PROBLEM_OK && !ch->old) {
+        p = audiences_check(c, ch->txn, ch->row);
+    }
+    if (p == PROBLEM_OK && !ch->old) {
         p = closures_refuse(c, ch->txn, row_text(ch->row, "owner"), row_text(ch->row, "app_id"));
     }
     if (p == PROBLEM_OK && !ch->old) {
@@ -188,8 +192,12 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
                          json_t **data)
 {
     bool overdue = false;
+    json_t *members = NULL;
     enum problem p = identity_overdue(c, txn, row_text(row, "owner"), &overdue);
 
+    if (p == PROBLEM_OK) {
+        p = audiences_members(c, txn, row, &members);
+    }
     if (p != PROBLEM_OK) {
         return p;
     }
@@ -198,6 +206,9 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
                       overdue ? "revoked" : row_text(row, "state"), "term", row_text(row, "term"),
                       "not_before", api_feed_ms(row, "not_before"), "expires_at",
                       api_feed_ms(row, "expires_at"), "fields", json_object_get(row, "fields"));
+    if (members) {
+        json_object_set_new(*data, "audience", members);
+    }
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 

@@ -35,6 +35,7 @@ const struct resource *const resources[] = {
     &grant_requests_resource,
     &closures_resource,
     &confirmations_resource,
+    &audiences_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -9,6 +9,7 @@ extern const struct resource licences_resource;
 extern const struct resource grant_requests_resource;
 extern const struct resource closures_resource;
 extern const struct resource confirmations_resource;
+extern const struct resource audiences_resource;
 
 /* api/grants.c ----------------------------------------------------------------------------------
  */
@@ -32,6 +33,12 @@ enum problem closures_close(struct rest_call *c, struct store_txn *txn, const ch
                             const char *statement);
 /* The closures in force, of the signed-in owner. */
 enum problem closures_reopen(struct rest_call *c, struct store_txn *txn, const char *id);
+
+/* audiences.c: the audience a grant names is its owner's and there; who is in it (new reference;
+ * NULL: the grant names none, and is for everybody). */
+enum problem audiences_check(struct rest_call *c, struct store_txn *txn, const json_t *grant);
+enum problem audiences_members(struct rest_call *c, struct store_txn *txn, const json_t *grant,
+                               json_t **members);
 
 /* push.c: what an app asks its user to confirm. */
 #define CONFIRMATION_LIFE_S 300 /* to decide, and at most from then on */

@@ -10,15 +10,16 @@
 #include "consent/consent.h"
 #include "oauth/inner.h"
 
-#define METHOD_MAX   8
-#define TARGET_MAX   1024
-#define BODY_MAX     16384
-#define STATE_MAX    512
-#define VALUES_MAX   64  /* texts, numbers and the like that a user can be asked to read */
-#define VALUE_MAX    512 /* bytes of one */
-#define BODY_DEPTH   6
-#define WAITING_MAX  1000 /* undecided ones of one app */
-#define CONFIRM_PAGE "/confirm?request="
+#define METHOD_MAX     8
+#define TARGET_MAX     1024
+#define BODY_MAX       16384
+#define STATE_MAX      512
+#define VALUES_MAX     64 /* texts, numbers and the like that a user can be asked to read */
+#define NAME_MAX_BYTES 100
+#define VALUE_MAX      512 /* bytes of one */
+#define BODY_DEPTH     6
+#define WAITING_MAX    1000 /* undecided ones of one app */
+#define CONFIRM_PAGE   "/confirm?request="
 
 struct pushed {
     const char *method, *target, *body, *redirect_uri, *state;
@@ -34,11 +35,14 @@ static bool count_values(const json_t *v, size_t *n)
     size_t i;
     bool ok = true;
 
-    if (json_is_object(v)) {
-        json_object_foreach((json_t *)v, key, item) ok = ok && count_values(item, n);
-    } else if (json_is_array(v)) {
+    if (json_object_size(v) > 0) {
+        json_object_foreach((json_t *)v, key, item)
+        {
+            ok = ok && strlen(key) <= NAME_MAX_BYTES && count_values(item, n);
+        }
+    } else if (json_array_size(v) > 0) {
         json_array_foreach(v, i, item) ok = ok && count_values(item, n);
-    } else {
+    } else { /* an empty list or object is shown too */
         ok = json_string_length(v) <= VALUE_MAX && ++*n <= VALUES_MAX;
     }
     return ok;

@@ -13,7 +13,7 @@
 
 #define FORM         "confirm"
 #define TEXT_VERSION "confirm-1"
-#define PATH_MAX_    256
+#define WHERE_MAX    1024 /* names and depth are bounded where the app pushes (consent/push.c) */
 
 struct shown {
     const char *secret;
@@ -61,22 +61,24 @@ typedef void (*value_visit)(void *arg, const char *path, const char *text);
 
 static void walk(const json_t *v, const char *path, value_visit visit, void *arg)
 {
-    char at[PATH_MAX_];
+    char at[WHERE_MAX];
     const char *key;
     json_t *item;
     size_t i;
 
-    if (json_is_object(v)) {
+    if (json_object_size(v) > 0) {
         json_object_foreach((json_t *)v, key, item)
         {
-            snprintf(at, sizeof at, "%s%s%s", path, path[0] ? "." : "", key);
-            walk(item, at, visit, arg);
+            if (snprintf(at, sizeof at, "%s%s%s", path, path[0] ? "." : "", key) > 0) {
+                walk(item, at, visit, arg);
+            }
         }
-    } else if (json_is_array(v)) {
+    } else if (json_array_size(v) > 0) {
         json_array_foreach(v, i, item)
         {
-            snprintf(at, sizeof at, "%s[%zu]", path, i + 1);
-            walk(item, at, visit, arg);
+            if (snprintf(at, sizeof at, "%s[%zu]", path, i + 1) > 0) {
+                walk(item, at, visit, arg);
+            }
         }
     } else {
         char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY);

@@ -107,6 +107,8 @@ struct policy_grant {
     uint8_t state, term;
     uint64_t not_before_ms, expires_ms;
     bool all_fields;
+    bool restricted;       /* only users of `audience` may use it (EC-5.2.2a) */
+    struct slice audience; /* their ids, UUID_LEN bytes each */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
 
@@ -122,6 +124,7 @@ struct policy_call {
     uint8_t proofs;   /* policy_proof bits the call proved; 0: what the credential's alg proves */
     uint8_t
         user_factors; /* how many kinds of proof the user of the call's token gave; 0: no user */
+    struct uuid user; /* of the call's token; nil: none */
     uint64_t now_ms;
 };
 

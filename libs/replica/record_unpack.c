@@ -157,6 +157,9 @@ bool record_unpack_grant(struct slice in, const struct policy_api *api, struct p
     g->not_before_ms = take_uint(&c, 8);
     g->expires_ms = take_uint(&c, 8);
     g->all_fields = take_paths(&c, api, g->allowed);
+    g->restricted = take_uint(&c, 1) != 0;
+    g->audience = take_text(&c);
+    c.bad |= g->audience.n % UUID_LEN != 0 || g->audience.n > REPLICA_AUDIENCE_MAX * UUID_LEN;
     return finished(&c);
 }
 

@@ -30,13 +30,13 @@ const call = (grant) => p.call(`${PATH}?limit=1`, { key: world.key, grant });
 const becomes = (grant, wanted, ms = 5000) => until(async () => { const a = await call(grant); return wanted === 200 ? a.status === 200 : a.json?.code === wanted; }, { ms, what: `${wanted} with ${grant}` });
 
 // The code flow on our pages without a browser; resolves to the token endpoint's answer.
-async function consentedTokens(visitor) {
+async function consentedTokens(visitor, login = 'owner') {
   const verifier = randomBytes(32).toString('base64url');
   const query = new URLSearchParams({ response_type: 'code', client_id: world.app, redirect_uri: BACK, scope: 'openid orders.v1', state: 's',
     code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256' });
   const led = await visitor.get(`/oauth/authorize?${query}`);
   const target = led.location.startsWith('/login') ? decodeURIComponent(new URL(led.location, p.control).searchParams.get('continue')) : led.location;
-  const page = await visitor.signedIn(target, 'owner', 'owner-first-Passw0rd-changed');
+  const page = await visitor.signedIn(target, login, `${login}-first-Passw0rd-changed`);
   assert.match(page.text, /order_id/);
   const fields = Object.fromEntries([...page.text.matchAll(/type="checkbox" value="yes" name="(f\d+\.\d+)"/g)].map((m) => [m[1], 'yes']));
   const answer = await visitor.submit(page, '/consent', { ...fields, days: '30', decision: 'agree' });
@@ -108,6 +108,29 @@ test('a grant says when it was last used, and its evidence can be checked with t
   assert.deepEqual(payload.grant, e.grant);
   await assert.rejects(jwtVerify(`${e.signed.slice(0, 60)}A${e.signed.slice(61)}`, createLocalJWKSet(jwks)));
   await assert.rejects(world.developer.get('/grants/00000000-0000-7000-8000-000000000000/evidence'), (err) => err.code === 'not-found');
+});
+
+test('[EC-5.2.2a] an owner shares with a named group: its members obtain the rows, nobody else does, and who leaves it is refused', async () => {
+  const people = await Promise.all(['friend', 'stranger'].map((login, i) => w.user(world.admin, login, 'owner', { subject: `M0000${i + 2}` })));
+  const [friend, stranger] = await Promise.all(people.map((u) => u.get('/users/me')));
+  const group = await world.owner.post('/audiences', { name: 'family', members: [friend.id] });
+  await assert.rejects(people[0].get(`/audiences/${group.id}`), (e) => e.code === 'not-found');
+  await restRefuses(people[0].post('/grants', { app_id: world.app, api_id: world.api, purpose: 'p', term: 'period', expires_at: w.IN_A_YEAR, audience_id: group.id }), 'field-invalid', '/audience_id');
+  const g = await w.grant(world, world.app, world.api, { audience_id: group.id, fields: ['order_id'] });
+  const tokens = {};
+  for (const login of ['friend', 'stranger']) tokens[login] = (await consentedTokens(new Visitor(p), login)).json.access_token;
+  const as = (login) => p.call(`${PATH}?limit=1&select=order_id`, { key: world.key, grant: g.id, headers: login ? { authorization: `Bearer ${tokens[login]}` } : {} });
+  await until(async () => (await as('friend')).status === 200, { what: 'the member\'s call' });
+  refused(await as('stranger'), 403, 'audience-excluded');
+  refused(await as(), 403, 'audience-excluded');
+  const why = (user) => world.developer.get(`/explain?app=${world.app}&api=${world.api}&grant=${g.id}&user=${user}`);
+  assert.deepEqual([(await why(friend.id)).code, (await why(stranger.id)).code], ['ok', 'audience-excluded']);
+  const now = await world.owner.get(`/audiences/${group.id}`);
+  await world.owner.patch(`/audiences/${group.id}`, { members: [stranger.id] }, now.revision);
+  await until(async () => (await as('stranger')).status === 200, { what: 'the new member\'s call' });
+  refused(await as('friend'), 403, 'audience-excluded');
+  await world.owner.act('audiences', group.id, 'remove');
+  await until(async () => (await as('stranger')).json?.code === 'audience-excluded', { what: 'the end of the group' });
 });
 
 test('[BK-9.3.2b] a user closes all API services in the portal: calls, tokens and refresh tokens are refused, and no consent is given until they are opened again', async () => {

@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import https from 'node:https';
 
 export class Visitor {
-  constructor(platform) {
+  constructor(platform, agent) {
     this.platform = platform;
+    this.agent = agent; // undefined: a connection for each request that Node keeps
     this.cookies = new Map();
   }
 
@@ -16,7 +17,7 @@ export class Visitor {
     const all = { cookie: [...this.cookies].map(([k, v]) => `${k}=${v}`).join('; '), 'accept-language': 'en',
       ...(text === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(text) }), ...headers };
     return new Promise((resolve, reject) => {
-      const req = https.request(url, { method, ca: this.platform.ca, headers: all }, (res) => {
+      const req = https.request(url, { method, ca: this.platform.ca, headers: all, agent: this.agent }, (res) => {
         const parts = [];
         res.on('data', (d) => parts.push(d)).on('end', () => {
           for (const line of res.headers['set-cookie'] ?? []) {
