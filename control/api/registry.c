@@ -36,6 +36,8 @@ const struct resource *const resources[] = {
     &closures_resource,
     &confirmations_resource,
     &audiences_resource,
+    &corrections_resource,
+    &purposes_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -10,6 +10,8 @@ extern const struct resource grant_requests_resource;
 extern const struct resource closures_resource;
 extern const struct resource confirmations_resource;
 extern const struct resource audiences_resource;
+extern const struct resource corrections_resource;
+extern const struct resource purposes_resource;
 
 /* api/grants.c ----------------------------------------------------------------------------------
  */
@@ -41,7 +43,7 @@ enum problem audiences_members(struct rest_call *c, struct store_txn *txn, const
                                json_t **members);
 
 /* push.c: what an app asks its user to confirm. */
-#define CONFIRMATION_LIFE_S 300 /* to decide, and at most from then on */
+#define CONFIRMATION_LIFE_S 300                      /* to decide, and at most from then on */
 enum problem confirmation_push(struct rest_call *c); /* POST /oauth/confirmations */
 /* confirmations.c: the undecided one of the page's secret; PROBLEM_AUTHORIZATION_INVALID. */
 enum problem confirmation_load(struct rest_call *c, struct store_txn *txn, const char *secret,
@@ -68,6 +70,13 @@ const struct consent_risk *consent_risk_of_call(const json_t *api); /* of one tr
 
 /* evidence.c */
 enum problem rest_grant_evidence(struct rest_call *c); /* GET /grants/{id}/evidence */
+
+/* personal.c */
+enum problem rest_me_data(struct rest_call *c);  /* GET /users/me/data */
+enum problem rest_me_close(struct rest_call *c); /* POST /users/me/close */
+
+/* purposes.c */
+enum problem rest_subscription_surplus(struct rest_call *c); /* GET /subscriptions/{id}/surplus */
 
 /* use.c: what nodes say of the use of grants; at most once a minute of each reaches the store. */
 enum problem grants_used(struct rest_call *c, struct store_txn *txn, const char *grant_id,

@@ -45,6 +45,7 @@ static const struct {
     {"api", "classify"},
     {"api", "refresh"},
     {"licence", "follow"},
+    {"user", "correct"},
     {"confirmation", "confirm"},
     {"confirmation", "refuse"},
     {"confirmation", "expire"},

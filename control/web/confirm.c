@@ -80,7 +80,7 @@ static void walk(const json_t *v, const char *path, value_visit visit, void *arg
                 walk(item, at, visit, arg);
             }
         }
-    } else {
+    } else if (path[0]) { /* a call without a body has nothing to show */
         char *text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY);
         visit(arg, path, json_is_string(v) ? json_string_value(v) : text ? text : "");
         free(text);

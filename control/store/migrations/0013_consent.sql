@@ -71,3 +71,11 @@ CREATE TABLE corrections (
 CREATE INDEX corrections_created ON corrections (created_at);
 CREATE INDEX corrections_state ON corrections (state, created_at);
 CREATE INDEX corrections_user ON corrections (user_id, created_at);
+
+CREATE TABLE purposes (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  api_id TEXT NOT NULL REFERENCES apis (id), name TEXT NOT NULL, fields TEXT NOT NULL) STRICT;
+CREATE INDEX purposes_created ON purposes (created_at);
+CREATE INDEX purposes_state ON purposes (state, created_at);
+CREATE INDEX purposes_api ON purposes (api_id, created_at);
+CREATE INDEX purposes_name ON purposes (name, created_at);
