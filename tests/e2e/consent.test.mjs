@@ -171,3 +171,41 @@ test('[BK-9.3.2b] a clerk enters the closing a user signed for, handles it, and 
   await restRefuses(world.operator.act('closures', c.id, 'reopen'), 'consent-incomplete');
   await world.owner.act('closures', c.id, 'reopen');
 });
+
+test('[SW-9.1-7b] a person sees what is held of them, has it corrected after a review, takes it along, withdraws, and ends the account', async () => {
+  const me = await w.user(world.admin, 'leaver', 'owner', { subject: 'M00009', email: 'old@a.example' });
+  const g = await me.post('/grants', { app_id: world.app, api_id: world.api, purpose: 'bookkeeping', term: 'period', expires_at: w.IN_A_YEAR });
+  await restRefuses(me.post('/corrections', { attribute: 'email', value: 'no address' }), 'field-invalid', '/value');
+  await restRefuses(me.post('/corrections', { attribute: 'role', value: 'admin' }), 'field-invalid', '/attribute');
+  const c = await me.post('/corrections', { attribute: 'email', value: 'new@a.example' });
+  await restRefuses(me.act('corrections', c.id, 'approve'), 'not-permitted');
+  await world.operator.act('corrections', c.id, 'approve');
+  const data = await me.get('/users/me/data');
+  assert.equal(data.account.email, 'new@a.example');
+  assert.deepEqual(data.grants.map((x) => x.id), [g.id]);
+  assert.deepEqual(data.corrections.map((x) => x.state), ['approved']);
+  assert.ok(data.sessions.length >= 1);
+  assert.ok(!JSON.stringify(data).includes('password_hash') && !JSON.stringify(data).includes('M00001'), 'nobody else\'s, and no secret');
+  await me.act('grants', g.id, 'revoke');
+  const second = await me.post('/grants', { app_id: world.app, api_id: world.api, purpose: 'bookkeeping', term: 'period', expires_at: w.IN_A_YEAR });
+  await becomes(second.id, 200);
+  await restRefuses(world.developer.post('/users/me/close', { login: 'developer' }), 'not-permitted');
+  await restRefuses(me.post('/users/me/close', { login: 'owner' }), 'field-invalid', '/login');
+  assert.equal((await me.raw('POST', '/api/v1/users/me/close', { login: 'leaver' })).status, 204);
+  await assert.rejects(me.get('/users/me'), (e) => e.code === 'not-signed-in');
+  await assert.rejects(p.rest.signIn('leaver', 'leaver-first-Passw0rd-changed'), (e) => e.code === 'sign-in-failed');
+  await becomes(second.id, 'grant-revoked');
+  const gone = (await world.admin.get('/users?login=leaver')).items[0];
+  assert.deepEqual([gone.state, gone.email, gone.display_name], ['closed', null, null]);
+});
+
+test('[BK-12.2b1-2] the fields an app asks for are compared with those its declared purpose needs, and the surplus is told', async () => {
+  const surplus = (who) => who.get(`/subscriptions/${world.subscription}/surplus`);
+  assert.deepEqual([(await surplus(world.developer)).declared, (await surplus(world.developer)).surplus], [false, []]);
+  await restRefuses(world.developer.post('/purposes', { api_id: world.api, name: 'order management', fields: ['order_id'] }), 'not-permitted');
+  await restRefuses(world.provider.post('/purposes', { api_id: world.api, name: 'order management', fields: ['nothing'] }), 'field-invalid', '/fields');
+  await world.provider.post('/purposes', { api_id: world.api, name: 'order management', fields: ['order_id', 'status', 'quantity'] });
+  const told = await surplus(world.operator);
+  assert.deepEqual([told.declared, told.needed], [true, ['order_id', 'status', 'quantity']]);
+  assert.ok(told.surplus.includes('buyer_phone') && !told.surplus.includes('order_id') && !told.asked.includes('card_number'), JSON.stringify(told));
+});
