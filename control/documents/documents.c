@@ -308,4 +308,5 @@ const struct resource documents_resource = {
     .scopes = scopes,
     .n_scopes = COUNT(scopes),
     .read_roles = ROLE_ALL,
+    .create_roles = ANYBODY, /* by a route of its own */
 };
