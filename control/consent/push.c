@@ -27,6 +27,19 @@ struct pushed {
     long life_s;
 };
 
+/* Marks that turn the direction of what follows (U+202A to 202E, U+2066 to 2069) could show a payee
+ * or an amount as another than is sent. */
+static bool readable(const char *s)
+{
+    for (const unsigned char *at = (const unsigned char *)s; *at; at++) {
+        if (at[0] == 0xe2 && ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
+                              (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* How many values there are; false: one is too long to be shown, or they are too many. */
 static bool count_values(const json_t *v, size_t *n)
 {
@@ -38,12 +51,13 @@ static bool count_values(const json_t *v, size_t *n)
     if (json_object_size(v) > 0) {
         json_object_foreach((json_t *)v, key, item)
         {
-            ok = ok && strlen(key) <= NAME_MAX_BYTES && count_values(item, n);
+            ok = ok && strlen(key) <= NAME_MAX_BYTES && readable(key) && count_values(item, n);
         }
     } else if (json_array_size(v) > 0) {
         json_array_foreach(v, i, item) ok = ok && count_values(item, n);
     } else { /* an empty list or object is shown too */
-        ok = json_string_length(v) <= VALUE_MAX && ++*n <= VALUES_MAX;
+        const char *text = json_is_string(v) ? json_string_value(v) : "";
+        ok = json_string_length(v) <= VALUE_MAX && readable(text) && ++*n <= VALUES_MAX;
     }
     return ok;
 }
@@ -58,7 +72,7 @@ static bool check_body(const char *body, struct oauth_error *e)
     return ok ? true
               : oauth_refuse(
                     e, "invalid_request",
-                    "body has to be a JSON object of at most %d values of %d bytes, as the "
+                    "body has to be a JSON object of at most %d plain values of %d bytes, as the "
                     "user is shown all of it",
                     VALUES_MAX, VALUE_MAX);
 }
@@ -85,6 +99,13 @@ static bool method_known(const char *method)
     return false;
 }
 
+static const char *form_or_empty(const struct rest_call *c, const char *name)
+{
+    const char *v = rest_form(c, name);
+
+    return v ? v : "";
+}
+
 static bool read_pushed(struct rest_call *c, const struct client *k, struct pushed *q,
                         struct oauth_error *e)
 {
@@ -105,16 +126,16 @@ static bool read_pushed(struct rest_call *c, const struct client *k, struct push
                                 texts[i].max);
         }
     }
-    q->method = rest_form(c, "method");
-    q->target = rest_form(c, "target");
-    q->body = rest_form(c, "body") ? rest_form(c, "body") : "";
+    q->method = form_or_empty(c, "method");
+    q->target = form_or_empty(c, "target");
+    q->body = form_or_empty(c, "body");
     q->redirect_uri = rest_form(c, "redirect_uri");
     q->state = rest_form(c, "state");
     q->api = scope ? client_api_by_scope(k, scope, strlen(scope), c->now_ms) : NULL;
     if (!q->api) {
         return oauth_refuse(e, "invalid_scope", "scope names the one API the call is to");
     }
-    if (!q->method || !method_known(q->method) || !q->target || !plain(q->target)) {
+    if (!method_known(q->method) || !plain(q->target)) {
         return oauth_refuse(e, "invalid_request",
                             "method and target (path and query, as sent) are needed");
     }
@@ -212,7 +233,7 @@ enum problem confirmation_push(struct rest_call *c)
 {
     char secret[OAUTH_CODE_TEXT], url[400] = "";
     struct oauth_error e = {0};
-    struct pushed q = {0};
+    struct pushed q = {.method = "", .target = "", .body = ""};
     struct auth a = {0};
     json_t *row = NULL, *answer = NULL;
 

@@ -12,15 +12,17 @@ static ngx_int_t refuse(sluice_ctx_t *ctx, enum problem problem, const char *det
     return sluice_refuse(ctx, problem, slice_str(detail), SLICE("sluice-confirmation"));
 }
 
-/* Whose call is it: the user of the token, and the owner of the rows, if either is known. */
+/* Whose call is it: the user of the token, and the owner of the rows or of the grant. A call that
+ * says of nobody whose it is could be confirmed by anybody, so it passes for nobody's. */
 static bool same_person(const sluice_ctx_t *ctx, const struct confirmation *c)
 {
     uint8_t owner[CRYPTO_HASH_LEN];
-    if (ctx->token && !uuid_is_nil(&ctx->token->user) && !uuid_eq(&ctx->token->user, &c->user)) {
+    bool user = ctx->token && !uuid_is_nil(&ctx->token->user);
+    if (user && !uuid_eq(&ctx->token->user, &c->user)) {
         return false;
     }
     if (ctx->verdict->of.n == 0) {
-        return true;
+        return user;
     }
     crypto_hash(CRYPTO_SM3, ctx->verdict->of.p, ctx->verdict->of.n, owner);
     return crypto_equal(owner, c->owner_sm3, sizeof owner);
@@ -49,7 +51,8 @@ static ngx_int_t check(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct co
         return refuse(ctx, PROBLEM_CONFIRMATION_MISMATCH, "it is for another app or API");
     }
     if (!same_person(ctx, c)) {
-        return refuse(ctx, PROBLEM_CONFIRMATION_MISMATCH, "another user confirmed it");
+        return refuse(ctx, PROBLEM_CONFIRMATION_MISMATCH,
+                      "another user confirmed it, or the call names no user");
     }
     if (sluice_user_revoked(&c->app, &c->user, c->issued_ms)) {
         return refuse(ctx, PROBLEM_CONFIRMATION_INVALID, "the user has withdrawn it");

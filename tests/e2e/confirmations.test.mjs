@@ -116,6 +116,19 @@ test('[BK-10.2.2b] what another user confirmed is not this owner\'s', async () =
   refused(await call(pay, { confirmation: c.token }), 403, 'confirmation-mismatch');
 });
 
+test('[BK-10.2.2a] a call that says of no user whose it is cannot be confirmed by just anybody', async () => {
+  const anyone = await w.httpApi(world, 'anyone', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'payment', methods: ['POST'], query: false });
+  const s = await world.developer.post('/subscriptions', { app_id: pay.id, api_id: anyone, purpose: 'pay', max_level: 3 });
+  await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+  await until(async () => (await call(pay, { target: '/anyone/v1/x', grant: null })).json?.code === 'confirmation-missing', { what: 'the API' });
+  const c = await confirmed(pay, { push: { scope: 'anyone.v1', target: '/anyone/v1/x' } });
+  refused(await call(pay, { target: '/anyone/v1/x', grant: null, confirmation: c.token }), 403, 'confirmation-mismatch');
+  const grant = await w.grant(world, pay.id, anyone, { purpose: 'pay' });
+  const mine = () => call(pay, { target: '/anyone/v1/x', grant: grant.id, confirmation: c.token });
+  const answer = await until(async () => { const a = await mine(); return a.json?.code !== 'grant-unknown' && a; }, { what: 'the grant' });
+  assert.equal(answer.status, 200, answer.text);
+});
+
 test('[BK-10.2.2c] the page shows the call whole and the risk notice, which must be ticked; its version and time are kept', async () => {
   const pushed = await push(pay, { body: '{"to":"<b>6222</b>","amount":"1.00"}' });
   const target = pushed.json.confirmation_uri.slice(p.control.length);
@@ -149,7 +162,7 @@ test('[BK-10.2.2c] the page shows the call whole and the risk notice, which must
 test('what an app pushes is checked: its own API, below its path, shown whole, back to a registered address', async () => {
   const bad = [[{ scope: 'nothing.v1' }, 'invalid_scope'], [{ scope: null }, 'invalid_scope'], [{ method: 'TRACE' }, 'invalid_request'], [{ target: '/other/v1' }, 'invalid_request'],
     [{ target: '/transfer/v1x' }, 'invalid_request'], [{ target: null }, 'invalid_request'], [{ redirect_uri: 'https://evil.example/' }, 'invalid_request'], [{ body: '[1]' }, 'invalid_request'],
-    [{ body: '{"a":1,"a":2}' }, 'invalid_request'], [{ body: JSON.stringify({ note: 'x'.repeat(600) }) }, 'invalid_request'], [{ body: JSON.stringify(Array.from({ length: 70 }, (_, i) => [`k${i}`, i]).reduce((o, [k, v]) => ({ ...o, [k]: v }), {})) }, 'invalid_request'],
+    [{ body: '{"a":1,"a":2}' }, 'invalid_request'], [{ body: '{"payee":"\u202eevil"}' }, 'invalid_request'], [{ body: JSON.stringify({ note: 'x'.repeat(600) }) }, 'invalid_request'], [{ body: JSON.stringify(Array.from({ length: 70 }, (_, i) => [`k${i}`, i]).reduce((o, [k, v]) => ({ ...o, [k]: v }), {})) }, 'invalid_request'],
     [{ client_assertion: 'x.y.z' }, 'invalid_client']];
   for (const [more, error] of bad) {
     const answer = await push(pay, more);

@@ -54,7 +54,9 @@ CREATE INDEX confirmations_state ON confirmations (state, created_at);
 CREATE INDEX confirmations_app ON confirmations (app_id, created_at);
 CREATE INDEX confirmations_api ON confirmations (api_id, created_at);
 CREATE INDEX confirmations_owner ON confirmations (owner, created_at);
-CREATE INDEX confirmations_expires ON confirmations (state, expires_at);
+CREATE INDEX confirmations_user ON confirmations (user_id, created_at);
+CREATE INDEX confirmations_expires ON confirmations (expires_at) WHERE state = 'pending';
+CREATE INDEX confirmations_waiting ON confirmations (app_id, expires_at) WHERE state = 'pending';
 
 CREATE TABLE audiences (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
@@ -62,7 +64,7 @@ CREATE TABLE audiences (
 CREATE INDEX audiences_created ON audiences (created_at);
 CREATE INDEX audiences_state ON audiences (state, created_at);
 CREATE INDEX audiences_owner ON audiences (owner, created_at);
-CREATE INDEX grants_audience ON grants (audience_id);
+CREATE INDEX grants_audience ON grants (audience_id, created_at);
 
 CREATE TABLE corrections (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
