@@ -107,6 +107,18 @@ test('a grant says when it was last used, and its evidence can be checked with t
   assert.equal(protectedHeader.typ, 'consent-evidence+jwt');
   assert.deepEqual(payload.grant, e.grant);
   await assert.rejects(jwtVerify(`${e.signed.slice(0, 60)}A${e.signed.slice(61)}`, createLocalJWKSet(jwks)));
+  // And by our own program, without the platform.
+  const [keys, file] = ['jwks.json', 'evidence.json'].map((name) => path.join(p.dir, name));
+  writeFileSync(keys, JSON.stringify(jwks));
+  writeFileSync(file, JSON.stringify(e));
+  const judged = p.sluice('verify', '--platform-key', keys, '--consent', file);
+  assert.deepEqual([judged.code, judged.err], [0, '']);
+  for (const said of ['consent: valid', g.id, 'I agree to bookkeeping.', 'revoke', 'by']) assert.ok(judged.out.includes(said), judged.out);
+  writeFileSync(file, JSON.stringify({ signed: `${e.signed.slice(0, -8)}AAAAAAAA` }));
+  const spoilt = p.sluice('verify', '--platform-key', keys, '--consent', file);
+  assert.equal(spoilt.code, 1, spoilt.out);
+  writeFileSync(file, '{}');
+  assert.equal(p.sluice('verify', '--platform-key', keys, '--consent', file).code, 2);
   await assert.rejects(world.developer.get('/grants/00000000-0000-7000-8000-000000000000/evidence'), (err) => err.code === 'not-found');
 });
 
