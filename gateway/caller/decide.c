@@ -102,7 +102,7 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
                                        .user_factors = user_factors(ctx->token),
                                        .grant_named = ctx->grant_named,
                                        .grant = ctx->grant};
-    if (ctx->token) {
+    if (ctx->token && ctx->grant_named) { /* without a grant it makes no difference */
         question.user = ctx->token->user;
     }
     ctx->verdict = sluice_verdict_find(&question, ctx->began_us / 1000);
