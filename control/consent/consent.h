@@ -33,7 +33,7 @@ enum problem closures_refuse(struct rest_call *c, struct store_txn *txn, const c
 /* Closes for the signed-in owner, at once; app_id NULL: all apps. */
 enum problem closures_close(struct rest_call *c, struct store_txn *txn, const char *app_id,
                             const char *statement);
-/* The closures in force, of the signed-in owner. */
+/* Ends a closure of the signed-in owner's. */
 enum problem closures_reopen(struct rest_call *c, struct store_txn *txn, const char *id);
 
 /* audiences.c: the audience a grant names is its owner's and there; who is in it (new reference;

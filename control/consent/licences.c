@@ -36,6 +36,10 @@ static enum problem take_digest(struct rest_call *c, struct store_txn *txn, json
     enum problem p =
         api_load(c, txn, resource_by_plural("documents"), row_text(row, "document_id"), &document);
 
+    if (p == PROBLEM_OK && strcmp(row_text(document, "state"), "stored") != 0) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/document_id", "the document is %s",
+                      row_text(document, "state"));
+    }
     if (p == PROBLEM_OK) {
         json_object_set(row, "document_sm3", json_object_get(document, "content_sm3"));
     }
@@ -88,6 +92,10 @@ static enum problem approve(struct rest_call *c, struct change *ch)
     if (strcmp(row_text(ch->row, "submitted_by"), c->user.login) == 0) {
         return PROBLEM_SELF_APPROVAL;
     }
+    enum problem p = take_digest(c, ch->txn, ch->row); /* what was reviewed is still there */
+    if (p != PROBLEM_OK) {
+        return p;
+    }
     note_review(c, ch->row);
     json_t *grant =
         json_pack("{s:s, s:s, s:s}", "term", "agreement", "act", "paper", "channel", "licence");
@@ -95,9 +103,9 @@ static enum problem approve(struct rest_call *c, struct change *ch)
         json_object_set(grant, copied[i], json_object_get(ch->row, copied[i]));
     }
     json_object_set_new(grant, "statement", statement_of(ch->row));
-    enum problem p = api_ms(ch->row, "expires_at") <= c->now_ms
-                         ? rest_fail(c, PROBLEM_STATE_CONFLICT, "/expires_at", "it is over")
-                         : grants_make(c, ch->txn, grant);
+    p = api_ms(ch->row, "expires_at") <= c->now_ms
+            ? rest_fail(c, PROBLEM_STATE_CONFLICT, "/expires_at", "it is over")
+            : grants_make(c, ch->txn, grant);
     json_decref(grant);
     return p;
 }

@@ -78,17 +78,30 @@ static enum problem write_all(struct rest_call *c, struct store_txn *txn, json_t
 
 enum problem rest_dataset_publish(struct rest_call *c)
 {
-    static const char *const members[] = {"name",         "version",
-                                          "path",         "title",
-                                          "description",  "profile",
-                                          "class",        "access",
-                                          "methods",      "owner_scoped",
-                                          "timeout_ms",   "max_body_bytes",
-                                          "operation",    "cache_ms",
-                                          "schemes",      "signature_max_s",
-                                          "user_factors", "sign_response",
-                                          "seal_request", "seal_response",
-                                          "mobile",       NULL};
+    static const char *const members[] = {"name",
+                                          "version",
+                                          "path",
+                                          "title",
+                                          "description",
+                                          "profile",
+                                          "class",
+                                          "access",
+                                          "methods",
+                                          "owner_scoped",
+                                          "timeout_ms",
+                                          "max_body_bytes",
+                                          "operation",
+                                          "cache_ms",
+                                          "schemes",
+                                          "signature_max_s",
+                                          "user_factors",
+                                          "sign_response",
+                                          "seal_request",
+                                          "seal_response",
+                                          "mobile",
+                                          "user_confirmation",
+                                          "provider_approval",
+                                          NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();
     struct uuid id;

@@ -109,6 +109,9 @@ test('[CI-6.2.3c1] a file that lies about its type, is empty or too large is no 
   for (const [more, where] of [[{ document_id: api }, '/document_id'], [{ owner: undefined }, '/owner'], [{ expires_at: undefined }, '/expires_at'], [{ expires_at: '2020-01-01T00:00:00Z' }, '/expires_at'], [{ fields: ['no such field'] }, '/fields']]) {
     await restRefuses(developer.post('/licences', { ...body, ...more }), 'field-invalid', where);
   }
+  const erased = await developer.post('/licences', { ...body, document_id: (await upload()).id });
+  await operator.act('documents', erased.document_id, 'erase', { reason: 'sent by mistake' });
+  await restRefuses(operator.act('licences', erased.id, 'approve'), 'state-conflict', '/document_id');
   const own = await operator.raw('POST', '/api/v1/documents?name=a.pdf', PDF, { 'content-type': 'application/pdf' });
   const l = await operator.post('/licences', { ...body, document_id: own.body.id });
   await restRefuses(operator.act('licences', l.id, 'approve'), 'self-approval');
