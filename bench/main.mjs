@@ -15,6 +15,7 @@ const benches = {
   limits: async () => (await import('./limits.mjs')).limits(),
   mask: async () => (await import('./streams.mjs')).mask(),
   audit: async () => (await import('./streams.mjs')).audit(),
+  consent: async () => (await import('./consent.mjs')).consent(),
   tokens: async () => (await import('./trust.mjs')).tokens(),
 };
 

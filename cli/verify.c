@@ -9,11 +9,13 @@
 #include "file.h"
 #include "proof.h"
 #include "unknown.h"
+#include "verify_consent.h"
 
 #define FILE_BYTES_MAX (256u << 20)
 
 static const char help[] =
-    "usage: sluice verify --platform-key FILE [options] EXCHANGE\n\n"
+    "usage: sluice verify --platform-key FILE [options] EXCHANGE\n"
+    "       sluice verify --platform-key FILE --consent EVIDENCE\n\n"
     "Says whether a saved answer is what the platform signed for that very request (RFC 9421), "
     "and\n"
     "who signed what and when. It needs the platform's public key and nothing else: no server, no\n"
@@ -31,7 +33,9 @@ static const char help[] =
     "used,\n"
     "                       its chain and dates are not looked at\n"
     "  --app-key FILE       the app's public key: the request's signature is checked as well\n"
-    "  --scheme NAME        https (default) or http, as the request was sent\n\n"
+    "  --scheme NAME        https (default) or http, as the request was sent\n"
+    "  --consent EVIDENCE   in place of an exchange: what GET /grants/{id}/evidence answered; the\n"
+    "                       platform's keys are those of /oauth/jwks\n\n"
     "examples:\n"
     "  sluice call --save answer.http --platform-key platform.pem … URL\n"
     "  sluice verify --platform-key platform.pem answer.http\n"
@@ -40,7 +44,7 @@ static const char help[] =
     "docs/signatures.md says what is signed, byte for byte.\n";
 
 struct options {
-    const char *platform_key, *app_key, *request, *scheme, *exchange;
+    const char *platform_key, *app_key, *request, *scheme, *consent, *exchange;
 };
 
 static const struct {
@@ -51,6 +55,7 @@ static const struct {
     {"--app-key", offsetof(struct options, app_key)},
     {"--request", offsetof(struct options, request)},
     {"--scheme", offsetof(struct options, scheme)},
+    {"--consent", offsetof(struct options, consent)},
 };
 
 static int usage(const char *what, const char *which)
@@ -87,8 +92,9 @@ static int read_options(struct options *o, int argc, char **argv)
         }
         *(const char **)(void *)((char *)o + options[k].at) = argv[++i];
     }
-    if (o->platform_key == NULL || o->exchange == NULL) {
-        return usage("needed", o->exchange == NULL ? "EXCHANGE" : "--platform-key FILE");
+    bool what = (o->exchange != NULL) != (o->consent != NULL);
+    if (o->platform_key == NULL || !what) {
+        return usage("needed", what ? "--platform-key FILE" : "EXCHANGE or --consent EVIDENCE");
     }
     bool web = strcmp(o->scheme, "https") == 0 || strcmp(o->scheme, "http") == 0;
     return web ? -1 : usage("--scheme is https or http, not", o->scheme);
@@ -199,12 +205,24 @@ static int read_and_verify(const struct options *o, struct buf *exchange, struct
     return verify(o, alone && o->request == NULL ? NULL : &request, &response);
 }
 
+static int consent(const struct options *o)
+{
+    struct proof_keys platform;
+    const char *why = proof_keys_load(&platform, o->platform_key);
+    int code = why != NULL ? usage(o->platform_key, why) : verify_consent(o->consent, &platform);
+    proof_keys_fini(&platform);
+    return code;
+}
+
 int cli_verify(int argc, char **argv)
 {
     struct options o;
     int code = read_options(&o, argc, argv);
     if (code >= 0) {
         return code;
+    }
+    if (o.consent != NULL) {
+        return consent(&o);
     }
     struct buf exchange, sent;
     buf_init(&exchange);

@@ -6,6 +6,7 @@
 #include "admission/admission.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "consent/consent.h"
 #include "documents/documents.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
@@ -83,6 +84,11 @@ const struct rest_route rest_routes[] = {
      "applications.verify-identity", ROLE_STAFF},
     {"POST", "agreements/*/sign", 0, rest_agreement_sign, "agreements.sign",
      ROLE_STAFF | ROLE_PROVIDER | ROLE_DEVELOPER},
+    {"GET", "grants/*/evidence", 0, rest_grant_evidence, "grants.read", ROLE_ALL},
+    {"GET", "subscriptions/*/surplus", 0, rest_subscription_surplus, "subscriptions.read",
+     ROLE_ALL},
+    {"GET", "users/me/data", 0, rest_me_data, "account.read", ROLE_ANY},
+    {"POST", "users/me/close", 0, rest_me_close, "account.close", ROLE_OWNER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -98,6 +104,9 @@ const struct rest_route web_routes[] = {
     {"GET", "oauth/authorize", 0, web_authorize},
     {"GET", "consent", 0, web_consent_get},
     {"POST", "consent", 0, web_consent_post},
+    {"GET", "confirm", 0, web_confirm_get},
+    {"POST", "confirm", 0, web_confirm_post},
+    {"POST", "oauth/confirmations", 0, confirmation_push},
     {"GET", "authorizations", 0, web_authorizations_get},
     {"POST", "authorizations", 0, web_authorizations_post},
     {"GET", "oauth/logout", 0, web_logout_get},

@@ -313,6 +313,7 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
                                .method = v->method,
                                .proofs = v->proofs,
                                .user_factors = v->user_factors,
+                               .user = v->user,
                                .now_ms = now_ms};
     if (v->caller->app_known) {
         call.app = &v->caller->app;
@@ -326,6 +327,7 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
         call.grant = v->grant_known ? &v->grant_record : NULL;
     }
     policy_decide(&call, verdict);
+    v->grant_record.audience = SLICE(""); /* it is the replica's, and gone with the snapshot */
     set_owner(v, verdict);
 }
 
@@ -360,6 +362,7 @@ static sluice_verdict_t *verdict_new(const struct sluice_question *q, uint64_t n
     v->proofs = q->proofs;
     v->user_factors = q->user_factors;
     v->grant = q->grant;
+    v->user = q->user;
     v->grant_named = q->grant_named;
     v->api->refs++;
     v->caller->refs++;
@@ -400,18 +403,20 @@ static bool verdict_is(const sluice_verdict_t *v, const struct sluice_question *
 {
     return v && v->api == q->api && v->caller == q->caller && v->method == q->method &&
            v->proofs == q->proofs && v->user_factors == q->user_factors &&
-           v->grant_named == q->grant_named && uuid_eq(&v->grant, &q->grant);
+           v->grant_named == q->grant_named && uuid_eq(&v->grant, &q->grant) &&
+           uuid_eq(&v->user, &q->user);
 }
 
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms)
 {
     struct {
         const void *api, *caller;
-        struct uuid grant;
+        struct uuid grant, user;
         uint8_t method, proofs, named, user_factors, pad[12];
     } key = {.api = q->api,
              .caller = q->caller,
              .grant = q->grant,
+             .user = q->user,
              .method = q->method,
              .proofs = q->proofs,
              .named = q->grant_named,

@@ -90,6 +90,9 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
         sluice_metrics_count(ctx, &call);
         sluice_limits_charge(ctx, &call);
         sluice_refusals_count(r, ctx);
+        if (ctx->problem == PROBLEM_OK && ctx->verdict && ctx->verdict->grant_known) {
+            sluice_grant_used(&ctx->verdict->grant, ctx->began_us / 1000);
+        }
     }
     ctx->recorded |= kind == AUDIT_CALL;
     ctx->opened |= kind == AUDIT_OPEN;

@@ -41,6 +41,7 @@ static void read_header(sluice_ctx_t *ctx, const ngx_table_elt_t *header)
     } wanted[] = {{SLICE("signature-input"), &ctx->signature_input},
                   {SLICE("signature"), &ctx->signature},
                   {SLICE("sluice-grant"), &ctx->grant_header},
+                  {SLICE("sluice-confirmation"), &ctx->confirmation},
                   {SLICE("content-digest"), &ctx->content_digest},
                   {SLICE("sluice-inner"), &ctx->inner_header},
                   {SLICE("dpop"), &ctx->proof}};
@@ -92,7 +93,8 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (ctx->reserved_header || (ctx->inner_header.p && !here->inner)) {
         return sluice_refuse(
             ctx, PROBLEM_REQUEST_MALFORMED,
-            SLICE("headers named Sluice-, but Sluice-Grant, are the gateway's own"),
+            SLICE("headers named Sluice-, but Sluice-Grant and Sluice-Confirmation, are the "
+                  "gateway's own"),
             SLICE("headers"));
     }
     return here->inner ? sluice_inner(r, ctx) : NGX_OK;

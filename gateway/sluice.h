@@ -111,7 +111,8 @@ typedef struct {
     struct uuid grant;
     struct policy_grant grant_record;
     bool grant_named, grant_known;
-    struct slice of; /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
+    struct uuid user; /* of the call's token; nil: none */
+    struct slice of;  /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
     char owner[LINK_OWNER_MAX];
     uint8_t method, proofs, user_factors;
     struct policy_verdict verdict;
@@ -185,6 +186,7 @@ typedef struct {
     bool reserved_header;  /* one that only we may send */
     struct slice inner_header;
     struct slice proof;             /* header DPoP */
+    struct slice confirmation;      /* header Sluice-Confirmation */
     struct token *token;            /* the access token shown, opened and good; NULL: none */
     const struct link_inner *inner; /* NULL unless a part of a composed API's call */
     struct uuid grant;
@@ -299,6 +301,7 @@ struct sluice_question {
     uint8_t method, proofs, user_factors;
     bool grant_named;
     struct uuid grant; /* zeros unless named */
+    struct uuid user;  /* zeros: none */
 };
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms);
 void sluice_api_drop(sluice_api_t *api);
@@ -329,6 +332,7 @@ ngx_int_t sluice_limits(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* traf
 ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* caller/once.c */
 ngx_int_t sluice_account(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* caller/account.c */
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
+ngx_int_t sluice_confirmation(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/confirmation.c */
 ngx_int_t sluice_unwrap(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* message/convert.c */
 ngx_int_t sluice_validate(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* message/validate.c */
 ngx_int_t sluice_convert(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* message/convert.c */
@@ -492,12 +496,21 @@ void sluice_evidence_add(sluice_ctx_t *ctx, ngx_uint_t status);
 ngx_int_t sluice_evidence_flush(ngx_log_t *log); /* NGX_ERROR: nothing of what was added is kept */
 void sluice_evidence_close(void);
 
+/* caller/once.c: a thing of this kind and id that may be used once, until it expires. NGX_OK: it is
+ * ours now; NGX_DONE: the stage waits and runs again; NGX_DECLINED: refused as `used`. */
+ngx_int_t sluice_use_once(ngx_http_request_t *r, sluice_ctx_t *ctx, const char *kind,
+                          const struct uuid *id, uint64_t expires_ms, enum problem used,
+                          const char *where);
+
 /* caller/token.c */
 void sluice_token_clear(void);
 /* Whether a query holds an access token (RFC 9700 4.3.2), whose place is the header alone. */
 bool sluice_token_in_query(struct slice query);
 /* A target without its query when that holds one: it would stand in every log. */
 struct slice sluice_token_hidden(struct slice target);
+const struct token_key *sluice_token_keys(size_t *n); /* those of now */
+/* Has a token of this app and user that was issued then been revoked with all of theirs? */
+bool sluice_user_revoked(const struct uuid *app, const struct uuid *user, uint64_t issued_ms);
 /* The token's grant for the API of the call; NULL: it has none. */
 const struct uuid *sluice_token_grant(const sluice_ctx_t *ctx);
 /* Says on a refusal what a client of OAuth looks for (RFC 6750, RFC 9449). */
@@ -560,12 +573,14 @@ ngx_int_t sluice_add_access_variables(ngx_conf_t *cf);
  * out. */
 struct sluice_event {
     const char *kind;
-    const struct uuid *api, *app, *credential, *limit;
+    const struct uuid *api, *app, *credential, *limit, *grant;
     struct slice owner, address, target, reason;
     uint64_t count;
 };
 void sluice_event(const struct sluice_event *event);
 void sluice_events_close(void);
+/* Tells, at most once a minute of each and a few dozen a second in all, that a grant was used. */
+void sluice_grant_used(const struct uuid *grant, uint64_t now_ms);
 
 /* record.c: NGX_ERROR: it could not be recorded, so nothing may leave. */
 ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind);

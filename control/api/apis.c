@@ -118,6 +118,9 @@ static const struct attr attrs[] = {
     {"mobile", ATTR_BOOL, 0, .fallback = "false"},
     {"agreement_required", ATTR_BOOL, AF_FILTER, .fallback = "false"},
     {"deprecated_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
+    {"user_confirmation", ATTR_BOOL, 0},
+    {"collects_user_data", ATTR_BOOL, 0, .fallback = "false"},
+    {"provider_approval", ATTR_BOOL, 0, .fallback = "false"},
 };
 
 static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
@@ -318,11 +321,27 @@ static json_t *feed_fields(const json_t *fields)
 /* What may be left out is told only when it says something. */
 static void feed_optional(const json_t *row, json_t *out)
 {
-    static const char *const optional[] = {
-        "balance",       "canary_percent", "canary_apps",   "retries",           "breaker",
-        "health",        "cache_ms",       "schemes",       "signature_max_s",   "user_factors",
-        "sign_response", "seal_request",   "seal_response", "successor",         "notice_zh",
-        "notice_en",     "mobile",         "cache_epoch",   "account_parameters"};
+    static const char *const optional[] = {"balance",
+                                           "canary_percent",
+                                           "canary_apps",
+                                           "retries",
+                                           "breaker",
+                                           "health",
+                                           "cache_ms",
+                                           "schemes",
+                                           "signature_max_s",
+                                           "user_factors",
+                                           "sign_response",
+                                           "seal_request",
+                                           "seal_response",
+                                           "successor",
+                                           "notice_zh",
+                                           "notice_en",
+                                           "mobile",
+                                           "cache_epoch",
+                                           "user_confirmation",
+                                           "collects_user_data",
+                                           "account_parameters"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {
         json_t *v = json_object_get(row, optional[i]);
@@ -395,7 +414,8 @@ static enum problem after(struct rest_call *c, struct change *ch)
     bool turned = api_changed(ch->old, ch->row, "class") ||
                   api_changed(ch->old, ch->row, "operation") ||
                   api_changed(ch->old, ch->row, "methods") ||
-                  api_changed(ch->old, ch->row, "agreement_required");
+                  api_changed(ch->old, ch->row, "agreement_required") ||
+                  api_changed(ch->old, ch->row, "provider_approval");
 
     enum problem p = turned ? row_each(c, ch->txn, &subscriptions_resource, "api_id",
                                        row_text(ch->row, "id"), tell, NULL)

@@ -4,6 +4,7 @@
 #include "admission/terms.h"
 #include "api/api.h"
 #include "base/codec.h"
+#include "consent/consent.h"
 #include "identity/identity.h"
 
 #define ONCE_LIFE_MAX_MS (24ull * 3600 * 1000)
@@ -11,7 +12,7 @@
 static const char *const terms[] = {"once", "period", "agreement", NULL};
 
 static const char *const acts[] = {"statement", "paper", "tick", "click", NULL};
-static const char *const channels[] = {"api", "page", "counter", NULL};
+static const char *const channels[] = {"api", "page", "counter", "licence", "request", NULL};
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER | AF_REF_ANY, .ref = "apps"},
@@ -30,6 +31,8 @@ static const struct attr attrs[] = {
     {"given_by", ATTR_TEXT, AF_READ_ONLY},
     {"revocation_reason", ATTR_TEXT, AF_READ_ONLY},
     {"revoked_by", ATTR_TEXT, AF_READ_ONLY},
+    {"last_used_at", ATTR_TIME, AF_READ_ONLY},
+    {"audience_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER, .ref = "audiences"},
 };
 
 /* Who gave it, and the digest of what they were shown or said, so that it can be held against them
@@ -54,6 +57,22 @@ static enum problem note_revoker(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
+/* What a clerk enters for somebody rests on what that person signed or said, so it says which and
+ * in what words (BK-3.12a, BK-3.12b, BK-9.3.2b). */
+enum problem consent_by_clerk(struct rest_call *c)
+{
+    const char *act = json_string_value(json_object_get(c->body, "act")),
+               *said = json_string_value(json_object_get(c->body, "statement"));
+
+    if (!act || (strcmp(act, "paper") != 0 && strcmp(act, "statement") != 0)) {
+        return rest_fail(c, PROBLEM_CONSENT_INCOMPLETE, "/act",
+                         "paper or statement: how did the person give it?");
+    }
+    return said && said[0] ? PROBLEM_OK
+                           : rest_fail(c, PROBLEM_CONSENT_INCOMPLETE, "/statement",
+                                       "the words the person signed or said are needed");
+}
+
 static enum problem prepare(struct rest_call *c, struct change *ch)
 {
     if (c->user.role == ROLE_OWNER) {
@@ -62,9 +81,12 @@ static enum problem prepare(struct rest_call *c, struct change *ch)
     if (!row_text(ch->row, "owner")[0]) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner", "this attribute is required");
     }
-    /* What a clerk enters for somebody rests on paper (BK-3.12a, BK-9.3.2b). */
     if (c->user.role & ROLE_STAFF) {
         json_object_set_new(ch->row, "channel", json_string("counter"));
+        enum problem p = consent_by_clerk(c);
+        if (p != PROBLEM_OK) {
+            return p;
+        }
     }
     grants_witness(c, ch->row);
     if (api_ms(ch->row, "expires_at") <= c->now_ms) {
@@ -105,6 +127,12 @@ static enum problem check(struct rest_call *c, struct change *ch)
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the grant is %s", row_text(ch->row, "state"));
     }
     if (p == PROBLEM_OK && !ch->old) {
+        p = audiences_check(c, ch->txn, ch->row);
+    }
+    if (p == PROBLEM_OK && !ch->old) {
+        p = closures_refuse(c, ch->txn, row_text(ch->row, "owner"), row_text(ch->row, "app_id"));
+    }
+    if (p == PROBLEM_OK && !ch->old) {
         p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
     }
     if (p == PROBLEM_OK && app && strcmp(row_text(app, "state"), "admitted") != 0) {
@@ -117,12 +145,63 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return p == PROBLEM_OK ? api_check_named_fields(c, ch->txn, ch->row) : p;
 }
 
+static void complete_row(json_t *row)
+{
+    char id[UUID_TEXT_LEN + 1];
+    struct uuid u;
+
+    for (size_t i = 0; i < COUNT(attrs); i++) {
+        const char *fallback = attrs[i].fallback;
+        if (!json_object_get(row, attrs[i].name)) {
+            json_object_set_new(row, attrs[i].name,
+                                fallback ? json_loads(fallback, JSON_DECODE_ANY, NULL)
+                                         : json_null());
+        }
+    }
+    json_object_set_new(row, "state", json_string("active"));
+    if (!json_object_get(row, "id")) {
+        uuid_new(&u);
+        uuid_format(&u, id);
+        json_object_set_new(row, "id", json_string(id));
+    }
+}
+
+enum problem grants_make(struct rest_call *c, struct store_txn *txn, json_t *row)
+{
+    complete_row(row);
+    grants_witness(c, row);
+    struct change ch = {.res = &grants_resource, .txn = txn, .row = row};
+    enum problem p = check(c, &ch);
+    return p == PROBLEM_OK ? change_store(c, txn, &grants_resource, NULL, row, "create") : p;
+}
+
+enum problem grants_end(struct rest_call *c, struct store_txn *txn, const json_t *old,
+                        const char *reason)
+{
+    json_t *row = NULL;
+
+    if (strcmp(row_text(old, "state"), "active") != 0) {
+        return PROBLEM_OK;
+    }
+    row = json_deep_copy(old);
+    json_object_set_new(row, "state", json_string("revoked"));
+    json_object_set_new(row, "revoked_by", json_string(c->user.login));
+    json_object_set_new(row, "revocation_reason", reason ? json_string(reason) : json_null());
+    enum problem p = change_store(c, txn, &grants_resource, old, row, "revoke");
+    json_decref(row);
+    return p;
+}
+
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
     bool overdue = false;
+    json_t *members = NULL;
     enum problem p = identity_overdue(c, txn, row_text(row, "owner"), &overdue);
 
+    if (p == PROBLEM_OK) {
+        p = audiences_members(c, txn, row, &members);
+    }
     if (p != PROBLEM_OK) {
         return p;
     }
@@ -131,7 +210,17 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
                       overdue ? "revoked" : row_text(row, "state"), "term", row_text(row, "term"),
                       "not_before", api_feed_ms(row, "not_before"), "expires_at",
                       api_feed_ms(row, "expires_at"), "fields", json_object_get(row, "fields"));
+    if (members) {
+        json_object_set_new(*data, "audience", members);
+    }
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+}
+
+/* The licence a grant follows from ends with it. */
+static enum problem after(struct rest_call *c, struct change *ch)
+{
+    return ch->old && strcmp(ch->action, "revoke") == 0 ? licences_follow(c, ch->txn, ch->row)
+                                                        : PROBLEM_OK;
 }
 
 #define GIVER (ROLE_STAFF | ROLE_OWNER)
@@ -164,6 +253,7 @@ const struct resource grants_resource = {
     .patch_roles = ROLE_OWNER,
     .prepare = prepare,
     .check = check,
+    .after = after,
     .feed = feed,
     .feed_kind = "grant",
 };

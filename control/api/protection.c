@@ -17,6 +17,7 @@ const char *const protection_operations[] = {"payment",
                                              "product-info",
                                              "other",
                                              NULL};
+#define FUND_OPERATIONS 3 /* the first ones: they move money, or bind the user to a product */
 #define ACCOUNT_OPERATIONS                                                                         \
     9 /* the first ones: of a user's own money or account, so A2 (BK-6.2b)                         \
        */
@@ -66,9 +67,9 @@ static bool read_only(const json_t *row)
     return true;
 }
 
-static bool of_an_account(const json_t *row)
+static bool of_first(const json_t *row, size_t n)
 {
-    for (size_t i = 0; i < ACCOUNT_OPERATIONS; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (is(row, "operation", protection_operations[i])) {
             return true;
         }
@@ -108,12 +109,7 @@ static enum problem check_a2(struct rest_call *c, json_t *row)
 
 bool protection_moves_money(const json_t *api)
 {
-    for (size_t i = 0; i < FUND_OPERATIONS; i++) {
-        if (is(api, "operation", protection_operations[i])) {
-            return true;
-        }
-    }
-    return false;
+    return of_first(api, FUND_OPERATIONS);
 }
 
 json_int_t protection_user_factors(const json_t *api)
@@ -123,9 +119,26 @@ json_int_t protection_user_factors(const json_t *api)
     return protection_moves_money(api) && said < 2 ? 2 : said;
 }
 
-enum problem protection_check_api(struct rest_call *c, struct change *ch)
+/* BK-10.2.2b: a transaction is confirmed by its user each time; what only shows an account may be
+ * left to the grant, if the provider says so. */
+static enum problem check_confirmation(struct rest_call *c, json_t *row)
 {
-    if (of_an_account(ch->row) && is(ch->row, "class", "A1")) {
+    const json_t *asked = json_object_get(row, "user_confirmation");
+
+    if (of_first(row, FUND_OPERATIONS) && json_is_false(asked)) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/user_confirmation",
+                         "the user confirms each call of an API for %s",
+                         row_text(row, "operation"));
+    }
+    if (of_first(row, ACCOUNT_OPERATIONS) && !json_is_boolean(asked)) {
+        json_object_set_new(row, "user_confirmation", json_true());
+    }
+    return PROBLEM_OK;
+}
+
+static enum problem check_class(struct rest_call *c, struct change *ch)
+{
+    if (of_first(ch->row, ACCOUNT_OPERATIONS) && is(ch->row, "class", "A1")) {
         if (json_is_string(json_object_get(c->body, "class"))) {
             return rest_fail(c, PROBLEM_FIELD_INVALID, "/class", "an API for %s is of class A2",
                              row_text(ch->row, "operation"));
@@ -141,6 +154,13 @@ enum problem protection_check_api(struct rest_call *c, struct change *ch)
                          "that writes is of class A2");
     }
     return PROBLEM_OK;
+}
+
+enum problem protection_check_api(struct rest_call *c, struct change *ch)
+{
+    enum problem p = check_class(c, ch);
+
+    return p == PROBLEM_OK ? check_confirmation(c, ch->row) : p;
 }
 
 /* What is wrong with a tagged field; NULL: nothing. Of level 4 it never leaves. */

@@ -2,6 +2,7 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "consent/consent.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
 #include "peers/peers.h"
@@ -60,6 +61,13 @@ const struct resource *const resources[] = {
     &dual_controls_resource,
     &approvals_resource,
     &admin_networks_resource,
+    &licences_resource,
+    &grant_requests_resource,
+    &closures_resource,
+    &confirmations_resource,
+    &audiences_resource,
+    &corrections_resource,
+    &purposes_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

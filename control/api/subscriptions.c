@@ -17,6 +17,8 @@ static const struct attr attrs[] = {
     {"risk_assessment", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},
     {"risk_approver", ATTR_TEXT, AF_READ_ONLY},
     {"risk_approved_at", ATTR_TIME, AF_READ_ONLY},
+    {"provider_approved_by", ATTR_TEXT, AF_READ_ONLY},
+    {"provider_approved_at", ATTR_TIME, AF_READ_ONLY},
 };
 
 static enum problem check_states(struct rest_call *c, struct change *ch)
@@ -75,6 +77,31 @@ static bool assessment_lacks(const json_t *api, const json_t *row)
     return protection_needs_assessment(api) && !row_text(row, "risk_assessment")[0];
 }
 
+/* SW-8.1-r2: of an API whose provider said so, the provider grants too, and takes it back. */
+static bool provider_lacks(const json_t *api, const json_t *row)
+{
+    return json_is_true(json_object_get(api, "provider_approval")) &&
+           !row_text(row, "provider_approved_by")[0];
+}
+
+static enum problem authorize(struct rest_call *c, struct change *ch)
+{
+    char now[CLOCK_RFC3339_LEN + 1];
+
+    clock_format_ms(c->now_ms, now);
+    json_object_set_new(ch->row, "provider_approved_by", json_string(c->user.login));
+    json_object_set_new(ch->row, "provider_approved_at", json_string(now));
+    return PROBLEM_OK;
+}
+
+static enum problem deauthorize(struct rest_call *c, struct change *ch)
+{
+    (void)c;
+    json_object_set_new(ch->row, "provider_approved_by", json_null());
+    json_object_set_new(ch->row, "provider_approved_at", json_null());
+    return PROBLEM_OK;
+}
+
 static enum problem approve(struct rest_call *c, struct change *ch)
 {
     char now[CLOCK_RFC3339_LEN + 1];
@@ -102,7 +129,7 @@ static json_t *entry(const json_t *row, const json_t *api, struct admission_term
 {
     /* An API may have become A2 since the approval. */
     bool active = strcmp(row_text(row, "state"), "approved") == 0 && !assessment_lacks(api, row) &&
-                  terms->serves;
+                  !provider_lacks(api, row) && terms->serves;
 
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "app_id", row_text(row, "app_id"),
                      "api_id", row_text(row, "api_id"), "state", active ? "active" : "inactive",
@@ -139,13 +166,15 @@ static const struct transition transitions[] = {
     {"applied", "return", "returned", ROLE_STAFF, .body_text = "comment"},
     {"returned", "apply", "applied", APPLICANT},
     {"applied|returned|approved|suspended", "cancel", "cancelled", APPLICANT},
+    {"applied|approved|suspended", "authorize", NULL, ROLE_PROVIDER, .hook = authorize},
+    {"applied|approved|suspended", "deauthorize", NULL, ROLE_PROVIDER, .hook = deauthorize},
 };
 
 #define OWN_APP "t.app_id IN (SELECT id FROM apps WHERE organisation_id = ?)"
 #define OWN_API "t.api_id IN (SELECT id FROM apis WHERE organisation_id = ?)"
 static const struct scope scopes[] = {
     {ROLE_DEVELOPER, BIND_ORGANISATION, OWN_APP, OWN_APP},
-    {ROLE_PROVIDER, BIND_ORGANISATION, OWN_API, "1 = 0"},
+    {ROLE_PROVIDER, BIND_ORGANISATION, OWN_API, OWN_API}, /* only authorize is theirs */
 };
 
 const struct resource subscriptions_resource = {

@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "consent/consent.h"
 #include "crypto/key.h"
 
 /* Told for the record; there is nothing left to do about them. */
@@ -46,6 +47,11 @@ static enum problem store_event(struct rest_call *c, struct store_txn *txn, cons
 {
     const struct store_value v = store_text(row_text(event, "id"));
     struct store_rows *rows = NULL;
+
+    if (strcmp(row_text(event, "kind"), "grant-used") == 0) {
+        return grants_used(c, txn, row_text(event, "grant_id"),
+                           (uint64_t)json_integer_value(json_object_get(event, "at")));
+    }
     enum store_err err = store_query(txn, "SELECT 1 FROM alerts WHERE id = ?", &v, 1, &rows);
     bool known = err == STORE_OK && store_next(rows);
     enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);

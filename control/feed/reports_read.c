@@ -24,19 +24,13 @@ struct member {
     const char *const *words; /* WORD */
 };
 
-static const char *const kinds[] = {"limit-alert",
-                                    "limit-suspended",
-                                    "calls-refused",
-                                    "impersonation",
-                                    "breaker-open",
-                                    "breaker-closed",
-                                    "target-down",
-                                    "target-up",
-                                    "standby-used",
-                                    "redis-lost",
-                                    "redis-back",
-                                    "policy-unreadable",
-                                    NULL};
+static const char *const kinds[] = {"limit-alert",   "limit-suspended",
+                                    "calls-refused", "impersonation",
+                                    "breaker-open",  "breaker-closed",
+                                    "target-down",   "target-up",
+                                    "standby-used",  "redis-lost",
+                                    "redis-back",    "policy-unreadable",
+                                    "grant-used",    NULL};
 static const char *const roles[] = {"primary", "standby", "canary", NULL};
 static const char *const breakers[] = {"closed", "open", "half-open", NULL};
 static const char *const healths[] = {"unknown", "up", "down", NULL};
@@ -46,7 +40,7 @@ static const struct member event_members[] = {
     {"api_id", UUID, false},   {"app_id", UUID, false},  {"credential_id", UUID, false},
     {"limit_id", UUID, false}, {"owner", TEXT, false},   {"address", TEXT, false},
     {"target", TEXT, false},   {"count", NUMBER, false}, {"reason", TEXT, false},
-    {NULL, 0, false, NULL}};
+    {"grant_id", UUID, false}, {NULL, 0, false, NULL}};
 static const struct member key_members[] = {{"app_id", UUID, false},
                                             {"api_id", UUID, false},
                                             {"owner", TEXT, false},

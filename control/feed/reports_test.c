@@ -93,6 +93,7 @@ static const char *const malformed[] = {
     EVENTS("{\"id\":\"x\",\"at\":1,\"kind\":\"limit-alert\"}"),
     EVENTS("{\"id\":\"" ID("002") "\",\"at\":1}"),
     EVENTS("{\"id\":\"" ID("002") "\",\"at\":1,\"kind\":\"party\"}"),
+    EVENTS("{\"id\":\"" ID("002") "\",\"at\":1,\"kind\":\"grant-used\",\"grant_id\":\"x\"}"),
     EVENTS("{\"id\":\"" ID("002") "\",\"at\":\"1\",\"kind\":\"target-up\"}"),
     EVENTS("{\"id\":\"" ID("002") "\",\"at\":1,\"kind\":\"target-up\",\"api_id\":\"x\"}"),
     EVENTS("{\"id\":\"" ID("002") "\",\"at\":1,\"kind\":\"target-up\",\"reason\":\"a\\nb\"}"),

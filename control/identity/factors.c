@@ -294,6 +294,13 @@ static enum problem keep_factor(struct rest_call *c, unsigned bit)
                        p == PROBLEM_OK ? rest_store_problem(c, log_operation(txn, &op)) : p);
 }
 
+enum problem identity_step_up(struct rest_call *c, const char *otp)
+{
+    enum problem p = prove_factor(c, otp);
+
+    return p == PROBLEM_OK ? keep_factor(c, TOKEN_OTP) : p;
+}
+
 enum problem rest_session_factors(struct rest_call *c)
 {
     static const char *const members[] = {"otp", "certificate", NULL};

@@ -93,6 +93,9 @@ json_t *secret_seal(const struct rest_call *c, const char *user_id, const char *
 /* false: none, or it cannot be opened. *n bytes and a NUL, at most cap - 1. */
 bool secret_open(const struct rest_call *c, const json_t *user, const char *attribute, char *out,
                  size_t cap, size_t *n);
+/* Adds a one-time code to the session of the call as a factor; PROBLEM_SECOND_FACTOR_INVALID,
+ * PROBLEM_TOO_MANY_ATTEMPTS. */
+enum problem identity_step_up(struct rest_call *c, const char *otp);
 
 /* REST */
 enum problem rest_sessions_list(struct rest_call *c);

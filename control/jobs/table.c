@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "consent/consent.h"
 #include "identity/identity.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
@@ -22,6 +23,7 @@ const struct job job_table[] = {
     {"peers-registrations", 2000, peers_job_registrations},
     {"peers-expire", 60000, peers_job_expire},
     {"oauth-expire", 60000, oauth_job_expire},
+    {"confirmations-expire", 10000, confirmations_expire},
     {"credentials-watch", 60000, credentials_watch},
     {"admission-watch", 60000, admission_watch},
     {"approvals", 30000, access_job},

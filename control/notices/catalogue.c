@@ -49,6 +49,14 @@ static const struct notice_kind kinds[] = {
     {"preparation-overdue", "A preparation for access is overdue: %s", "接入准备已逾期：%s"},
     {"major-change-filed", "A party tells of a major change: %s", "应用方报告重大变更：%s"},
     {"major-change-decided", "The major change was decided on: %s", "重大变更已处置：%s"},
+    {"grant-requested", "An app asks for your data: %s", "有应用请求访问您的数据：%s"},
+    {"grant-request-approved", "The owner agreed to a request: %s", "数据授权请求已获同意：%s"},
+    {"grant-request-refused", "The owner refused a request: %s", "数据授权请求被拒绝：%s"},
+    {"licence-approved", "A licence was approved: %s", "企业授权协议已通过审核：%s"},
+    {"licence-returned", "A licence was returned for changes: %s", "企业授权协议已退回：%s"},
+    {"licence-refused", "A licence was refused: %s", "企业授权协议未通过审核：%s"},
+    {"licence-revoked", "A licence was revoked: %s", "企业授权协议已撤销：%s"},
+    {"services-closed", "Your API services were closed: %s", "您的接口服务已关闭：%s"},
     /* clang-format on */
 };
 

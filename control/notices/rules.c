@@ -4,8 +4,9 @@
 #include "notices/notices.h"
 
 enum to {
-    TO_ORGANISATION,     /* row.organisation_id */
-    TO_APPS_ORGANISATION /* the organisation of row.app_id */
+    TO_ORGANISATION,      /* row.organisation_id */
+    TO_APPS_ORGANISATION, /* the organisation of row.app_id */
+    TO_OWNER              /* whoever row.owner stands for */
 };
 
 static const struct {
@@ -27,6 +28,15 @@ static const struct {
     {"application", "return", "application-returned", TO_ORGANISATION},
     {"application", "approve", "application-approved", TO_ORGANISATION},
     {"application", "refuse", "application-refused", TO_ORGANISATION},
+    {"grant-request", "create", "grant-requested", TO_OWNER},
+    {"grant-request", "approve", "grant-request-approved", TO_APPS_ORGANISATION},
+    {"grant-request", "refuse", "grant-request-refused", TO_APPS_ORGANISATION},
+    {"licence", "approve", "licence-approved", TO_APPS_ORGANISATION},
+    {"licence", "return", "licence-returned", TO_APPS_ORGANISATION},
+    {"licence", "refuse", "licence-refused", TO_APPS_ORGANISATION},
+    {"licence", "revoke", "licence-revoked", TO_APPS_ORGANISATION},
+    {"licence", "follow", "licence-revoked", TO_APPS_ORGANISATION},
+    {"closure", "handle", "services-closed", TO_OWNER},
 };
 
 static enum problem recipient(struct rest_call *c, struct store_txn *txn, enum to to,
@@ -34,12 +44,23 @@ static enum problem recipient(struct rest_call *c, struct store_txn *txn, enum t
 {
     enum problem p = PROBLEM_OK;
 
-    if (to == TO_APPS_ORGANISATION) {
+    if (to == TO_APPS_ORGANISATION || (to == TO_OWNER && row_text(row, "app_id")[0])) {
         p = api_load(c, txn, &apps_resource, row_text(row, "app_id"), app);
         row = *app;
     }
     *organisation = p == PROBLEM_OK ? row_text(row, "organisation_id") : "";
     return p;
+}
+
+/* One to each account that stands for the owner. */
+static enum problem tell_owner(struct rest_call *c, struct change *ch)
+{
+    const struct notice *n = ch->arg;
+    struct notice mine = *n;
+
+    mine.user_id = row_text(ch->row, "id");
+    return strcmp(row_text(ch->row, "state"), "active") == 0 ? notice_put(c, ch->txn, &mine)
+                                                             : PROBLEM_OK;
 }
 
 static enum problem tell(struct rest_call *c, struct store_txn *txn, const struct resource *res,
@@ -48,17 +69,20 @@ static enum problem tell(struct rest_call *c, struct store_txn *txn, const struc
     json_t *app = NULL;
     const char *organisation = "", *name = row_text(row, "name"), *title = row_text(row, "title");
     enum problem p = recipient(c, txn, rules[i].to, row, &app, &organisation);
-    const struct notice n = {.kind = rules[i].notice,
-                             .organisation_id = organisation,
-                             .object_kind = res->kind,
-                             .object_id = row_text(row, "id"),
-                             .object_name = name[0]    ? name
-                                            : title[0] ? title
-                                            : app      ? row_text(app, "name")
-                                                       : NULL,
-                             .detail = row_text(row, "comment")};
+    struct notice n = {.kind = rules[i].notice,
+                       .organisation_id = organisation,
+                       .object_kind = res->kind,
+                       .object_id = row_text(row, "id"),
+                       .object_name = name[0]    ? name
+                                      : title[0] ? title
+                                      : app      ? row_text(app, "name")
+                                                 : NULL,
+                       .detail = row_text(row, "comment")};
 
-    if (p == PROBLEM_OK) {
+    if (p == PROBLEM_OK && rules[i].to == TO_OWNER) {
+        n.organisation_id = NULL;
+        p = row_each(c, txn, &users_resource, "subject", row_text(row, "owner"), tell_owner, &n);
+    } else if (p == PROBLEM_OK) {
         p = notice_put(c, txn, &n);
     }
     json_decref(app);

@@ -7,6 +7,7 @@
 #include "jwt/jwt.h"
 #include "oauth/oauth.h"
 #include "replay/replay.h"
+#include "token/confirmation.h"
 
 #define OAUTH_REQUEST_LIFE_MS (590ull * 1000) /* FAPI 2.0 5.3.2.2: below 600 s */
 #define OAUTH_CODE_LIFE_MS    (60ull * 1000)
@@ -118,6 +119,8 @@ struct jwt_key_row {
 enum problem oauth_keys_ensure(struct rest_call *c); /* first keys; loads them */
 enum problem oauth_keys_load(struct rest_call *c);
 bool oauth_seal(struct rest_call *c, const struct token *t, char out[static TOKEN_TEXT_MAX]);
+bool oauth_confirmation_seal(struct rest_call *c, const struct confirmation *t,
+                             char out[static CONFIRMATION_TEXT_MAX]);
 /* Opens and judges: seal, expiry, revocation. */
 enum oauth_token_state {
     OAUTH_TOKEN_GOOD,
@@ -168,6 +171,8 @@ bool oauth_request_check(struct rest_call *c, const struct client *k, oauth_para
     __attribute__((warn_unused_result));
 enum problem oauth_request_store(struct rest_call *c, struct store_txn *txn, const char *app_id,
                                  struct oauth_request *r, bool pushed);
+/* Byte for byte one of those the client registered. */
+bool oauth_redirect_registered(const struct client *k, const char *uri);
 /* A word among those of a scope. */
 bool oauth_scope_has(const char *scope, const char *word, size_t n);
 

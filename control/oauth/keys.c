@@ -419,21 +419,43 @@ enum problem oauth_keys_rotate(struct rest_call *c)
 
 /* Use ---------------------------------------------------------------------------------------------
  */
-bool oauth_seal(struct rest_call *c, const struct token *t, char out[static TOKEN_TEXT_MAX])
+/* The key that seals now. Under keys_lock; NULL: there is none. */
+static const struct token_key *sealing_key(const struct rest_call *c)
 {
-    struct oauth *o = c->ctl->oauth;
+    const struct oauth *o = c->ctl->oauth;
     size_t i = 0;
 
-    pthread_rwlock_rdlock(&o->keys_lock);
     while (i < o->n_access && o->access[i].from_ms > c->now_ms) {
         i++;
     }
-    bool found = i < o->n_access;
-    if (found) {
-        token_seal(t, &o->access[i].key, out);
+    return i < o->n_access ? &o->access[i].key : NULL;
+}
+
+bool oauth_seal(struct rest_call *c, const struct token *t, char out[static TOKEN_TEXT_MAX])
+{
+    struct oauth *o = c->ctl->oauth;
+
+    pthread_rwlock_rdlock(&o->keys_lock);
+    const struct token_key *key = sealing_key(c);
+    if (key) {
+        token_seal(t, key, out);
     }
     pthread_rwlock_unlock(&o->keys_lock);
-    return found;
+    return key != NULL;
+}
+
+bool oauth_confirmation_seal(struct rest_call *c, const struct confirmation *t,
+                             char out[static CONFIRMATION_TEXT_MAX])
+{
+    struct oauth *o = c->ctl->oauth;
+
+    pthread_rwlock_rdlock(&o->keys_lock);
+    const struct token_key *key = sealing_key(c);
+    if (key) {
+        confirmation_seal(t, key, out);
+    }
+    pthread_rwlock_unlock(&o->keys_lock);
+    return key != NULL;
 }
 
 enum oauth_token_state oauth_token_read(struct rest_call *c, const char *text, struct token *t)

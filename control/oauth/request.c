@@ -35,7 +35,7 @@ static bool copy_parameters(const struct rest_call *c, oauth_parameter get, json
 }
 
 /* Byte for byte: a prefix, a case or a port of leeway is somebody else's address. */
-static bool redirect_registered(const struct client *k, const char *uri)
+bool oauth_redirect_registered(const struct client *k, const char *uri)
 {
     const json_t *list = json_object_get(json_object_get(k->row, "settings"), "redirect_uris");
     json_t *v;
@@ -335,7 +335,7 @@ bool oauth_request_check(struct rest_call *c, const struct client *k, oauth_para
     if (!copy_parameters(c, get, r->params, e)) {
         return false;
     }
-    if (!redirect_registered(k, row_text(r->params, "redirect_uri"))) {
+    if (!oauth_redirect_registered(k, row_text(r->params, "redirect_uri"))) {
         return oauth_refuse(e, "invalid_request", "redirect_uri is not one of the client's");
     }
     *redirect = true;

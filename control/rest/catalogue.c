@@ -68,6 +68,11 @@ static const struct {
     {"agreement", "expire"},
     {"re-review", "overdue"},
     {"preparation", "overdue"},
+    {"licence", "follow"},
+    {"user", "correct"},
+    {"confirmation", "confirm"},
+    {"confirmation", "refuse"},
+    {"confirmation", "expire"},
     /* clang-format on */
 };
 

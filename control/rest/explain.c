@@ -6,8 +6,13 @@
 
 #include "api/apis.h"
 
+#define AUDIENCE_MAX 100
+
 struct facts {
     json_t *api, *app, *credential, *subscription, *grant; /* subscription: as nodes are told it */
+    json_t *grant_fed;                                     /* the grant as they are */
+    struct uuid audience[AUDIENCE_MAX];
+    size_t n_audience;
     struct policy_api p_api;
     struct policy_app p_app;
     struct policy_credential p_credential;
@@ -239,6 +244,24 @@ static enum problem load_org(struct rest_call *c, struct store_txn *txn, struct 
     return p;
 }
 
+/* What a row says is not all that counts: the nodes' view of it is what they decide by. */
+static enum problem load_fed(struct rest_call *c, struct store_txn *txn, struct facts *f)
+{
+    json_t *item;
+    size_t i;
+    enum problem p = f->grant ? grants_resource.feed(c, txn, f->grant, &f->grant_fed) : PROBLEM_OK;
+
+    json_array_foreach(json_object_get(f->grant_fed, "audience"), i, item)
+    {
+        const char *text = json_string_value(item);
+        if (f->n_audience < AUDIENCE_MAX &&
+            uuid_parse(&f->audience[f->n_audience], text, strlen(text))) {
+            f->n_audience++;
+        }
+    }
+    return p;
+}
+
 /* The bits of a list of words; an absent list is 0, the decision's default. */
 static uint8_t proof_bits(const json_t *list)
 {
@@ -293,6 +316,7 @@ static void fill_api(struct facts *f)
                             .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
                             .schemes = proof_bits(json_object_get(f->api, "schemes")),
                             .mobile = json_is_true(json_object_get(f->api, "mobile")),
+                            .collects = json_is_true(json_object_get(f->api, "collects_user_data")),
                             .user_factors = (uint8_t)protection_user_factors(f->api),
                             .sunset_ms = api_ms(f->api, "sunset_at"),
                             .deprecated_ms = api_ms(f->api, "deprecated_at"),
@@ -352,14 +376,17 @@ static void fill_rest(struct facts *f)
         f->p_subscription.all_fields = fill_allowed(f, f->subscription, f->p_subscription.allowed);
     }
     if (f->grant) {
-        f->p_grant = (struct policy_grant){.id = uuid_of(f->grant, "id"),
-                                           .app = uuid_of(f->grant, "app_id"),
-                                           .api = uuid_of(f->grant, "api_id"),
-                                           .owner = slice_str(row_text(f->grant, "owner")),
-                                           .state = word(f->grant, "state"),
-                                           .term = word(f->grant, "term"),
-                                           .not_before_ms = api_ms(f->grant, "not_before"),
-                                           .expires_ms = api_ms(f->grant, "expires_at")};
+        f->p_grant = (struct policy_grant){
+            .id = uuid_of(f->grant, "id"),
+            .app = uuid_of(f->grant, "app_id"),
+            .api = uuid_of(f->grant, "api_id"),
+            .owner = slice_str(row_text(f->grant, "owner")),
+            .state = word(f->grant_fed, "state"),
+            .restricted = json_object_get(f->grant_fed, "audience") != NULL,
+            .audience = slice_of((const char *)f->audience, f->n_audience * UUID_LEN),
+            .term = word(f->grant, "term"),
+            .not_before_ms = api_ms(f->grant, "not_before"),
+            .expires_ms = api_ms(f->grant, "expires_at")};
         f->p_grant.all_fields = fill_allowed(f, f->grant, f->p_grant.allowed);
     }
 }
@@ -391,11 +418,16 @@ static json_t *render(const struct rest_call *c, const struct facts *f,
 
 static enum problem decide(struct rest_call *c, struct facts *f)
 {
-    const char *method = rest_query(c, "method"), *factors = rest_query(c, "user_factors");
+    const char *method = rest_query(c, "method"), *factors = rest_query(c, "user_factors"),
+               *user = rest_query(c, "user");
     struct policy_verdict *v = malloc(sizeof *v);
+    struct uuid who = {{0}};
 
     if (!v) {
         return PROBLEM_INTERNAL;
+    }
+    if (user && !uuid_parse(&who, user, strlen(user))) {
+        who = (struct uuid){{0}}; /* nobody */
     }
     fill_api(f);
     fill_rest(f);
@@ -410,6 +442,7 @@ static enum problem decide(struct rest_call *c, struct facts *f)
                                          lookup(methods, COUNT(methods), method ? method : "GET"),
                                      .proofs = f->proofs,
                                      .user_factors = factors ? (uint8_t)(factors[0] - '0') : 0,
+                                     .user = who,
                                      .now_ms = c->now_ms};
     policy_decide(&call, v);
     enum problem p = rest_answer(c, 200, render(c, f, v));
@@ -419,15 +452,15 @@ static enum problem decide(struct rest_call *c, struct facts *f)
 
 static enum problem check_parameters(struct rest_call *c)
 {
-    static const char *const known[] = {"app",    "api",        "owner",       "grant",
-                                        "method", "credential", "user_factors"};
+    static const char *const known[] = {"app",    "api",        "owner",        "grant",
+                                        "method", "credential", "user_factors", "user"};
     const char *factors = rest_query(c, "user_factors");
 
     if (factors && (factors[0] < '0' || factors[0] > '3' || factors[1])) {
         return rest_fail(c, PROBLEM_QUERY_MALFORMED, "/user_factors", "0 to 3");
     }
     return rest_query_known(c, known, COUNT(known),
-                            "app, api, owner, grant, method, credential and user_factors are "
+                            "app, api, owner, grant, method, credential, user_factors and user are "
                             "understood");
 }
 
@@ -446,6 +479,9 @@ enum problem rest_explain(struct rest_call *c)
     if (p == PROBLEM_OK) {
         p = load_org(c, txn, f);
     }
+    if (p == PROBLEM_OK) {
+        p = load_fed(c, txn, f);
+    }
     store_rollback(&txn);
     if (p == PROBLEM_OK) {
         p = decide(c, f);
@@ -456,6 +492,7 @@ enum problem rest_explain(struct rest_call *c)
         json_decref(f->credential);
         json_decref(f->subscription);
         json_decref(f->grant);
+        json_decref(f->grant_fed);
     }
     free(f);
     return p;

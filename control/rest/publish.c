@@ -100,6 +100,8 @@ enum problem rest_dataset_publish(struct rest_call *c)
                                           "seal_response",
                                           "mobile",
                                           "account_parameters",
+                                          "user_confirmation",
+                                          "provider_approval",
                                           NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();

@@ -453,7 +453,10 @@ static void grants_belong_to_owners(void **state)
     assert_string_equal(fixture_ok(&f, OWNER, "GET", text("grants/%s", id), NULL, "owner"), "M1");
     assert_string_equal(fixture_ok(&f, DEVELOPER, "GET", text("grants/%s", id), NULL, "expires_at"),
                         "2037-01-01T00:00:00.000Z");
-    const char *other = fixture_ok(&f, OPERATOR, "POST", "grants", body, "id");
+    fixture_refused(&f, OPERATOR, "POST", "grants", NULL, body, "consent-incomplete");
+    const char *paper = text("%.*s,\"act\":\"paper\",\"statement\":\"signed on paper, file 7\"}",
+                             (int)strlen(body) - 1, body);
+    const char *other = fixture_ok(&f, OPERATOR, "POST", "grants", paper, "id");
     fixture_refused(&f, OWNER, "GET", text("grants/%s", other), NULL, NULL, "not-found");
     fixture_refused(&f, OWNER, "POST", text("grants/%s/revoke", other), "\"1\"", NULL, "not-found");
     fixture_refused(&f, DEVELOPER, "POST", text("grants/%s/revoke", id), "auto", NULL,
@@ -547,7 +550,8 @@ static void explains(void **state)
                     "{\"max_level\":2}", "state-conflict");
     fixture_ok(&f, OPERATOR, "POST", "grants",
                text("{\"app_id\":\"%s\",\"api_id\":\"%s\",\"owner\":\"M9\",\"purpose\":\"p\","
-                    "\"term\":\"period\",\"expires_at\":\"2037-01-01T00:00:00Z\"}",
+                    "\"term\":\"period\",\"expires_at\":\"2037-01-01T00:00:00Z\","
+                    "\"act\":\"paper\",\"statement\":\"file 9\"}",
                     app, api),
                NULL);
     r = fixture_call(&f, DEVELOPER, "GET", text("explain?app=%s&api=%s&owner=M9", app, api), NULL,

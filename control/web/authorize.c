@@ -77,13 +77,14 @@ static bool wants_anew(const struct rest_call *c, const struct oauth_request *r)
            has_word(r, "prompt", "select_account");
 }
 
-enum problem web_to_login(struct rest_call *c, const char *request_id, bool again)
+enum problem web_to_login(struct rest_call *c, const char *path, const char *request_id,
+                          bool again)
 {
     struct buf next, url;
 
     buf_init(&next);
     buf_init(&url);
-    buf_adds(&next, "/consent");
+    buf_adds(&next, path);
     url_parameter(&next, "request", request_id ? request_id : "");
     buf_addc(&next, '\0');
     buf_adds(&url, "/login");
@@ -182,7 +183,7 @@ enum problem web_authorize(struct rest_call *c)
     } else if (has_word(&r, "prompt", "none")) {
         p = without_page(c, &r);
     } else if (web_must_sign_in(c, &r)) {
-        p = web_to_login(c, r.id, wants_anew(c, &r));
+        p = web_to_login(c, "/consent", r.id, wants_anew(c, &r));
     } else {
         p = to_consent(c, r.id);
     }

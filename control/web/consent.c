@@ -7,6 +7,7 @@
 
 #include "api/apis.h"
 #include "base/clock.h"
+#include "consent/consent.h"
 #include "web/web.h"
 
 #define DAY_MS (24ull * 3600 * 1000)
@@ -14,11 +15,6 @@
 
 /* Of the sentences on this page: a record says which ones somebody saw. */
 #define TEXT_VERSION "consent-1"
-#define RISK_EN                                                                                    \
-    "I know that this lets the app start payments or purchases in my name, that they may not be "  \
-    "undone, and that I can withdraw the consent at any time."
-#define RISK_ZH "我已知悉：同意后该应用可以我的名义发起支付或购买，可能无法撤销；我可随时撤回授权。"
-
 static const struct {
     const char *name, *en, *zh;
     unsigned days;
@@ -158,10 +154,11 @@ static void add_risk(struct page *p, const json_t *apis)
 
     json_array_foreach(apis, i, api)
     {
-        if (protection_moves_money(api)) {
+        const struct consent_risk *risk = consent_risk_of(api);
+        if (risk) {
             page_html(p, "<div class=\"risk\"><label class=\"tick\"><input type=\"checkbox\" "
                          "name=\"risk\" value=\"yes\" required><span>");
-            page_say(p, RISK_EN, RISK_ZH);
+            page_say(p, risk->en, risk->zh);
             page_html(p, "</span></label></div>");
             return;
         }
@@ -247,7 +244,7 @@ static enum problem show(struct rest_call *c, struct asked *a)
     bool done = false;
 
     if (web_must_sign_in(c, &a->r)) {
-        return web_to_login(c, a->r.id, true);
+        return web_to_login(c, "/consent", a->r.id, true);
     }
     enum problem p = strstr(row_text(a->r.params, "prompt"), "consent")
                          ? PROBLEM_OK
@@ -262,7 +259,7 @@ enum problem web_consent_get(struct rest_call *c)
     struct store_txn *txn = NULL;
 
     if (!web_signed_in(c)) {
-        return web_to_login(c, id, false);
+        return web_to_login(c, "/consent", id, false);
     }
     enum problem p = rest_begin(c, STORE_READ, &txn);
     if (p == PROBLEM_OK) {
@@ -308,27 +305,17 @@ static json_t *grant_row(const struct rest_call *c, const json_t *item, json_t *
 {
     const char *term = row_text(item, "term")[0] ? row_text(item, "term") : "period";
     uint64_t end_ms = c->now_ms + days_chosen(c) * DAY_MS, asked_ms = api_ms(item, "expires_at");
-    char id[UUID_TEXT_LEN + 1], until[CLOCK_RFC3339_LEN + 1];
+    char until[CLOCK_RFC3339_LEN + 1];
 
     if (strcmp(term, "once") == 0) {
         end_ms = c->now_ms + DAY_MS;
     }
     end_ms = asked_ms && asked_ms < end_ms ? asked_ms : end_ms;
     clock_format_ms(end_ms, until);
-    uuid_new_text(id);
-    json_t *row = json_object();
-    for (size_t i = 0; i < grants_resource.n_attrs; i++) {
-        const struct attr *a = &grants_resource.attrs[i];
-        json_object_set_new(row, a->name,
-                            a->fallback ? json_loads(a->fallback, JSON_DECODE_ANY, NULL)
-                                        : json_null());
-    }
-    json_t *said = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "id", id, "state", "active",
-                             "owner", c->user.subject, "purpose", row_text(item, "purpose"), "term",
-                             term, "expires_at", until, "fields", fields);
-    json_object_update(row, said);
+    json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "owner", c->user.subject,
+                            "purpose", row_text(item, "purpose"), "term", term, "expires_at", until,
+                            "fields", fields, "act", "tick", "channel", "page");
     json_object_set(row, "api_id", json_object_get(item, "api_id"));
-    json_decref(said);
     return row;
 }
 
@@ -350,8 +337,9 @@ static json_t *statement(bool zh, const struct asked *a, const json_t *item, con
     }
     buf_addf(&text, "%s: %s\n%s: %s\n", zh ? "用途" : "purpose", row_text(item, "purpose"),
              zh ? "期限至" : "until", row_text(row, "expires_at"));
-    if (protection_moves_money(api)) {
-        buf_addf(&text, "%s\n", zh ? RISK_ZH : RISK_EN);
+    const struct consent_risk *risk = consent_risk_of(api);
+    if (risk) {
+        buf_addf(&text, "%s: %s\n", risk->version, zh ? risk->zh : risk->en);
     }
     json_t *kept = text.failed ? NULL : json_stringn(text.p, text.n);
     buf_fini(&text);
@@ -366,16 +354,9 @@ static enum problem make_grant(struct rest_call *c, struct store_txn *txn, const
     json_t *row = grant_row(c, item, fields);
 
     json_object_set(row, "app_id", json_object_get(a->r.client, "id"));
-    json_object_set_new(row, "act", json_string("tick"));
-    json_object_set_new(row, "channel", json_string("page"));
     json_object_set_new(row, "statement",
                         statement(lang ? strcmp(lang, "zh") == 0 : c->zh, a, item, api, row));
-    grants_witness(c, row);
-    struct change ch = {.res = &grants_resource, .txn = txn, .row = row};
-    enum problem p = grants_resource.check(c, &ch);
-    if (p == PROBLEM_OK) {
-        p = change_store(c, txn, &grants_resource, NULL, row, "create");
-    }
+    enum problem p = grants_make(c, txn, row);
     json_array_append(ids, json_object_get(row, "id"));
     json_decref(row);
     return p;
@@ -416,7 +397,7 @@ static bool risk_open(const struct rest_call *c, const json_t *apis)
 
     json_array_foreach(apis, i, api)
     {
-        if (protection_moves_money(api) && !rest_form(c, "risk")) {
+        if (consent_risk_of(api) && !rest_form(c, "risk")) {
             return true;
         }
     }
@@ -428,8 +409,11 @@ static enum problem agree(struct rest_call *c, struct store_txn *txn, struct ask
                           char code[static OAUTH_CODE_TEXT], bool *complete)
 {
     json_t *ids = json_array();
-    enum problem p = make_grants(c, txn, a, ids, complete);
+    enum problem p = closures_refuse(c, txn, c->user.subject, row_text(a->r.client, "id"));
 
+    if (p == PROBLEM_OK) {
+        p = make_grants(c, txn, a, ids, complete);
+    }
     *complete = *complete && !risk_open(c, a->apis);
     if (p == PROBLEM_OK && *complete) {
         const struct oauth_decision d = {.grants = ids,
@@ -455,7 +439,7 @@ static enum problem decide(struct rest_call *c, struct asked *a)
     }
     if (p == PROBLEM_OK && web_must_sign_in(c, &a->r)) {
         store_rollback(&txn);
-        return web_to_login(c, a->r.id, true);
+        return web_to_login(c, "/consent", a->r.id, true);
     }
     if (p == PROBLEM_OK && agreed && !c->user.subject[0]) {
         p = rest_fail(c, PROBLEM_NOT_PERMITTED, "", "only an owner of data can consent");
@@ -484,7 +468,7 @@ enum problem web_consent_post(struct rest_call *c)
     struct asked a = {0};
 
     if (!web_signed_in(c)) {
-        return web_to_login(c, rest_form(c, "request"), false);
+        return web_to_login(c, "/consent", rest_form(c, "request"), false);
     }
     enum problem p = form_check(c, FORM);
     if (p == PROBLEM_OK) {

@@ -9,7 +9,8 @@
 
 const char *web_continuation(const char *asked)
 {
-    static const char *const ours[] = {"/consent?request=", "/authorizations", "/oauth/authorize?"};
+    static const char *const ours[] = {"/consent?request=", "/confirm?request=", "/authorizations",
+                                       "/oauth/authorize?"};
 
     for (size_t i = 0; asked && i < sizeof ours / sizeof *ours; i++) {
         if (strncmp(asked, ours[i], strlen(ours[i])) == 0) {

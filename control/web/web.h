@@ -55,9 +55,10 @@ bool web_must_sign_in(const struct rest_call *c, const struct oauth_request *r);
 /* Back to the client with `name` (code or error) and what goes with it: state, iss (RFC 9207). */
 enum problem web_back(struct rest_call *c, const struct oauth_request *r, const char *name,
                       const char *value);
-/* To /login, which leads back to the consent page of this request. again: the user has to prove
+/* To /login, which leads back to this page of ours for this request. again: the user has to prove
  * themselves now; a session anywhere does not do. */
-enum problem web_to_login(struct rest_call *c, const char *request_id, bool again);
+enum problem web_to_login(struct rest_call *c, const char *path, const char *request_id,
+                          bool again);
 /* Makes the code without a page where the consent allows it: `least` or better. *done: the answer
  * is written. */
 enum problem web_back_silently(struct rest_call *c, struct oauth_request *r,
@@ -72,6 +73,8 @@ enum problem web_login_post(struct rest_call *c);
 enum problem web_authorize(struct rest_call *c);
 enum problem web_consent_get(struct rest_call *c);
 enum problem web_consent_post(struct rest_call *c);
+enum problem web_confirm_get(struct rest_call *c);
+enum problem web_confirm_post(struct rest_call *c);
 enum problem web_authorizations_get(struct rest_call *c);
 enum problem web_authorizations_post(struct rest_call *c);
 enum problem web_logout_get(struct rest_call *c);

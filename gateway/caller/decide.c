@@ -4,6 +4,17 @@
 
 #include "base/buf.h"
 
+/* Another owner's grant that is for an audience: whether the token's user is in it, decide() says.
+ */
+static bool shared(const sluice_ctx_t *ctx)
+{
+    struct replica_reader *reader = sluice_reader();
+    struct policy_grant grant;
+    return reader &&
+           replica_get_grant(reader, &ctx->grant, &ctx->api->record.policy, &grant) == REPLICA_OK &&
+           grant.restricted;
+}
+
 static ngx_int_t read_grant_header(sluice_ctx_t *ctx)
 {
     const struct uuid *granted = ctx->token ? sluice_token_grant(ctx) : NULL;
@@ -19,7 +30,7 @@ static ngx_int_t read_grant_header(sluice_ctx_t *ctx)
         return sluice_refuse(ctx, PROBLEM_GRANT_UNKNOWN, SLICE("not the id of a grant"),
                              SLICE("sluice-grant"));
     }
-    if (granted && !uuid_eq(granted, &ctx->grant)) {
+    if (granted && !uuid_eq(granted, &ctx->grant) && !shared(ctx)) {
         return sluice_refuse(ctx, PROBLEM_TOKEN_SCOPE, SLICE("the token is for another grant"),
                              SLICE("sluice-grant"));
     }
@@ -91,6 +102,9 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
                                        .user_factors = user_factors(ctx->token),
                                        .grant_named = ctx->grant_named,
                                        .grant = ctx->grant};
+    if (ctx->token && ctx->grant_named) { /* without a grant it makes no difference */
+        question.user = ctx->token->user;
+    }
     ctx->verdict = sluice_verdict_find(&question, ctx->began_us / 1000);
     if (!ctx->verdict) {
         return sluice_refuse(ctx, PROBLEM_INTERNAL, SLICE(""), SLICE(""));

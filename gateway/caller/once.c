@@ -87,35 +87,32 @@ ngx_int_t sluice_nonce(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
 }
 
-static ngx_int_t refuse_grant(sluice_ctx_t *ctx, enum problem problem)
+ngx_int_t sluice_use_once(ngx_http_request_t *r, sluice_ctx_t *ctx, const char *kind,
+                          const struct uuid *id, uint64_t expires_ms, enum problem used,
+                          const char *where)
 {
-    return sluice_refuse(ctx, problem, SLICE("single use"), SLICE("sluice-grant"));
-}
-
-static ngx_int_t spend_here(sluice_ctx_t *ctx, const struct policy_grant *grant)
-{
-    enum replay_err err = replay_use(sluice_worker.replay, SLICE("grant"),
-                                     slice_of((const char *)grant->id.b, UUID_LEN),
-                                     ctx->began_us / 1000000, grant->expires_ms / 1000 + 1);
-    if (err == REPLAY_OK) {
-        return NGX_OK;
-    }
-    /* ELIFE: a single-use grant valid for longer than a nonce can be remembered; REST makes none.
-     */
-    return refuse_grant(ctx,
-                        err == REPLAY_EFULL ? PROBLEM_REPLAY_STORE_FULL : PROBLEM_GRANT_EXPIRED);
-}
-
-static ngx_int_t spend_shared(ngx_http_request_t *r, sluice_ctx_t *ctx,
-                              const struct policy_grant *grant)
-{
-    const struct slice part = {(const char *)grant->id.b, UUID_LEN};
+    struct slice bytes = slice_of((const char *)id->b, UUID_LEN);
     uint64_t now_ms = ctx->began_us / 1000;
-    uint64_t left_ms = grant->expires_ms > now_ms ? grant->expires_ms - now_ms : 0;
+    uint64_t left_ms = expires_ms > now_ms ? expires_ms - now_ms : 0;
+    if (ctx->redis && ctx->redis->state == SLUICE_REDIS_WAITS) {
+        return NGX_DONE;
+    }
+    if (!ctx->redis) {
+        /* ELIFE: valid for longer than a nonce can be remembered; REST makes none. */
+        enum replay_err err = replay_use(sluice_worker.replay, slice_str(kind), bytes,
+                                         now_ms / 1000, expires_ms / 1000 + 1);
+        if (err != REPLAY_OK) {
+            return sluice_refuse(ctx, err == REPLAY_EFULL ? PROBLEM_REPLAY_STORE_FULL : used,
+                                 SLICE("single use"), slice_str(where));
+        }
+        if (!sluice_redis_wanted()) {
+            return NGX_OK;
+        }
+    }
     ngx_int_t rc =
-        ctx->redis ? read_once(ctx) : set_once(r, ctx, "grant", &part, 1, left_ms / 1000 + SKEW_S);
+        ctx->redis ? read_once(ctx) : set_once(r, ctx, kind, &bytes, 1, left_ms / 1000 + SKEW_S);
     if (rc == NGX_DECLINED) {
-        return refuse_grant(ctx, PROBLEM_GRANT_EXPIRED);
+        return sluice_refuse(ctx, used, SLICE("single use"), slice_str(where));
     }
     return rc == NGX_ABORT ? without_redis(ctx) : rc;
 }
@@ -126,9 +123,6 @@ ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (!ctx->verdict->grant_known || grant->term != POLICY_ONCE) {
         return NGX_OK;
     }
-    if (ctx->redis && ctx->redis->state == SLUICE_REDIS_WAITS) {
-        return NGX_DONE;
-    }
-    ngx_int_t rc = ctx->redis ? NGX_OK : spend_here(ctx, grant);
-    return rc == NGX_OK && sluice_redis_wanted() ? spend_shared(r, ctx, grant) : rc;
+    return sluice_use_once(r, ctx, "grant", &grant->id, grant->expires_ms, PROBLEM_GRANT_EXPIRED,
+                           "sluice-grant");
 }

@@ -119,6 +119,15 @@ struct slice sluice_token_hidden(struct slice target)
     return target;
 }
 
+const struct token_key *sluice_token_keys(size_t *n)
+{
+    if (sluice_set_changed(&now.set, REPLICA_TOKEN_KEYS)) {
+        read_keys();
+    }
+    *n = now.n;
+    return now.keys;
+}
+
 /* The token -------------------------------------------------------------------------------------
  */
 /* "Bearer x" or "DPoP x"; false: something else, which is none of ours. */
@@ -156,6 +165,13 @@ static bool revoked(const struct token *t, enum replica_revoked subject, const v
     return err != REPLICA_ENOTFOUND && (err != REPLICA_OK || t->issued_ms <= before_ms);
 }
 
+bool sluice_user_revoked(const struct uuid *app, const struct uuid *user, uint64_t issued_ms)
+{
+    const struct token t = {.issued_ms = issued_ms};
+    struct uuid pair[2] = {*app, *user};
+    return revoked(&t, REPLICA_REVOKED_APP_USER, pair, sizeof pair);
+}
+
 static ngx_int_t check_revoked(sluice_ctx_t *ctx, const struct token *t)
 {
     struct uuid pair[2] = {t->app, t->user};
@@ -177,8 +193,7 @@ ngx_int_t sluice_user_may(sluice_ctx_t *ctx, const struct uuid *user)
         return NGX_OK;
     }
     enum replica_err err =
-        reader ? replica_user_may(reader, user, &ctx->api->record.policy.id, &may)
-               : REPLICA_EIO;
+        reader ? replica_user_may(reader, user, &ctx->api->record.policy.id, &may) : REPLICA_EIO;
     return err == REPLICA_OK && may ? NGX_OK : refuse(ctx, PROBLEM_INTERFACE_NOT_GRANTED, "");
 }
 
@@ -275,14 +290,13 @@ ngx_int_t sluice_token(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (!shown(r, &dpop, &text)) {
         return NGX_OK;
     }
-    if (sluice_set_changed(&now.set, REPLICA_TOKEN_KEYS)) {
-        read_keys();
-    }
+    size_t n_keys;
+    const struct token_key *keys = sluice_token_keys(&n_keys);
     struct token *t = ngx_palloc(r->pool, sizeof *t);
     if (!t) {
         return sluice_refuse(ctx, PROBLEM_INTERNAL, SLICE(""), SLICE(""));
     }
-    enum token_err err = token_open(t, now.keys, now.n, text);
+    enum token_err err = token_open(t, keys, n_keys, text);
     if (err != TOKEN_OK) {
         return refuse(ctx, PROBLEM_TOKEN_INVALID, token_strerror(err));
     }

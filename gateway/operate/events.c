@@ -70,6 +70,7 @@ static char *line_of(const struct sluice_event *event)
     set_id(line, "app_id", event->app);
     set_id(line, "credential_id", event->credential);
     set_id(line, "limit_id", event->limit);
+    set_id(line, "grant_id", event->grant);
     set_text(line, "owner", event->owner);
     set_text(line, "address", event->address);
     set_text(line, "target", event->target);

@@ -200,8 +200,17 @@ static bool is_owner_data(uint8_t level)
     return level == POLICY_L2 || level == POLICY_L3;
 }
 
+/* EC-6.1.1.1a: what a user enters is recorded with that user's consent alone. */
+static bool collects(const struct policy_call *c)
+{
+    return c->api->collects && c->method != POLICY_GET && c->method != POLICY_HEAD;
+}
+
 static bool grant_needed(const struct policy_call *c, uint32_t n_fields)
 {
+    if (collects(c)) {
+        return true;
+    }
     if (!c->api->owner_scoped) {
         return false;
     }
@@ -219,6 +228,16 @@ static uint32_t field_count(const struct policy_api *api)
         return 0;
     }
     return api->n_fields < POLICY_FIELDS_MAX ? api->n_fields : POLICY_FIELDS_MAX;
+}
+
+static bool in_audience(const struct policy_grant *g, const struct uuid *user)
+{
+    for (size_t at = 0; at + UUID_LEN <= g->audience.n; at += UUID_LEN) {
+        if (!uuid_is_nil(user) && memcmp(g->audience.p + at, user->b, UUID_LEN) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A grant that is named must be good even where none is needed: a caller that shows a revoked
@@ -243,7 +262,10 @@ static enum problem gate_grant(const struct policy_call *c)
         g->term > POLICY_AGREEMENT) {
         return PROBLEM_GRANT_EXPIRED;
     }
-    return g->state == POLICY_ACTIVE ? PROBLEM_OK : PROBLEM_GRANT_REVOKED;
+    if (g->state != POLICY_ACTIVE) {
+        return PROBLEM_GRANT_REVOKED;
+    }
+    return !g->restricted || in_audience(g, &c->user) ? PROBLEM_OK : PROBLEM_AUDIENCE_EXCLUDED;
 }
 
 /* EC-7.1.3-T2, -T3: only a controlled environment writes. A dataset's POST carries a query, and so

@@ -71,6 +71,7 @@ struct policy_api {
     uint8_t schemes;   /* policy_proof bits any of which suffices; 0: A1 all, A2 key, certificate */
     bool owner_scoped; /* rows belong to an owner: level 2 and above need that owner's grant */
     bool mobile;       /* apps of channel mobile may call it */
+    bool collects;     /* takes what users enter: writing needs the grant of whose data it is */
     uint8_t user_factors; /* kinds of proof its user must have signed in with; 0: no user needed */
     uint64_t sunset_ms, deprecated_ms;
     uint32_t n_fields;
@@ -106,6 +107,8 @@ struct policy_grant {
     uint8_t state, term;
     uint64_t not_before_ms, expires_ms;
     bool all_fields;
+    bool restricted;       /* only users of `audience` may use it (EC-5.2.2a) */
+    struct slice audience; /* their ids, UUID_LEN bytes each */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
 
@@ -121,6 +124,7 @@ struct policy_call {
     uint8_t proofs;   /* policy_proof bits the call proved; 0: what the credential's alg proves */
     uint8_t
         user_factors; /* how many kinds of proof the user of the call's token gave; 0: no user */
+    struct uuid user; /* of the call's token; nil: none */
     uint64_t now_ms;
 };
 

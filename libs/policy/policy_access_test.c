@@ -237,6 +237,59 @@ static void own_data_keeps_the_other_gates(void **state)
     assert_int_equal(v.reason, PROBLEM_API_OFFLINE);
 }
 
+/* EC-5.2.2a: named persons alone, by the token's user. */
+static void audience(void **state)
+{
+    (void)state;
+    struct world w;
+    struct policy_verdict v;
+    const struct uuid members[2] = {{.b = {7}}, {.b = {8}}}, other = {.b = {9}};
+    world_init(&w);
+    w.api.owner_scoped = true;
+    w.call.grant = &w.grant;
+    w.call.grant_named = true;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    w.grant.restricted = true; /* nobody */
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_AUDIENCE_EXCLUDED);
+    w.grant.audience = slice_of((const char *)members, sizeof members);
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_AUDIENCE_EXCLUDED); /* no token */
+    w.call.user = other;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_AUDIENCE_EXCLUDED);
+    w.call.user = members[1];
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    w.grant.state = POLICY_REVOKED;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_GRANT_REVOKED);
+}
+
+/* EC-6.1.1.1a: only what writes needs whose data it is. */
+static void collecting(void **state)
+{
+    (void)state;
+    struct world w;
+    struct policy_verdict v;
+    world_init(&w);
+    w.api.collects = true;
+    w.api.kind = POLICY_HTTP;
+    w.api.methods = POLICY_GET | POLICY_POST;
+    w.app.environment = POLICY_CONTROLLED;
+    w.call.method = POLICY_GET;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    w.call.method = POLICY_POST;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_GRANT_MISSING);
+    w.call.grant = &w.grant;
+    w.call.grant_named = true;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+}
+
 /* The first gate that refuses gives the reason. */
 static void gates_keep_their_order(void **state)
 {
@@ -284,7 +337,7 @@ int main(void)
         SCHEMES = sizeof scheme_rows / sizeof *scheme_rows,
         CHANNELS = sizeof channel_rows / sizeof *channel_rows,
         OWNS = sizeof own_rows / sizeof *own_rows,
-        ALL = SCHEMES + CHANNELS + OWNS + 3
+        ALL = SCHEMES + CHANNELS + OWNS + 5
     };
     struct CMUnitTest tests[ALL];
     size_t n = 0;
@@ -301,6 +354,8 @@ int main(void)
     }
     tests[n++] = (struct CMUnitTest){"[SW-9.6.1-03] own data passes the other gates as all data",
                                      own_data_keeps_the_other_gates, NULL, NULL, NULL};
+    tests[n++] = (struct CMUnitTest){"[EC-5.2.2a] audience", audience, NULL, NULL, NULL};
+    tests[n++] = (struct CMUnitTest){"[EC-6.1.1.1a] collecting", collecting, NULL, NULL, NULL};
     tests[n++] = (struct CMUnitTest){"channel, scheme, subscription, environment: in this order",
                                      gates_keep_their_order, NULL, NULL, NULL};
     tests[n++] = (struct CMUnitTest){"[EC-7.1.3-T2] a POST to a composed API is a query",

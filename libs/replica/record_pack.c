@@ -227,6 +227,24 @@ bool record_pack_user(struct buf *out, uint64_t rev, const json_t *data)
     return record_end(&s);
 }
 
+/* Whose tokens open it; left out: everybody's. An empty list is nobody's. */
+static void audience_member(struct source *s)
+{
+    const json_t *list = record_member(s, "audience");
+    size_t n = json_array_size(list);
+    s->bad |= (list != NULL && !json_is_array(list)) || n > REPLICA_AUDIENCE_MAX;
+    record_put_uint(s->out, list != NULL, 1);
+    n = s->bad ? 0 : n;
+    record_put_uint(s->out, n * UUID_LEN, 2);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *text = json_array_get(list, i);
+        struct uuid id = {{0}};
+        s->bad |= !json_is_string(text) ||
+                  !uuid_parse(&id, json_string_value(text), json_string_length(text));
+        buf_add(s->out, id.b, sizeof id.b);
+    }
+}
+
 bool record_pack_grant(struct buf *out, uint64_t rev, const json_t *data)
 {
     struct source s;
@@ -239,5 +257,6 @@ bool record_pack_grant(struct buf *out, uint64_t rev, const json_t *data)
     record_time(&s, "not_before");
     record_time(&s, "expires_at");
     paths_member(&s, "fields");
+    audience_member(&s);
     return record_end(&s);
 }

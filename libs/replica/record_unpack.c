@@ -157,6 +157,9 @@ bool record_unpack_grant(struct slice in, const struct policy_api *api, struct p
     g->not_before_ms = take_uint(&c, 8);
     g->expires_ms = take_uint(&c, 8);
     g->all_fields = take_paths(&c, api, g->allowed);
+    g->restricted = take_uint(&c, 1) != 0;
+    g->audience = take_text(&c);
+    c.bad |= g->audience.n % UUID_LEN != 0 || g->audience.n > REPLICA_AUDIENCE_MAX * UUID_LEN;
     return finished(&c);
 }
 
@@ -282,6 +285,8 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->policy.mobile = take_uint(c, 1) == 1;
     api->policy.user_factors = (uint8_t)take_uint(c, 1);
     api->account_parameters = take_uint(c, 1) != 0;
+    api->user_confirmation = take_uint(c, 1) != 0;
+    api->policy.collects = take_uint(c, 1) != 0;
     api->has_schema = take_uint(c, 1) != 0;
     api->has_conversion = take_uint(c, 1) != 0;
     api->policy.sunset_ms = take_uint(c, 8);

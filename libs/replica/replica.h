@@ -73,6 +73,7 @@ enum replica_seal { REPLICA_SEAL_OFF, REPLICA_SEAL_OPTIONAL, REPLICA_SEAL_REQUIR
 enum replica_certificate { REPLICA_PINNED = 1, REPLICA_CA };
 #define REPLICA_TARGETS_MAX     16
 #define REPLICA_CANARY_APPS_MAX 64
+#define REPLICA_AUDIENCE_MAX    100 /* users a grant may be for */
 
 struct replica_target {
     struct slice address; /* "10.0.0.7:8080" as resolved by the agent, "" none */
@@ -92,6 +93,8 @@ struct replica_api {
     struct slice upstream_path; /* targets[0].path */
     struct slice profile;       /* "rest", or "getEnterpriseGrade" … : see contract/feed.md */
     struct uuid dataset;
+    bool user_confirmation; /* each call needs what its user confirmed of it (token/confirmation.h)
+                             */
     uint32_t timeout_ms;
     uint32_t max_body_bytes;
     uint32_t prefix_bytes; /* of the request path that replica_route matched */

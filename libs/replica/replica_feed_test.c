@@ -122,6 +122,11 @@ static void del(struct world *w, const char *kind, const char *id)
 #define ACCOUNT "{'user_id':'" ID("01") "','app_id':'" ID("02") "','verifier':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}"
 #define ALGORITHM "{'name':'hmac-sha256','status':'deprecated'}"
 
+#define GRANT                                                                                      \
+    "{'app_id':'019a0000-0000-7000-8000-000000000001','api_id':'019a0000-0000-7000-8000-"          \
+    "000000000002','owner':'M1','state':'active','term':'period','not_before':0,'expires_at':9,"   \
+    "'fields':null}"
+
 static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
     { "app", APP, "{'factors':['secret','certificate'],'channel':'mobile','subject':'M1'}", true },
     { "app", APP, "{'factors':[],'channel':null,'subject':null}", true },
@@ -261,6 +266,15 @@ static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
     { "user-apis", "{'mode':'all','apis':[]}", "{}", false },
     { "user-apis", "{'mode':'only','apis':['x']}", "{}", false },
     { "user-apis", "{'mode':'only','apis':'" ID("10") "'}", "{}", false },
+    { "api", API, "{'user_confirmation':true,'collects_user_data':true}", true },
+    { "api", API, "{'user_confirmation':1}", false },
+    { "api", API, "{'collects_user_data':'yes'}", false },
+    { "grant", GRANT, "{'audience':[]}", true },
+    { "grant", GRANT, "{'audience':['019a0000-0000-7000-8000-000000000001']}", true },
+    { "grant", GRANT, "{'audience':['x']}", false },
+    { "grant", GRANT, "{'audience':[7]}", false },
+    { "grant", GRANT, "{'audience':{}}", false },
+    { "grant", GRANT, "{'audience':'019a0000-0000-7000-8000-000000000001'}", false },
     { "schema", "{'openapi':{}}", "{}", true },
     { "schema", "{'openapi':[]}", "{}", false },
     { "schema", "{}", "{}", false },

@@ -36,7 +36,7 @@ const report = (more = {}) => ({ node: 'test-node', at: Date.now(), version: 'te
 // POST to the feed port; own: with a node's certificate.
 function send(body, { own = true, method = 'POST' } = {}) {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const client = own ? { key: pki('gateway.key'), cert: pki('gateway.crt') } : {};
+  const client = own ? { key: pki('gateway.key'), cert: pki('gateway.crt'), passphrase: readFileSync(path.join(p.data, 'keys/passphrase'), 'utf8').trim() } : {};
   return new Promise((resolve, reject) => {
     const req = https.request({ host: '127.0.0.1', port: p.feedPort, path: '/feed/v1/reports', method, ca: p.ca, agent: false, ...client,
       headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) } }, (res) => {
