@@ -13,7 +13,7 @@ struct settings_control {
     uint16_t port, feed_port;
     uint64_t feed_keep;                                         /* 0: the control plane's default */
     char smtp[SETTINGS_PATH_MAX], smtp_from[SETTINGS_PATH_MAX]; /* "": no e-mail */
-    char public_url[SETTINGS_PATH_MAX]; /* "": listen and port */
+    char public_url[SETTINGS_PATH_MAX];                         /* "": listen and port */
     bool private_webhooks;
     char admin_networks[1024]; /* "": from anywhere */
     bool admin_second_factor;

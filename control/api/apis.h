@@ -21,6 +21,6 @@ enum problem protection_check_api(struct rest_call *c, struct change *ch);
  * money two in any case (BK-7.2.1b2-2). */
 json_int_t protection_user_factors(const json_t *api);
 bool protection_moves_money(const json_t *api); /* or applies for a product */
-json_t *targets_feed(const json_t *targets); /* new array */
+json_t *targets_feed(const json_t *targets);    /* new array */
 
 extern const char *const protection_operations[]; /* NULL-terminated */

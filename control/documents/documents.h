@@ -6,10 +6,11 @@
 #pragma once
 #include "api/api.h"
 
-#define DOCUMENT_MAX       (4u << 20)   /* bytes of one */
-#define DOCUMENT_TOTAL_MAX (256u << 20) /* bytes an organisation, or a person without one, keeps   \
-                                         */
-#define DOCUMENT_NAME_MAX 200           /* bytes */
+#define DOCUMENT_MAX (4u << 20) /* bytes of one */
+#define DOCUMENT_TOTAL_MAX                                                                         \
+    (256u << 20)              /* bytes an organisation, or a person without one, keeps             \
+                               */
+#define DOCUMENT_NAME_MAX 200 /* bytes */
 
 /* documents/media.c. NULL: not among the types that are taken. The parameters of a Content-Type
  * are left aside. */

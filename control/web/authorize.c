@@ -77,8 +77,7 @@ static bool wants_anew(const struct rest_call *c, const struct oauth_request *r)
            has_word(r, "prompt", "select_account");
 }
 
-enum problem web_to_login(struct rest_call *c, const char *path, const char *request_id,
-                          bool again)
+enum problem web_to_login(struct rest_call *c, const char *path, const char *request_id, bool again)
 {
     struct buf next, url;
 

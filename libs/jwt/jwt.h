@@ -10,9 +10,9 @@
 #define JWT_TEXT_MAX 8192 /* bytes that are looked at */
 
 struct jwt {
-    json_t *header, *claims; /* objects, members distinct */
-    enum crypto_alg alg; /* of the key that can verify it */
-    bool ps256;          /* by an RSA key, but with SHA-256: verified, never written */
+    json_t *header, *claims;  /* objects, members distinct */
+    enum crypto_alg alg;      /* of the key that can verify it */
+    bool ps256;               /* by an RSA key, but with SHA-256: verified, never written */
     struct slice signed_part; /* into the text given */
     uint8_t sig[CRYPTO_SIG_MAX];
     size_t sig_n;
