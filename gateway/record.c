@@ -85,6 +85,7 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
         sluice_metrics_count(ctx, &call);
         sluice_limits_charge(ctx, &call);
         sluice_refusals_count(r, ctx);
+        sluice_sandbox_count(ctx, &call);
     }
     ctx->recorded |= kind == AUDIT_CALL;
     ctx->opened |= kind == AUDIT_OPEN;

@@ -37,7 +37,7 @@ static const char *const kinds[] = {"limit-alert",
                                     "redis-back",
                                     "policy-unreadable",
                                     NULL};
-static const char *const roles[] = {"primary", "standby", "canary", NULL};
+static const char *const roles[] = {"primary", "standby", "canary", "sandbox", NULL};
 static const char *const breakers[] = {"closed", "open", "half-open", NULL};
 static const char *const healths[] = {"unknown", "up", "down", NULL};
 
