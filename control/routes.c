@@ -9,6 +9,7 @@
 #include "oauth/engine.h"
 #include "rest/catalogue.h"
 #include "rest/rest.h"
+#include "sandbox/sandbox.h"
 #include "web/web.h"
 
 const struct rest_route rest_routes[] = {
@@ -49,6 +50,7 @@ const struct rest_route rest_routes[] = {
     {"GET", "token-keys", 0, oauth_keys_list},
     {"POST", "token-keys", 0, oauth_keys_rotate},
     {"POST", "credentials/*/rotate", 0, credential_rotate},
+    {"POST", "apps/*/test-report", 0, sandbox_test_report},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

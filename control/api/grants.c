@@ -106,7 +106,7 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && !ch->old) {
         p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
     }
-    if (p == PROBLEM_OK && app && strcmp(row_text(app, "state"), "admitted") != 0) {
+    if (p == PROBLEM_OK && app && !api_app_calls(app)) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id", "the app is not admitted");
     }
     json_decref(app);

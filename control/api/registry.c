@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "identity/identity.h"
 #include "notices/notices.h"
+#include "sandbox/sandbox.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */
@@ -29,6 +30,10 @@ const struct resource *const resources[] = {
     &clients_resource,
     &credential_policies_resource,
     &certificate_requests_resource,
+    &stage_settings_resource,
+    &test_reports_resource,
+    &sandbox_calls_resource,
+    &preparations_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

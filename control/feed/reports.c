@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "crypto/key.h"
+#include "sandbox/sandbox.h"
 
 /* Told for the record; there is nothing left to do about them. */
 static bool is_recovery(const char *kind)
@@ -46,6 +47,10 @@ static enum problem store_event(struct rest_call *c, struct store_txn *txn, cons
 {
     const struct store_value v = store_text(row_text(event, "id"));
     struct store_rows *rows = NULL;
+
+    if (strcmp(row_text(event, "kind"), "sandbox-call") == 0) {
+        return sandbox_call_store(c, txn, event, node);
+    }
     enum store_err err = store_query(txn, "SELECT 1 FROM alerts WHERE id = ?", &v, 1, &rows);
     bool known = err == STORE_OK && store_next(rows);
     enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);

@@ -7,6 +7,7 @@
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
+#include "sandbox/sandbox.h"
 #include "web/web.h"
 
 const struct job job_table[] = {
@@ -19,6 +20,7 @@ const struct job job_table[] = {
     {"oauth-expire", 60000, oauth_job_expire},
     {"credentials-watch", 60000, credentials_watch},
     {"revocation-lists", 3600000, ca_refresh},
+    {"test-stage", 60000, sandbox_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

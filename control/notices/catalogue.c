@@ -29,6 +29,13 @@ static const struct notice_kind kinds[] = {
     {"identity-overdue", "Your identity must be verified again: %s", "您的身份需要重新核验：%s"},
     {"grant-made", "A grant was made: %s", "新增授权：%s"},
     {"grant-revoked", "A grant was revoked: %s", "授权已撤销：%s"},
+    {"test-report-confirmed", "A test report waits for review: %s", "有新的联调测试报告待审核：%s"},
+    {"test-report-accepted", "The test report was accepted: %s", "测试报告已通过：%s"},
+    {"test-report-returned", "The test report was returned: %s", "测试报告已退回：%s"},
+    {"app-testing", "The app may be tested: %s", "应用已进入联调测试阶段：%s"},
+    {"preparation-opened", "A list of preparations waits for you: %s", "接入准备清单已开启：%s"},
+    {"preparation-overdue", "The preparations are overdue: %s", "接入准备清单已逾期：%s"},
+    {"scan-overdue", "A security scan is overdue: %s", "安全扫描已逾期：%s"},
     /* clang-format on */
 };
 

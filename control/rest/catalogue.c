@@ -44,6 +44,7 @@ static const struct {
     {"user", "authorize"},
     {"api", "classify"},
     {"api", "refresh"},
+    {"preparation", "warn"},
     /* clang-format on */
 };
 
