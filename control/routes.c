@@ -4,7 +4,9 @@
  */
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "exit/exit.h"
 #include "identity/identity.h"
+#include "incidents/incidents.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "rest/catalogue.h"
@@ -51,6 +53,8 @@ const struct rest_route rest_routes[] = {
     {"POST", "token-keys", 0, oauth_keys_rotate},
     {"POST", "credentials/*/rotate", 0, credential_rotate},
     {"POST", "apps/*/test-report", 0, sandbox_test_report},
+    {"POST", "incidents/*/contain", 0, incident_contain},
+    {"POST", "exits/*/receipt", 0, exit_receipt},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

@@ -3,6 +3,7 @@
  * (EC-4.2.2b, BK-9.3.2a2). */
 #include "api/api.h"
 #include "base/codec.h"
+#include "exit/exit.h"
 #include "identity/identity.h"
 
 #define ONCE_LIFE_MAX_MS (24ull * 3600 * 1000)
@@ -108,6 +109,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && app && !api_app_calls(app)) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id", "the app is not admitted");
+    }
+    if (p == PROBLEM_OK && !ch->old) {
+        p = exit_refuse_new(c, ch->txn, row_text(ch->row, "app_id"));
     }
     json_decref(app);
     return p == PROBLEM_OK ? api_check_named_fields(c, ch->txn, ch->row) : p;

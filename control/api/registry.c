@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
+#include "exit/exit.h"
 #include "identity/identity.h"
+#include "incidents/incidents.h"
 #include "notices/notices.h"
 #include "sandbox/sandbox.h"
 
@@ -34,6 +36,13 @@ const struct resource *const resources[] = {
     &test_reports_resource,
     &sandbox_calls_resource,
     &preparations_resource,
+    &incidents_resource,
+    &self_reports_resource,
+    &report_duties_resource,
+    &major_changes_resource,
+    &exits_resource,
+    &exit_notices_resource,
+    &exit_duties_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

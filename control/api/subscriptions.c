@@ -2,6 +2,7 @@
 /* An app's permission to call an API, applied for and approved (BK-9.2.1a2-4, EC-4.2.1c3). */
 #include "api/api.h"
 #include "base/clock.h"
+#include "exit/exit.h"
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apps"},
@@ -24,6 +25,9 @@ static enum problem check_states(struct rest_call *c, struct change *ch)
 
     if (p == PROBLEM_OK && strcmp(row_text(app, "state"), "withdrawn") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id", "the app is withdrawn");
+    }
+    if (p == PROBLEM_OK) {
+        p = exit_refuse_new(c, ch->txn, row_text(ch->row, "app_id"));
     }
     if (p == PROBLEM_OK) {
         p = api_load(c, ch->txn, &apis_resource, row_text(ch->row, "api_id"), &api);
@@ -83,6 +87,9 @@ static enum problem approve(struct rest_call *c, struct change *ch)
     bool lacks = false;
     enum problem p = assessment_lacks(c, ch->txn, ch->row, &lacks);
 
+    if (p == PROBLEM_OK) {
+        p = exit_refuse_new(c, ch->txn, row_text(ch->row, "app_id"));
+    }
     if (p == PROBLEM_OK && lacks) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/risk_assessment",
                          "the API is of class A2: an assessment of the risk is needed");

@@ -3,7 +3,9 @@
 #include "api/api.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "exit/exit.h"
 #include "identity/identity.h"
+#include "incidents/incidents.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
@@ -21,6 +23,11 @@ const struct job job_table[] = {
     {"credentials-watch", 60000, credentials_watch},
     {"revocation-lists", 3600000, ca_refresh},
     {"test-stage", 60000, sandbox_job},
+    {"incidents", 60000, incidents_job},
+    {"report-duties", 60000, report_duties_job},
+    {"exits-notify", 1000, exits_notify_job},
+    {"exits-end", 1000, exits_end_job},
+    {"exits-remind", 60000, exits_remind_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

@@ -45,6 +45,17 @@ static const struct {
     {"api", "classify"},
     {"api", "refresh"},
     {"preparation", "warn"},
+    {"incident", "contain"},
+    {"incident", "warn"},
+    {"incident", "suspend"},
+    {"exit", "end"},
+    {"exit", "notify"},
+    {"exit", "receipt"},
+    {"exit", "warn"},
+    {"exit-duty", "end"},
+    {"report-duty", "remind"},
+    {"report-duty", "warn"},
+    {"report-duty", "suspend"},
     /* clang-format on */
 };
 

@@ -46,7 +46,7 @@ static const char *key_of(const char *app)
 static void nothing_of_the_stage_outlives_it(void **state)
 {
     (void)state;
-    const char *app = testing_app(&f, "stage");
+    const char *app = testing_keep(testing_app(&f, "stage"));
     fixture_refused(&f, DEVELOPER, "POST", text("apps/%s/test", app), "auto", NULL,
                     "not-permitted");
     testing_act(&f, OPERATOR, text("apps/%s/test", app));
@@ -85,7 +85,7 @@ static const char *report_of(const char *app, const char *result)
 static void a_report_counts_what_was_called(void **state)
 {
     (void)state;
-    const char *app = testing_app(&f, "joint");
+    const char *app = testing_keep(testing_app(&f, "joint"));
     fixture_refused(&f, DEVELOPER, "POST", text("apps/%s/test-report", app), NULL, NULL,
                     "state-conflict");
     testing_act(&f, OPERATOR, text("apps/%s/test", app));
@@ -114,7 +114,7 @@ static void a_report_counts_what_was_called(void **state)
 static void calls_of_others_are_not_counted(void **state)
 {
     (void)state;
-    const char *app = testing_app(&f, "old");
+    const char *app = testing_keep(testing_app(&f, "old"));
     testing_act(&f, OPERATOR, text("apps/%s/test", app));
     testing_subscribe(&f, app, api);
     testing_call_of(&f, app, api, "ok", 200, -100000); /* before the stage */
@@ -147,7 +147,8 @@ static const char *uploaded(const char *app, const char *kind, const char *more)
 static void going_live_waits_for_reports(void **state)
 {
     (void)state;
-    const char *app = testing_app(&f, "gated"), *open = testing_app(&f, "open");
+    const char *app = testing_keep(testing_app(&f, "gated")),
+               *open = testing_keep(testing_app(&f, "open"));
     testing_act(&f, OPERATOR, text("apps/%s/admit", open)); /* off: nothing is asked */
     testing_setting(&f, "test-report-required", "on");
     testing_setting(&f, "test-report-kinds", "functional conformity");
@@ -210,7 +211,7 @@ static void going_live_waits_for_reports(void **state)
 static void preparations_are_stated_and_checked(void **state)
 {
     (void)state;
-    const char *app = testing_app(&f, "prepared");
+    const char *app = testing_keep(testing_app(&f, "prepared"));
     testing_act(&f, OPERATOR, text("apps/%s/test", app));
     struct reply r =
         fixture_call(&f, DEVELOPER, "GET", text("preparations?app_id=%s", app), NULL, NULL);

@@ -18,6 +18,25 @@ json_t *stage_time(uint64_t ms)
     return json_string(text);
 }
 
+enum problem stage_document(struct rest_call *c, struct store_txn *txn, const char *where,
+                            const char *id)
+{
+    const struct resource *documents = resource_by_plural("documents");
+    struct uuid parsed;
+    json_t *row = NULL;
+    enum problem p = PROBLEM_OK;
+
+    if (!uuid_parse(&parsed, id, strlen(id))) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, where, "the id of a document is needed");
+    }
+    p = documents ? row_load(c, txn, documents, id, true, &row) : PROBLEM_OK;
+    if (p == PROBLEM_OK && documents && !row) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "there is no such document");
+    }
+    json_decref(row);
+    return p;
+}
+
 void stage_sign(struct rest_call *c, json_t *row, const char *done)
 {
     char name[40];

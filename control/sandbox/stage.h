@@ -21,6 +21,9 @@ enum problem stage_setting_on(struct rest_call *c, struct store_txn *txn, const 
                               bool *on);
 extern const struct resource stage_settings_resource;
 
+/* A document that the caller sees; where: the JSON pointer of its id. */
+enum problem stage_document(struct rest_call *c, struct store_txn *txn, const char *where,
+                            const char *id);
 json_t *stage_time(uint64_t ms); /* as rows have it; 0: null */
 /* Notes who and when: by "accepted" and the caller, accepted_by and accepted_at. */
 void stage_sign(struct rest_call *c, json_t *row, const char *done);

@@ -99,3 +99,13 @@ const char *testing_days(int days)
     clock_format_ms(clock_wall_ms() + (uint64_t)((int64_t)days * 86400000), out);
     return text("%s", out);
 }
+
+const char *testing_keep(const char *s)
+{
+    static char kept[64][128];
+    static size_t n;
+
+    assert_in_range(n, 0, COUNT(kept) - 1);
+    snprintf(kept[n], sizeof kept[n], "%s", s);
+    return kept[n++];
+}

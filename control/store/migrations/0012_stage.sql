@@ -47,3 +47,65 @@ CREATE TABLE preparations (
 CREATE INDEX preparations_app ON preparations (app_id, state);
 CREATE INDEX preparations_created ON preparations (created_at);
 CREATE INDEX preparations_state ON preparations (state, created_at);
+
+CREATE TABLE incidents (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  app_id TEXT NOT NULL REFERENCES apps (id), kind TEXT NOT NULL, severity TEXT NOT NULL, title TEXT NOT NULL, detail TEXT,
+  transaction_id TEXT, document_id TEXT, due_at INTEGER NOT NULL, source TEXT NOT NULL, opened_by TEXT NOT NULL, remedy TEXT,
+  comment TEXT, containment TEXT, verified_by TEXT, verified_at INTEGER, warned_at INTEGER, suspended_at INTEGER) STRICT;
+CREATE INDEX incidents_app ON incidents (app_id, created_at);
+CREATE INDEX incidents_due ON incidents (state, due_at);
+CREATE INDEX incidents_created ON incidents (created_at);
+
+CREATE TABLE self_reports (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  organisation_id TEXT NOT NULL REFERENCES organisations (id), kind TEXT NOT NULL, app_id TEXT REFERENCES apps (id),
+  content TEXT NOT NULL, document_id TEXT, period_from INTEGER, period_to INTEGER, submitted_by TEXT NOT NULL, accepted_by TEXT,
+  accepted_at INTEGER, comment TEXT) STRICT;
+CREATE INDEX self_reports_organisation ON self_reports (organisation_id, kind, state);
+CREATE INDEX self_reports_created ON self_reports (created_at);
+CREATE INDEX self_reports_state ON self_reports (state, created_at);
+
+CREATE TABLE report_duties (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  organisation_id TEXT NOT NULL REFERENCES organisations (id), kind TEXT NOT NULL, every_days INTEGER NOT NULL,
+  remind_days INTEGER NOT NULL, due_at INTEGER NOT NULL, reminded_at INTEGER, overdue_at INTEGER, suspended_at INTEGER) STRICT;
+CREATE UNIQUE INDEX report_duties_one ON report_duties (organisation_id, kind) WHERE state = 'active';
+CREATE INDEX report_duties_due ON report_duties (state, due_at);
+CREATE INDEX report_duties_created ON report_duties (created_at);
+
+CREATE TABLE major_changes (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  app_id TEXT NOT NULL REFERENCES apps (id), kind TEXT NOT NULL, description TEXT NOT NULL, expected_calls_per_day INTEGER,
+  change_plan TEXT NOT NULL, emergency_plan TEXT NOT NULL, risk_assessment TEXT NOT NULL, user_notice TEXT NOT NULL,
+  user_noticed_at INTEGER NOT NULL, document_id TEXT, starts_at INTEGER NOT NULL, noticed_at INTEGER NOT NULL,
+  submitted_by TEXT NOT NULL, acknowledged_by TEXT, acknowledged_at INTEGER, comment TEXT) STRICT;
+CREATE INDEX major_changes_app ON major_changes (app_id, created_at);
+CREATE INDEX major_changes_created ON major_changes (created_at);
+CREATE INDEX major_changes_state ON major_changes (state, created_at);
+
+CREATE TABLE exits (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  app_id TEXT NOT NULL REFERENCES apps (id), reason TEXT NOT NULL, leave_at INTEGER NOT NULL, confidentiality_days INTEGER NOT NULL,
+  surviving TEXT, side TEXT NOT NULL, requested_by TEXT NOT NULL, notice_cursor TEXT NOT NULL, noticed_at INTEGER,
+  owners_noticed INTEGER NOT NULL, owners_unreached INTEGER NOT NULL, settlement TEXT, settled_by TEXT, settled_at INTEGER,
+  ended_at INTEGER, deletion_order TEXT, receipt_due_at INTEGER, receipt TEXT, received_by TEXT, received_at INTEGER,
+  checked_by TEXT, checked_at INTEGER, comment TEXT, warned_at INTEGER) STRICT;
+CREATE UNIQUE INDEX exits_one ON exits (app_id) WHERE state <> 'cancelled';
+CREATE INDEX exits_due ON exits (state, leave_at);
+CREATE INDEX exits_created ON exits (created_at);
+
+CREATE TABLE exit_notices (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  exit_id TEXT NOT NULL REFERENCES exits (id), owner TEXT NOT NULL, user_id TEXT, reached INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX exit_notices_one ON exit_notices (exit_id, owner);
+CREATE INDEX exit_notices_created ON exit_notices (created_at);
+
+-- until: what was agreed or the law demands; the row stays when it is over.
+CREATE TABLE exit_duties (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  exit_id TEXT NOT NULL REFERENCES exits (id), app_id TEXT NOT NULL REFERENCES apps (id),
+  organisation_id TEXT NOT NULL REFERENCES organisations (id), kind TEXT NOT NULL, until INTEGER NOT NULL, note TEXT) STRICT;
+CREATE INDEX exit_duties_until ON exit_duties (state, until);
+CREATE INDEX exit_duties_organisation ON exit_duties (organisation_id, state);
+CREATE INDEX exit_duties_created ON exit_duties (created_at);

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An exit from its announcement to its last duty, and one whose process dies again and again. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "jobs/jobs.h"
+#include "sandbox/testing.h"
+
+#define DAY_MS (86400ull * 1000)
+#define DOC    "01a20106-0dc8-7e83-8236-6981d4646002"
+#define OWNERS 450
+#define KILLS  12
+
+static struct fixture f;
+static char api[40];
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_open(&f);
+    fixture_people(&f);
+    snprintf(api, sizeof api, "%s", testing_api(&f, "orders"));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_feed_readable(&f);
+    fixture_close(&f);
+    return 0;
+}
+
+static const char *live_app(const char *name)
+{
+    const char *app = testing_keep(testing_app(&f, name));
+
+    testing_act(&f, OPERATOR, text("apps/%s/admit", app));
+    return app;
+}
+
+static const char *grant_of(enum who who, const char *app, const char *owner)
+{
+    return fixture_ok(
+        &f, who, "POST", "grants",
+        text("{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"x\",\"term\":\"period\","
+             "\"expires_at\":\"%s\"%s}",
+             app, api, testing_days(90), owner ? text(",\"owner\":\"%s\"", owner) : ""),
+        "id");
+}
+
+static int64_t count(const char *sql, const char *value)
+{
+    const struct store_value v = store_text(value);
+    struct store_txn *txn = NULL;
+    struct store_rows *rows = NULL;
+
+    assert_int_equal(store_begin(f.ctl.store, STORE_READ, &txn), STORE_OK);
+    assert_int_equal(store_query(txn, sql, &v, 1, &rows), STORE_OK);
+    assert_true(store_next(rows));
+    int64_t n = store_get_int(rows, 0);
+    assert_int_equal(store_rows_end(&rows), STORE_OK);
+    store_rollback(&txn);
+    return n;
+}
+
+static void the_whole_way(void **state)
+{
+    (void)state;
+    const char *app = testing_keep(live_app("leaving")),
+               *subscription = testing_keep(testing_subscribe(&f, app, api));
+    const char *key = fixture_ok(&f, DEVELOPER, "POST", "credentials",
+                                 text("{\"app_id\":\"%s\",\"algorithm\":\"hmac-sm3\"}", app), "id");
+    const char *grant = testing_keep(grant_of(OWNER, app, NULL));
+    grant_of(OPERATOR, app, "nobody-here");
+    uint64_t now_ms = clock_wall_ms();
+
+    /* Announced: its own side gives notice, or an operator shortens it. */
+    fixture_refused(&f, STRANGER, "POST", "exits", NULL,
+                    text("{\"app_id\":\"%s\",\"reason\":\"over\"}", app), "field-invalid");
+    fixture_refused(
+        &f, DEVELOPER, "POST", "exits", NULL,
+        text("{\"app_id\":\"%s\",\"reason\":\"over\",\"leave_at\":\"%s\"}", app, testing_days(3)),
+        "field-invalid");
+    const char *id =
+        testing_keep(fixture_ok(&f, DEVELOPER, "POST", "exits",
+                                text("{\"app_id\":\"%s\",\"reason\":\"over\"}", app), "id"));
+    const char *target = testing_keep(text("exits/%s", id));
+    assert_string_equal(testing_member(&f, target, "side"), "organisation");
+    fixture_refused(&f, OPERATOR, "POST", "exits", NULL,
+                    text("{\"app_id\":\"%s\",\"reason\":\"twice\"}", app), "already-exists");
+    assert_int_equal(
+        testing_total(&f, PROVIDER, text("notices?kind=exit-announced&object_id=%s", id)), 1);
+    fixture_ok(&f, OPERATOR, "PATCH", target,
+               text("{\"confidentiality_days\":100,\"surviving\":[{\"kind\":"
+                    "\"anti-money-laundering\",\"until\":\"%s\",\"note\":\"five years\"}]}",
+                    testing_days(1825)),
+               NULL);
+    fixture_refused(&f, DEVELOPER, "PATCH", target, "auto", "{\"confidentiality_days\":1}",
+                    "not-permitted");
+    fixture_refused(&f, OWNER, "POST", "grants", NULL,
+                    text("{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"x\",\"term\":"
+                         "\"period\",\"expires_at\":\"%s\"}",
+                         app, api, testing_days(30)),
+                    "state-conflict"); /* nothing new */
+    fixture_refused(
+        &f, DEVELOPER, "POST", "subscriptions", NULL,
+        text("{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"x\",\"max_level\":1}", app, api),
+        "state-conflict");
+    jobs_run_once(&f.ctl, clock_wall_ms());
+    assert_int_equal(testing_total(&f, OWNER, text("notices?kind=exit-of-app&object_id=%s", id)),
+                     1);
+    struct reply r = fixture_call(&f, OPERATOR, "GET", target, NULL, NULL);
+    assert_int_equal(json_integer_value(json_object_get(r.json, "owners_noticed")), 1);
+    assert_int_equal(json_integer_value(json_object_get(r.json, "owners_unreached")), 1);
+    reply_free(&r);
+
+    /* Not settled: it does not end, whatever the date; not with an incident open. */
+    jobs_run_once(&f.ctl, now_ms + 31 * DAY_MS);
+    assert_string_equal(testing_member(&f, target, "state"), "announced");
+    assert_string_not_equal(testing_member(&f, target, "warned_at"), "");
+    const char *incident = fixture_ok(
+        &f, OPERATOR, "POST", "incidents",
+        text("{\"app_id\":\"%s\",\"kind\":\"abuse\",\"severity\":\"low\",\"title\":\"x\"}", app),
+        "id");
+    fixture_refused(&f, DEVELOPER, "POST", text("%s/settle", target), "auto",
+                    "{\"settlement\":\"all paid\"}", "state-conflict");
+    fixture_ok(&f, OPERATOR, "POST", text("incidents/%s/dismiss", incident),
+               "{\"comment\":\"it was none\"}", NULL);
+    fixture_ok(&f, DEVELOPER, "POST", text("%s/settle", target), "{\"settlement\":\"all paid\"}",
+               NULL);
+    jobs_run_once(&f.ctl, now_ms + 29 * DAY_MS);
+    assert_string_equal(testing_member(&f, text("apps/%s", app), "state"), "admitted");
+
+    /* The date. */
+    jobs_run_once(&f.ctl, now_ms + 31 * DAY_MS);
+    assert_string_equal(testing_member(&f, target, "state"), "ended");
+    assert_string_equal(testing_member(&f, text("apps/%s", app), "state"), "withdrawn");
+    assert_string_equal(testing_member(&f, text("grants/%s", grant), "state"), "revoked");
+    assert_string_equal(testing_member(&f, text("subscriptions/%s", subscription), "state"),
+                        "cancelled");
+    assert_string_equal(testing_member(&f, text("credentials/%s", key), "state"), "revoked");
+    assert_string_equal(testing_member(&f, text("credentials/%s", key), "reason"),
+                        "the app left the platform");
+    assert_int_equal(testing_total(&f, AUDITOR, text("credentials?app_id=%s", app)), 1);
+    fixture_refused(&f, OPERATOR, "POST", text("apps/%s/admit", app), "auto", NULL,
+                    "state-conflict");
+    r = fixture_call(&f, DEVELOPER, "GET", target, NULL, NULL);
+    const json_t *item = json_array_get(json_object_get(r.json, "deletion_order"), 0);
+    assert_string_equal(row_text(item, "api_id"), api);
+    assert_string_equal(row_text(item, "class"), "user-information");
+    assert_int_equal(json_integer_value(json_object_get(item, "owners")), 2);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(item, "fields"), 0)),
+                        "name");
+    reply_free(&r);
+
+    /* The receipt: late is told; each class has its word; what is kept rests on a duty. */
+    fixture_refused(&f, OPERATOR, "POST", text("%s/close", target), "auto", NULL, "state-conflict");
+    jobs_run_once(&f.ctl, now_ms + 62 * DAY_MS);
+    assert_int_equal(
+        testing_total(&f, DEVELOPER, text("notices?kind=exit-receipt-overdue&object_id=%s", id)),
+        1);
+    fixture_refused(&f, DEVELOPER, "POST", text("%s/receipt", target), "auto",
+                    "{\"user_information\":\"gone\",\"document_id\":\"" DOC "\"}", "field-invalid");
+    fixture_refused(&f, DEVELOPER, "POST", text("%s/receipt", target), "auto",
+                    text("{\"user_information\":\"gone\",\"business_material\":\"gone\","
+                         "\"document_id\":\"" DOC "\",\"retained\":[{\"what\":\"ledgers\","
+                         "\"duty\":\"anti-fraud\",\"until\":\"%s\"}]}",
+                         testing_days(100)),
+                    "field-invalid");
+    char receipt[400];
+    snprintf(
+        receipt, sizeof receipt, "%s",
+        text("{\"user_information\":\"gone\",\"business_material\":\"gone\",\"document_id\":\"" DOC
+             "\",\"retained\":[{\"what\":\"ledgers\",\"duty\":\"anti-money-laundering\","
+             "\"until\":\"%s\"}]}",
+             testing_days(1000)));
+    fixture_refused(&f, OPERATOR, "POST", text("%s/receipt", target), "auto", receipt,
+                    "not-permitted");
+    fixture_ok(&f, DEVELOPER, "POST", text("%s/receipt", target), receipt, NULL);
+    fixture_ok(&f, OPERATOR, "POST", text("%s/return", target), "{\"comment\":\"unsigned\"}", NULL);
+    fixture_ok(&f, DEVELOPER, "POST", text("%s/receipt", target), receipt, NULL);
+    testing_act(&f, OPERATOR, text("%s/check", target));
+    testing_act(&f, OPERATOR, text("%s/close", target));
+
+    /* What outlives it. */
+    assert_int_equal(testing_total(&f, DEVELOPER, "exit_duties?state=active"), 2);
+    jobs_run_once(&f.ctl, now_ms + 132 * DAY_MS);
+    assert_int_equal(testing_total(&f, OPERATOR, "exit_duties?state=active"), 1);
+    assert_int_equal(testing_total(&f, OPERATOR, "exit_duties?kind=anti-money-laundering"), 1);
+}
+
+static void an_operator_may_end_it_at_once_or_not_at_all(void **state)
+{
+    (void)state;
+    const char *app = testing_keep(live_app("urgent"));
+    const char *id = fixture_ok(
+        &f, OPERATOR, "POST", "exits",
+        text("{\"app_id\":\"%s\",\"reason\":\"x\",\"leave_at\":\"%s\"}", app, testing_days(1)),
+        "id");
+    fixture_refused(&f, DEVELOPER, "POST", text("exits/%s/cancel", id), "auto",
+                    "{\"comment\":\"no\"}", "not-permitted");
+    fixture_ok(&f, OPERATOR, "POST", text("exits/%s/cancel", id), "{\"comment\":\"agreed\"}", NULL);
+    jobs_run_once(&f.ctl, clock_wall_ms() + 90 * DAY_MS);
+    assert_string_equal(testing_member(&f, text("apps/%s", app), "state"), "admitted");
+    grant_of(OWNER, app, NULL);
+}
+
+static void run_jobs_for_ever(uint64_t now_ms)
+{
+    for (;;) {
+        jobs_run_once(&f.ctl, now_ms);
+    }
+}
+
+static void killed_after_us(useconds_t us, uint64_t now_ms)
+{
+    control_close(&f.ctl);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!control_open(&f.ctl, &f.cfg)) {
+            _exit(1);
+        }
+        run_jobs_for_ever(now_ms);
+    }
+    usleep(us);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_true(control_open(&f.ctl, &f.cfg));
+}
+
+/* All that ends with the app ends together: nothing is left half way at any instant. */
+static void assert_whole(const char *app, const char *id)
+{
+    bool ended = strcmp(testing_member(&f, text("exits/%s", id), "state"), "ended") == 0;
+    int64_t live = count("SELECT count(*) FROM grants WHERE app_id = ? AND state = 'active'", app);
+
+    assert_int_equal(live, ended ? 0 : OWNERS);
+    assert_string_equal(testing_member(&f, text("apps/%s", app), "state"),
+                        ended ? "withdrawn" : "admitted");
+    assert_int_equal(
+        count("SELECT count(*) FROM credentials WHERE app_id = ? AND state = 'active'", app),
+        ended ? 0 : 1);
+}
+
+static void goes_on_after_each_death(void **state)
+{
+    (void)state;
+    const char *app = testing_keep(live_app("dying"));
+    uint64_t now_ms = clock_wall_ms();
+
+    fixture_ok(&f, DEVELOPER, "POST", "credentials",
+               text("{\"app_id\":\"%s\",\"algorithm\":\"hmac-sm3\"}", app), "id");
+    for (int i = 0; i < OWNERS; i++) {
+        grant_of(OPERATOR, app, text("owner-%04d", i));
+    }
+    const char *id =
+        testing_keep(fixture_ok(&f, DEVELOPER, "POST", "exits",
+                                text("{\"app_id\":\"%s\",\"reason\":\"over\"}", app), "id"));
+    fixture_ok(&f, DEVELOPER, "POST", text("exits/%s/settle", id), "{\"settlement\":\"done\"}",
+               NULL);
+    for (int i = 0; i < KILLS; i++) {
+        killed_after_us((useconds_t)(20000 + i * 15000), now_ms + 31 * DAY_MS);
+        assert_whole(app, id);
+    }
+    for (int i = 0; i < 20; i++) {
+        jobs_run_once(&f.ctl, now_ms + 31 * DAY_MS);
+    }
+    assert_string_equal(testing_member(&f, text("exits/%s", id), "state"), "ended");
+    assert_whole(app, id);
+    assert_int_equal(count("SELECT count(*) FROM exit_notices WHERE exit_id = ?", id), OWNERS);
+    assert_int_equal(count("SELECT count(DISTINCT owner) FROM exit_notices WHERE exit_id = ?", id),
+                     OWNERS);
+    assert_int_equal(count("SELECT owners_unreached FROM exits WHERE id = ?", id), OWNERS);
+    assert_int_equal(count("SELECT count(*) FROM exit_duties WHERE exit_id = ?", id), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_whole_way),
+        cmocka_unit_test(an_operator_may_end_it_at_once_or_not_at_all),
+        cmocka_unit_test(goes_on_after_each_death),
+    };
+    return cmocka_run_group_tests_name("control exit", tests, setup, teardown);
+}
