@@ -32,6 +32,7 @@ struct answer {
     long status;
     struct buf body;
     char etag[ETAG_MAX]; /* "" when there was none */
+    bool file;           /* not for reading here: it goes out as it came */
 };
 
 /* What to do about a refusal, for those where it is not plain from the title. */
@@ -60,16 +61,19 @@ static const struct {
 
 static const char usage_text[] =
     "usage: sluice rest login --control URL --ca FILE --login NAME [--password-file FILE]\n"
-    "       sluice rest GET|POST|PUT|PATCH|DELETE PATH [JSON|@FILE|@-] [--if-match auto|REVISION]\n"
+    "       sluice rest GET|POST|PUT|PATCH|DELETE PATH [JSON|@FILE|@-] [--type MEDIA-TYPE]\n"
+    "                   [--if-match auto|REVISION]\n"
     "       sluice rest logout\n\n"
     "The password comes from --password-file, from SLUICE_PASSWORD, or is asked for.\n"
     "The session is kept in $SLUICE_SESSION, else in ~/.config/sluice/session.\n"
-    "PATH may leave out /api/v1.\n\n"
+    "PATH may leave out /api/v1. --type: the body is a file of that type, as for /documents.\n\n"
     "examples:\n"
     "  sluice rest login --control https://127.0.0.1:7300 --ca data/pki/ca.crt --login admin\n"
     "  sluice rest GET '/apis?state=published'\n"
     "  sluice rest POST /organisations '{\"name\":\"Port\",\"kind\":\"holder\"}'\n"
-    "  sluice rest POST /organisations/ID/approve --if-match auto\n";
+    "  sluice rest POST /organisations/ID/approve --if-match auto\n"
+    "  sluice rest POST '/documents?name=licence.pdf' @licence.pdf --type application/pdf\n"
+    "  sluice rest GET /documents/ID/content >licence.pdf\n";
 
 static int fail(const char *what, const char *why)
 {
@@ -199,6 +203,7 @@ static size_t take_header(char *p, size_t size, size_t n, void *ctx)
         (void)snprintf(a->etag, sizeof a->etag, "%.*s", (int)(len - 5), p + 5);
         a->etag[strcspn(a->etag, "\r\n")] = '\0';
     }
+    a->file = a->file || (len > 20 && strncasecmp(p, "content-disposition:", 20) == 0);
     return len;
 }
 
@@ -221,9 +226,27 @@ static char *full_url(const struct session *s, const char *path)
     return asprintf(&url, "%s%s%s", s->control, prefix, path) < 0 ? NULL : url;
 }
 
+struct payload {
+    const char *type;   /* of its media; NULL: the JSON that the method takes */
+    struct slice bytes; /* p NULL: no body */
+};
+
+static struct payload json_payload(const char *text)
+{
+    return (struct payload){.bytes = text == NULL ? (struct slice){NULL, 0} : slice_str(text)};
+}
+
+static const char *media_type(const char *method, const struct payload *body)
+{
+    if (body->type != NULL) {
+        return body->type;
+    }
+    return strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json";
+}
+
 /* One request. False: no answer, and the reason is printed. */
 static bool exchange(const struct session *s, const char *method, const char *path,
-                     const char *body, const char *if_match, struct answer *a)
+                     struct payload body, const char *if_match, struct answer *a)
 {
     char reason[CURL_ERROR_SIZE] = "", *url = full_url(s, path), *bearer = NULL;
     CURL *curl = curl_easy_init();
@@ -231,11 +254,11 @@ static bool exchange(const struct session *s, const char *method, const char *pa
     if (s->token != NULL && asprintf(&bearer, "Bearer %s", s->token) > 0) {
         headers = add_header(headers, "Authorization", bearer);
     }
-    if (body != NULL) {
-        headers = add_header(headers, "Content-Type",
-                             strcmp(method, "PATCH") == 0 ? "application/merge-patch+json"
-                                                          : "application/json");
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    if (body.bytes.p != NULL) {
+        headers = add_header(headers, "Content-Type", media_type(method, &body));
+        headers = add_header(headers, "Expect", ""); /* the answer to a 100 is not worth the wait */
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.bytes.n);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.bytes.p);
     }
     if (if_match != NULL) {
         headers = add_header(headers, "If-Match", if_match);
@@ -297,7 +320,8 @@ static void print_problem(long status, const json_t *problem)
 /* Returns the exit code: 0 for 2xx. */
 static int print_answer(const struct answer *a)
 {
-    json_t *root = a->body.n == 0 ? NULL : json_loadb(a->body.p, a->body.n, JSON_DECODE_ANY, NULL);
+    json_t *root =
+        a->body.n == 0 || a->file ? NULL : json_loadb(a->body.p, a->body.n, JSON_DECODE_ANY, NULL);
     bool good = a->status >= 200 && a->status <= 299;
     if (!good) {
         print_problem(a->status, root);
@@ -456,7 +480,7 @@ static int login(int argc, char **argv)
         body = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
         json_decref(root);
     }
-    if (body != NULL && exchange(&s, "POST", "/sessions", body, NULL, &a)) {
+    if (body != NULL && exchange(&s, "POST", "/sessions", json_payload(body), NULL, &a)) {
         rc = a.status == 201 ? keep_session(&s, &a, o.login) : print_answer(&a);
     }
     if (body != NULL) {
@@ -473,7 +497,7 @@ static int logout(const struct session *s)
 {
     struct answer a = {0};
     buf_init(&a.body);
-    bool answered = exchange(s, "DELETE", "/sessions/current", NULL, NULL, &a);
+    bool answered = exchange(s, "DELETE", "/sessions/current", json_payload(NULL), NULL, &a);
     int rc = answered && (a.status < 300 || a.status == 401) ? 0 : 1;
     char *path = session_path();
     if (path != NULL) {
@@ -501,7 +525,7 @@ static bool current_etag(const struct session *s, const char *method, const char
     char *resource = resource_path(method, path);
     struct answer a = {0};
     buf_init(&a.body);
-    bool good = resource != NULL && exchange(s, "GET", resource, NULL, NULL, &a);
+    bool good = resource != NULL && exchange(s, "GET", resource, json_payload(NULL), NULL, &a);
     if (good && a.status != 200) {
         (void)print_answer(&a);
         good = false;
@@ -518,7 +542,7 @@ static bool current_etag(const struct session *s, const char *method, const char
 }
 
 struct request {
-    const char *method, *path, *body, *if_match;
+    const char *method, *path, *body, *if_match, *type;
 };
 
 static bool request_options(int argc, char **argv, struct request *r)
@@ -527,14 +551,15 @@ static bool request_options(int argc, char **argv, struct request *r)
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--if-match") == 0 && i + 1 < argc) {
             r->if_match = argv[++i];
+        } else if (strcmp(argv[i], "--type") == 0 && i + 1 < argc) {
+            r->type = argv[++i];
         } else if (r->body == NULL && strncmp(argv[i], "--", 2) != 0) {
             r->body = argv[i];
         } else {
-            fprintf(
-                stderr,
-                "sluice rest: what is '%s'? A request takes one body, as JSON, @FILE or @-, and "
-                "--if-match auto|REVISION\n",
-                argv[i]);
+            fprintf(stderr,
+                    "sluice rest: what is '%s'? A request takes one body, as JSON, @FILE or @-, "
+                    "--type MEDIA-TYPE and --if-match auto|REVISION\n",
+                    argv[i]);
             return false;
         }
     }
@@ -562,12 +587,14 @@ static int request(const struct session *s, const struct request *r)
     } else if (r->if_match != NULL) {
         buf_addf(&etag, r->if_match[0] == '"' ? "%s" : "\"%s\"", r->if_match);
     }
-    buf_addc(&body, '\0');
     buf_addc(&etag, '\0');
     bool writes = strcmp(r->method, "GET") != 0 && strcmp(r->method, "DELETE") != 0;
-    const char *text = body.n > 1 ? body.p : writes ? "{}" : NULL;
+    struct payload payload = {r->type, buf_slice(&body)};
+    if (body.n == 0) {
+        payload = json_payload(writes ? "{}" : NULL);
+    }
     int rc = good && !body.failed &&
-                     exchange(s, r->method, r->path, text, etag.n > 1 ? etag.p : NULL, &a)
+                     exchange(s, r->method, r->path, payload, etag.n > 1 ? etag.p : NULL, &a)
                  ? print_answer(&a)
                  : 1;
     buf_wipe(&body); /* it may hold a password */

@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <ulfius.h>
 
+#include "documents/documents.h"
 #include "feed/feed.h"
 #include "feed/reports.h"
 #include "rest/rest.h"
 
 #define REST_THREADS     8
 #define REST_CONNECTIONS 1024
+#define REST_PER_ADDRESS 256 /* each may hold a body of DOCUMENT_MAX */
 #define FEED_CONNECTIONS 256
 #define REST_TIMEOUT_S   75
 #define FEED_TIMEOUT_S   60
@@ -318,7 +320,7 @@ static int on_feed(const struct _u_request *request, struct _u_response *respons
 
 /* Both --------------------------------------------------------------------------------------------
  */
-static struct http_server *server_new(struct control *ctl, uint16_t port,
+static struct http_server *server_new(struct control *ctl, uint16_t port, size_t body_max,
                                       int (*callback)(const struct _u_request *,
                                                       struct _u_response *, void *))
 {
@@ -347,7 +349,7 @@ static struct http_server *server_new(struct control *ctl, uint16_t port,
     s->instance.check_utf8 = 0; /* refused by name in rest/call.c, not dropped */
     s->instance.allowed_post_processor = U_POST_PROCESS_NONE;
     s->instance.max_post_body_size =
-        REST_BODY_MAX + 1; /* one more than allowed shows that it is too large */
+        body_max + 1; /* one more than allowed shows that it is too large */
     return s;
 }
 
@@ -374,7 +376,7 @@ static char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 struct http_server *http_rest_start(struct control *ctl)
 {
-    struct http_server *s = server_new(ctl, ctl->cfg->port, on_rest);
+    struct http_server *s = server_new(ctl, ctl->cfg->port, DOCUMENT_MAX, on_rest);
 
     if (!s || !(s->ca = read_pem(ctl, "ca.crt"))) {
         http_stop(&s);
@@ -391,6 +393,7 @@ struct http_server *http_rest_start(struct control *ctl)
         OPTION(HTTPS_PRIORITIES, 0, tls_priorities),
         OPTION(THREAD_POOL_SIZE, REST_THREADS, NULL),
         OPTION(CONNECTION_LIMIT, REST_CONNECTIONS, NULL),
+        OPTION(PER_IP_CONNECTION_LIMIT, REST_PER_ADDRESS, NULL),
         OPTION(CONNECTION_TIMEOUT, REST_TIMEOUT_S, NULL),
         OPTION(CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL),
         OPTION(END, 0, NULL),
@@ -400,7 +403,7 @@ struct http_server *http_rest_start(struct control *ctl)
 
 struct http_server *http_feed_start(struct control *ctl)
 {
-    struct http_server *s = server_new(ctl, ctl->cfg->feed_port, on_feed);
+    struct http_server *s = server_new(ctl, ctl->cfg->feed_port, REST_BODY_MAX, on_feed);
 
     if (!s || !(s->ca = read_pem(ctl, "ca.crt"))) {
         http_stop(&s);

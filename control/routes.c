@@ -4,6 +4,7 @@
  */
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "documents/documents.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -52,6 +53,8 @@ const struct rest_route rest_routes[] = {
     {"GET", "token-keys", 0, oauth_keys_list},
     {"POST", "token-keys", 0, oauth_keys_rotate},
     {"POST", "credentials/*/rotate", 0, credential_rotate},
+    {"POST", "documents", ROUTE_RAW, rest_document_create},
+    {"GET", "documents/*/content", 0, rest_document_content},
     {"POST", "apps/*/test-report", 0, sandbox_test_report},
     {"POST", "incidents/*/contain", 0, incident_contain},
     {"POST", "exits/*/receipt", 0, exit_receipt},

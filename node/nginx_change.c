@@ -41,13 +41,24 @@ void node_nginx_change_back(struct node_nginx *n)
     }
 }
 
+static void steady(struct node_nginx *n)
+{
+    n->state = NGINX_STEADY;
+    n->fresh = 0;
+    if (n->reload_after) {
+        kill(n->pid, SIGHUP);
+        n->reload_after = false;
+    }
+}
+
 static void failed(struct node_nginx *n, const char *what)
 {
     fprintf(stderr, "sluice: gateway: %s; nginx goes on as before (its reason is in %serror.log)\n",
             what, n->prefix);
-    node_nginx_change_back(n);
-    n->state = NGINX_STEADY;
-    n->fresh = 0;
+    if (!n->reload_after) {
+        node_nginx_change_back(n);
+    }
+    steady(n);
 }
 
 static void done(struct node_nginx *n, const char *what)
@@ -55,8 +66,7 @@ static void done(struct node_nginx *n, const char *what)
     fprintf(stderr, "sluice: gateway: %s\n", what);
     memcpy(n->listen_host, n->next_host, sizeof n->listen_host);
     n->port = n->next_port;
-    n->state = NGINX_STEADY;
-    n->fresh = 0;
+    steady(n);
     n->until_ms = now_ms() + DRAIN_MS;
 }
 
@@ -80,6 +90,15 @@ void node_nginx_change(struct node_nginx *n, const struct node_config *cfg, bool
     n->state = upgrade ? NGINX_STARTING : NGINX_RELOADING;
     n->until_ms = now_ms() + (upgrade ? START_MS : RELOAD_MS);
     kill(n->pid, upgrade ? SIGUSR2 : SIGHUP);
+}
+
+void node_nginx_change_resume(struct node_nginx *n, bool conf_changed)
+{
+    memcpy(n->next_host, n->listen_host, sizeof n->next_host);
+    n->next_port = n->port;
+    n->reload_after = conf_changed;
+    n->state = NGINX_STARTING;
+    n->until_ms = now_ms() + START_MS;
 }
 
 static bool among(const struct node_workers *w, pid_t pid)

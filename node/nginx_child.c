@@ -195,9 +195,8 @@ static bool take_config(struct node_nginx *n, const struct node_config *cfg)
     return true;
 }
 
-/* The agent before us may have ended in the middle of an upgrade: then two masters run. It goes on
- * to its end if there is a new one, else back. */
-static pid_t running_master(const struct node_nginx *n)
+/* The master that is left of two. */
+static pid_t other_master(const struct node_nginx *n)
 {
     pid_t pid = node_nginx_master(n->prefix, "nginx.pid");
     pid_t old = node_nginx_master(n->prefix, "nginx.pid.oldbin");
@@ -208,6 +207,26 @@ static pid_t running_master(const struct node_nginx *n)
     return pid != 0 ? pid : old;
 }
 
+/* Takes over the nginx that an agent before us left. Was that one in the middle of an upgrade, the
+ * new master may still be on its way: the upgrade goes on as ours. */
+static bool take_over(struct node_nginx *n, bool changed)
+{
+    pid_t pid = node_nginx_master(n->prefix, "nginx.pid");
+    pid_t old = node_nginx_master(n->prefix, "nginx.pid.oldbin");
+    bool upgrading = old != 0 && old != pid;
+    if ((pid == 0 && old == 0) || !node_nginx_watch(n, upgrading ? old : pid)) {
+        return false;
+    }
+    fprintf(stderr, "sluice: gateway: nginx runs already (process %d): taking it over\n",
+            (int)n->pid);
+    if (upgrading) {
+        node_nginx_change_resume(n, changed);
+    } else if (changed) {
+        kill(pid, SIGHUP);
+    }
+    return true;
+}
+
 bool node_nginx_start(struct node_nginx *n, const struct node_config *cfg)
 {
     bool changed;
@@ -215,19 +234,14 @@ bool node_nginx_start(struct node_nginx *n, const struct node_config *cfg)
     if (!take_config(n, cfg) || !node_nginx_write_conf(n, cfg, &changed)) {
         return false;
     }
-    pid_t pid = running_master(n);
-    if (pid == 0 || !node_nginx_watch(n, pid)) {
-        node_nginx_dismiss_orphans(n->prefix, n->replay_file, 0);
-        for (int i = 0; i < 20 && !node_nginx_port_free(n->listen_host, n->port); i++) {
-            usleep(50000);
-        }
-        return launch(n);
+    if (take_over(n, changed)) {
+        return true;
     }
-    fprintf(stderr, "sluice: gateway: nginx runs already (process %d): taking it over\n", (int)pid);
-    if (changed) {
-        kill(pid, SIGHUP);
+    node_nginx_dismiss_orphans(n->prefix, n->replay_file, 0);
+    for (int i = 0; i < 20 && !node_nginx_port_free(n->listen_host, n->port); i++) {
+        usleep(50000);
     }
-    return true;
+    return launch(n);
 }
 
 static void forget(struct node_nginx *n)
@@ -250,7 +264,7 @@ static void master_ended(struct node_nginx *n, uint64_t now_ms)
         node_nginx_change_back(n); /* it may be what it died of */
     }
     forget(n);
-    pid_t other = running_master(n);
+    pid_t other = other_master(n);
     node_nginx_dismiss_orphans(n->prefix, n->replay_file, other);
     if (other != 0 && node_nginx_watch(n, other)) {
         return;

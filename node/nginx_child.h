@@ -38,6 +38,7 @@ struct node_nginx {
     struct node_workers workers, before; /* now; and before the change or at the last tick */
     char next_host[64];
     uint16_t next_port;
+    bool reload_after; /* nginx.conf was written anew while an upgrade was under way */
 };
 
 /* Writes the configuration, which node_check() has passed, then adopts a running master or starts
@@ -64,4 +65,6 @@ bool node_nginx_port_free(const char *host, uint16_t port);
 bool node_nginx_watch(struct node_nginx *n, pid_t pid);
 /* node/nginx_change.c */
 void node_nginx_change_tick(struct node_nginx *n);
+/* An upgrade that another agent began goes on: n->pid is the old master. */
+void node_nginx_change_resume(struct node_nginx *n, bool conf_changed);
 void node_nginx_change_back(struct node_nginx *n); /* the configuration before the change */

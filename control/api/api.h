@@ -26,6 +26,7 @@ extern const struct resource contact_points_resource;
 extern const struct resource clients_resource;
 extern const struct resource credential_policies_resource;
 extern const struct resource certificate_requests_resource;
+extern const struct resource documents_resource;
 
 /* api/common.c */
 enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,

@@ -32,6 +32,7 @@ const struct resource *const resources[] = {
     &clients_resource,
     &credential_policies_resource,
     &certificate_requests_resource,
+    &documents_resource,
     &stage_settings_resource,
     &test_reports_resource,
     &sandbox_calls_resource,

@@ -11,7 +11,6 @@
 #include "sandbox/testing.h"
 
 #define DAY_MS (86400ull * 1000)
-#define DOC    "01a20106-0dc8-7e83-8236-6981d4646002"
 #define OWNERS 450
 #define KILLS  12
 
@@ -164,21 +163,23 @@ static void the_whole_way(void **state)
     assert_int_equal(
         testing_total(&f, DEVELOPER, text("notices?kind=exit-receipt-overdue&object_id=%s", id)),
         1);
-    fixture_refused(&f, DEVELOPER, "POST", text("%s/receipt", target), "auto",
-                    "{\"user_information\":\"gone\",\"document_id\":\"" DOC "\"}", "field-invalid");
+    fixture_refused(
+        &f, DEVELOPER, "POST", text("%s/receipt", target), "auto",
+        text("{\"user_information\":\"gone\",\"document_id\":\"%s\"}", testing_document(&f)),
+        "field-invalid");
     fixture_refused(&f, DEVELOPER, "POST", text("%s/receipt", target), "auto",
                     text("{\"user_information\":\"gone\",\"business_material\":\"gone\","
-                         "\"document_id\":\"" DOC "\",\"retained\":[{\"what\":\"ledgers\","
+                         "\"document_id\":\"%s\",\"retained\":[{\"what\":\"ledgers\","
                          "\"duty\":\"anti-fraud\",\"until\":\"%s\"}]}",
-                         testing_days(100)),
+                         testing_document(&f), testing_days(100)),
                     "field-invalid");
     char receipt[400];
     snprintf(
         receipt, sizeof receipt, "%s",
-        text("{\"user_information\":\"gone\",\"business_material\":\"gone\",\"document_id\":\"" DOC
+        text("{\"user_information\":\"gone\",\"business_material\":\"gone\",\"document_id\":\"%s"
              "\",\"retained\":[{\"what\":\"ledgers\",\"duty\":\"anti-money-laundering\","
              "\"until\":\"%s\"}]}",
-             testing_days(1000)));
+             testing_document(&f), testing_days(1000)));
     fixture_refused(&f, OPERATOR, "POST", text("%s/receipt", target), "auto", receipt,
                     "not-permitted");
     fixture_ok(&f, DEVELOPER, "POST", text("%s/receipt", target), receipt, NULL);

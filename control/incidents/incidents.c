@@ -24,7 +24,7 @@ static const struct attr attrs[] = {
     {"title", ATTR_TEXT, AF_REQUIRED, 1, 200},
     {"detail", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},
     {"transaction_id", ATTR_TEXT, AF_FILTER, 1, 100},
-    {"document_id", ATTR_DOCUMENT, 0},
+    {"document_id", ATTR_REF, 0, .ref = "documents"},
     {"due_at", ATTR_TIME, AF_SORT},
     {"source", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
     {"opened_by", ATTR_TEXT, AF_READ_ONLY},

@@ -8,7 +8,6 @@
 #include "sandbox/testing.h"
 
 #define DAY_MS (86400ull * 1000)
-#define DOC    "01a20106-0dc8-7e83-8236-6981d4646002"
 
 static struct fixture f;
 static char api[40];
@@ -212,11 +211,25 @@ static void a_report_is_due_again_and_again(void **state)
     jobs_run_once(&f.ctl, now_ms + 200 * DAY_MS); /* 0: never by itself */
     assert_string_equal(testing_member(&f, text("apps/%s", app), "state"), "admitted");
     testing_setting(&f, "self-report-suspend-days", "30");
-    static const char parts[] =
-        "{\"requirements\":{\"text\":\"a\",\"document_id\":\"" DOC "\"},\"design\":{\"text\":"
-        "\"b\",\"document_id\":\"" DOC "\"},\"code_audit\":{\"text\":\"c\",\"document_id\":\"" DOC
-        "\"},\"security_test\":{\"text\":\"d\",\"document_id\":\"" DOC
-        "\"},\"release_review\":{\"text\":\"e\",\"document_id\":\"" DOC "\"}}";
+    static const char *const names[] = {"requirements", "design", "code_audit", "security_test",
+                                        "release_review"};
+    json_t *content = json_object();
+    for (size_t i = 0; i < COUNT(names); i++) {
+        json_object_set_new(
+            content, names[i],
+            json_pack("{s:s, s:s}", "text", "done", "document_id", testing_document(&f)));
+    }
+    char parts[1000];
+    char *dump = json_dumps(content, 0);
+    snprintf(parts, sizeof parts, "%s", dump);
+    free(dump);
+    json_object_set_new(json_object_get(content, "design"), "document_id",
+                        json_string("01a20106-0dc8-7e83-8236-6981d4646002"));
+    dump = json_dumps(content, 0);
+    fixture_refused(&f, DEVELOPER, "POST", "self_reports", NULL,
+                    report(DEVELOPER, "software-life-cycle", dump), "field-invalid");
+    free(dump);
+    json_decref(content);
     const char *id = fixture_ok(&f, DEVELOPER, "POST", "self_reports",
                                 report(DEVELOPER, "software-life-cycle", parts), "id");
     jobs_run_once(&f.ctl, now_ms + 200 * DAY_MS); /* sent in: the platform's turn */

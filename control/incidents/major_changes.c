@@ -16,7 +16,7 @@ static const struct attr attrs[] = {
     {"risk_assessment", ATTR_TEXT, AF_REQUIRED | AF_LINES, 1, REST_TEXT_MAX},
     {"user_notice", ATTR_TEXT, AF_REQUIRED | AF_LINES, 1, REST_TEXT_MAX},
     {"user_noticed_at", ATTR_TIME, AF_REQUIRED},
-    {"document_id", ATTR_DOCUMENT, 0},
+    {"document_id", ATTR_REF, 0, .ref = "documents"},
     {"starts_at", ATTR_TIME, AF_REQUIRED | AF_SORT},
     {"noticed_at", ATTR_TIME, AF_READ_ONLY},
     {"submitted_by", ATTR_TEXT, AF_READ_ONLY},

@@ -40,7 +40,7 @@ static const struct attr attrs[] = {
     {"kind", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, 1, 30, .values = self_report_kinds},
     {"app_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER, .ref = "apps"},
     {"content", ATTR_JSON, AF_REQUIRED | AF_IMMUTABLE},
-    {"document_id", ATTR_DOCUMENT, AF_IMMUTABLE},
+    {"document_id", ATTR_REF, AF_IMMUTABLE, .ref = "documents"},
     {"period_from", ATTR_TIME, AF_IMMUTABLE},
     {"period_to", ATTR_TIME, AF_IMMUTABLE | AF_SORT},
     {"submitted_by", ATTR_TEXT, AF_READ_ONLY},

@@ -486,7 +486,7 @@ static enum problem run(struct rest_call *c)
     if (p == PROBLEM_OK) {
         p = check_query(c);
     }
-    if (p == PROBLEM_OK) {
+    if (p == PROBLEM_OK && !(route->flags & ROUTE_RAW)) {
         p = read_body(c);
     }
     return p == PROBLEM_OK ? route->handler(c) : p;

@@ -41,7 +41,7 @@ static const struct {
     {"token-key", "create"},
     {"token-key", "update"},
     {"token-key", "remove"},
-    {"user", "authorize"},
+    {"document", "read"},
     {"api", "classify"},
     {"api", "refresh"},
     {"preparation", "warn"},

@@ -135,7 +135,11 @@ struct rest_route {
     unsigned flags;
     rest_handler handler;
 };
-enum { ROUTE_OPEN = 1 /* no session */, ROUTE_ONE_TIME = 2 /* also with a one-time password */ };
+enum {
+    ROUTE_OPEN = 1,     /* no session */
+    ROUTE_ONE_TIME = 2, /* also with a one-time password */
+    ROUTE_RAW = 4       /* the body is bytes for the handler, which bounds them */
+};
 extern const struct rest_route rest_routes[];
 extern const size_t rest_routes_n;
 /* What lies outside /api/v1/: OAuth, OpenID Connect and the pages people see. Patterns have no

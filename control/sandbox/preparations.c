@@ -11,7 +11,7 @@ static const struct attr attrs[] = {
     {"due_at", ATTR_TIME, AF_SORT},
     {"environment", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},
     {"hardening", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},
-    {"hardening_document_id", ATTR_DOCUMENT, 0},
+    {"hardening_document_id", ATTR_REF, 0, .ref = "documents"},
     {"backup", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},
     {"recovery", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},
     {"contacts", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},

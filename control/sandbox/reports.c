@@ -62,7 +62,7 @@ static const struct attr attrs[] = {
     {"cases", ATTR_JSON, AF_IMMUTABLE, .check = check_cases},
     {"summary", ATTR_TEXT, AF_IMMUTABLE | AF_LINES, 1, REST_TEXT_MAX},
     {"app_version", ATTR_TEXT, AF_IMMUTABLE, 1, 100},
-    {"document_id", ATTR_DOCUMENT, AF_IMMUTABLE},
+    {"document_id", ATTR_REF, AF_IMMUTABLE, .ref = "documents"},
     {"assessor", ATTR_TEXT, AF_IMMUTABLE, 1, 200},
     {"qualification", ATTR_TEXT, AF_IMMUTABLE, 1, 400},
     {"tested_at", ATTR_TIME, AF_IMMUTABLE | AF_SORT},

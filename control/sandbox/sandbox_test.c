@@ -127,17 +127,12 @@ static void calls_of_others_are_not_counted(void **state)
         0);
 }
 
-static const char *document(void)
-{
-    return "01a20106-0dc8-7e83-8236-6981d4646002";
-}
-
 static const char *uploaded(const char *app, const char *kind, const char *more)
 {
     const char *id = fixture_ok(&f, DEVELOPER, "POST", "test_reports",
                                 text("{\"app_id\":\"%s\",\"kind\":\"%s\",\"result\":\"passed\","
                                      "\"document_id\":\"%s\"%s}",
-                                     app, kind, document(), more),
+                                     app, kind, testing_document(&f), more),
                                 "id");
     testing_act(&f, DEVELOPER, text("test_reports/%s/confirm", id));
     testing_act(&f, OPERATOR, text("test_reports/%s/accept", id));
@@ -165,12 +160,12 @@ static void going_live_waits_for_reports(void **state)
     fixture_refused(&f, DEVELOPER, "POST", "test_reports", NULL,
                     text("{\"app_id\":\"%s\",\"kind\":\"conformity\",\"result\":\"passed\","
                          "\"document_id\":\"%s\"}",
-                         app, document()),
+                         app, testing_document(&f)),
                     "field-invalid"); /* by whom? */
     fixture_refused(&f, STRANGER, "POST", "test_reports", NULL,
                     text("{\"app_id\":\"%s\",\"kind\":\"security\",\"result\":\"passed\","
                          "\"document_id\":\"%s\"}",
-                         app, document()),
+                         app, testing_document(&f)),
                     "field-invalid");
     uploaded(app, "conformity",
              text(",\"assessor\":\"a laboratory\",\"qualification\":\"no. 1\",\"tested_at\":"
@@ -229,7 +224,7 @@ static void preparations_are_stated_and_checked(void **state)
                text("{\"environment\":\"two hosts\",\"hardening\":\"done\",\"backup\":\"daily\","
                     "\"recovery\":\"in our plan\",\"contacts\":\"on call\","
                     "\"hardening_document_id\":\"%s\"}",
-                    document()),
+                    testing_document(&f)),
                NULL);
     fixture_refused(&f, DEVELOPER, "POST", text("preparations/%s/complete", id), "auto", NULL,
                     "state-conflict"); /* never connected */

@@ -21,7 +21,6 @@ json_t *stage_time(uint64_t ms)
 enum problem stage_document(struct rest_call *c, struct store_txn *txn, const char *where,
                             const char *id)
 {
-    const struct resource *documents = resource_by_plural("documents");
     struct uuid parsed;
     json_t *row = NULL;
     enum problem p = PROBLEM_OK;
@@ -29,8 +28,8 @@ enum problem stage_document(struct rest_call *c, struct store_txn *txn, const ch
     if (!uuid_parse(&parsed, id, strlen(id))) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, where, "the id of a document is needed");
     }
-    p = documents ? row_load(c, txn, documents, id, true, &row) : PROBLEM_OK;
-    if (p == PROBLEM_OK && documents && !row) {
+    p = row_load(c, txn, resource_by_plural("documents"), id, true, &row);
+    if (p == PROBLEM_OK && !row) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "there is no such document");
     }
     json_decref(row);

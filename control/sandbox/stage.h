@@ -7,8 +7,6 @@
 #define STAGE_DAY_MS (86400ull * 1000)
 #define STAGE_BATCH_MAX                                                                            \
     200 /* rows of one turn of a job, so that it never holds the store for long */
-/* Until then a text; see documents. */
-#define ATTR_DOCUMENT ATTR_TEXT
 #define STAGE_OWN_APP "t.app_id IN (SELECT id FROM apps WHERE organisation_id = ?)"
 
 /* Settings are rows with names that nobody adds to. Unknown names are a bug of ours. */

@@ -109,3 +109,34 @@ const char *testing_keep(const char *s)
     snprintf(kept[n], sizeof kept[n], "%s", s);
     return kept[n++];
 }
+
+static const char *document_type(const void *ctx, const char *name)
+{
+    (void)ctx;
+    return strcmp(name, "Content-Type") == 0 ? "text/plain" : NULL;
+}
+
+const char *testing_document(struct fixture *f)
+{
+    static char id[UUID_TEXT_LEN + 1];
+    struct rest_response resp;
+    struct rest_request req = {.method = "POST",
+                               .path = "/api/v1/documents",
+                               .query = {{"name", "report.txt"}},
+                               .n_query = 1,
+                               .body = SLICE("what was found\n"),
+                               .authorization = text("Bearer %s", f->token[DEVELOPER]),
+                               .header = document_type};
+
+    if (id[0]) {
+        return id;
+    }
+    rest_response_init(&resp);
+    rest_dispatch(&f->ctl, &req, &resp);
+    assert_int_equal(resp.status, 201);
+    json_t *json = json_loadb(resp.body.p, resp.body.n, 0, NULL);
+    snprintf(id, sizeof id, "%s", row_text(json, "id"));
+    json_decref(json);
+    rest_response_fini(&resp);
+    return id;
+}

@@ -15,5 +15,7 @@ void testing_setting(struct fixture *f, const char *name, const char *value);
 const char *testing_member(struct fixture *f, const char *target, const char *name);
 int64_t testing_total(struct fixture *f, enum who who, const char *target);
 const char *testing_days(int days); /* a time, so many from now */
+/* The id of a document that the developer uploaded, the same each time. */
+const char *testing_document(struct fixture *f);
 /* A copy that outlives the ring of texts; there is room for 64 in a test program. */
 const char *testing_keep(const char *s);

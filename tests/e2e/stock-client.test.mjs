@@ -102,8 +102,30 @@ test('curl with the headers of "sluice sign" gets the same rows', async () => {
 // `sluice rest` with a session file of the test's own.
 function rest(args, { input, password } = {}) {
   const env = { ...p.env, SLUICE_SESSION: `${p.dir}/session`, ...(password ? { SLUICE_PASSWORD: password } : {}) };
-  return spawnSync(`${BUILD}/cli/sluice`, ['rest', ...args], { env, input, encoding: 'utf8' });
+  return spawnSync(`${BUILD}/cli/sluice`, ['rest', ...args], { env, input, encoding: 'utf8', maxBuffer: 16 << 20 });
 }
+
+test('[CI-6.2.3c1] a file is handed in by "sluice rest" and comes back byte for byte; one that lies, or is too large, is refused', () => {
+  rest(['login', '--control', p.control, '--ca', p.caFile, '--login', 'admin'], { password: p.adminPassword });
+  const file = `${p.dir}/licence.pdf`;
+  const hand = (content, type = 'application/pdf') => {
+    writeFileSync(file, content);
+    return rest(['POST', '/documents?name=licence.pdf&purpose=licence', `@${file}`, '--type', type]);
+  };
+  const pdf = `%PDF-1.7\n${'synthetic '.repeat(300_000)}\n%%EOF\n`;
+  const kept = hand(pdf);
+  assert.equal(kept.status, 0, kept.stderr);
+  const document = JSON.parse(kept.stdout);
+  assert.equal(document.size, pdf.length);
+  const back = rest(['GET', `/documents/${document.id}/content`]);
+  assert.ok(back.stdout === pdf, `${back.stderr} ${back.stdout.length} bytes`);
+  for (const [content, type, code] of [
+    ['MZ\u0090 a program', 'application/pdf', 'file-type-mismatch'], [pdf, 'application/zip', 'media-type-unsupported'],
+    [`%PDF-1.7\n${'x'.repeat(4 << 20)}\n%%EOF\n`, 'application/pdf', 'file-too-large'],
+  ]) assert.match(hand(content, type).stderr, new RegExp(`refused: 41. ${code}`));
+  assert.equal(rest(['POST', `/documents/${document.id}/erase`, '{"reason":"test over"}', '--if-match', 'auto']).status, 0);
+  assert.match(rest(['GET', `/documents/${document.id}/content`]).stderr, /refused: 404 not-found/);
+});
 
 test('"sluice rest" signs in, reads, writes on the revision that is there, and says what to do about a refusal', async () => {
   const login = rest(['login', '--control', p.control, '--ca', p.caFile, '--login', 'admin'], { password: p.adminPassword });

@@ -33,7 +33,7 @@ CREATE INDEX sandbox_calls_transaction ON sandbox_calls (transaction_id);
 CREATE TABLE test_reports (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   app_id TEXT NOT NULL REFERENCES apps (id), kind TEXT NOT NULL, result TEXT NOT NULL, cases TEXT, summary TEXT, app_version TEXT,
-  document_id TEXT, assessor TEXT, qualification TEXT, tested_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, source TEXT NOT NULL,
+  document_id TEXT REFERENCES documents (id), assessor TEXT, qualification TEXT, tested_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, source TEXT NOT NULL,
   confirmed_by TEXT, confirmed_at INTEGER, accepted_by TEXT, accepted_at INTEGER, comment TEXT) STRICT;
 CREATE INDEX test_reports_app ON test_reports (app_id, kind, state);
 CREATE INDEX test_reports_created ON test_reports (created_at);
@@ -41,7 +41,7 @@ CREATE INDEX test_reports_state ON test_reports (state, created_at);
 
 CREATE TABLE preparations (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-  app_id TEXT NOT NULL REFERENCES apps (id), due_at INTEGER NOT NULL, environment TEXT, hardening TEXT, hardening_document_id TEXT,
+  app_id TEXT NOT NULL REFERENCES apps (id), due_at INTEGER NOT NULL, environment TEXT, hardening TEXT, hardening_document_id TEXT REFERENCES documents (id),
   backup TEXT, recovery TEXT, contacts TEXT, connected_transaction_id TEXT, completed_by TEXT, completed_at INTEGER,
   warned_at INTEGER) STRICT;
 CREATE INDEX preparations_app ON preparations (app_id, state);
@@ -51,7 +51,7 @@ CREATE INDEX preparations_state ON preparations (state, created_at);
 CREATE TABLE incidents (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   app_id TEXT NOT NULL REFERENCES apps (id), kind TEXT NOT NULL, severity TEXT NOT NULL, title TEXT NOT NULL, detail TEXT,
-  transaction_id TEXT, document_id TEXT, due_at INTEGER NOT NULL, source TEXT NOT NULL, opened_by TEXT NOT NULL, remedy TEXT,
+  transaction_id TEXT, document_id TEXT REFERENCES documents (id), due_at INTEGER NOT NULL, source TEXT NOT NULL, opened_by TEXT NOT NULL, remedy TEXT,
   comment TEXT, containment TEXT, verified_by TEXT, verified_at INTEGER, warned_at INTEGER, suspended_at INTEGER) STRICT;
 CREATE INDEX incidents_app ON incidents (app_id, created_at);
 CREATE INDEX incidents_due ON incidents (state, due_at);
@@ -60,7 +60,7 @@ CREATE INDEX incidents_created ON incidents (created_at);
 CREATE TABLE self_reports (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   organisation_id TEXT NOT NULL REFERENCES organisations (id), kind TEXT NOT NULL, app_id TEXT REFERENCES apps (id),
-  content TEXT NOT NULL, document_id TEXT, period_from INTEGER, period_to INTEGER, submitted_by TEXT NOT NULL, accepted_by TEXT,
+  content TEXT NOT NULL, document_id TEXT REFERENCES documents (id), period_from INTEGER, period_to INTEGER, submitted_by TEXT NOT NULL, accepted_by TEXT,
   accepted_at INTEGER, comment TEXT) STRICT;
 CREATE INDEX self_reports_organisation ON self_reports (organisation_id, kind, state);
 CREATE INDEX self_reports_created ON self_reports (created_at);
@@ -78,7 +78,7 @@ CREATE TABLE major_changes (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   app_id TEXT NOT NULL REFERENCES apps (id), kind TEXT NOT NULL, description TEXT NOT NULL, expected_calls_per_day INTEGER,
   change_plan TEXT NOT NULL, emergency_plan TEXT NOT NULL, risk_assessment TEXT NOT NULL, user_notice TEXT NOT NULL,
-  user_noticed_at INTEGER NOT NULL, document_id TEXT, starts_at INTEGER NOT NULL, noticed_at INTEGER NOT NULL,
+  user_noticed_at INTEGER NOT NULL, document_id TEXT REFERENCES documents (id), starts_at INTEGER NOT NULL, noticed_at INTEGER NOT NULL,
   submitted_by TEXT NOT NULL, acknowledged_by TEXT, acknowledged_at INTEGER, comment TEXT) STRICT;
 CREATE INDEX major_changes_app ON major_changes (app_id, created_at);
 CREATE INDEX major_changes_created ON major_changes (created_at);
