@@ -159,7 +159,7 @@ void sandbox_value(struct buf *out, enum sandbox_kind kind, enum query_type type
         buf_addf(out, "测试企业%04llu有限公司", number);
         break;
     case SANDBOX_PHONE:
-        buf_addf(out, "1000000%04llu", number % 10000); /* no network begins with 100 */
+        buf_addf(out, "1540000%04llu", number % 10000); /* no network has 154 */
         break;
     case SANDBOX_EMAIL:
         buf_addf(out, "user%llu@example.com", number);

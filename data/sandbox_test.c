@@ -58,7 +58,7 @@ static void a_value_is_of_its_columns_type(void **state)
         {QUERY_STRING, "price", "", "300.03"},
         {QUERY_STRING, "shop_name", "", "测试用户0003"},
         {QUERY_STRING, "companyName", "", "测试企业0003有限公司"},
-        {QUERY_STRING, "tel", "phone", "10000000003"},
+        {QUERY_STRING, "tel", "phone", "15400000003"},
         {QUERY_STRING, "email", "", "user3@example.com"},
         {QUERY_STRING, "x", "address", "测试省测试市测试区测试路3号"},
     };
@@ -90,8 +90,8 @@ static void no_source_is_asked(void **state)
     assert_int_equal(reply.status, 503);
     for (int again = 0; again < 2; again++)
         assert_string_equal(ask(&t.orders, two, NULL, true),
-                            "[{\"id\":2,\"paid\":false,\"phone\":\"10000000002\"},"
-                            "{\"id\":3,\"paid\":true,\"phone\":\"10000000003\"}]");
+                            "[{\"id\":2,\"paid\":false,\"phone\":\"15400000002\"},"
+                            "{\"id\":3,\"paid\":true,\"phone\":\"15400000003\"}]");
     assert_int_equal(reply.status, 200);
     assert_string_equal(ask(&t.orders, "/t/11?select=id,name&id=eq.42", NULL, true),
                         "[{\"id\":42,\"name\":\"测试用户0001\"}]");
@@ -151,7 +151,7 @@ static void a_units_api_is_answered_from_its_fields(void **state)
     testing_call(&t, w, &call, &reply);
     assert_int_equal(reply.status, 200);
     assert_string_equal(w->body.p, "{\"data\":{\"list\":{\"id\":\"test-id-1\"},"
-                                   "\"phone\":\"10000000001\"},\"more\":{\"test\":true}}");
+                                   "\"phone\":\"15400000001\"},\"more\":{\"test\":true}}");
     call.sandbox = false;
     testing_call(&t, w, &call, &reply);
     assert_int_equal(reply.problem, PROBLEM_LINK_REFUSED);

@@ -172,7 +172,7 @@ static void going_live_waits_for_reports(void **state)
                   "\"%s\",\"expires_at\":\"%s\"",
                   testing_days(-1), testing_days(10)));
     testing_subscribe(&f, app, api);
-    testing_call_of(&f, app, api, "signature-missing", 401, 1);
+    testing_call_of(&f, app, api, "signature-invalid", 401, 1);
     testing_call_of(&f, app, api, "ok", 200, 2);
     const char *functional = report_of(app, "passed");
     testing_act(&f, DEVELOPER, text("test_reports/%s/confirm", functional));
