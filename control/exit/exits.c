@@ -57,13 +57,15 @@ static enum problem check_date(struct rest_call *c, struct change *ch)
     if (ch->old && !api_changed(ch->old, ch->row, "leave_at")) {
         return PROBLEM_OK;
     }
-    uint64_t least_ms = c->user.role & ROLE_STAFF ? c->now_ms : c->now_ms + days * STAGE_DAY_MS;
-    return leave_ms >= least_ms
+    if (c->user.role & ROLE_STAFF) { /* may shorten it; what has passed is now */
+        json_object_set_new(ch->row, "leave_at",
+                            stage_time(leave_ms > c->now_ms ? leave_ms : c->now_ms));
+        return PROBLEM_OK;
+    }
+    return leave_ms >= c->now_ms + days * STAGE_DAY_MS
                ? PROBLEM_OK
                : rest_fail(c, PROBLEM_FIELD_INVALID, "/leave_at",
-                           "notice is given %d days before; an operator may shorten it, not to "
-                           "the past",
-                           (int)days);
+                           "notice is given %d days before; an operator may shorten it", (int)days);
 }
 
 static enum problem tell(struct rest_call *c, struct store_txn *txn, const json_t *row,
