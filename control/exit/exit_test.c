@@ -67,88 +67,113 @@ static int64_t count(const char *sql, const char *value)
     return n;
 }
 
-static void the_whole_way(void **state)
-{
-    (void)state;
-    const char *app = testing_keep(live_app("leaving")),
-               *subscription = testing_keep(testing_subscribe(&f, app, api));
-    const char *key = fixture_ok(&f, DEVELOPER, "POST", "credentials",
-                                 text("{\"app_id\":\"%s\",\"algorithm\":\"hmac-sm3\"}", app), "id");
-    const char *grant = testing_keep(grant_of(OWNER, app, NULL));
-    grant_of(OPERATOR, app, "nobody-here");
-    uint64_t now_ms = clock_wall_ms();
+static struct {
+    const char *app, *subscription, *key, *grant, *id, *target;
+    uint64_t now_ms;
+} way; /* of the exit that the first tests follow, one after the other */
 
+static void begin(void)
+{
+    way.app = testing_keep(live_app("leaving"));
+    way.subscription = testing_keep(testing_subscribe(&f, way.app, api));
+    way.key = testing_keep(
+        fixture_ok(&f, DEVELOPER, "POST", "credentials",
+                   text("{\"app_id\":\"%s\",\"algorithm\":\"hmac-sm3\"}", way.app), "id"));
+    way.grant = testing_keep(grant_of(OWNER, way.app, NULL));
+    grant_of(OPERATOR, way.app, "nobody-here");
+    way.now_ms = clock_wall_ms();
+}
+
+static void give_notice(void)
+{
     /* Announced: its own side gives notice, or an operator shortens it. */
     fixture_refused(&f, STRANGER, "POST", "exits", NULL,
-                    text("{\"app_id\":\"%s\",\"reason\":\"over\"}", app), "field-invalid");
-    fixture_refused(
-        &f, DEVELOPER, "POST", "exits", NULL,
-        text("{\"app_id\":\"%s\",\"reason\":\"over\",\"leave_at\":\"%s\"}", app, testing_days(3)),
-        "field-invalid");
-    const char *id =
+                    text("{\"app_id\":\"%s\",\"reason\":\"over\"}", way.app), "field-invalid");
+    fixture_refused(&f, DEVELOPER, "POST", "exits", NULL,
+                    text("{\"app_id\":\"%s\",\"reason\":\"over\",\"leave_at\":\"%s\"}", way.app,
+                         testing_days(3)),
+                    "field-invalid");
+    way.id =
         testing_keep(fixture_ok(&f, DEVELOPER, "POST", "exits",
-                                text("{\"app_id\":\"%s\",\"reason\":\"over\"}", app), "id"));
-    const char *target = testing_keep(text("exits/%s", id));
-    assert_string_equal(testing_member(&f, target, "side"), "organisation");
+                                text("{\"app_id\":\"%s\",\"reason\":\"over\"}", way.app), "id"));
+    way.target = testing_keep(text("exits/%s", way.id));
+    assert_string_equal(testing_member(&f, way.target, "side"), "organisation");
     fixture_refused(&f, OPERATOR, "POST", "exits", NULL,
-                    text("{\"app_id\":\"%s\",\"reason\":\"twice\"}", app), "already-exists");
+                    text("{\"app_id\":\"%s\",\"reason\":\"twice\"}", way.app), "already-exists");
     assert_int_equal(
-        testing_total(&f, PROVIDER, text("notices?kind=exit-announced&object_id=%s", id)), 1);
-    fixture_ok(&f, OPERATOR, "PATCH", target,
+        testing_total(&f, PROVIDER, text("notices?kind=exit-announced&object_id=%s", way.id)), 1);
+}
+
+static void announced(void **state)
+{
+    (void)state;
+    begin();
+    give_notice();
+    fixture_ok(&f, OPERATOR, "PATCH", way.target,
                text("{\"confidentiality_days\":100,\"surviving\":[{\"kind\":"
                     "\"anti-money-laundering\",\"until\":\"%s\",\"note\":\"five years\"}]}",
                     testing_days(1825)),
                NULL);
-    fixture_refused(&f, DEVELOPER, "PATCH", target, "auto", "{\"confidentiality_days\":1}",
+    fixture_refused(&f, DEVELOPER, "PATCH", way.target, "auto", "{\"confidentiality_days\":1}",
                     "not-permitted");
     fixture_refused(&f, OWNER, "POST", "grants", NULL,
                     text("{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"x\",\"term\":"
                          "\"period\",\"expires_at\":\"%s\"}",
-                         app, api, testing_days(30)),
+                         way.app, api, testing_days(30)),
                     "state-conflict"); /* nothing new */
-    fixture_refused(
-        &f, DEVELOPER, "POST", "subscriptions", NULL,
-        text("{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"x\",\"max_level\":1}", app, api),
-        "state-conflict");
+    fixture_refused(&f, DEVELOPER, "POST", "subscriptions", NULL,
+                    text("{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"x\",\"max_level\":1}",
+                         way.app, api),
+                    "state-conflict");
     jobs_run_once(&f.ctl, clock_wall_ms());
-    assert_int_equal(testing_total(&f, OWNER, text("notices?kind=exit-of-app&object_id=%s", id)),
-                     1);
-    struct reply r = fixture_call(&f, OPERATOR, "GET", target, NULL, NULL);
+    assert_int_equal(
+        testing_total(&f, OWNER, text("notices?kind=exit-of-app&object_id=%s", way.id)), 1);
+    struct reply r = fixture_call(&f, OPERATOR, "GET", way.target, NULL, NULL);
     assert_int_equal(json_integer_value(json_object_get(r.json, "owners_noticed")), 1);
     assert_int_equal(json_integer_value(json_object_get(r.json, "owners_unreached")), 1);
     reply_free(&r);
+}
 
+static void settle(void)
+{
     /* Not settled: it does not end, whatever the date; not with an incident open. */
-    jobs_run_once(&f.ctl, now_ms + 31 * DAY_MS);
-    assert_string_equal(testing_member(&f, target, "state"), "announced");
-    assert_string_not_equal(testing_member(&f, target, "warned_at"), "");
+    jobs_run_once(&f.ctl, way.now_ms + 31 * DAY_MS);
+    assert_string_equal(testing_member(&f, way.target, "state"), "announced");
+    assert_string_not_equal(testing_member(&f, way.target, "warned_at"), "");
     const char *incident = fixture_ok(
         &f, OPERATOR, "POST", "incidents",
-        text("{\"app_id\":\"%s\",\"kind\":\"abuse\",\"severity\":\"low\",\"title\":\"x\"}", app),
+        text("{\"app_id\":\"%s\",\"kind\":\"abuse\",\"severity\":\"low\",\"title\":\"x\"}",
+             way.app),
         "id");
-    fixture_refused(&f, DEVELOPER, "POST", text("%s/settle", target), "auto",
+    fixture_refused(&f, DEVELOPER, "POST", text("%s/settle", way.target), "auto",
                     "{\"settlement\":\"all paid\"}", "state-conflict");
     fixture_ok(&f, OPERATOR, "POST", text("incidents/%s/dismiss", incident),
                "{\"comment\":\"it was none\"}", NULL);
-    fixture_ok(&f, DEVELOPER, "POST", text("%s/settle", target), "{\"settlement\":\"all paid\"}",
-               NULL);
-    jobs_run_once(&f.ctl, now_ms + 29 * DAY_MS);
-    assert_string_equal(testing_member(&f, text("apps/%s", app), "state"), "admitted");
+    fixture_ok(&f, DEVELOPER, "POST", text("%s/settle", way.target),
+               "{\"settlement\":\"all paid\"}", NULL);
+    jobs_run_once(&f.ctl, way.now_ms + 29 * DAY_MS);
+    assert_string_equal(testing_member(&f, text("apps/%s", way.app), "state"), "admitted");
+}
+
+static void settled_and_ended(void **state)
+{
+    (void)state;
+    settle();
 
     /* The date. */
-    jobs_run_once(&f.ctl, now_ms + 31 * DAY_MS);
-    assert_string_equal(testing_member(&f, target, "state"), "ended");
-    assert_string_equal(testing_member(&f, text("apps/%s", app), "state"), "withdrawn");
-    assert_string_equal(testing_member(&f, text("grants/%s", grant), "state"), "revoked");
-    assert_string_equal(testing_member(&f, text("subscriptions/%s", subscription), "state"),
+    jobs_run_once(&f.ctl, way.now_ms + 31 * DAY_MS);
+    assert_string_equal(testing_member(&f, way.target, "state"), "ended");
+    assert_string_equal(testing_member(&f, text("apps/%s", way.app), "state"), "withdrawn");
+    assert_string_equal(testing_member(&f, text("grants/%s", way.grant), "state"), "revoked");
+    assert_string_equal(testing_member(&f, text("subscriptions/%s", way.subscription), "state"),
                         "cancelled");
-    assert_string_equal(testing_member(&f, text("credentials/%s", key), "state"), "revoked");
-    assert_string_equal(testing_member(&f, text("credentials/%s", key), "reason"),
+    assert_string_equal(testing_member(&f, text("credentials/%s", way.key), "state"), "revoked");
+    assert_string_equal(testing_member(&f, text("credentials/%s", way.key), "reason"),
                         "the app left the platform");
-    assert_int_equal(testing_total(&f, AUDITOR, text("credentials?app_id=%s", app)), 1);
-    fixture_refused(&f, OPERATOR, "POST", text("apps/%s/admit", app), "auto", NULL,
+    assert_int_equal(testing_total(&f, AUDITOR, text("credentials?app_id=%s", way.app)), 1);
+    fixture_refused(&f, OPERATOR, "POST", text("apps/%s/admit", way.app), "auto", NULL,
                     "state-conflict");
-    r = fixture_call(&f, DEVELOPER, "GET", target, NULL, NULL);
+    struct reply r = fixture_call(&f, DEVELOPER, "GET", way.target, NULL, NULL);
     const json_t *item = json_array_get(json_object_get(r.json, "deletion_order"), 0);
     assert_string_equal(row_text(item, "api_id"), api);
     assert_string_equal(row_text(item, "class"), "user-information");
@@ -156,23 +181,33 @@ static void the_whole_way(void **state)
     assert_string_equal(json_string_value(json_array_get(json_object_get(item, "fields"), 0)),
                         "name");
     reply_free(&r);
+}
 
+static void late_and_wrong(void)
+{
     /* The receipt: late is told; each class has its word; what is kept rests on a duty. */
-    fixture_refused(&f, OPERATOR, "POST", text("%s/close", target), "auto", NULL, "state-conflict");
-    jobs_run_once(&f.ctl, now_ms + 62 * DAY_MS);
-    assert_int_equal(
-        testing_total(&f, DEVELOPER, text("notices?kind=exit-receipt-overdue&object_id=%s", id)),
-        1);
+    fixture_refused(&f, OPERATOR, "POST", text("%s/close", way.target), "auto", NULL,
+                    "state-conflict");
+    jobs_run_once(&f.ctl, way.now_ms + 62 * DAY_MS);
+    assert_int_equal(testing_total(&f, DEVELOPER,
+                                   text("notices?kind=exit-receipt-overdue&object_id=%s", way.id)),
+                     1);
     fixture_refused(
-        &f, DEVELOPER, "POST", text("%s/receipt", target), "auto",
+        &f, DEVELOPER, "POST", text("%s/receipt", way.target), "auto",
         text("{\"user_information\":\"gone\",\"document_id\":\"%s\"}", testing_document(&f)),
         "field-invalid");
-    fixture_refused(&f, DEVELOPER, "POST", text("%s/receipt", target), "auto",
+    fixture_refused(&f, DEVELOPER, "POST", text("%s/receipt", way.target), "auto",
                     text("{\"user_information\":\"gone\",\"business_material\":\"gone\","
                          "\"document_id\":\"%s\",\"retained\":[{\"what\":\"ledgers\","
                          "\"duty\":\"anti-fraud\",\"until\":\"%s\"}]}",
                          testing_document(&f), testing_days(100)),
                     "field-invalid");
+}
+
+static void received(void **state)
+{
+    (void)state;
+    late_and_wrong();
     char receipt[400];
     snprintf(
         receipt, sizeof receipt, "%s",
@@ -180,17 +215,18 @@ static void the_whole_way(void **state)
              "\",\"retained\":[{\"what\":\"ledgers\",\"duty\":\"anti-money-laundering\","
              "\"until\":\"%s\"}]}",
              testing_document(&f), testing_days(1000)));
-    fixture_refused(&f, OPERATOR, "POST", text("%s/receipt", target), "auto", receipt,
+    fixture_refused(&f, OPERATOR, "POST", text("%s/receipt", way.target), "auto", receipt,
                     "not-permitted");
-    fixture_ok(&f, DEVELOPER, "POST", text("%s/receipt", target), receipt, NULL);
-    fixture_ok(&f, OPERATOR, "POST", text("%s/return", target), "{\"comment\":\"unsigned\"}", NULL);
-    fixture_ok(&f, DEVELOPER, "POST", text("%s/receipt", target), receipt, NULL);
-    testing_act(&f, OPERATOR, text("%s/check", target));
-    testing_act(&f, OPERATOR, text("%s/close", target));
+    fixture_ok(&f, DEVELOPER, "POST", text("%s/receipt", way.target), receipt, NULL);
+    fixture_ok(&f, OPERATOR, "POST", text("%s/return", way.target), "{\"comment\":\"unsigned\"}",
+               NULL);
+    fixture_ok(&f, DEVELOPER, "POST", text("%s/receipt", way.target), receipt, NULL);
+    testing_act(&f, OPERATOR, text("%s/check", way.target));
+    testing_act(&f, OPERATOR, text("%s/close", way.target));
 
     /* What outlives it. */
     assert_int_equal(testing_total(&f, DEVELOPER, "exit_duties?state=active"), 2);
-    jobs_run_once(&f.ctl, now_ms + 132 * DAY_MS);
+    jobs_run_once(&f.ctl, way.now_ms + 132 * DAY_MS);
     assert_int_equal(testing_total(&f, OPERATOR, "exit_duties?state=active"), 1);
     assert_int_equal(testing_total(&f, OPERATOR, "exit_duties?kind=anti-money-laundering"), 1);
 }
@@ -283,9 +319,16 @@ static void goes_on_after_each_death(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_whole_way),
-        cmocka_unit_test(an_operator_may_end_it_at_once_or_not_at_all),
-        cmocka_unit_test(goes_on_after_each_death),
+        {"[BK-9.4a1] announced: told to all sides, and nothing new", announced, NULL, NULL, NULL},
+        {"[BK-9.4a1] not before it is settled, then on its date and whole", settled_and_ended, NULL,
+         NULL, NULL},
+        {"[BK-9.4c1, BK-9.3.3e3] the receipt: in time, of each kind, and what is kept with its "
+         "duty",
+         received, NULL, NULL, NULL},
+        {"an operator may end it at once, or not at all",
+         an_operator_may_end_it_at_once_or_not_at_all, NULL, NULL, NULL},
+        {"[BK-9.4a1] it goes on after each death, and everybody is told once",
+         goes_on_after_each_death, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests_name("control exit", tests, setup, teardown);
 }

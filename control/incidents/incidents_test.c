@@ -287,12 +287,18 @@ static void a_major_change_comes_with_its_plans(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_incident_is_fixed_and_verified),
-        cmocka_unit_test(a_leak_is_reported_and_contained),
-        cmocka_unit_test(late_is_told_then_suspended),
-        cmocka_unit_test(a_report_speaks_of_each_part),
-        cmocka_unit_test(a_report_is_due_again_and_again),
-        cmocka_unit_test(a_major_change_comes_with_its_plans),
+        {"an incident is fixed by one side and verified by the other",
+         an_incident_is_fixed_and_verified, NULL, NULL, NULL},
+        {"[EC-7.2.2b3] a leak is reported and contained", a_leak_is_reported_and_contained, NULL,
+         NULL, NULL},
+        {"[EC-7.2.2a3] what is not fixed in time is told, then suspends the app",
+         late_is_told_then_suspended, NULL, NULL, NULL},
+        {"[EC-4.2.2c1, EC-7.2.2a1] a report speaks of each part its kind has",
+         a_report_speaks_of_each_part, NULL, NULL, NULL},
+        {"[EC-7.2.2a2] a report is due again and again: reminded, overdue, suspended",
+         a_report_is_due_again_and_again, NULL, NULL, NULL},
+        {"[BK-10.3b1] a major change comes with its plans", a_major_change_comes_with_its_plans,
+         NULL, NULL, NULL},
     };
     return cmocka_run_group_tests_name("control incidents", tests, setup, teardown);
 }

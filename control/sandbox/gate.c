@@ -70,6 +70,33 @@ static enum problem ask_grade(struct rest_call *c, struct store_txn *txn, const 
     return p;
 }
 
+/* What its side must have said of itself before anybody's data goes there (EC-7.2.1-0, -7.2.2b1). */
+static enum problem ask_self_reports(struct rest_call *c, struct store_txn *txn, const json_t *app,
+                                     char missing[static MISSING_MAX])
+{
+    static const char sql[] = "SELECT 1 FROM self_reports WHERE organisation_id = ? AND kind = ? "
+                              "AND state = 'accepted'";
+    char kinds[STAGE_SETTING_MAX], *save = NULL;
+    enum problem p = stage_setting(c, txn, "self-reports-required", kinds);
+
+    if (p != PROBLEM_OK || strcmp(kinds, "none") == 0) {
+        return p;
+    }
+    for (char *kind = strtok_r(kinds, " ", &save); kind && p == PROBLEM_OK;
+         kind = strtok_r(NULL, " ", &save)) {
+        const struct store_value v[] = {store_text(row_text(app, "organisation_id")),
+                                        store_text(kind)};
+        struct store_rows *rows = NULL;
+        enum store_err err = store_query(txn, sql, v, COUNT(v), &rows);
+        bool has = err == STORE_OK && store_next(rows);
+        p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+        if (p == PROBLEM_OK && !has) {
+            lacks(missing, kind);
+        }
+    }
+    return p;
+}
+
 static enum problem ask_preparation(struct rest_call *c, struct store_txn *txn, const json_t *app,
                                     char missing[static MISSING_MAX])
 {
@@ -96,6 +123,9 @@ enum problem sandbox_gate(struct rest_call *c, struct store_txn *txn, const json
     }
     if (p == PROBLEM_OK && on) {
         p = ask_grade(c, txn, app, missing);
+    }
+    if (p == PROBLEM_OK) {
+        p = ask_self_reports(c, txn, app, missing);
     }
     if (p == PROBLEM_OK) {
         p = ask_preparation(c, txn, app, missing);

@@ -139,21 +139,8 @@ static const char *uploaded(const char *app, const char *kind, const char *more)
     return id;
 }
 
-static void going_live_waits_for_reports(void **state)
+static void refuse_wrong_reports(const char *app)
 {
-    (void)state;
-    const char *app = testing_keep(testing_app(&f, "gated")),
-               *open = testing_keep(testing_app(&f, "open"));
-    testing_act(&f, OPERATOR, text("apps/%s/admit", open)); /* off: nothing is asked */
-    testing_setting(&f, "test-report-required", "on");
-    testing_setting(&f, "test-report-kinds", "functional conformity");
-    fixture_refused(&f, OPERATOR, "POST", text("apps/%s/admit", app), "auto", NULL,
-                    "test-report-missing");
-    testing_act(&f, OPERATOR, text("apps/%s/test", app));
-    struct reply r = fixture_call(&f, OPERATOR, "POST", text("apps/%s/admit", app), "auto", NULL);
-    assert_string_equal(r.code, "test-report-missing");
-    assert_non_null(strstr(row_text(r.json, "detail"), "functional, conformity"));
-    reply_free(&r);
     fixture_refused(&f, DEVELOPER, "POST", "test_reports", NULL,
                     text("{\"app_id\":\"%s\",\"kind\":\"functional\",\"result\":\"passed\"}", app),
                     "field-invalid"); /* the platform's to make */
@@ -162,11 +149,47 @@ static void going_live_waits_for_reports(void **state)
                          "\"document_id\":\"%s\"}",
                          app, testing_document(&f)),
                     "field-invalid"); /* by whom? */
+    fixture_refused(&f, DEVELOPER, "POST", "test_reports", NULL,
+                    text("{\"app_id\":\"%s\",\"kind\":\"security\",\"result\":\"passed\"}", app),
+                    "field-invalid"); /* where is it? */
     fixture_refused(&f, STRANGER, "POST", "test_reports", NULL,
                     text("{\"app_id\":\"%s\",\"kind\":\"security\",\"result\":\"passed\","
                          "\"document_id\":\"%s\"}",
                          app, testing_document(&f)),
                     "field-invalid");
+}
+
+static const char *refused_at(const char *app)
+{
+    struct reply r = fixture_call(&f, OPERATOR, "POST", text("apps/%s/admit", app), "auto", NULL);
+
+    assert_string_equal(r.code, "test-report-missing");
+    const char *list = strchr(row_text(r.json, "detail"), ':');
+    const char *out = text("%s", list ? list + 2 : "");
+    reply_free(&r);
+    return out;
+}
+
+static void going_live_waits_for_reports(void **state)
+{
+    (void)state;
+    const char *app = testing_keep(testing_app(&f, "gated")),
+               *open = testing_keep(testing_app(&f, "open"));
+    testing_act(&f, OPERATOR, text("apps/%s/admit", open)); /* off: nothing is asked */
+    testing_setting(&f, "test-report-required", "on");
+    testing_setting(&f, "test-report-kinds", "functional conformity");
+    testing_setting(&f, "self-reports-required", "emergency");
+    assert_string_equal(refused_at(app), "functional, conformity, emergency");
+    testing_act(&f, OPERATOR, text("apps/%s/test", app));
+    refuse_wrong_reports(app);
+    const char *contacts = fixture_ok(
+        &f, DEVELOPER, "POST", "self_reports",
+        text("{\"organisation_id\":\"%s\",\"kind\":\"emergency\",\"content\":{\"organisation\":"
+             "\"a\",\"contacts\":\"b\",\"procedure\":\"c\",\"drill\":\"d\"}}",
+             f.third),
+        "id");
+    assert_string_equal(refused_at(app), "functional, conformity, emergency");
+    testing_act(&f, OPERATOR, text("self_reports/%s/accept", contacts));
     uploaded(app, "conformity",
              text(",\"assessor\":\"a laboratory\",\"qualification\":\"no. 1\",\"tested_at\":"
                   "\"%s\",\"expires_at\":\"%s\"",
@@ -174,31 +197,47 @@ static void going_live_waits_for_reports(void **state)
     testing_subscribe(&f, app, api);
     testing_call_of(&f, app, api, "signature-invalid", 401, 1);
     testing_call_of(&f, app, api, "ok", 200, 2);
-    const char *functional = report_of(app, "passed");
+    const char *functional = testing_keep(report_of(app, "passed"));
     testing_act(&f, DEVELOPER, text("test_reports/%s/confirm", functional));
-    fixture_refused(&f, OPERATOR, "POST", text("apps/%s/admit", app), "auto", NULL,
-                    "test-report-missing");
+    assert_string_equal(refused_at(app), "functional");
     testing_act(&f, OPERATOR, text("test_reports/%s/accept", functional));
     testing_act(&f, OPERATOR, text("apps/%s/admit", app));
+    testing_act(&f, OPERATOR, text("apps/%s/suspend", app));
+    testing_act(&f, OPERATOR, text("apps/%s/resume", app));
+    testing_setting(&f, "test-report-kinds", "functional performance");
+    testing_act(&f, OPERATOR, text("apps/%s/suspend", app));
+    fixture_refused(&f, OPERATOR, "POST", text("apps/%s/resume", app), "auto", NULL,
+                    "test-report-missing"); /* what is asked now is asked of who comes back */
+    testing_setting(&f, "test-report-kinds", "functional");
+    testing_setting(&f, "self-reports-required", "none");
+    testing_setting(&f, "test-report-required", "off");
+}
 
-    /* A higher grade asks for more, and staff cannot raise it without. */
-    fixture_refused(&f, OPERATOR, "PATCH", text("apps/%s", app), "auto",
-                    "{\"environment\":\"controlled\"}", "test-report-missing");
+/* Staff cannot raise a grade without its proof, and one whose scans are old falls back. */
+static void a_grade_rests_on_proof(void **state)
+{
+    (void)state;
+    const char *app = testing_keep(testing_app(&f, "graded"));
+    const char *target = testing_keep(text("apps/%s", app));
+    testing_act(&f, OPERATOR, text("apps/%s/admit", app));
+    testing_setting(&f, "test-report-required", "on");
+    testing_setting(&f, "test-report-kinds", "security");
+    fixture_refused(&f, OPERATOR, "PATCH", target, "auto", "{\"environment\":\"controlled\"}",
+                    "test-report-missing");
     uploaded(app, "security", "");
-    fixture_refused(&f, OPERATOR, "PATCH", text("apps/%s", app), "auto",
-                    "{\"environment\":\"controlled\"}", "test-report-missing");
+    fixture_refused(&f, OPERATOR, "PATCH", target, "auto", "{\"environment\":\"controlled\"}",
+                    "test-report-missing");
     uploaded(app, "scan", "");
-    fixture_ok(&f, OPERATOR, "PATCH", text("apps/%s", app),
-               "{\"environment\":\"controlled\",\"scan_days\":30}", NULL);
-    assert_string_not_equal(testing_member(&f, text("apps/%s", app), "scanned_at"), "");
-
-    /* Its scan grows old: told, and taken back to the grade that needs none. */
+    fixture_ok(&f, OPERATOR, "PATCH", target, "{\"environment\":\"controlled\",\"scan_days\":30}",
+               NULL);
+    assert_string_not_equal(testing_member(&f, target, "scanned_at"), "");
     jobs_run_once(&f.ctl, clock_wall_ms() + 29 * DAY_MS);
-    assert_string_equal(testing_member(&f, text("apps/%s", app), "environment"), "controlled");
+    assert_string_equal(testing_member(&f, target, "environment"), "controlled");
     testing_setting(&f, "scan-overdue", "downgrade");
     jobs_run_once(&f.ctl, clock_wall_ms() + 31 * DAY_MS);
-    assert_string_equal(testing_member(&f, text("apps/%s", app), "environment"), "general");
-    assert_true(testing_total(&f, DEVELOPER, "notices?kind=scan-overdue") == 1);
+    assert_string_equal(testing_member(&f, target, "environment"), "general");
+    assert_int_equal(
+        testing_total(&f, DEVELOPER, text("notices?kind=scan-overdue&object_id=%s", app)), 1);
     testing_setting(&f, "test-report-required", "off");
     testing_setting(&f, "test-report-kinds", "functional");
 }
@@ -253,12 +292,19 @@ static void settings_are_an_administrators(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_of_the_stage_outlives_it),
-        cmocka_unit_test(a_report_counts_what_was_called),
-        cmocka_unit_test(calls_of_others_are_not_counted),
-        cmocka_unit_test(going_live_waits_for_reports),
-        cmocka_unit_test(preparations_are_stated_and_checked),
-        cmocka_unit_test(settings_are_an_administrators),
+        {"[BK-9.4b1] keys, tokens and consents made for the test stage end with it",
+         nothing_of_the_stage_outlives_it, NULL, NULL, NULL},
+        {"[GS-6.9.2e-2] a report counts the calls of the present stage, API by API",
+         a_report_counts_what_was_called, NULL, NULL, NULL},
+        {"calls of another stage or of nobody's app count for nothing",
+         calls_of_others_are_not_counted, NULL, NULL, NULL},
+        {"[EC-7.2.1-0, EC-7.2.2b1] going live waits for what is asked, and says what is missing",
+         going_live_waits_for_reports, NULL, NULL, NULL},
+        {"[EC-7.1.3-M2, EC-7.1.3-M3, EC-7.1.3-C1] a grade rests on tests and on scans of late",
+         a_grade_rests_on_proof, NULL, NULL, NULL},
+        {"[CI-6.1.2c] preparations are stated, checked and overdue once",
+         preparations_are_stated_and_checked, NULL, NULL, NULL},
+        {"settings are an administrator's", settings_are_an_administrators, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests_name("control sandbox", tests, setup, teardown);
 }

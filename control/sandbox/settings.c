@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "incidents/incidents.h"
 #include "sandbox/sandbox.h"
 
 #define DAYS_MAX 3650
@@ -27,7 +28,7 @@ static bool some_days_ok(const char *v)
     return days_ok(v) && strtol(v, NULL, 10) > 0;
 }
 
-static bool kinds_ok(const char *v)
+static bool words_ok(const char *v, bool (*known)(const char *word))
 {
     char word[STAGE_SETTING_MAX];
     bool any = false;
@@ -35,13 +36,33 @@ static bool kinds_ok(const char *v)
     for (const char *at = v; *at; at += strspn(at, " ")) {
         size_t n = strcspn(at, " ");
         snprintf(word, sizeof word, "%.*s", (int)n, at);
-        if (!test_report_kind_known(word)) {
+        if (!known(word)) {
             return false;
         }
         any = true;
         at += n;
     }
     return any;
+}
+
+static bool kinds_ok(const char *v)
+{
+    return words_ok(v, test_report_kind_known);
+}
+
+static bool self_report_kind_known(const char *word)
+{
+    for (size_t i = 0; self_report_kinds[i]; i++) {
+        if (strcmp(self_report_kinds[i], word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool self_reports_ok(const char *v)
+{
+    return strcmp(v, "none") == 0 || words_ok(v, self_report_kind_known);
 }
 
 static bool overdue_ok(const char *v)
@@ -58,6 +79,7 @@ static const struct {
     {"test-report-kinds", kinds_ok,
      "words among functional, security, performance, scan and conformity"},
     {"test-report-days", some_days_ok, "1 to 3650"},
+    {"self-reports-required", self_reports_ok, "none, or kinds of self_reports"},
     {"preparation-required", switch_ok, "on or off"},
     {"preparation-days", some_days_ok, "1 to 3650"},
     {"scan-overdue", overdue_ok, "alert or downgrade"},

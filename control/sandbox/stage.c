@@ -156,28 +156,34 @@ static enum problem due_ids(struct rest_call *c, const char *sql, uint64_t ahead
     return rest_store_problem(c, err);
 }
 
-enum problem
-stage_each_due(struct rest_call *c, const char *sql, uint64_t ahead_ms, const struct resource *res,
-               enum problem (*visit)(struct rest_call *c, struct store_txn *txn, json_t *row))
+static enum problem visit_one(struct rest_call *c, const struct resource *res, const char *id,
+                              stage_visit visit)
+{
+    struct store_txn *txn = NULL;
+    json_t *row = NULL;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = row_load(c, txn, res, id, false, &row);
+    p = rest_finish(c, &txn, p == PROBLEM_OK && row ? visit(c, txn, row) : p);
+    json_decref(row);
+    return p;
+}
+
+enum problem stage_each_due(struct rest_call *c, const char *sql, uint64_t ahead_ms,
+                            const struct resource *res, stage_visit visit)
 {
     json_t *ids = json_array(), *id;
     size_t i;
-    enum problem p = due_ids(c, sql, ahead_ms, ids);
+    enum problem first = due_ids(c, sql, ahead_ms, ids);
 
     json_array_foreach(ids, i, id)
     {
-        struct store_txn *txn = NULL;
-        json_t *row = NULL;
-        if (p == PROBLEM_OK) {
-            p = rest_begin(c, STORE_WRITE, &txn);
-        }
-        if (p != PROBLEM_OK) {
-            break;
-        }
-        p = row_load(c, txn, res, json_string_value(id), false, &row);
-        p = rest_finish(c, &txn, p == PROBLEM_OK && row ? visit(c, txn, row) : p);
-        json_decref(row);
+        enum problem p = visit_one(c, res, json_string_value(id), visit);
+        first = first == PROBLEM_OK ? p : first;
     }
     json_decref(ids);
-    return p;
+    return first;
 }

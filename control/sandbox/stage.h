@@ -42,8 +42,9 @@ enum problem stage_suspend_app(struct rest_call *c, struct store_txn *txn, const
 /* Revokes each active grant of the app that was made at `since_ms` or later. */
 enum problem stage_revoke_grants(struct rest_call *c, struct store_txn *txn, const char *app_id,
                                  uint64_t since_ms, const char *why);
-/* Each id that sql gives (bound to now and, when day_ms is not 0, to now + day_ms), at most
- * STAGE_BATCH_MAX, is visited in a transaction of its own: a job killed between two goes on. */
-enum problem
-stage_each_due(struct rest_call *c, const char *sql, uint64_t ahead_ms, const struct resource *res,
-               enum problem (*visit)(struct rest_call *c, struct store_txn *txn, json_t *row));
+/* Each id that sql gives, bound to now + ahead_ms, STAGE_BATCH_MAX at most, is visited in a
+ * transaction of its own: a job killed between two goes on, and one that fails holds up no other.
+ * The first problem. */
+typedef enum problem (*stage_visit)(struct rest_call *c, struct store_txn *txn, json_t *row);
+enum problem stage_each_due(struct rest_call *c, const char *sql, uint64_t ahead_ms,
+                            const struct resource *res, stage_visit visit);
