@@ -168,7 +168,7 @@ test('[GS-6.1b-1, GS-6.1b-2, GS-6.1b-3, BK-9.3.3e1, BK-9.3.3e2, CI-6.1.2c] a lis
   assert.equal((await world.operator.list('sandbox_calls', { transaction_id: done.connected_transaction_id })).length, 1);
 });
 
-test('[BK-12.1e, BK-9.2.1a2] admitted, it is live: keys and consents of the test stage are void, new ones open the real rows', async () => {
+test('[BK-12.1e] admitted, it is live: keys and consents of the test stage are void, new ones open the real rows', async () => {
   await world.operator.act('apps', app, 'admit');
   await becomes(`${ORDERS}?limit=1`, (a) => a.json?.code === 'credential-inactive', 'the end of the test key', { grant });
   key = await w.credential(world, app);
