@@ -3,7 +3,9 @@
 // down to the receipt of what was deleted; also when the control plane dies in the middle.
 
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import https from 'node:https';
+import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { restRefuses } from './lib/assertions.mjs';
 import { Platform } from './lib/platform.mjs';
@@ -73,6 +75,26 @@ test('[EC-7.2.2b2, EC-7.2.2b3, EC-7.2.2a3] a leak reported by the app\'s own sid
   await world.developer.act('incidents', id, 'fix', { remedy: 'The log is gone' });
   await world.operator.act('incidents', id, 'verify');
   await world.operator.act('incidents', id, 'close');
+});
+
+test('[EC-4.2.2-0a, EC-7.1.1b, EC-4.2.2-0b] the templates of duties and reports speak of each part that the platform asks for', async () => {
+  const dir = path.resolve('docs/templates');
+  const texts = readdirSync(dir).map((f) => readFileSync(path.join(dir, f), 'utf8'));
+  const document_id = await upload(world.developer, 'part.txt', 'a part\n');
+  for (const kind of ['data-life-cycle', 'leak-prevention', 'vulnerability-management', 'vulnerability-scan', 'emergency', 'software-life-cycle']) {
+    const content = {};
+    for (let left = 10; left > 0; left--) { // each refusal names the next part
+      const problem = await world.developer.post('/self_reports', { organisation_id: world.thirdParty, kind, content }).then(() => null, (e) => e.problem);
+      if (!problem) break;
+      const part = /^\/content\/(\w+)$/.exec(problem.where)?.[1];
+      assert.ok(part && !(part in content), JSON.stringify(problem));
+      content[part] = { text: 'said', document_id };
+    }
+    assert.ok(Object.keys(content).length > 0);
+    for (const part of Object.keys(content)) assert.ok(texts.some((t) => t.includes(`kind`) && t.includes(kind) && t.includes(`\`${part}\``)), `no template speaks of ${kind} ${part}`);
+  }
+  const duties = texts.find((t) => t.startsWith('<!--') && t.includes('security duties of the third party'));
+  for (const word of [/answers for the data/, /to nobody else/, /prevents leaks/, /major changes/i, /receipt/]) assert.match(duties, word);
 });
 
 test('[EC-5.1f1, EC-5.1f2, EC-5.1f3, EC-5.1f4, EC-5.1f5, EC-7.2.2a2, EC-7.2.1a, EC-7.2.1b, EC-7.2.1c, EC-7.2.1d] a third party reports of itself, part by part, and is reminded of the next', async () => {

@@ -168,6 +168,19 @@ test('[GS-6.1b-1, GS-6.1b-2, GS-6.1b-3, BK-9.3.3e1, BK-9.3.3e2, CI-6.1.2c] a lis
   assert.equal((await world.operator.list('sandbox_calls', { transaction_id: done.connected_transaction_id })).length, 1);
 });
 
+test('[BK-12.1e] an API that converts messages needs a target for tests; without one it says so, and its own is not asked', async () => {
+  const declared = { version: 1, operations: [{ name: 'Say', method: 'GET', path: '/Say', client: ['json'], upstream: { form: 'json', method: 'POST', path: '/good' },
+    request: { name: 'Word', type: 'object', elements: [{ name: 'no', type: 'string' }] }, response: { name: 'Answer', type: 'object', elements: [{ name: 'id', type: 'string' }] } }] };
+  const api = await w.httpApi(world, 'turned', live.url);
+  await world.provider.post('/conversions', { api_id: api, definition: declared });
+  await w.subscription(world, app, api);
+  const seen = live.seen.length;
+  const answer = await until(async () => { const a = await call('/turned/v1/Say?no=7'); return a.json?.code === 'sandbox-unavailable' && a; }, { ms: 10000, what: 'the refusal' });
+  refused(answer, 503, 'sandbox-unavailable');
+  assert.equal(answer.headers['sluice-sandbox'], 'true');
+  assert.equal(live.seen.length, seen);
+});
+
 test('[BK-12.1e] admitted, it is live: keys and consents of the test stage are void, new ones open the real rows', async () => {
   await world.operator.act('apps', app, 'admit');
   await becomes(`${ORDERS}?limit=1`, (a) => a.json?.code === 'credential-inactive', 'the end of the test key', { grant });
