@@ -3,6 +3,7 @@
 // peer_oidc.mjs PORT KEY.pem CERT.pem CLIENT_JWK
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
+import path from 'node:path';
 import Provider from 'oidc-provider';
 
 const [port, key, cert, jwk] = process.argv.slice(2);
@@ -13,4 +14,4 @@ const provider = new Provider(`https://127.0.0.1:${port}`, {
   features: { clientCredentials: { enabled: true }, introspection: { enabled: true, allowedPolicy: () => true }, devInteractions: { enabled: false } },
   enabledJWA: { clientAuthSigningAlgValues: ['ES256'] },
 });
-https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, provider.callback()).listen(Number(port), '127.0.0.1');
+https.createServer({ key: readFileSync(key), passphrase: readFileSync(path.join(path.dirname(key), '../keys/passphrase'), 'utf8').trim(), cert: readFileSync(cert) }, provider.callback()).listen(Number(port), '127.0.0.1');

@@ -122,6 +122,21 @@ static bool lock_data_dir(const struct settings *s)
     return true; /* fd stays open for the life of the process */
 }
 
+static void path_of_passphrase(const struct settings *s, char out[static SETTINGS_PATH_MAX + 64])
+{
+    snprintf(out, SETTINGS_PATH_MAX + 64, "%s/keys/passphrase", s->data_dir);
+}
+
+/* The one beside the keys is for those of pki/ too. */
+static void use_passphrase_beside(const struct settings *s)
+{
+    char path[SETTINGS_PATH_MAX + 64];
+    path_of_passphrase(s, path);
+    if (getenv(CRYPTO_PASSPHRASE_FILE) == NULL && access(path, R_OK) == 0) {
+        setenv(CRYPTO_PASSPHRASE_FILE, path, 1);
+    }
+}
+
 /* Where the passphrase of the key files is: our children go by the same. */
 static bool find_passphrase(const struct settings *s)
 {
@@ -141,16 +156,20 @@ static bool find_passphrase(const struct settings *s)
             setenv(CRYPTO_PASSPHRASE_FILE, path, 1);
         }
     }
+    use_passphrase_beside(s);
     return true;
 }
 
 static void advise(const struct settings *s)
 {
-    if (getenv(CRYPTO_PASSPHRASE_FILE) == NULL) {
+    char path[SETTINGS_PATH_MAX + 64];
+    const char *used = getenv(CRYPTO_PASSPHRASE_FILE);
+    path_of_passphrase(s, path);
+    if (used != NULL && strcmp(used, path) == 0) {
         fprintf(stderr,
-                "sluice: the passphrase of the key files lies beside them, in %s/keys/passphrase; "
-                "in production keep it elsewhere: key_passphrase_file (docs/credentials.md)\n",
-                s->data_dir);
+                "sluice: the passphrase of the key files lies beside them, in %s; in production "
+                "keep it elsewhere: key_passphrase_file (docs/credentials.md)\n",
+                path);
     }
 }
 
@@ -171,6 +190,7 @@ static bool make_keys(const struct settings *s)
     enum crypto_err err = crypto_keyfile_create(path, key);
     crypto_wipe(key, sizeof key);
     if (err == CRYPTO_OK) {
+        use_passphrase_beside(s); /* which the key before may have made */
         (void)gethostname(host, sizeof host - 1);
         snprintf(path, sizeof path, "%s/pki", s->data_dir);
         err = crypto_pki_ensure(path, names, sizeof names / sizeof *names, host);

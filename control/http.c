@@ -62,6 +62,18 @@ static char *read_pem(const struct control *ctl, const char *name)
     return text;
 }
 
+static char *read_key(const struct control *ctl)
+{
+    char path[PATH_MAX], *pem = NULL;
+
+    snprintf(path, sizeof path, "%s/pki/control.key", ctl->cfg->data_dir);
+    enum crypto_err err = crypto_pki_key(path, &pem);
+    if (err != CRYPTO_OK) {
+        fprintf(stderr, "sluice: control: %s: %s\n", path, crypto_strerror(err));
+    }
+    return pem;
+}
+
 /* REST --------------------------------------------------------------------------------------------
  */
 static void fill_query(struct rest_request *req, struct _u_map *map)
@@ -339,7 +351,7 @@ static struct http_server *server_new(struct control *ctl, uint16_t port, size_t
         return NULL;
     }
     s->initialised = ulfius_init_instance(&s->instance, port, &s->address, NULL) == U_OK;
-    s->key = read_pem(ctl, "control.key");
+    s->key = read_key(ctl);
     s->cert = read_pem(ctl, "control.crt");
     if (!s->initialised || !s->key || !s->cert ||
         ulfius_set_default_endpoint(&s->instance, callback, s) != U_OK) {

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "node/node.h"
+#include "node/tls.h"
 #include "replica/replica.h"
 
 #define WAIT_MS          1000 /* an empty answer is the heartbeat that staleness is measured by */
@@ -41,6 +42,7 @@ struct node_feed {
     unsigned backoff_ms;
     uint64_t good_ms; /* monotonic: when control last answered, or the start */
     bool told;        /* that it does not */
+    struct node_identity identity;
 };
 
 static __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...)
@@ -78,10 +80,6 @@ static bool setup(struct node_feed *f)
     }
     CURLcode rc[] = {
         curl_easy_setopt(f->curl, CURLOPT_PROTOCOLS_STR, "https"),
-        curl_easy_setopt(f->curl, CURLOPT_CAINFO, f->cfg.ca),
-        curl_easy_setopt(f->curl, CURLOPT_CAPATH, NULL), /* else all public CAs beside it */
-        curl_easy_setopt(f->curl, CURLOPT_SSLCERT, f->cfg.certificate),
-        curl_easy_setopt(f->curl, CURLOPT_SSLKEY, f->cfg.key),
         curl_easy_setopt(f->curl, CURLOPT_PROXY, ""),
         curl_easy_setopt(f->curl, CURLOPT_NOSIGNAL, 1L),
         curl_easy_setopt(f->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS),
@@ -99,6 +97,10 @@ static bool setup(struct node_feed *f)
             return false;
         }
     }
+    if (!node_identity_load(&f->identity, f->cfg.certificate, f->cfg.key)) {
+        return false;
+    }
+    node_identity_show(&f->identity, f->curl, f->cfg.ca);
     return true;
 }
 
@@ -353,6 +355,7 @@ static void feed_free(struct node_feed *f)
     if (f->curl != NULL) {
         curl_easy_cleanup(f->curl);
     }
+    node_identity_fini(&f->identity);
     buf_wipe(&f->body);
     free(f);
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "node/report.h"
+#include "node/tls.h"
 #include "replica/replica.h"
 #include "targets/targets.h"
 
@@ -46,6 +47,7 @@ struct node_health {
     size_t n, running;
     uint64_t version, scan, scanned_ms;
     char events_dir[PATH_ROOM];
+    struct node_identity identity;
 };
 
 static const struct targets_config config = {.ratio_calls = 1,
@@ -137,10 +139,7 @@ static void set_tls(const struct node_health *h, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    curl_easy_setopt(easy, CURLOPT_CAINFO, h->cfg.ca);
-    curl_easy_setopt(easy, CURLOPT_SSLCERT, h->cfg.certificate);
-    curl_easy_setopt(easy, CURLOPT_SSLKEY, h->cfg.key);
+    node_identity_show(&h->identity, easy, h->cfg.ca);
 }
 
 static void free_lists(struct probe *p)
@@ -269,6 +268,7 @@ static void health_free(struct node_health *h)
     curl_multi_cleanup(h->multi);
     replica_reader_free(&h->reader);
     targets_close(&h->targets);
+    node_identity_fini(&h->identity);
     free(h);
 }
 
@@ -281,7 +281,8 @@ static bool setup(struct node_health *h)
     h->multi = curl_multi_init();
     return n > 0 && n < PATH_ROOM && m > 0 && m < PATH_ROOM && h->probes != NULL &&
            h->multi != NULL && targets_open(&h->targets, path, TARGETS_FILE) == TARGETS_OK &&
-           replica_reader_new(&h->reader, h->cfg.replica) == REPLICA_OK;
+           replica_reader_new(&h->reader, h->cfg.replica) == REPLICA_OK &&
+           node_identity_load(&h->identity, h->cfg.certificate, h->cfg.key);
 }
 
 struct node_health *node_health_start(const struct node_health_config *cfg)

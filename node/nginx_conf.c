@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "crypto/keystore.h"
 #include "node/cache_dir.h"
 #include "node/upstream_ca.h"
 
@@ -67,6 +68,12 @@ static bool redis_ok(const char *text)
     return host_ok(host) && v6 == (strchr(host, ':') != NULL);
 }
 
+static bool passphrase_ok(void)
+{
+    const char *named = getenv(CRYPTO_PASSPHRASE_FILE);
+    return named == NULL || *named == '\0' || (named[0] == '/' && plain(named));
+}
+
 static bool refused(const struct node_config *cfg, struct node_fault *fault)
 {
     uint64_t replay = cfg->replay_bytes == 0 ? REPLAY_DEFAULT : cfg->replay_bytes;
@@ -89,6 +96,8 @@ static bool refused(const struct node_config *cfg, struct node_fault *fault)
         {plain(cfg->module), NULL, "the nginx module's path has a character nginx cannot take"},
         {cfg->pki == NULL || plain(cfg->pki), "data_dir",
          "the inner CA's folder has a character nginx cannot take"},
+        {passphrase_ok(), "key_passphrase_file",
+         "the passphrase's path must be absolute, without quotes, $, ;, { or }"},
         {cfg->certificate == NULL || plain(cfg->certificate), "gateway.certificate",
          "the certificate's path has a character nginx cannot take"},
         {cfg->certificate_key == NULL || plain(cfg->certificate_key), "gateway.certificate_key",
@@ -225,6 +234,17 @@ static const char http_text[] = "    server_tokens off;\n"
                                 "        keepalive_requests 100000;\n"
                                 "    }\n\n";
 
+/* What the inner CA's keys are encrypted under; an operator's own key may be too. */
+static void add_passphrase(const char *pki, struct buf *out)
+{
+    char key[800], file[CRYPTO_PATH_MAX];
+    snprintf(key, sizeof key, "%s/gateway.key", pki);
+    if (crypto_passphrase_file(key, file) && access(file, R_OK) == 0) {
+        buf_addf(out, "    ssl_password_file \"%s\";\n", file);
+        buf_addf(out, "    proxy_ssl_password_file \"%s\";\n\n", file);
+    }
+}
+
 /* Whether a target is asked over TLS is its own to say (gateway/balancer.c). Then it must show a
  * certificate for its name by a CA of the bundle, and is shown ours if it asks: a peer platform
  * lets nobody in that it does not know (GS-6.8a-4a). */
@@ -242,7 +262,8 @@ static void add_upstream_tls(const struct node_config *cfg, struct buf *out)
                   "    proxy_ssl_session_reuse on;\n"
                   "    proxy_ssl_trusted_certificate " NODE_UPSTREAM_CA ";\n");
     buf_addf(out, "    proxy_ssl_certificate \"%s/gateway.crt\";\n", pki);
-    buf_addf(out, "    proxy_ssl_certificate_key \"%s/gateway.key\";\n\n", pki);
+    buf_addf(out, "    proxy_ssl_certificate_key \"%s/gateway.key\";\n", pki);
+    add_passphrase(pki, out);
 }
 
 /* `sluice on` stands at the server so that nginx's own refusals, which no location sees, are

@@ -103,7 +103,7 @@ static void upstream_cas_are_certificates(void **state)
     static const char *const names[] = {"gateway"}, *const files[] = {
                                                         "ca.crt",      "ca.key",
                                                         "gateway.crt", "gateway.key",
-                                                        ".lock",       "lock",
+                                                        "passphrase",  "lock",
                                                         "own.pem",     NODE_UPSTREAM_CA};
     static const char *const bad[] = {
         "", "no PEM\n", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
@@ -276,7 +276,8 @@ static int setup(void **state)
     snprintf(x->crt, sizeof x->crt, "%s/pki/gateway.crt", x->dir);
     snprintf(x->key, sizeof x->key, "%s/pki/gateway.key", x->dir);
     x->server_crt = slurp(x->dir, "control.crt");
-    x->server_key = slurp(x->dir, "control.key");
+    snprintf(path, sizeof path, "%s/pki/control.key", x->dir);
+    assert_int_equal(crypto_pki_key(path, &x->server_key), CRYPTO_OK);
     x->ca_text = slurp(x->dir, "ca.crt");
     snprintf(path, sizeof path, "%s/replica", x->dir);
     assert_int_equal(replica_open_writer(&x->replica, path, 64 << 20), REPLICA_OK);
@@ -287,19 +288,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const files[] = {"pki/ca.crt",
-                                        "pki/ca.key",
-                                        "pki/control.crt",
-                                        "pki/control.key",
-                                        "pki/gateway.crt",
-                                        "pki/gateway.key",
-                                        "pki/.lock",
-                                        "pki/lock",
-                                        "replica/data.mdb",
-                                        "replica/lock.mdb",
-                                        "pki",
-                                        "replica",
-                                        ""};
+    static const char *const files[] = {"pki/ca.crt",       "pki/ca.key",
+                                        "pki/control.crt",  "pki/control.key",
+                                        "pki/gateway.crt",  "pki/gateway.key",
+                                        "pki/passphrase",   "replica/data.mdb",
+                                        "replica/lock.mdb", "pki",
+                                        "replica",          ""};
     struct fixture *x = *state;
     char path[160];
     replica_close(&x->replica);

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "node/tls.h"
 
 #define EVERY_MS       5000
 #define LOOK_MS        200
@@ -35,6 +36,7 @@ struct node_report {
     size_t most; /* events in the next report: fewer after one was refused */
     unsigned backoff_ms;
     bool told; /* that the control plane does not take reports */
+    struct node_identity identity;
 };
 
 static size_t on_body(char *p, size_t size, size_t n, void *ctx)
@@ -63,10 +65,6 @@ static bool setup(struct node_report *r)
     CURLcode rc[] = {
         curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, "https"),
         curl_easy_setopt(r->curl, CURLOPT_URL, r->url),
-        curl_easy_setopt(r->curl, CURLOPT_CAINFO, r->cfg.ca),
-        curl_easy_setopt(r->curl, CURLOPT_CAPATH, NULL), /* else all public CAs beside it */
-        curl_easy_setopt(r->curl, CURLOPT_SSLCERT, r->cfg.certificate),
-        curl_easy_setopt(r->curl, CURLOPT_SSLKEY, r->cfg.key),
         curl_easy_setopt(r->curl, CURLOPT_PROXY, ""),
         curl_easy_setopt(r->curl, CURLOPT_NOSIGNAL, 1L),
         curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, r->headers),
@@ -83,6 +81,10 @@ static bool setup(struct node_report *r)
             return false;
         }
     }
+    if (!node_identity_load(&r->identity, r->cfg.certificate, r->cfg.key)) {
+        return false;
+    }
+    node_identity_show(&r->identity, r->curl, r->cfg.ca);
     return true;
 }
 
@@ -184,6 +186,7 @@ static void report_free(struct node_report *r)
     if (r->curl != NULL) {
         curl_easy_cleanup(r->curl);
     }
+    node_identity_fini(&r->identity);
     curl_slist_free_all(r->headers);
     spool_free(&r->spool);
     buf_fini(&r->answer);

@@ -100,8 +100,13 @@ enum crypto_err crypto_password_verify(const char *phc, struct slice password)
  * ------------------- */
 /* Makes dir/ca.{key,crt} and, for each name, dir/NAME.{key,crt} (ECDSA P-256, SAN localhost,
  * 127.0.0.1, ::1 and `host`, a DNS name or address; NULL: none), what is missing or within 90 days
- * of its end only. Keys 0600. Makes dir (0755; its parent must exist). Processes may call it at the
- * same time. EFORMAT: a name is not [a-z0-9-]{1,64}, a host is no host, or a CA file cannot be
- * read. */
+ * of its end only. Keys 0600, PKCS #8 encrypted under the passphrase that crypto/keystore.h finds
+ * (PBES2: scrypt, AES-256-CBC), so that nginx and OpenSSL's tools open them too; plain ones are
+ * encrypted. Makes dir (0755; its parent must exist). Processes may call it at the same time.
+ * EFORMAT: a name is not [a-z0-9-]{1,64}, a host is no host, or a CA file cannot be read. ELOCKED:
+ * there is no passphrase, or it is another. */
 enum crypto_err crypto_pki_ensure(const char *dir, const char *const names[], size_t n,
                                   const char *host) __attribute__((warn_unused_result));
+/* The private key in such a file, or in a plain one, as plain PKCS #8 PEM: new text, that the
+ * caller wipes and frees. EIO with errno; ELOCKED as above; EFORMAT: no private key. */
+enum crypto_err crypto_pki_key(const char *path, char **pem) __attribute__((warn_unused_result));

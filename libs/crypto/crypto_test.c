@@ -489,6 +489,55 @@ static void pki_makes(void **state)
     X509_free(before);
 }
 
+static size_t read_text(const char *name, char *out, size_t room)
+{
+    FILE *file = fopen(in_dir(name), "r");
+    assert_non_null(file);
+    size_t n = fread(out, 1, room - 1, file);
+    fclose(file);
+    out[n] = '\0';
+    return n;
+}
+
+static void pki_keys_are_sealed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"control"};
+    static const char *const keys[] = {"pki3/ca.key", "pki3/control.key"};
+    char pki[64], text[4096], before[4096], *pem = NULL;
+    snprintf(pki, sizeof pki, "%s/pki3", dir);
+    assert_int_equal(crypto_pki_ensure(pki, names, 1, NULL), CRYPTO_OK);
+    for (size_t i = 0; i < 2; i++) {
+        read_text(keys[i], text, sizeof text);
+        assert_non_null(strstr(text, "BEGIN ENCRYPTED PRIVATE KEY"));
+    }
+    /* One that is plain is sealed, and stays the same key. */
+    assert_int_equal(crypto_pki_key(in_dir("pki3/control.key"), &pem), CRYPTO_OK);
+    assert_non_null(strstr(pem, "BEGIN PRIVATE KEY"));
+    put(in_dir("pki3/control.key"), pem, strlen(pem), 0600);
+    assert_int_equal(crypto_pki_ensure(pki, names, 1, NULL), CRYPTO_OK);
+    read_text("pki3/control.key", text, sizeof text);
+    assert_non_null(strstr(text, "BEGIN ENCRYPTED PRIVATE KEY"));
+    char *again = NULL;
+    assert_int_equal(crypto_pki_key(in_dir("pki3/control.key"), &again), CRYPTO_OK);
+    assert_string_equal(again, pem);
+    free(again);
+    free(pem);
+    /* Under another passphrase, or none, nothing opens and nothing is made anew. */
+    read_text("pki3/ca.key", before, sizeof before);
+    assert_int_equal(unlink(in_dir("pki3/passphrase")), 0);
+    assert_int_equal(crypto_pki_ensure(pki, names, 1, NULL), CRYPTO_ELOCKED);
+    put(in_dir("pki3/passphrase"), "another passphrase", 18, 0400);
+    assert_int_equal(crypto_pki_ensure(pki, names, 1, NULL), CRYPTO_ELOCKED);
+    assert_int_equal(crypto_pki_key(in_dir("pki3/ca.key"), &pem), CRYPTO_ELOCKED);
+    assert_null(pem);
+    read_text("pki3/ca.key", text, sizeof text);
+    assert_string_equal(text, before);
+    put(in_dir("pki3/none.key"), "junk", 4, 0600);
+    assert_int_equal(crypto_pki_key(in_dir("pki3/none.key"), &pem), CRYPTO_EFORMAT);
+    assert_int_equal(crypto_pki_key(in_dir("pki3/missing.key"), &pem), CRYPTO_EIO);
+}
+
 static void pki_refuses(void **state)
 {
     (void)state;
@@ -542,6 +591,9 @@ int main(void)
         {"[SW-9.5-1c] password: argon2id, and what is no PHC string", passwords, NULL, NULL, NULL},
         {"crypto: threads, each with its own objects", threads, NULL, NULL, NULL},
         {"pki: chain, names, modes, renewal", pki_makes, NULL, NULL, NULL},
+        {"[BK-7.3.4b2] pki: keys are sealed, and nothing opens or is made anew without the "
+         "passphrase",
+         pki_keys_are_sealed, NULL, NULL, NULL},
         {"pki: names and files that are refused", pki_refuses, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

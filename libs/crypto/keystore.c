@@ -22,7 +22,6 @@
 #define SALT_LEN   16
 #define MEMORY_KIB 19456 /* as password.c */
 #define PASSES     2
-#define PATH_ROOM  4096
 #define CACHE_MAX  8
 #define MADE_BYTES 32
 
@@ -35,18 +34,14 @@ static struct {
     size_t n;
 } cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-struct passphrase {
-    char text[CRYPTO_PASSPHRASE_MAX + 1];
-    size_t n;
-};
-
-static bool beside(const char *path, char out[static PATH_ROOM])
+bool crypto_passphrase_file(const char *path, char out[static CRYPTO_PATH_MAX])
 {
-    const char *slash = strrchr(path, '/');
+    const char *named = getenv(CRYPTO_PASSPHRASE_FILE), *slash = strrchr(path, '/');
     int folder = slash ? (int)(slash - path) + 1 : 0;
-    int n = snprintf(out, PATH_ROOM, "%.*spassphrase", folder, path);
+    int n = named && *named ? snprintf(out, CRYPTO_PATH_MAX, "%s", named)
+                            : snprintf(out, CRYPTO_PATH_MAX, "%.*spassphrase", folder, path);
 
-    return n > 0 && n < PATH_ROOM;
+    return n > 0 && n < CRYPTO_PATH_MAX;
 }
 
 static const char *name_of(const char *path)
@@ -93,19 +88,19 @@ static enum crypto_err make_passphrase(const char *file)
     return err == CRYPTO_EIO && errno == EEXIST ? CRYPTO_OK : err; /* another process was first */
 }
 
-static enum crypto_err passphrase_for(const char *path, bool make, struct passphrase *out)
+enum crypto_err passphrase_for(const char *path, bool make, struct passphrase *out)
 {
     const char *named = getenv(CRYPTO_PASSPHRASE_FILE);
-    char file[PATH_ROOM];
+    char file[CRYPTO_PATH_MAX];
 
-    if (named && *named) {
-        return read_passphrase(named, out) == CRYPTO_OK ? CRYPTO_OK : CRYPTO_ELOCKED;
-    }
-    if (!beside(path, file)) {
+    if (!crypto_passphrase_file(path, file)) {
         errno = ENAMETOOLONG;
         return CRYPTO_EIO;
     }
     enum crypto_err err = read_passphrase(file, out);
+    if (named && *named) {
+        return err == CRYPTO_OK ? CRYPTO_OK : CRYPTO_ELOCKED;
+    }
     if (err != CRYPTO_EIO) {
         return err;
     }

@@ -15,6 +15,10 @@
 #define CRYPTO_PASSPHRASE_MAX  1024
 #define CRYPTO_PASSPHRASE_FILE "SLUICE_KEY_PASSPHRASE_FILE" /* of the environment */
 
+/* The file the passphrase of the key file `path` is looked for in. False: the name is too long. */
+#define CRYPTO_PATH_MAX 4096
+bool crypto_passphrase_file(const char *path, char out[static CRYPTO_PATH_MAX])
+    __attribute__((warn_unused_result));
 /* True when bytes are what crypto_keystore_write() writes, whole or not. */
 bool crypto_keystore_sealed(struct slice bytes);
 /* Opens the content of the key file `path`; out has room for in.n bytes. ELOCKED: no passphrase, or

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -20,7 +21,8 @@
 #define LEAF_DAYS    730
 #define RENEW_DAYS   90
 #define NAME_MAX_LEN 64
-#define PATH_ROOM    4096
+#define SCRYPT_N     16384
+#define SCRYPT_R     8
 #define SAN_ROOM     512
 #define BACKDATE_S   300 /* a node's clock may be a little behind */
 #define DAY_S        86400L
@@ -37,11 +39,11 @@ static void identity_fini(struct identity *id)
     *id = (struct identity){0};
 }
 
-static bool make_path(char out[static PATH_ROOM], const char *dir, const char *name,
+static bool make_path(char out[static CRYPTO_PATH_MAX], const char *dir, const char *name,
                       const char *suffix)
 {
-    int n = snprintf(out, PATH_ROOM, "%s/%s.%s", dir, name, suffix);
-    if (n < 0 || n >= PATH_ROOM) {
+    int n = snprintf(out, CRYPTO_PATH_MAX, "%s/%s.%s", dir, name, suffix);
+    if (n < 0 || n >= CRYPTO_PATH_MAX) {
         errno = ENAMETOOLONG;
         return false;
     }
@@ -159,19 +161,40 @@ static enum crypto_err put(BIO *bio, const char *path, unsigned mode)
     return err;
 }
 
+/* scrypt for 16 MB: what OpenSSL, and so nginx, takes without a setting. */
+static void encrypt_key(BIO *out, const EVP_PKEY *key, const struct passphrase *p)
+{
+    X509_ALGOR *how =
+        PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), NULL, 0, NULL, SCRYPT_N, SCRYPT_R, 1);
+    PKCS8_PRIV_KEY_INFO *plain = EVP_PKEY2PKCS8(key);
+    X509_SIG *sealed =
+        how == NULL || plain == NULL ? NULL : PKCS8_set0_pbe(p->text, (int)p->n, plain, how);
+    if (sealed == NULL || PEM_write_bio_PKCS8(out, sealed) != 1) {
+        crypto_die("private key cannot be encrypted");
+    }
+    X509_SIG_free(sealed); /* and `how` with it */
+    PKCS8_PRIV_KEY_INFO_free(plain);
+}
+
 /* The certificate last: it is what says that the pair is whole. */
 static enum crypto_err save(const struct identity *id, const char *dir, const char *name)
 {
-    char key_path[PATH_ROOM], crt_path[PATH_ROOM];
+    char key_path[CRYPTO_PATH_MAX], crt_path[CRYPTO_PATH_MAX];
+    struct passphrase p;
     if (!make_path(key_path, dir, name, "key") || !make_path(crt_path, dir, name, "crt")) {
         return CRYPTO_EIO;
     }
+    enum crypto_err err = passphrase_for(key_path, true, &p);
+    if (err != CRYPTO_OK) {
+        return err;
+    }
     BIO *key = BIO_new(BIO_s_mem()), *crt = BIO_new(BIO_s_mem());
-    if (key == NULL || crt == NULL || PEM_write_bio_X509(crt, id->crt) != 1 ||
-        PEM_write_bio_PKCS8PrivateKey(key, id->key, NULL, NULL, 0, NULL, NULL) != 1) {
+    if (key == NULL || crt == NULL || PEM_write_bio_X509(crt, id->crt) != 1) {
         crypto_die("certificate cannot be encoded");
     }
-    enum crypto_err err = put(key, key_path, 0600);
+    encrypt_key(key, id->key, &p);
+    crypto_wipe(&p, sizeof p);
+    err = put(key, key_path, 0600);
     if (err != CRYPTO_OK) {
         BIO_free(crt);
         return err;
@@ -179,34 +202,91 @@ static enum crypto_err save(const struct identity *id, const char *dir, const ch
     return put(crt, crt_path, 0644);
 }
 
-/* CRYPTO_EIO with errno ENOENT: not there. A pair that does not match is EFORMAT. */
+struct asked { /* whether a key file wanted its passphrase, and there was none */
+    const char *path;
+    bool asked, locked;
+};
+
+static int tell_passphrase(char *out, int room, int writing, void *ctx)
+{
+    struct asked *a = ctx;
+    struct passphrase p;
+    (void)writing;
+    a->asked = true;
+    a->locked = passphrase_for(a->path, false, &p) != CRYPTO_OK || p.n > (size_t)room;
+    if (a->locked) {
+        return -1;
+    }
+    memcpy(out, p.text, p.n);
+    int n = (int)p.n;
+    crypto_wipe(&p, sizeof p);
+    return n;
+}
+
+/* *sealed: the file was not plain. */
+static enum crypto_err load_key(const char *path, EVP_PKEY **key, bool *sealed)
+{
+    struct asked a = {.path = path};
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return CRYPTO_EIO;
+    }
+    *key = PEM_read_PrivateKey(file, NULL, tell_passphrase, &a);
+    fclose(file);
+    ERR_clear_error();
+    *sealed = a.asked;
+    return *key != NULL ? CRYPTO_OK : a.asked ? CRYPTO_ELOCKED : CRYPTO_EFORMAT;
+}
+
+enum crypto_err crypto_pki_key(const char *path, char **pem)
+{
+    EVP_PKEY *key = NULL;
+    bool sealed;
+    char *bytes;
+    enum crypto_err err = load_key(path, &key, &sealed);
+    *pem = NULL;
+    if (err != CRYPTO_OK) {
+        return err;
+    }
+    BIO *bio = BIO_new(BIO_s_mem());
+    if (bio == NULL || PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1) {
+        crypto_die("private key cannot be encoded");
+    }
+    long n = BIO_get_mem_data(bio, &bytes);
+    *pem = strndup(bytes, (size_t)n);
+    crypto_wipe(bytes, (size_t)n);
+    BIO_free(bio);
+    EVP_PKEY_free(key);
+    if (*pem == NULL) {
+        crypto_die("out of memory");
+    }
+    return CRYPTO_OK;
+}
+
+/* CRYPTO_EIO with errno ENOENT: not there. A pair that does not match is EFORMAT. A key from before
+ * they were encrypted is encrypted now. */
 static enum crypto_err load(struct identity *id, const char *dir, const char *name)
 {
-    char path[PATH_ROOM];
+    char path[CRYPTO_PATH_MAX];
+    bool sealed = true;
     FILE *file = make_path(path, dir, name, "crt") ? fopen(path, "re") : NULL;
     if (file == NULL) {
         return CRYPTO_EIO;
     }
     id->crt = PEM_read_X509(file, NULL, NULL, NULL);
     fclose(file);
-    file = make_path(path, dir, name, "key") ? fopen(path, "re") : NULL;
-    if (file == NULL) {
-        int error = errno;
-        identity_fini(id);
-        errno = error;
-        return CRYPTO_EIO;
-    }
-    static char no_passphrase[] = "";
-    id->key = PEM_read_PrivateKey(file, NULL, NULL, no_passphrase);
-    fclose(file);
+    enum crypto_err err =
+        make_path(path, dir, name, "key") ? load_key(path, &id->key, &sealed) : CRYPTO_EIO;
+    int error = errno;
     bool matches =
-        id->crt != NULL && id->key != NULL && X509_check_private_key(id->crt, id->key) == 1;
+        err == CRYPTO_OK && id->crt != NULL && X509_check_private_key(id->crt, id->key) == 1;
     ERR_clear_error();
     if (!matches) {
         identity_fini(id);
-        return CRYPTO_EFORMAT;
+        errno = error;
+        return err == CRYPTO_OK ? CRYPTO_EFORMAT : err;
     }
-    return CRYPTO_OK;
+    return sealed ? CRYPTO_OK : save(id, dir, name);
 }
 
 /* Signed by this CA, speaks for `host` too, and not about to end. */
@@ -225,7 +305,7 @@ static bool still_good(const struct identity *id, const struct identity *ca, con
 static enum crypto_err ensure_ca(struct identity *ca, const char *dir)
 {
     enum crypto_err err = load(ca, dir, "ca");
-    char crt_path[PATH_ROOM];
+    char crt_path[CRYPTO_PATH_MAX];
     if (err != CRYPTO_EIO || errno != ENOENT || !make_path(crt_path, dir, "ca", "crt") ||
         access(crt_path, F_OK) == 0) {
         return err;
@@ -244,7 +324,7 @@ static enum crypto_err ensure_leaf(struct identity *ca, const char *dir, const c
     }
     struct identity leaf = {0};
     enum crypto_err err = load(&leaf, dir, name);
-    if (err == CRYPTO_EIO && errno != ENOENT) {
+    if ((err == CRYPTO_EIO && errno != ENOENT) || err == CRYPTO_ELOCKED) {
         return err;
     }
     if (err == CRYPTO_OK && still_good(&leaf, ca, host)) {

@@ -221,7 +221,10 @@ test('[BK-7.3.4b2, SW-9.7-3a] the platform\'s key files are sealed; with another
   const keys = () => names.map((name) => readFileSync(path.join(p.data, `keys/${name}.key`), 'utf8'));
   const were = keys();
   for (const [i, text] of were.entries()) assert.match(text, /^-----BEGIN SLUICE SEALED PRIVATE KEY-----\n/, names[i]);
+  const links = ['ca', 'control', 'gateway', 'data'].map((name) => path.join(p.data, `pki/${name}.key`));
+  for (const file of links) assert.match(readFileSync(file, 'utf8'), /^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/, file);
   const passphrase = readFileSync(path.join(p.data, 'keys/passphrase'), 'utf8');
+  assert.ok(!readFileSync(path.join(p.data, 'gateway/nginx/nginx.conf'), 'utf8').includes(passphrase.trim()));
   for (const pid of Object.values(p.processes()).flat()) assert.ok(!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(passphrase.trim()));
   await p.stop({ keep: true });
   const args = ['serve', '--data-dir', p.data, '--control-port', p.controlPort, '--feed-port', p.feedPort, '--gateway-port', p.gatewayPort].map(String);
@@ -231,9 +234,12 @@ test('[BK-7.3.4b2, SW-9.7-3a] the platform\'s key files are sealed; with another
   assert.deepEqual(keys(), were);
   // Kept elsewhere, by the environment, which no process shows any more.
   rmSync(path.join(p.data, 'keys/passphrase'));
+  // One left plain by an earlier version is sealed at the start.
+  writeFileSync(links[1], crypto.createPrivateKey({ key: readFileSync(links[1]), passphrase: passphrase.trim() }).export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
   process.env.SLUICE_KEY_PASSPHRASE = passphrase.trim();
   try { await p.spawn(); } finally { delete process.env.SLUICE_KEY_PASSPHRASE; }
   await becomes(world.key, A1, 200);
+  assert.match(readFileSync(links[1], 'utf8'), /^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/);
   for (const pid of [p.child.pid, ...Object.values(p.processes()).flat()]) assert.ok(!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(passphrase.trim()), String(pid));
 });
 

@@ -92,7 +92,7 @@ test('[EC-4.3.2a] nobody reads the feed without a certificate of the inner CA', 
 });
 
 test('the feed holds secrets sealed only', async () => {
-  const identity = ['gateway', 'data', 'node'].map((n) => { try { return { cert: readFileSync(`${p.data}/pki/${n}.crt`), key: readFileSync(`${p.data}/pki/${n}.key`) }; } catch { return null; } }).find(Boolean);
+  const identity = ['gateway', 'data', 'node'].map((n) => { try { return { cert: readFileSync(`${p.data}/pki/${n}.crt`), key: readFileSync(`${p.data}/pki/${n}.key`), passphrase: readFileSync(`${p.data}/keys/passphrase`, 'utf8').trim() }; } catch { return null; } }).find(Boolean);
   const answer = await feed('epoch=00000000000000000000000000000000&after=0&kinds=credential,source&wait_ms=0', identity);
   assert.equal(answer.status, 200, JSON.stringify(answer).slice(0, 300));
   const { reset, entries } = JSON.parse(answer.text);
