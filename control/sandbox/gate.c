@@ -70,7 +70,8 @@ static enum problem ask_grade(struct rest_call *c, struct store_txn *txn, const 
     return p;
 }
 
-/* What its side must have said of itself before anybody's data goes there (EC-7.2.1-0, -7.2.2b1). */
+/* What its side must have said of itself before anybody's data goes there (EC-7.2.1-0, -7.2.2b1).
+ */
 static enum problem ask_self_reports(struct rest_call *c, struct store_txn *txn, const json_t *app,
                                      char missing[static MISSING_MAX])
 {
