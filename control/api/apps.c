@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "api/credentials.h"
+#include "exit/exit.h"
 #include "sandbox/sandbox.h"
 
 static const char *const environments[] = {"general", "monitored", "controlled", NULL};
@@ -119,7 +120,8 @@ static const struct transition transitions[] = {
     {"suspended", "resume", "admitted", ROLE_STAFF, .hook = go_live},
     {"applied|testing", "return", "returned", ROLE_STAFF, .body_text = "comment"},
     {"returned", "apply", "applied", APPLICANT},
-    {"applied|returned|testing|admitted|suspended", "withdraw", "withdrawn", APPLICANT},
+    {"applied|returned|testing|admitted|suspended", "withdraw", "withdrawn", APPLICANT,
+     .hook = exit_hold_app},
 };
 
 static const struct scope scopes[] = {

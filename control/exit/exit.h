@@ -9,6 +9,9 @@
 /* STATE_CONFLICT while the app is about to leave: nothing new is begun with it. */
 enum problem exit_refuse_new(struct rest_call *c, struct store_txn *txn, const char *app_id);
 
+/* Hook of apps: with `exit-required` what was live leaves by an exit alone. */
+enum problem exit_hold_app(struct rest_call *c, struct change *ch);
+
 /* order.c: what the app was given: an array of {api_id, name, class, fields, from, to, owners},
  * new. To be asked before the grants end. */
 enum problem exit_order(struct rest_call *c, struct store_txn *txn, const char *app_id,

@@ -247,6 +247,29 @@ static void an_operator_may_end_it_at_once_or_not_at_all(void **state)
     grant_of(OWNER, app, NULL);
 }
 
+static void what_was_live_leaves_by_an_exit_alone(void **state)
+{
+    (void)state;
+    const char *app = testing_keep(live_app("held")),
+               *never = testing_keep(testing_app(&f, "never"));
+    testing_setting(&f, "exit-required", "on");
+    fixture_refused(&f, DEVELOPER, "POST", text("apps/%s/withdraw", app), "auto", NULL,
+                    "state-conflict");
+    fixture_refused(&f, OPERATOR, "POST", text("apps/%s/withdraw", app), "auto", NULL,
+                    "state-conflict");
+    testing_act(&f, DEVELOPER, text("apps/%s/withdraw", never));
+    const char *id = testing_keep(fixture_ok(
+        &f, OPERATOR, "POST", "exits",
+        text("{\"app_id\":\"%s\",\"reason\":\"over\",\"leave_at\":\"%s\"}", app, testing_days(0)),
+        "id"));
+    fixture_ok(&f, OPERATOR, "POST", text("exits/%s/settle", id), "{\"settlement\":\"done\"}",
+               NULL);
+    jobs_run_once(&f.ctl, clock_wall_ms() + 1000);
+    jobs_run_once(&f.ctl, clock_wall_ms() + 2000);
+    assert_string_equal(testing_member(&f, text("apps/%s", app), "state"), "withdrawn");
+    testing_setting(&f, "exit-required", "off");
+}
+
 static void run_jobs_for_ever(uint64_t now_ms)
 {
     for (;;) {
@@ -327,6 +350,8 @@ int main(void)
          received, NULL, NULL, NULL},
         {"an operator may end it at once, or not at all",
          an_operator_may_end_it_at_once_or_not_at_all, NULL, NULL, NULL},
+        {"[BK-9.4a1] what was live leaves by an exit alone, when the platform says so",
+         what_was_live_leaves_by_an_exit_alone, NULL, NULL, NULL},
         {"[BK-9.4a1] it goes on after each death, and everybody is told once",
          goes_on_after_each_death, NULL, NULL, NULL},
     };

@@ -235,6 +235,18 @@ const struct resource exits_resource = {
     .check = check,
 };
 
+enum problem exit_hold_app(struct rest_call *c, struct change *ch)
+{
+    const char *state = row_text(ch->old, "state");
+    bool on = false, live = strcmp(state, "admitted") == 0 || strcmp(state, "suspended") == 0;
+    enum problem p = stage_setting_on(c, ch->txn, "exit-required", &on);
+
+    return p == PROBLEM_OK && on && live
+               ? rest_fail(c, PROBLEM_STATE_CONFLICT, "",
+                           "an app that was live leaves in order: POST /exits")
+               : p;
+}
+
 enum problem exit_refuse_new(struct rest_call *c, struct store_txn *txn, const char *app_id)
 {
     const struct store_value v = store_text(app_id);

@@ -4,6 +4,7 @@
 #include "sandbox/sandbox.h"
 
 #define CALLS_KEPT_DAYS 180
+#define CALLS_KEPT      "20000" /* the newest of an app in its test stage */
 
 /* An app whose grade rests on scans and that has none of late: told, and by rule taken back to what
  * needs no proof (EC-7.1.3-M3). */
@@ -43,6 +44,17 @@ static enum problem forget_calls(struct rest_call *c)
             c, store_exec(txn, "DELETE FROM sandbox_calls WHERE created_at < ?", &v, 1, NULL)));
 }
 
+static enum problem thin_out(struct rest_call *c, struct store_txn *txn, json_t *app)
+{
+    static const char sql[] =
+        "DELETE FROM sandbox_calls WHERE app_id = ? AND at < (SELECT at FROM sandbox_calls WHERE "
+        "app_id = ? ORDER BY at DESC LIMIT 1 OFFSET " CALLS_KEPT ")";
+    const struct store_value v[] = {store_text(row_text(app, "id")),
+                                    store_text(row_text(app, "id"))};
+
+    return rest_store_problem(c, store_exec(txn, sql, v, COUNT(v), NULL));
+}
+
 enum problem sandbox_job(struct rest_call *c)
 {
     enum problem p = preparations_due(c);
@@ -53,6 +65,13 @@ enum problem sandbox_job(struct rest_call *c)
                            "NULL AND scan_days IS NOT NULL AND coalesce(scanned_at, created_at) + "
                            "scan_days * 86400000 <= ?",
                            0, &apps_resource, warn_scan);
+    }
+    if (p == PROBLEM_OK) {
+        p = stage_each_due(c,
+                           "SELECT id FROM apps WHERE state = 'testing' AND testing_since <= ? AND "
+                           "(SELECT count(*) FROM sandbox_calls s WHERE s.app_id = apps.id) "
+                           "> " CALLS_KEPT,
+                           0, &apps_resource, thin_out);
     }
     return p == PROBLEM_OK ? forget_calls(c) : p;
 }

@@ -85,6 +85,7 @@ static const struct {
     {"scan-overdue", overdue_ok, "alert or downgrade"},
     {"incident-suspend-days", days_ok, "0 (never) to 3650"},
     {"self-report-suspend-days", days_ok, "0 (never) to 3650"},
+    {"exit-required", switch_ok, "on or off"},
     {"exit-notice-days", days_ok, "0 to 3650"},
     {"exit-receipt-days", some_days_ok, "1 to 3650"},
     {"confidentiality-days", days_ok, "0 to 3650"},

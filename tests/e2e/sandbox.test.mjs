@@ -17,6 +17,8 @@ let trial; // its target for tests
 let app; // in its test stage
 let key;
 let grant;
+let token;
+const bearer = (target) => p.send('GET', target, { headers: { authorization: `Bearer ${token}` } });
 const call = (target, more = {}) => p.call(target, { key, ...more });
 const becomes = (target, wanted, what, more) => until(async () => { const a = await call(target, more); return wanted(a) && a; }, { ms: 10000, what });
 const served = (a) => a.status === 200;
@@ -72,8 +74,19 @@ test('[BK-12.1e, CI-6.1.6a] a call in the test stage is a real one that says it 
   refused(await call(`${ORDERS}?select=card_number`, { grant }), 403, 'field-forbidden');
 });
 
-test('[BK-12.1e] a business unit\'s own API answers from its target for tests, or from its fields; its own target is never asked', async () => {
+test('[BK-12.1e] a token of an app in its test stage opens what its key opens: synthetic rows, and nothing else', async () => {
+  await world.developer.post('/clients', { app_id: app, token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'] });
   await unitApi('bare', live.url);
+  const basic = Buffer.from(`${app}:${key.secret}`).toString('base64');
+  const issued = await p.rest.raw('POST', '/oauth/token', new URLSearchParams({ grant_type: 'client_credentials', scope: 'bare.v1' }).toString(), { 'content-type': 'application/x-www-form-urlencoded', authorization: `Basic ${basic}` });
+  assert.equal(issued.status, 200, JSON.stringify(issued.body));
+  token = issued.body.access_token;
+  const seen = live.seen.length;
+  const answer = await until(async () => { const a = await bearer('/bare/v1/good'); return served(a) && a; }, { ms: 10000, what: 'the call by token' });
+  assert.deepEqual([answer.json.id, answer.headers['sluice-sandbox'], live.seen.length], ['test-id-1', 'true', seen]);
+});
+
+test('[BK-12.1e] a business unit\'s own API answers from its target for tests, or from its fields; its own target is never asked', async () => {
   await unitApi('trial', undefined, { targets: [{ url: live.url }, { url: trial.url, role: 'sandbox' }] });
   const seen = live.seen.length;
   const bare = await becomes('/bare/v1/good', served, 'the API without a target for tests');
@@ -184,6 +197,7 @@ test('[BK-12.1e] an API that converts messages needs a target for tests; without
 test('[BK-12.1e] admitted, it is live: keys and consents of the test stage are void, new ones open the real rows', async () => {
   await world.operator.act('apps', app, 'admit');
   await becomes(`${ORDERS}?limit=1`, (a) => a.json?.code === 'credential-inactive', 'the end of the test key', { grant });
+  await until(async () => (await bearer('/bare/v1/good')).status === 401, { ms: 10000, what: 'the end of the test token' });
   key = await w.credential(world, app);
   await becomes(`${ORDERS}?limit=1`, (a) => a.json?.code === 'grant-revoked', 'the end of the test grant', { grant });
   grant = (await w.grant(world, app, world.api)).id;

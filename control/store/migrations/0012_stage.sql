@@ -21,7 +21,8 @@ INSERT INTO stage_settings VALUES
   ('01a20106-0dc8-7000-8000-000000001209', 'active', 1, 0, 0, 'exit-notice-days', '30'),
   ('01a20106-0dc8-7000-8000-00000000120a', 'active', 1, 0, 0, 'exit-receipt-days', '30'),
   ('01a20106-0dc8-7000-8000-00000000120b', 'active', 1, 0, 0, 'confidentiality-days', '730'),
-  ('01a20106-0dc8-7000-8000-00000000120c', 'active', 1, 0, 0, 'self-reports-required', 'none');
+  ('01a20106-0dc8-7000-8000-00000000120c', 'active', 1, 0, 0, 'self-reports-required', 'none'),
+  ('01a20106-0dc8-7000-8000-00000000120d', 'active', 1, 0, 0, 'exit-required', 'off');
 
 CREATE TABLE sandbox_calls (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
