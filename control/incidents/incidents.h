@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes wrong with third parties' software and what they owe the platform on their safety
- * (EC-7.2.1, EC-7.2.2, EC-5.1f, BK-10.3b): incidents with a date to be fixed by, periodic reports
+ * (EC-7.2.1, EC-7.2.2, EC-5.1f): incidents with a date to be fixed by, periodic reports
  * with a date to be made by, notices of major changes. What is overdue is told, and by rule
  * suspends. */
 #pragma once
@@ -17,4 +17,3 @@ extern const char *const self_report_kinds[]; /* NULL-terminated */
 extern const struct resource incidents_resource;
 extern const struct resource self_reports_resource;
 extern const struct resource report_duties_resource;
-extern const struct resource major_changes_resource;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Incidents, periodic reports and notices of major changes: who says what, and what is overdue. */
+/* Incidents and periodic reports: who says what, and what is overdue. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -246,44 +246,6 @@ static void a_report_is_due_again_and_again(void **state)
     testing_setting(&f, "self-report-suspend-days", "0");
 }
 
-#define CHANGE(more)                                                                               \
-    text("{\"app_id\":\"%s\",\"description\":\"twice the calls\",\"change_plan\":\"by halves\","   \
-         "\"emergency_plan\":\"back\",\"risk_assessment\":\"low\",\"user_notice\":\"a page\","     \
-         "\"user_noticed_at\":\"%s\",\"starts_at\":\"%s\"" more "}",                               \
-         app, testing_days(-1), testing_days(30))
-
-static void a_major_change_comes_with_its_plans(void **state)
-{
-    (void)state;
-    const char *app = testing_keep(live_app("changing"));
-    fixture_refused(&f, DEVELOPER, "POST", "major_changes", NULL, CHANGE(",\"kind\":\"volume\""),
-                    "field-invalid"); /* how many? */
-    static const char *const needed[] = {"change_plan", "emergency_plan", "risk_assessment",
-                                         "user_notice", "user_noticed_at"};
-    for (size_t i = 0; i < COUNT(needed); i++) {
-        json_t *body = json_loads(CHANGE(",\"kind\":\"integration\""), 0, NULL);
-        json_object_del(body, needed[i]);
-        char *dump = json_dumps(body, 0);
-        fixture_refused(&f, DEVELOPER, "POST", "major_changes", NULL, dump, "field-invalid");
-        free(dump);
-        json_decref(body);
-    }
-    const char *id =
-        fixture_ok(&f, DEVELOPER, "POST", "major_changes",
-                   CHANGE(",\"kind\":\"volume\",\"expected_calls_per_day\":1000"), "id");
-    const char *target = testing_keep(text("major_changes/%s", id));
-    assert_string_not_equal(testing_member(&f, target, "noticed_at"), "");
-    assert_int_equal(
-        testing_total(&f, OPERATOR, text("notices?kind=major-change-noticed&object_id=%s", id)), 1);
-    fixture_refused(&f, DEVELOPER, "PATCH", target, "auto", "{\"change_plan\":\"x\"}",
-                    "state-conflict");
-    fixture_ok(&f, OPERATOR, "POST", text("%s/return", target), "{\"comment\":\"when?\"}", NULL);
-    fixture_ok(&f, DEVELOPER, "PATCH", target, "{\"change_plan\":\"on a Sunday\"}", NULL);
-    testing_act(&f, DEVELOPER, text("%s/submit", target));
-    testing_act(&f, OPERATOR, text("%s/acknowledge", target));
-    assert_string_equal(testing_member(&f, target, "acknowledged_by"), "operator");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,8 +259,6 @@ int main(void)
          a_report_speaks_of_each_part, NULL, NULL, NULL},
         {"[EC-7.2.2a2] a report is due again and again: reminded, overdue, suspended",
          a_report_is_due_again_and_again, NULL, NULL, NULL},
-        {"[BK-10.3b1] a major change comes with its plans", a_major_change_comes_with_its_plans,
-         NULL, NULL, NULL},
     };
     return cmocka_run_group_tests_name("control incidents", tests, setup, teardown);
 }

@@ -44,7 +44,7 @@ static const struct {
     {"document", "read"},
     {"api", "classify"},
     {"api", "refresh"},
-    {"preparation", "warn"},
+    {"test-preparation", "warn"},
     {"incident", "contain"},
     {"incident", "warn"},
     {"incident", "suspend"},

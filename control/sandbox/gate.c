@@ -105,7 +105,7 @@ static enum problem ask_preparation(struct rest_call *c, struct store_txn *txn, 
     enum problem p = stage_setting_on(c, txn, "preparation-required", &on);
 
     if (p == PROBLEM_OK && on) {
-        p = preparation_done(c, txn, row_text(app, "id"), &done);
+        p = test_preparation_done(c, txn, row_text(app, "id"), &done);
     }
     if (p == PROBLEM_OK && on && !done) {
         lacks(missing, "the list of preparations");
@@ -141,7 +141,7 @@ enum problem sandbox_gate(struct rest_call *c, struct store_txn *txn, const json
 enum problem sandbox_enter(struct rest_call *c, struct change *ch)
 {
     json_object_set_new(ch->row, "testing_since", stage_time(c->now_ms));
-    return preparation_open(c, ch->txn, row_text(ch->row, "id"));
+    return test_preparation_open(c, ch->txn, row_text(ch->row, "id"));
 }
 
 /* Keys that lay in a test environment and consent given to a test are worth nothing in earnest. */

@@ -57,7 +57,7 @@ static enum problem thin_out(struct rest_call *c, struct store_txn *txn, json_t 
 
 enum problem sandbox_job(struct rest_call *c)
 {
-    enum problem p = preparations_due(c);
+    enum problem p = test_preparations_due(c);
 
     if (p == PROBLEM_OK) {
         p = stage_each_due(c,

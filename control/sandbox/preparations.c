@@ -84,9 +84,9 @@ static const struct scope scopes[] = {
     {ROLE_DEVELOPER, BIND_ORGANISATION, STAGE_OWN_APP, STAGE_OWN_APP},
 };
 
-const struct resource preparations_resource = {
-    .plural = "preparations",
-    .kind = "preparation",
+const struct resource test_preparations_resource = {
+    .plural = "test_preparations",
+    .kind = "test-preparation",
     .initial = "open",
     .attrs = attrs,
     .n_attrs = COUNT(attrs),
@@ -106,19 +106,20 @@ static enum problem drop_one(struct rest_call *c, struct change *ch)
     }
     json_t *old = json_deep_copy(ch->row);
     enum problem p =
-        stage_change(c, ch->txn, &preparations_resource, old, ch->row, "dropped", "drop");
+        stage_change(c, ch->txn, &test_preparations_resource, old, ch->row, "dropped", "drop");
     json_decref(old);
     return p;
 }
 
 /* A new stage begins with a new list. */
-enum problem preparation_open(struct rest_call *c, struct store_txn *txn, const char *app_id)
+enum problem test_preparation_open(struct rest_call *c, struct store_txn *txn, const char *app_id)
 {
     json_t *row = json_object();
     uint64_t days = 0;
     struct uuid id;
     char text[UUID_TEXT_LEN + 1];
-    enum problem p = row_each(c, txn, &preparations_resource, "app_id", app_id, drop_one, NULL);
+    enum problem p =
+        row_each(c, txn, &test_preparations_resource, "app_id", app_id, drop_one, NULL);
 
     if (p == PROBLEM_OK) {
         p = stage_setting_days(c, txn, "preparation-days", &days);
@@ -133,22 +134,24 @@ enum problem preparation_open(struct rest_call *c, struct store_txn *txn, const 
     json_object_set_new(row, "app_id", json_string(app_id));
     json_object_set_new(row, "due_at", stage_time(c->now_ms + days * STAGE_DAY_MS));
     if (p == PROBLEM_OK) {
-        p = change_store(c, txn, &preparations_resource, NULL, row, "create");
+        p = change_store(c, txn, &test_preparations_resource, NULL, row, "create");
     }
     if (p == PROBLEM_OK) {
-        p = stage_tell(c, txn, "preparation-opened", "preparation", row, app_id, NULL, false);
+        p = stage_tell(c, txn, "test-preparation-opened", "test-preparation", row, app_id, NULL,
+                       false);
     }
     json_decref(row);
     return p;
 }
 
-enum problem preparation_done(struct rest_call *c, struct store_txn *txn, const char *app_id,
-                              bool *done)
+enum problem test_preparation_done(struct rest_call *c, struct store_txn *txn, const char *app_id,
+                                   bool *done)
 {
     const struct store_value v = store_text(app_id);
     struct store_rows *rows = NULL;
-    enum store_err err = store_query(
-        txn, "SELECT 1 FROM preparations WHERE app_id = ? AND state = 'complete'", &v, 1, &rows);
+    enum store_err err =
+        store_query(txn, "SELECT 1 FROM test_preparations WHERE app_id = ? AND state = 'complete'",
+                    &v, 1, &rows);
 
     *done = err == STORE_OK && store_next(rows);
     return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
@@ -160,20 +163,22 @@ static enum problem warn(struct rest_call *c, struct store_txn *txn, json_t *row
     json_t *old = json_deep_copy(row);
 
     json_object_set_new(row, "warned_at", stage_time(c->now_ms));
-    enum problem p = stage_change(c, txn, &preparations_resource, old, row, NULL, "warn");
+    enum problem p = stage_change(c, txn, &test_preparations_resource, old, row, NULL, "warn");
     json_decref(old);
     if (p == PROBLEM_OK) {
-        p = stage_tell(c, txn, "preparation-overdue", "preparation", row, app, NULL, false);
+        p = stage_tell(c, txn, "test-preparation-overdue", "test-preparation", row, app, NULL,
+                       false);
     }
-    return p == PROBLEM_OK
-               ? stage_tell(c, txn, "preparation-overdue", "preparation", row, app, NULL, true)
-               : p;
+    return p == PROBLEM_OK ? stage_tell(c, txn, "test-preparation-overdue", "test-preparation", row,
+                                        app, NULL, true)
+                           : p;
 }
 
-enum problem preparations_due(struct rest_call *c)
+enum problem test_preparations_due(struct rest_call *c)
 {
-    return stage_each_due(c,
-                          "SELECT id FROM preparations WHERE state = 'open' AND warned_at IS NULL "
-                          "AND due_at <= ?",
-                          0, &preparations_resource, warn);
+    return stage_each_due(
+        c,
+        "SELECT id FROM test_preparations WHERE state = 'open' AND warned_at IS NULL "
+        "AND due_at <= ?",
+        0, &test_preparations_resource, warn);
 }

@@ -25,11 +25,11 @@ enum problem sandbox_test_report(struct rest_call *c); /* POST apps/{id}/test-re
 enum problem sandbox_job(struct rest_call *c);         /* a job: what is due, what is old */
 
 /* preparations.c: opens the list of an app that entered its test stage; is it complete? */
-enum problem preparation_open(struct rest_call *c, struct store_txn *txn, const char *app_id);
-enum problem preparation_done(struct rest_call *c, struct store_txn *txn, const char *app_id,
-                              bool *done);
-enum problem preparations_due(struct rest_call *c); /* part of the job */
+enum problem test_preparation_open(struct rest_call *c, struct store_txn *txn, const char *app_id);
+enum problem test_preparation_done(struct rest_call *c, struct store_txn *txn, const char *app_id,
+                                   bool *done);
+enum problem test_preparations_due(struct rest_call *c); /* part of the job */
 
 extern const struct resource test_reports_resource;
 extern const struct resource sandbox_calls_resource;
-extern const struct resource preparations_resource;
+extern const struct resource test_preparations_resource;

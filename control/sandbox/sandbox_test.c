@@ -248,31 +248,32 @@ static void preparations_are_stated_and_checked(void **state)
     const char *app = testing_keep(testing_app(&f, "prepared"));
     testing_act(&f, OPERATOR, text("apps/%s/test", app));
     struct reply r =
-        fixture_call(&f, DEVELOPER, "GET", text("preparations?app_id=%s", app), NULL, NULL);
+        fixture_call(&f, DEVELOPER, "GET", text("test_preparations?app_id=%s", app), NULL, NULL);
     const char *id =
         text("%s", row_text(json_array_get(json_object_get(r.json, "items"), 0), "id"));
     reply_free(&r);
     testing_setting(&f, "preparation-required", "on");
     fixture_refused(&f, OPERATOR, "POST", text("apps/%s/admit", app), "auto", NULL,
                     "test-report-missing");
-    fixture_refused(&f, DEVELOPER, "POST", text("preparations/%s/complete", id), "auto", NULL,
+    fixture_refused(&f, DEVELOPER, "POST", text("test_preparations/%s/complete", id), "auto", NULL,
                     "state-conflict");
-    fixture_refused(&f, DEVELOPER, "PATCH", text("preparations/%s", id), "auto",
+    fixture_refused(&f, DEVELOPER, "PATCH", text("test_preparations/%s", id), "auto",
                     text("{\"due_at\":\"%s\"}", testing_days(90)), "not-permitted");
-    fixture_ok(&f, DEVELOPER, "PATCH", text("preparations/%s", id),
+    fixture_ok(&f, DEVELOPER, "PATCH", text("test_preparations/%s", id),
                text("{\"environment\":\"two hosts\",\"hardening\":\"done\",\"backup\":\"daily\","
                     "\"recovery\":\"in our plan\",\"contacts\":\"on call\","
                     "\"hardening_document_id\":\"%s\"}",
                     testing_document(&f)),
                NULL);
-    fixture_refused(&f, DEVELOPER, "POST", text("preparations/%s/complete", id), "auto", NULL,
+    fixture_refused(&f, DEVELOPER, "POST", text("test_preparations/%s/complete", id), "auto", NULL,
                     "state-conflict"); /* never connected */
     jobs_run_once(&f.ctl, clock_wall_ms() + 15 * DAY_MS);
     jobs_run_once(&f.ctl, clock_wall_ms() + 16 * DAY_MS);
     assert_int_equal(
-        testing_total(&f, OPERATOR, text("notices?kind=preparation-overdue&object_id=%s", id)), 1);
+        testing_total(&f, OPERATOR, text("notices?kind=test-preparation-overdue&object_id=%s", id)),
+        1);
     testing_call_of(&f, app, api, "ok", 200, 1);
-    testing_act(&f, DEVELOPER, text("preparations/%s/complete", id));
+    testing_act(&f, DEVELOPER, text("test_preparations/%s/complete", id));
     testing_act(&f, OPERATOR, text("apps/%s/admit", app));
     testing_setting(&f, "preparation-required", "off");
 }

@@ -115,18 +115,6 @@ test('[EC-5.1f1, EC-5.1f2, EC-5.1f3, EC-5.1f4, EC-5.1f5, EC-7.2.2a2, EC-7.2.1a, 
     content: { requirements: part('Asked'), design: part('Drawn'), code_audit: part('Read'), security_test: part('Tried'), release_review: part('Agreed') } });
 });
 
-test('[BK-10.3b1, BK-10.3b2, BK-10.3b3] a major change comes with its plans, its risk and how users were told, or it is refused', async () => {
-  const whole = { app_id: leaving.app, kind: 'volume', description: 'Ten times the calls', expected_calls_per_day: 100000, change_plan: 'In three steps', emergency_plan: 'Back by a switch',
-    risk_assessment: 'The night is busier', user_notice: 'https://example.com/notice', user_noticed_at: later(-86400e3), starts_at: later(20 * 86400e3) };
-  for (const name of ['change_plan', 'emergency_plan', 'risk_assessment', 'user_notice', 'user_noticed_at']) {
-    await restRefuses(world.developer.post('/major_changes', { ...whole, [name]: undefined }), 'field-invalid', `/${name}`);
-  }
-  const { id, noticed_at } = await world.developer.post('/major_changes', whole);
-  assert.ok(noticed_at);
-  await told(world.operator, 'major-change-noticed', id);
-  await world.operator.act('major_changes', id, 'acknowledge');
-});
-
 test('[BK-9.4a1, BK-9.4a2] an exit is announced: its users, its own side and its providers are told, and nothing new is begun', async () => {
   await restRefuses(world.developer.post('/exits', { app_id: leaving.app, reason: 'Too soon', leave_at: later(86400e3) }), 'field-invalid', '/leave_at');
   await world.developer.post('/clients', { app_id: leaving.app, token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'] });

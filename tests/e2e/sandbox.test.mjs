@@ -169,14 +169,14 @@ test('[GS-6.9.4.2d-1, GS-6.1b-4, EC-7.1.3-M2, EC-7.1.3-C1] going live is refused
 });
 
 test('[GS-6.1b-1, GS-6.1b-2, GS-6.1b-3, BK-9.3.3e1, BK-9.3.3e2, CI-6.1.2c] a list of preparations opens with the stage: stated, proven, and its connection tested by itself', async () => {
-  const [list] = await world.developer.list('preparations', { app_id: app });
+  const [list] = await world.developer.list('test_preparations', { app_id: app });
   assert.ok(Date.parse(list.due_at) > Date.now());
-  await restRefuses(world.developer.act('preparations', list.id, 'complete'), 'state-conflict', '/environment');
+  await restRefuses(world.developer.act('test_preparations', list.id, 'complete'), 'state-conflict', '/environment');
   const hardening_document_id = await upload(world.developer, 'hardening.txt', 'ports closed\n');
-  await world.developer.patch(`/preparations/${list.id}`, { environment: 'Two hosts behind a firewall', hardening: 'Ports closed, patches weekly', hardening_document_id,
+  await world.developer.patch(`/test_preparations/${list.id}`, { environment: 'Two hosts behind a firewall', hardening: 'Ports closed, patches weekly', hardening_document_id,
     backup: 'Daily, off site', recovery: 'In the institution\'s own plan, drilled yearly', contacts: 'The duty desk' }, list.revision);
-  await world.developer.act('preparations', list.id, 'complete');
-  const done = await world.operator.get(`/preparations/${list.id}`);
+  await world.developer.act('test_preparations', list.id, 'complete');
+  const done = await world.operator.get(`/test_preparations/${list.id}`);
   assert.deepEqual([done.state, done.completed_by], ['complete', 'developer']);
   assert.equal((await world.operator.list('sandbox_calls', { transaction_id: done.connected_transaction_id })).length, 1);
 });

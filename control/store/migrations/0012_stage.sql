@@ -41,14 +41,14 @@ CREATE INDEX test_reports_app ON test_reports (app_id, kind, state);
 CREATE INDEX test_reports_created ON test_reports (created_at);
 CREATE INDEX test_reports_state ON test_reports (state, created_at);
 
-CREATE TABLE preparations (
+CREATE TABLE test_preparations (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   app_id TEXT NOT NULL REFERENCES apps (id), due_at INTEGER NOT NULL, environment TEXT, hardening TEXT, hardening_document_id TEXT REFERENCES documents (id),
   backup TEXT, recovery TEXT, contacts TEXT, connected_transaction_id TEXT, completed_by TEXT, completed_at INTEGER,
   warned_at INTEGER) STRICT;
-CREATE INDEX preparations_app ON preparations (app_id, state);
-CREATE INDEX preparations_created ON preparations (created_at);
-CREATE INDEX preparations_state ON preparations (state, created_at);
+CREATE INDEX test_preparations_app ON test_preparations (app_id, state);
+CREATE INDEX test_preparations_created ON test_preparations (created_at);
+CREATE INDEX test_preparations_state ON test_preparations (state, created_at);
 
 CREATE TABLE incidents (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
@@ -75,16 +75,6 @@ CREATE TABLE report_duties (
 CREATE UNIQUE INDEX report_duties_one ON report_duties (organisation_id, kind) WHERE state = 'active';
 CREATE INDEX report_duties_due ON report_duties (state, due_at);
 CREATE INDEX report_duties_created ON report_duties (created_at);
-
-CREATE TABLE major_changes (
-  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-  app_id TEXT NOT NULL REFERENCES apps (id), kind TEXT NOT NULL, description TEXT NOT NULL, expected_calls_per_day INTEGER,
-  change_plan TEXT NOT NULL, emergency_plan TEXT NOT NULL, risk_assessment TEXT NOT NULL, user_notice TEXT NOT NULL,
-  user_noticed_at INTEGER NOT NULL, document_id TEXT REFERENCES documents (id), starts_at INTEGER NOT NULL, noticed_at INTEGER NOT NULL,
-  submitted_by TEXT NOT NULL, acknowledged_by TEXT, acknowledged_at INTEGER, comment TEXT) STRICT;
-CREATE INDEX major_changes_app ON major_changes (app_id, created_at);
-CREATE INDEX major_changes_created ON major_changes (created_at);
-CREATE INDEX major_changes_state ON major_changes (state, created_at);
 
 CREATE TABLE exits (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
