@@ -123,6 +123,8 @@ static json_t *json_of(const struct audit_record *rec, const json_t *plan)
                         c->class_ == 0 ? json_null() : json_sprintf("A%u", c->class_));
     set_id(out, "credential", &c->credential);
     set_id(out, "grant", &c->grant);
+    set_id(out, "token", &c->token);
+    set_id(out, "user", &c->user);
     set_text(out, "owner", c->owner);
     set_client(out, c->client);
     json_object_set_new(out, "method", json_string(method_text(c->method)));

@@ -9,6 +9,7 @@ static const struct cli_command commands[] = {
     {"control", "run the control plane alone", cli_serve},
     {"data", "run the data service alone", cli_serve},
     {"gateway", "run a gateway node alone", cli_serve},
+    {"access", "say who may do what and why; check this installation", cli_access},
     {"audit", "verify or show the call log and the operations log", cli_audit},
     {"explain", "say why a call would be allowed, denied or masked", cli_explain},
     {"rest", "sign in and talk to the control plane", cli_rest},

@@ -603,6 +603,27 @@ static int request(const struct session *s, const struct request *r)
     return rc;
 }
 
+json_t *cli_rest_get(const char *path)
+{
+    struct session s = {0};
+    struct answer a = {0};
+    json_t *json = NULL;
+    buf_init(&a.body);
+    if (!session_load(&s)) {
+        fail("no session", next_step("not-signed-in"));
+    } else if (exchange(&s, "GET", path, json_payload(NULL), NULL, &a)) {
+        json = json_loadb(a.body.p, a.body.n, 0, NULL);
+        if (a.status != 200 || json == NULL) {
+            print_problem(a.status, json);
+            json_decref(json);
+            json = NULL;
+        }
+    }
+    session_fini(&s);
+    buf_wipe(&a.body);
+    return json;
+}
+
 static bool is_method(const char *word)
 {
     static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};

@@ -20,6 +20,7 @@
 #include "crypto/keystore.h"
 #include "data/data.h"
 #include "gateway.h"
+#include "hsm.h"
 #include "settings.h"
 #include "supervise.h"
 
@@ -138,7 +139,7 @@ static void use_passphrase_beside(const struct settings *s)
 }
 
 /* Where the passphrase of the key files is: our children go by the same. */
-static bool find_passphrase(const struct settings *s)
+static bool find_passphrase(const struct settings *s, bool make)
 {
     char path[SETTINGS_PATH_MAX + 64];
     const char *dir = getenv("CREDENTIALS_DIRECTORY"); /* systemd's LoadCredential */
@@ -155,6 +156,9 @@ static bool find_passphrase(const struct settings *s)
         if (access(path, R_OK) == 0) {
             setenv(CRYPTO_PASSPHRASE_FILE, path, 1);
         }
+    }
+    if (getenv(CRYPTO_PASSPHRASE_FILE) == NULL && !cli_hsm_passphrase(s, make && !s->check)) {
+        return false;
     }
     use_passphrase_beside(s);
     return true;
@@ -218,12 +222,15 @@ static int run_control(const struct settings *s, int argc, char **argv)
         .listen_host = s->control.listen,
         .port = s->control.port,
         .feed_port = s->control.feed_port,
+        .public_url = s->control.public_url[0] == '\0' ? NULL : s->control.public_url,
         .data_socket = s->data_socket,
         .openapi_path = s->openapi[0] == '\0' ? NULL : s->openapi,
         .feed_keep = s->control.feed_keep,
         .smtp = s->control.smtp[0] == '\0' ? NULL : s->control.smtp,
         .smtp_from = s->control.smtp_from,
         .private_webhooks = s->control.private_webhooks,
+        .admin_networks = s->control.admin_networks,
+        .admin_second_factor = s->control.admin_second_factor,
         .admin_password = getenv("SLUICE_ADMIN_PASSWORD"),
     };
     return make_keys(s) ? control_run(&cfg) : 1;
@@ -293,7 +300,8 @@ int cli_serve(int argc, char **argv)
     if (result != SETTINGS_OK) {
         return 2;
     }
-    if (!find_passphrase(&s)) {
+    bool keys_are_ours = strcmp(argv[0], "serve") == 0 || strcmp(argv[0], "control") == 0;
+    if (!find_passphrase(&s, keys_are_ours)) {
         return 2;
     }
     if (s.check) { /* the other roles' settings have been looked at in full by now */

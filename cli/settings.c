@@ -23,6 +23,9 @@ static const cyaml_schema_field_t control_fields[] = {
     CYAML_FIELD_UINT("feed_keep", OPT, struct settings_control, feed_keep),
     CYAML_FIELD_STRING("smtp", OPT, struct settings_control, smtp, 1),
     CYAML_FIELD_STRING("smtp_from", OPT, struct settings_control, smtp_from, 1),
+    CYAML_FIELD_STRING("public_url", OPT, struct settings_control, public_url, 1),
+    CYAML_FIELD_STRING("admin_networks", OPT, struct settings_control, admin_networks, 1),
+    CYAML_FIELD_BOOL("admin_second_factor", OPT, struct settings_control, admin_second_factor),
     CYAML_FIELD_BOOL("private_webhooks", OPT, struct settings_control, private_webhooks),
     CYAML_FIELD_END,
 };
@@ -59,12 +62,21 @@ static const cyaml_schema_field_t gateway_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t hsm_fields[] = {
+    CYAML_FIELD_STRING("module", CYAML_FLAG_DEFAULT, struct settings_hsm, module, 1),
+    CYAML_FIELD_STRING("token", CYAML_FLAG_DEFAULT, struct settings_hsm, token, 1),
+    CYAML_FIELD_STRING("key", CYAML_FLAG_DEFAULT, struct settings_hsm, key, 1),
+    CYAML_FIELD_STRING("pin_file", CYAML_FLAG_DEFAULT, struct settings_hsm, pin_file, 1),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t top_fields[] = {
     CYAML_FIELD_STRING("data_dir", OPT, struct settings, data_dir, 1),
     CYAML_FIELD_MAPPING("control", OPT, struct settings, control, control_fields),
     CYAML_FIELD_MAPPING("data", OPT, struct settings, data, data_fields),
     CYAML_FIELD_MAPPING("gateway", OPT, struct settings, gateway, gateway_fields),
     CYAML_FIELD_STRING("key_passphrase_file", OPT, struct settings, key_passphrase_file, 1),
+    CYAML_FIELD_MAPPING("hsm", OPT, struct settings, hsm, hsm_fields),
     CYAML_FIELD_END,
 };
 
@@ -220,6 +232,22 @@ static void fill(struct settings *s)
     set_text(s->gateway.control, sizeof s->gateway.control, control);
 }
 
+/* A plain origin: what a certificate names and browsers keep cookies for. */
+static bool origin_ok(const char *url)
+{
+    static const char scheme[] = "https://", host[] = "abcdefghijklmnopqrstuvwxyz"
+                                                      "0123456789.-";
+    const char *at = url + sizeof scheme - 1;
+    unsigned long port;
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0) {
+        return false;
+    }
+    size_t n = *at == '[' ? strcspn(at, "]") + 1 : strspn(at, host);
+    at += n <= strlen(at) ? n : 0;
+    return n > 0 && strlen(url) < 190 &&
+           (*at == '\0' || (*at == ':' && number_of(at + 1, 65535, &port) && port > 0));
+}
+
 static bool check(const struct settings *s)
 {
     const struct settings_gateway *g = &s->gateway;
@@ -235,6 +263,9 @@ static bool check(const struct settings *s)
          "gateway.certificate and gateway.certificate_key go together"},
         {(s->control.smtp[0] == '\0') == (s->control.smtp_from[0] == '\0'), "control.smtp",
          "control.smtp and control.smtp_from go together"},
+        {s->control.public_url[0] == '\0' || origin_ok(s->control.public_url), "control.public_url",
+         "control.public_url is https://, a name in small letters, perhaps a port, and nothing "
+         "behind it"},
         {strncmp(g->control, "https://", 8) == 0, "gateway.control",
          "gateway.control must be an https:// address: the feed has no other form"},
         {g->redis_lost[0] == '\0' || strcmp(g->redis_lost, "local") == 0 ||
@@ -244,6 +275,12 @@ static bool check(const struct settings *s)
         {s->data.threads <= 256, "data.threads", "data.threads is at most 256"},
         {s->key_passphrase_file[0] == '\0' || s->key_passphrase_file[0] == '/',
          "key_passphrase_file", "key_passphrase_file is an absolute path"},
+        {s->hsm.module[0] == '\0' || s->hsm.module[0] == '/', "hsm.module",
+         "hsm.module is the absolute path of a PKCS#11 library"},
+        {s->hsm.module[0] == '\0' || s->hsm.pin_file[0] == '/', "hsm.pin_file",
+         "hsm.pin_file is an absolute path"},
+        {s->hsm.module[0] == '\0' || s->key_passphrase_file[0] == '\0', "hsm",
+         "the passphrase is in key_passphrase_file or in an hsm, not in both"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (!rules[i].ok) {

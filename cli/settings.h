@@ -13,7 +13,10 @@ struct settings_control {
     uint16_t port, feed_port;
     uint64_t feed_keep;                                         /* 0: the control plane's default */
     char smtp[SETTINGS_PATH_MAX], smtp_from[SETTINGS_PATH_MAX]; /* "": no e-mail */
+    char public_url[SETTINGS_PATH_MAX]; /* "": listen and port */
     bool private_webhooks;
+    char admin_networks[1024]; /* "": from anywhere */
+    bool admin_second_factor;
 };
 
 struct settings_data {
@@ -42,12 +45,17 @@ struct settings_gateway {
     bool access_log;
 };
 
+struct settings_hsm { /* where the passphrase of the key files is sealed; module "": nowhere */
+    char module[SETTINGS_PATH_MAX], token[33], key[65], pin_file[SETTINGS_PATH_MAX];
+};
+
 struct settings {
     char data_dir[SETTINGS_PATH_MAX];
     struct settings_control control;
     struct settings_data data;
     struct settings_gateway gateway;
     char key_passphrase_file[SETTINGS_PATH_MAX]; /* absolute; "": see crypto/keystore.h */
+    struct settings_hsm hsm;
 
     /* of the command line alone */
     bool check;                     /* look at everything, start and change nothing */

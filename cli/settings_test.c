@@ -73,6 +73,71 @@ static const struct row rows[] = {
      SETTINGS_WRONG,
      "https://"},
     {"rows past the contract's limit", "data:\n  max_rows: 1001\n", {0}, SETTINGS_WRONG, "1000"},
+    {"public address plain",
+     "control:\n  public_url: \"http://sluice.example\"\n",
+     {0},
+     SETTINGS_WRONG,
+     "public_url"},
+    {"public address with a slash",
+     "control:\n  public_url: \"https://sluice.example/\"\n",
+     {0},
+     SETTINGS_WRONG,
+     "public_url"},
+    {"public address with a path",
+     "control:\n  public_url: \"https://sluice.example/base\"\n",
+     {0},
+     SETTINGS_WRONG,
+     "public_url"},
+    {"public address with a user",
+     "control:\n  public_url: \"https://user@sluice.example\"\n",
+     {0},
+     SETTINGS_WRONG,
+     "public_url"},
+    {"public address with port 0",
+     "control:\n  public_url: \"https://sluice.example:0\"\n",
+     {0},
+     SETTINGS_WRONG,
+     "public_url"},
+    {"public address past the last port",
+     "control:\n  public_url: \"https://sluice.example:99999\"\n",
+     {0},
+     SETTINGS_WRONG,
+     "public_url"},
+    {"public address in capitals",
+     "control:\n  public_url: \"https://Sluice.example\"\n",
+     {0},
+     SETTINGS_WRONG,
+     "public_url"},
+    {"public address of nothing",
+     "control:\n  public_url: \"https://\"\n",
+     {0},
+     SETTINGS_WRONG,
+     "public_url"},
+    {"public address half an address",
+     "control:\n  public_url: \"https://[::1\"\n",
+     {0},
+     SETTINGS_WRONG,
+     "public_url"},
+    {"public address 0",
+     "control:\n  public_url: \"https://sluice.example\"\n",
+     {0},
+     SETTINGS_OK,
+     ""},
+    {"public address 1",
+     "control:\n  public_url: \"https://sluice.example:8443\"\n",
+     {0},
+     SETTINGS_OK,
+     ""},
+    {"public address 2",
+     "control:\n  public_url: \"https://10.0.0.1:7300\"\n",
+     {0},
+     SETTINGS_OK,
+     ""},
+    {"public address 3",
+     "control:\n  public_url: \"https://[2001:db8::1]:7300\"\n",
+     {0},
+     SETTINGS_OK,
+     ""},
     {"unknown option", NULL, {"--prot", "1"}, SETTINGS_WRONG, "--prot"},
     {"option without its value", NULL, {"--control-port"}, SETTINGS_WRONG, "needs a value"},
     {"port 0", NULL, {"--control-port", "0"}, SETTINGS_WRONG, "1 to 65535"},
@@ -224,8 +289,23 @@ static void secrets_are_refused(void **state)
     const struct row good = {.yaml = "key_passphrase_file: /run/credentials/sluice\n"};
     assert_int_equal(load(&s, &good, said), SETTINGS_OK);
     assert_string_equal(s.key_passphrase_file, "/run/credentials/sluice");
-    const struct row relative = {.yaml = "key_passphrase_file: here\n"};
-    assert_int_equal(load(&s, &relative, said), SETTINGS_WRONG);
+    static const char *const bad[] = {
+        "key_passphrase_file: here\n",
+        "hsm:\n  module: softhsm.so\n  token: t\n  key: k\n  pin_file: /run/pin\n",
+        "hsm:\n  module: /usr/lib/softhsm.so\n  token: t\n  key: k\n  pin_file: pin\n",
+        "hsm:\n  module: /usr/lib/softhsm.so\n  token: t\n  key: k\n",
+        "key_passphrase_file: /run/p\nhsm:\n  module: /a.so\n  token: t\n  key: k\n  pin_file: "
+        "/p\n",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct row row = {.yaml = bad[i]};
+        assert_int_equal(load(&s, &row, said), SETTINGS_WRONG);
+    }
+    const struct row hsm = {
+        .yaml =
+            "hsm:\n  module: /usr/lib/softhsm.so\n  token: t\n  key: k\n  pin_file: /run/pin\n"};
+    assert_int_equal(load(&s, &hsm, said), SETTINGS_OK);
+    assert_string_equal(s.hsm.pin_file, "/run/pin");
 }
 
 static void data_dir_of_the_file(void **state)
@@ -308,8 +388,11 @@ static void production_file(void **state)
                                       "control.listen",
                                       "control.port",
                                       "control.feed_port",
+                                      "control.admin_networks",
+                                      "control.admin_second_factor",
                                       "control.smtp",
                                       "control.smtp_from",
+                                      "control.public_url",
                                       "control.feed_keep",
                                       "data.threads",
                                       "data.max_rows",

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "ca/ca.h"
+#include "crypto/verifier.h"
 #include "feed/feed.h"
 #include "feed/reports.h"
 #include "oauth/engine.h"
@@ -63,6 +64,7 @@ static bool load_keys(struct control *ctl)
     crypto_derive(master, "store.secret", ctl->store_secret);
     crypto_derive(link, "feed.secret", ctl->feed_secret);
     crypto_derive(link, "link.call", ctl->link_call);
+    crypto_derive(link, CRYPTO_VERIFIER_LABEL, ctl->verifier);
     crypto_wipe(master, sizeof master);
     crypto_wipe(link, sizeof link);
     if (!make_folder(ctl->cfg->data_dir, "pki", folder)) {

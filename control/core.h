@@ -18,6 +18,7 @@ struct control {
     uint8_t
         store_secret[CRYPTO_KEY_LEN]; /* seals secrets at rest: "store.secret" of keys/master.key */
     uint8_t feed_secret[CRYPTO_KEY_LEN]; /* seals them for nodes: "feed.secret" of keys/link.key */
+    uint8_t verifier[CRYPTO_KEY_LEN];    /* crypto/verifier.h, of keys/link.key */
     uint8_t link_call[CRYPTO_KEY_LEN];   /* signs calls to the data service: "link.call" of
                                             keys/link.key */
     char epoch[33];                      /* the store's birth, hex */

@@ -3,9 +3,24 @@
 #pragma once
 #include <curl/curl.h>
 
+#include "base/buf.h"
 #include "control.h"
 
 /* Bounds the transfer in time, follows nothing, asks no proxy, takes https alone, discards the
  * answer, and connects to public addresses alone; with cfg->private_webhooks to any, and by http
  * too: a user must not make the platform knock where they cannot. */
 void outbound_prepare(CURL *curl, const struct control_config *cfg);
+
+/* One exchange, its answer kept. */
+struct outbound {
+    const char *url, *authorization, *content_type; /* NULL: none */
+    struct slice body;                              /* sent by POST; p NULL: a GET */
+    const char *ca; /* PEM of the CAs that count for the server; NULL: the machine's */
+    /* An administrator chose the address: it may be a private one, and plain when it says so. */
+    bool administrators;
+    long timeout_ms;    /* 0: ten seconds */
+    size_t answer_max;  /* bytes; a longer answer is none */
+    struct buf *answer; /* NULL: it is not wanted */
+};
+/* The HTTP status; 0: no answer. */
+long outbound_exchange(const struct control_config *cfg, const struct outbound *o);

@@ -57,7 +57,7 @@ static ngx_int_t limit_time(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return NGX_OK;
 }
 
-static ngx_int_t read_body(ngx_http_request_t *r, sluice_ctx_t *ctx)
+ngx_int_t sluice_body_read(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     ngx_int_t rc = ngx_http_read_client_request_body(r, on_body);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
@@ -160,14 +160,31 @@ static ngx_int_t check_digest(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return gather(r, ctx, (size_t)n);
 }
 
+ngx_int_t sluice_body_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, size_t max)
+{
+    size_t total = 0;
+    for (ngx_chain_t *link = r->request_body ? r->request_body->bufs : NULL; link;
+         link = link->next) {
+        total += (size_t)(link->buf->last - link->buf->pos);
+    }
+    if (total > max || (r->request_body && r->request_body->temp_file)) {
+        return sluice_refuse(ctx, PROBLEM_BODY_TOO_LARGE, SLICE(""), SLICE("body"));
+    }
+    return gather(r, ctx, total);
+}
+
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     off_t length = r->headers_in.content_length_n;
     if (length <= 0 && !r->headers_in.chunked) {
         return NGX_OK;
     }
+    if (ctx->account && !ctx->content_digest.p) { /* such a contract knows no digest */
+        ctx->body_checked = true;
+        return NGX_OK;
+    }
     if (length > (off_t)ctx->api->record.max_body_bytes) {
         return sluice_refuse(ctx, PROBLEM_BODY_TOO_LARGE, SLICE(""), SLICE("body"));
     }
-    return ctx->body_read ? check_digest(r, ctx) : read_body(r, ctx);
+    return ctx->body_read ? check_digest(r, ctx) : sluice_body_read(r, ctx);
 }

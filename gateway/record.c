@@ -21,6 +21,10 @@ static void fill_parties(sluice_ctx_t *ctx, struct audit_call *call)
     if (ctx->grant_named) {
         call->grant = ctx->grant;
     }
+    if (ctx->token) {
+        call->token = ctx->token->id;
+        call->user = ctx->token->user;
+    }
     if (ctx->verdict) {
         call->owner = ctx->verdict->of;
     }
@@ -66,6 +70,7 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
     fill_parties(ctx, &call);
     if (!ctx->api || ctx->problem != PROBLEM_OK) {
         call.target = ctx->target.p ? ctx->target : sluice_slice(r->unparsed_uri);
+        call.target = sluice_token_hidden(call.target);
         call.target.n = ngx_min(call.target.n, 512);
     }
     if (ctx->inner) {

@@ -191,6 +191,7 @@ typedef struct {
     bool cached; /* the upstream was not asked */
     int chosen;  /* of api->targets, from `dispatch` on */
     ngx_msec_t dispatched;
+    bool account; /* proven by accessid, username and pwd; token is made up of the account then */
     bool grant_named, body_read, body_checked;
     ngx_str_t body; /* after body.c: the whole request body as one piece */
     sluice_api_t *api;
@@ -256,7 +257,7 @@ typedef struct {
     struct crypto_hmac *link;
     sluice_keys_t keys;
     struct mask_key *mask_key;
-    uint8_t feed_key[CRYPTO_KEY_LEN];
+    uint8_t feed_key[CRYPTO_KEY_LEN], verifier_key[CRYPTO_KEY_LEN];
     uint64_t limit_seed; /* of limit_key_make(); the same on all nodes of a link key */
     struct plan_stream *idle[64];
     ngx_uint_t n_idle;
@@ -307,8 +308,18 @@ void sluice_memo_clear(void);
 
 /* stages */
 typedef ngx_int_t (*sluice_stage_pt)(ngx_http_request_t *r, sluice_ctx_t *ctx);
-ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* route.c */
-ngx_int_t sluice_token(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* caller/token.c */
+ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx); /* route.c */
+ngx_int_t sluice_token(
+    ngx_http_request_t *r,
+    sluice_ctx_t *ctx); /* body.c: for a stage that has to see the body before sluice_body(). read:
+                         * NGX_DONE, and the stage runs again when it is there. gather: then
+                         * ctx->body is what was read, of at most max bytes. */
+ngx_int_t sluice_body_read(ngx_http_request_t *r, sluice_ctx_t *ctx);
+ngx_int_t sluice_body_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, size_t max);
+
+/* caller/token.c */
+/* Whether the user's account may reach the API of the call; refuses when not. */
+ngx_int_t sluice_user_may(sluice_ctx_t *ctx, const struct uuid *user);
 ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/authenticate.c */
 ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* caller/decide.c */
 ngx_int_t sluice_addresses(ngx_http_request_t *r, sluice_ctx_t *ctx);    /* caller/lists.c */
@@ -316,6 +327,7 @@ ngx_int_t sluice_callers(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* call
 ngx_int_t sluice_nonce(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* caller/once.c */
 ngx_int_t sluice_limits(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* traffic/limits.c */
 ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* caller/once.c */
+ngx_int_t sluice_account(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* caller/account.c */
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
 ngx_int_t sluice_unwrap(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* message/convert.c */
 ngx_int_t sluice_validate(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* message/validate.c */
@@ -490,6 +502,10 @@ void sluice_evidence_close(void);
 
 /* caller/token.c */
 void sluice_token_clear(void);
+/* Whether a query holds an access token (RFC 9700 4.3.2), whose place is the header alone. */
+bool sluice_token_in_query(struct slice query);
+/* A target without its query when that holds one: it would stand in every log. */
+struct slice sluice_token_hidden(struct slice target);
 /* The token's grant for the API of the call; NULL: it has none. */
 const struct uuid *sluice_token_grant(const sluice_ctx_t *ctx);
 /* Says on a refusal what a client of OAuth looks for (RFC 6750, RFC 9449). */

@@ -4,6 +4,8 @@
  * `policy-stale` meanwhile. */
 #include "sluice.h"
 
+#include "crypto/verifier.h"
+
 #include "base/clock.h"
 #include "caller/trust.h"
 
@@ -53,6 +55,7 @@ static ngx_int_t load_keys(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
         return NGX_ERROR;
     }
     crypto_derive(master, "feed.secret", w->feed_key);
+    crypto_derive(master, CRYPTO_VERIFIER_LABEL, w->verifier_key);
     crypto_derive(master, "link.call", key);
     w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
     crypto_derive(master, "limit.seed", key);
@@ -169,6 +172,7 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_inner_exit();
     mask_key_free(&w->mask_key);
     crypto_wipe(w->feed_key, sizeof w->feed_key);
+    crypto_wipe(w->verifier_key, sizeof w->verifier_key);
 }
 
 struct replica_reader *sluice_reader(void)

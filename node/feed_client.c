@@ -200,6 +200,17 @@ static bool keep_old(struct node_feed *f, json_t *entry, enum replica_set set, c
     return replica_entry_readable(entry);
 }
 
+/* A user whose record cannot be read may call nothing; without a record nothing would bound them.
+ */
+static void neutralise_entry(json_t *entry, const char *kind)
+{
+    bool user = kind != NULL && strcmp(kind, "user-apis") == 0;
+    json_object_set_new(entry, "op", json_string(user ? "put" : "del"));
+    if (user) {
+        json_object_set_new(entry, "data", json_pack("{s:s, s:[]}", "mode", "only", "apis"));
+    }
+}
+
 /* An entry we cannot read must not stop those behind it, revocations among them. What permits goes,
  * so whatever it would have allowed is refused; what restricts stays as it was. A restriction that
  * never was readable cannot be obeyed: nothing is made up in its place (a block of everything would
@@ -213,7 +224,7 @@ static void neutralise_one(struct node_feed *f, json_t *entry, const char *kind,
         fate = "its last readable state stays in force";
     } else {
         fate = restriction ? "this restriction is NOT in force until it is put right" : fate;
-        json_object_set_new(entry, "op", json_string("del"));
+        neutralise_entry(entry, kind);
     }
     say("cannot read the entry of %s %s: %s", kind ? kind : "(no kind)", id ? id : "(no id)", fate);
     if (f->cfg.unreadable != NULL) {

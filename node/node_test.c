@@ -494,6 +494,37 @@ static void feed_keeps_restrictions_it_cannot_read(void **state)
     assert_int_equal(lists_of(x).n, 0);
 }
 
+static bool user_may(struct fixture *x, struct uuid user, struct uuid api)
+{
+    struct replica_reader *rd;
+    uint64_t version, synced;
+    bool may = true;
+    assert_int_equal(replica_reader_new(&rd, x->replica), REPLICA_OK);
+    assert_int_equal(replica_read_begin(rd, &version, &synced), REPLICA_OK);
+    assert_int_equal(replica_user_may(rd, &user, &api, &may), REPLICA_OK);
+    replica_reader_free(&rd);
+    return may;
+}
+
+/* Without a record nothing bounds a user: one that cannot be read must not come to that. */
+static void feed_refuses_users_it_cannot_read(void **state)
+{
+    struct fixture *x = *state;
+    struct replica_cursor cursor;
+    struct uuid user, api;
+    static const struct step steps[] = {
+        {200, "{\"epoch\":\"" EPOCH "\",\"last\":9,\"reset\":true,\"entries\":[{\"seq\":9,"
+              "\"kind\":\"user-apis\",\"id\":\"" ID("05") "\",\"op\":\"put\",\"data\":{\"mode\":"
+                                                          "\"as they like\"}}]}"},
+    };
+    assert_true(uuid_parse(&user, ID("05"), UUID_TEXT_LEN) &&
+                uuid_parse(&api, ID("06"), UUID_TEXT_LEN));
+    assert_true(user_may(x, user, api));
+    serve(x, steps, 1);
+    follow(x, &cursor);
+    assert_false(user_may(x, user, api));
+}
+
 static void feed_believes_only_our_ca(void **state)
 {
     struct fixture *x = *state;
@@ -543,6 +574,8 @@ int main(void)
          feed_goes_on_past_what_it_cannot_read, setup, teardown, NULL},
         {"[BK-10.1.2a4] a restriction that cannot be read any more stays as it was",
          feed_keeps_restrictions_it_cannot_read, setup, teardown, NULL},
+        {"[SW-3.7a] a user whose interfaces cannot be read may call nothing",
+         feed_refuses_users_it_cannot_read, setup, teardown, NULL},
         {"[EC-4.3.2a] the feed believes only our CA", feed_believes_only_our_ca, setup, teardown,
          NULL},
     };

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 # A library may lean on those before it.
-LIBS = ["base", "id", "crypto", "jwe", "problem", "mask", "plan", "schema", "convert", "graph", "policy", "link", "token", "jwt", "replay", "merkle", "mapfile", "metric",
+LIBS = ["base", "id", "crypto", "hsm", "jwe", "problem", "mask", "plan", "schema", "convert", "graph", "policy", "link", "token", "jwt", "replay", "merkle", "mapfile", "metric",
         "limit", "lists", "targets", "httpsig", "replica", "audit"]
 # room -> rooms it may include besides itself and libs
 ROOMS = {

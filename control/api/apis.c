@@ -2,6 +2,8 @@
 /* What third-party software may call: a dataset or a business unit's own service, in versions. */
 #include <ctype.h>
 
+#include "access/access.h"
+#include "admission/terms.h"
 #include "api/apis.h"
 #include "base/clock.h"
 
@@ -106,6 +108,7 @@ static const struct attr attrs[] = {
     {"schemes", ATTR_JSON, 0, .check = protection_check_schemes},
     {"signature_max_s", ATTR_INT, 0, 1, 300}, /* the ceiling of BK-9.2.1b3 */
     {"user_factors", ATTR_INT, 0, 0, 3, .fallback = "0"},
+    {"account_parameters", ATTR_BOOL, 0, .fallback = "false"},
     {"sign_response", ATTR_BOOL, 0},
     {"seal_request", ATTR_TEXT, 0, 1, 10, .values = seals},
     {"seal_response", ATTR_TEXT, 0, 1, 10, .values = seals},
@@ -113,6 +116,7 @@ static const struct attr attrs[] = {
     {"notice_zh", ATTR_TEXT, 0, 0, 500},
     {"notice_en", ATTR_TEXT, 0, 0, 500},
     {"mobile", ATTR_BOOL, 0, .fallback = "false"},
+    {"agreement_required", ATTR_BOOL, AF_FILTER, .fallback = "false"},
     {"deprecated_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
 };
 
@@ -168,6 +172,18 @@ static enum problem check_other_kind(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
+/* A password in each call is for the interfaces that have it in their contract, and for no more. */
+static enum problem check_account_parameters(struct rest_call *c, const json_t *row)
+{
+    bool fits =
+        strcmp(row_text(row, "class"), "A1") == 0 && strcmp(row_text(row, "profile"), "rest") != 0;
+
+    return fits || !json_is_true(json_object_get(row, "account_parameters"))
+               ? PROBLEM_OK
+               : rest_fail(c, PROBLEM_FIELD_INVALID, "/account_parameters",
+                           "only APIs of class A1 with a profile of the credit platform take them");
+}
+
 bool api_state_live(const json_t *api)
 {
     static const char *const live[] = {"published", "deprecated", "offline"};
@@ -191,6 +207,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     enum problem p = targets_check_api(c, ch);
     if (p == PROBLEM_OK) {
         p = dataset ? check_dataset_kind(c, ch) : check_other_kind(c, ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = check_account_parameters(c, ch->row);
     }
     if (p == PROBLEM_OK) {
         p = protection_check_api(c, ch);
@@ -221,6 +240,9 @@ static enum problem publish_own(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && !there) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the API has no composition yet");
+    }
+    if (p == PROBLEM_OK && strcmp(row_text(ch->row, "kind"), "composed") == 0) {
+        p = agreement_permits_composed(c, ch->txn, ch->row);
     }
     return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
 }
@@ -297,16 +319,19 @@ static json_t *feed_fields(const json_t *fields)
 static void feed_optional(const json_t *row, json_t *out)
 {
     static const char *const optional[] = {
-        "balance",       "canary_percent", "canary_apps",   "retries",         "breaker",
-        "health",        "cache_ms",       "schemes",       "signature_max_s", "user_factors",
-        "sign_response", "seal_request",   "seal_response", "successor",       "notice_zh",
-        "notice_en",     "mobile",         "cache_epoch"};
+        "balance",       "canary_percent", "canary_apps",   "retries",           "breaker",
+        "health",        "cache_ms",       "schemes",       "signature_max_s",   "user_factors",
+        "sign_response", "seal_request",   "seal_response", "successor",         "notice_zh",
+        "notice_en",     "mobile",         "cache_epoch",   "account_parameters"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {
         json_t *v = json_object_get(row, optional[i]);
         if (v && !json_is_null(v) && !json_is_false(v)) {
             json_object_set(out, optional[i], v);
         }
+    }
+    if (protection_user_factors(row) > 0) { /* also of an API from before they were forced */
+        json_object_set_new(out, "user_factors", json_integer(protection_user_factors(row)));
     }
     if (json_is_array(json_object_get(row, "targets"))) {
         json_object_set_new(out, "targets", targets_feed(json_object_get(row, "targets")));
@@ -364,16 +389,20 @@ static enum problem tell(struct rest_call *c, struct change *ch)
     return change_feed(c, ch->txn, ch->res, ch->row);
 }
 
-/* Whether a subscription counts depends on the class (BK-6.2b3-1). */
+/* Whether a subscription counts depends on the class (BK-6.2b3-1) and on agreements. */
 static enum problem after(struct rest_call *c, struct change *ch)
 {
     bool turned = api_changed(ch->old, ch->row, "class") ||
                   api_changed(ch->old, ch->row, "operation") ||
-                  api_changed(ch->old, ch->row, "methods");
+                  api_changed(ch->old, ch->row, "methods") ||
+                  api_changed(ch->old, ch->row, "agreement_required");
 
-    return turned ? row_each(c, ch->txn, &subscriptions_resource, "api_id", row_text(ch->row, "id"),
-                             tell, NULL)
-                  : PROBLEM_OK;
+    enum problem p = turned ? row_each(c, ch->txn, &subscriptions_resource, "api_id",
+                                       row_text(ch->row, "id"), tell, NULL)
+                            : PROBLEM_OK;
+    bool other_data = !ch->old || api_changed(ch->old, ch->row, "fields") ||
+                      api_changed(ch->old, ch->row, "dataset_id");
+    return p == PROBLEM_OK && other_data ? access_api_changed(c, ch->txn, ch->row) : p;
 }
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)

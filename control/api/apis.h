@@ -17,6 +17,10 @@ bool targets_url_ok(const char *text, const char *scheme);
 /* The attributes of a row together. protection_* also sets what the class forces. */
 enum problem targets_check_api(struct rest_call *c, struct change *ch);
 enum problem protection_check_api(struct rest_call *c, struct change *ch);
+/* How many factors the user of an API's calls must have shown: what it says, and for one that moves
+ * money two in any case (BK-7.2.1b2-2). */
+json_int_t protection_user_factors(const json_t *api);
+bool protection_moves_money(const json_t *api);
 json_t *targets_feed(const json_t *targets); /* new array */
 
 extern const char *const protection_operations[]; /* NULL-terminated */

@@ -2,6 +2,8 @@
 /* Third-party software, admitted before it may call anything (BK-9.2.1a2). */
 #include <stdio.h>
 
+#include "access/access.h"
+#include "admission/gate.h"
 #include "api/api.h"
 #include "api/credentials.h"
 #include "exit/exit.h"
@@ -48,7 +50,8 @@ static enum problem check(struct rest_call *c, struct change *ch)
                 strcmp(row_text(ch->old, "state"), "returned") == 0;
     char where[24];
 
-    for (size_t i = 0; i < COUNT(reviewed) && !open && !(c->user.role & ROLE_STAFF); i++) {
+    for (size_t i = 0; i < COUNT(reviewed) && !open && !access_may(c, "apps.update-reviewed");
+         i++) {
         snprintf(where, sizeof where, "/%s", reviewed[i]);
         if (api_changed(ch->old, ch->row, reviewed[i])) {
             return rest_fail(c, PROBLEM_NOT_PERMITTED, where,
@@ -63,7 +66,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
 
 static enum problem go_live(struct rest_call *c, struct change *ch)
 {
-    return sandbox_gate(c, ch->txn, ch->row);
+    enum problem p = admission_gate_hook(c, ch);
+
+    return p == PROBLEM_OK ? sandbox_gate(c, ch->txn, ch->row) : p;
 }
 
 static enum problem after(struct rest_call *c, struct change *ch)

@@ -2,6 +2,7 @@
 /* What an API has at most one of: the schema its calls are checked against, the conversion of its
  * bodies, the graph that composes it. Told to the nodes under the API's own id. */
 #include "api/attachments.h"
+#include "admission/terms.h"
 #include "convert/convert.h"
 
 enum problem attachment_exists(struct rest_call *c, struct store_txn *txn,
@@ -50,6 +51,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && ch->old && strcmp(row_text(ch->old, "state"), "removed") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "it is removed; make another");
+    }
+    if (p == PROBLEM_OK && ch->res == &compositions_resource) {
+        p = agreement_permits_graph(c, ch->txn, api, json_object_get(ch->row, "graph"));
     }
     json_decref(api);
     return p == PROBLEM_OK && ch->res == &conversions_resource ? check_definition(c, ch) : p;

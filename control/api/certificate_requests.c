@@ -117,8 +117,10 @@ static enum problem sign(struct rest_call *c, struct change *ch, const char *cre
     }
     if (p == PROBLEM_OK) {
         int64_t now = (int64_t)c->now_ms;
-        const struct crypto_order order = {app_id, row_text(org, "name"), now - SKEW_MS,
-                                           now + policy.default_days * DAY_MS};
+        const struct crypto_order order = {.common_name = app_id,
+                                           .organisation = row_text(org, "name"),
+                                           .from_ms = now - SKEW_MS,
+                                           .until_ms = now + policy.default_days * DAY_MS};
         json_object_set_new(ch->row, "class", json_string(class));
         p = ca_issue(c, ch->txn, req, &order, credential_id, pem, serial);
     }

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "admission/terms.h"
 #include "api/api.h"
 
 #define URIS_MAX 16
@@ -92,7 +93,7 @@ static const struct attr attrs[] = {
     {"profile", ATTR_TEXT, AF_FILTER, 1, 10, .values = profiles, .fallback = "\"plain\""},
     {"dpop_bound", ATTR_BOOL, 0, .fallback = "false"},
     {"require_par", ATTR_BOOL, 0, .fallback = "false"},
-    {"access_token_s", ATTR_INT, 0, 30, 86400, .fallback = "900"},
+    {"access_token_s", ATTR_INT, 0, 5, 86400, .fallback = "900"},
     {"refresh_token_s", ATTR_INT, 0, 60, 31536000, .fallback = "2592000"},
 };
 
@@ -167,6 +168,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && a2) {
         json_object_set_new(ch->row, "profile", json_string("fapi2"));
+    }
+    if (p == PROBLEM_OK) {
+        p = admission_domains_allow(c, ch->txn, ch->row);
     }
     return p == PROBLEM_OK ? check_together(c, ch->row) : p;
 }

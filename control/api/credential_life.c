@@ -252,9 +252,6 @@ enum problem credential_rotate(struct rest_call *c)
     json_t *row = NULL;
     enum problem p = PROBLEM_OK;
 
-    if (!(credentials_resource.create_roles & c->user.role)) {
-        return PROBLEM_NOT_PERMITTED;
-    }
     if (c->body) {
         p = rest_body_members(c, members);
     }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "admission/gate.h"
 #include "api/credentials.h"
 #include "api/keys.h"
 #include "base/clock.h"
@@ -360,6 +361,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id",
                       "the app is %s; only an app that is admitted or tested has credentials",
                       row_text(app, "state"));
+    }
+    if (p == PROBLEM_OK) {
+        p = admission_gate(c, ch->txn, app);
     }
     json_decref(app);
     return p;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The consent of whoever the data is about: who, which app, which API, what for, how long
  * (EC-4.2.2b, BK-9.3.2a2). */
+#include "admission/terms.h"
 #include "api/api.h"
 #include "base/codec.h"
 #include "exit/exit.h"
@@ -112,6 +113,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && !ch->old) {
         p = exit_refuse_new(c, ch->txn, row_text(ch->row, "app_id"));
+    }
+    if (p == PROBLEM_OK && app) {
+        p = admission_grant_allowed(c, ch->txn, ch->row);
     }
     json_decref(app);
     return p == PROBLEM_OK ? api_check_named_fields(c, ch->txn, ch->row) : p;

@@ -26,6 +26,7 @@ static const struct attr attrs[] = {
     {"released_at", ATTR_TIME, AF_READ_ONLY},
     {"reason", ATTR_TEXT, AF_LINES, 0, 1000},
     {"alert_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"agreement_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
 };
 
 static bool set(const json_t *row, const char *name)

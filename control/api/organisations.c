@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Organisations: the platform's operator, data holders, third-party providers (EC-4.2.1a). */
+#include "access/access.h"
 #include "api/api.h"
 #include "id/idnum.h"
 
@@ -14,6 +15,14 @@ static enum problem check_uscc(struct rest_call *c, const char *where, const jso
     return PROBLEM_OK;
 }
 
+static const char *const parties[] = {"data-provider", "data-user", "credit-scenario", NULL};
+static const char *const receivers[] = {"enterprise", "government", "third_party", NULL};
+
+static enum problem check_parties(struct rest_call *c, const char *where, const json_t *v)
+{
+    return api_check_words(c, where, v, parties, 3);
+}
+
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 200},
     {"kind", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER | AF_SORT, 1, 20, .values = kinds},
@@ -21,6 +30,8 @@ static const struct attr attrs[] = {
     {"contact", ATTR_TEXT, AF_LINES, 0, 1000},
     {"comment", ATTR_TEXT, AF_READ_ONLY},
     {"subject", ATTR_TEXT, AF_FILTER, 1, 128},
+    {"parties", ATTR_JSON, 0, .check = check_parties},
+    {"receiver", ATTR_TEXT, AF_FILTER, 1, 20, .values = receivers},
 };
 
 static const struct transition transitions[] = {
@@ -51,6 +62,20 @@ static enum problem after(struct rest_call *c, struct change *ch)
                     tell_app, NULL);
 }
 
+/* What an organisation is, and whose rows are its own, is not for it to say. */
+static enum problem check(struct rest_call *c, struct change *ch)
+{
+    static const char *const identity[] = {"subject", "parties", "uscc"};
+
+    for (size_t i = 0; ch->old && i < COUNT(identity); i++) {
+        if (api_changed(ch->old, ch->row, identity[i]) &&
+            !access_may(c, "organisations.identify")) {
+            return rest_fail(c, PROBLEM_NOT_PERMITTED, "", "an operator changes %s", identity[i]);
+        }
+    }
+    return PROBLEM_OK;
+}
+
 const struct resource organisations_resource = {
     .plural = "organisations",
     .kind = "organisation",
@@ -64,5 +89,6 @@ const struct resource organisations_resource = {
     .read_roles = ROLE_ALL,
     .create_roles = ROLE_STAFF,
     .patch_roles = ROLE_STAFF,
+    .check = check,
     .after = after,
 };

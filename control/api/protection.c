@@ -21,6 +21,8 @@ const char *const protection_operations[] = {"payment",
     9 /* the first ones: of a user's own money or account, so A2 (BK-6.2b)                         \
        */
 
+#define FUND_OPERATIONS 3 /* the first ones: money leaves */
+
 static const char *const schemes[] = {"secret", "key", "certificate", NULL};
 
 static bool is(const json_t *row, const char *name, const char *value)
@@ -100,7 +102,25 @@ static enum problem check_a2(struct rest_call *c, json_t *row)
                          "an A2 API needs an approved subscription");
     }
     json_object_set_new(row, "sign_response", json_true());
+    json_object_set_new(row, "user_factors", json_integer(protection_user_factors(row)));
     return PROBLEM_OK;
+}
+
+bool protection_moves_money(const json_t *api)
+{
+    for (size_t i = 0; i < FUND_OPERATIONS; i++) {
+        if (is(api, "operation", protection_operations[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+json_int_t protection_user_factors(const json_t *api)
+{
+    json_int_t said = json_integer_value(json_object_get(api, "user_factors"));
+
+    return protection_moves_money(api) && said < 2 ? 2 : said;
 }
 
 enum problem protection_check_api(struct rest_call *c, struct change *ch)

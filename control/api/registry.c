@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "access/access.h"
+#include "admission/admission.h"
 #include "api/api.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
+#include "peers/peers.h"
 #include "sandbox/sandbox.h"
 
 const struct resource *const resources[] = {
@@ -33,6 +36,33 @@ const struct resource *const resources[] = {
     &credential_policies_resource,
     &certificate_requests_resource,
     &documents_resource,
+    &admission_settings_resource,
+    &review_steps_resource,
+    &applications_resource,
+    &application_versions_resource,
+    &application_reviews_resource,
+    &assessments_resource,
+    &qualification_certificates_resource,
+    &signing_keys_resource,
+    &agreement_templates_resource,
+    &agreements_resource,
+    &filings_resource,
+    &preparations_resource,
+    &re_reviews_resource,
+    &major_changes_resource,
+    &peers_resource,
+    &peer_accounts_resource,
+    &departments_resource,
+    &posts_resource,
+    &groups_resource,
+    &group_members_resource,
+    &roles_resource,
+    &role_members_resource,
+    &function_grants_resource,
+    &data_grants_resource,
+    &dual_controls_resource,
+    &approvals_resource,
+    &admin_networks_resource,
     &stage_settings_resource,
     &test_reports_resource,
     &sandbox_calls_resource,

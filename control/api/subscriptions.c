@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An app's permission to call an API, applied for and approved (BK-9.2.1a2-4, EC-4.2.1c3). */
+#include "access/access.h"
+#include "admission/terms.h"
 #include "api/api.h"
 #include "base/clock.h"
 #include "exit/exit.h"
@@ -36,6 +38,9 @@ static enum problem check_states(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && strcmp(state, "published") != 0 && strcmp(state, "deprecated") != 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/api_id", "the API is %s", state);
     }
+    if (p == PROBLEM_OK) {
+        p = admission_subscription_allowed(c, ch->txn, ch->row, api);
+    }
     json_decref(app);
     json_decref(api);
     return p;
@@ -47,11 +52,11 @@ static enum problem check(struct rest_call *c, struct change *ch)
     const char *state = row_text(ch->row, "state");
     bool open = strcmp(state, "applied") == 0 || strcmp(state, "returned") == 0;
 
-    if (ch->old && !open && !(c->user.role & ROLE_STAFF)) {
+    if (ch->old && !open && !access_may(c, "subscriptions.update-approved")) {
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "",
                          "the subscription is %s; an operator changes it now", state);
     }
-    if (row_text(ch->row, "risk_assessment")[0] && !(c->user.role & ROLE_STAFF) &&
+    if (row_text(ch->row, "risk_assessment")[0] && !access_may(c, "subscriptions.assess") &&
         (!ch->old || api_changed(ch->old, ch->row, "risk_assessment"))) {
         return rest_fail(c, PROBLEM_NOT_PERMITTED, "/risk_assessment",
                          "the platform assesses the risk, not the applicant");
@@ -69,31 +74,28 @@ static enum problem check(struct rest_call *c, struct change *ch)
 }
 
 /* BK-6.2b3-1: nobody calls an A2 API before the risk of that app's doing so is assessed. */
-static enum problem assessment_lacks(struct rest_call *c, struct store_txn *txn, const json_t *row,
-                                     bool *lacks)
+static bool assessment_lacks(const json_t *api, const json_t *row)
 {
-    json_t *api = NULL;
-    enum problem p = api_load(c, txn, &apis_resource, row_text(row, "api_id"), &api);
-
-    *lacks =
-        p == PROBLEM_OK && protection_needs_assessment(api) && !row_text(row, "risk_assessment")[0];
-    json_decref(api);
-    return p;
+    return protection_needs_assessment(api) && !row_text(row, "risk_assessment")[0];
 }
 
 static enum problem approve(struct rest_call *c, struct change *ch)
 {
     char now[CLOCK_RFC3339_LEN + 1];
-    bool lacks = false;
-    enum problem p = assessment_lacks(c, ch->txn, ch->row, &lacks);
+    json_t *api = NULL;
+    enum problem p = api_load(c, ch->txn, &apis_resource, row_text(ch->row, "api_id"), &api);
 
     if (p == PROBLEM_OK) {
         p = exit_refuse_new(c, ch->txn, row_text(ch->row, "app_id"));
     }
-    if (p == PROBLEM_OK && lacks) {
-        return rest_fail(c, PROBLEM_FIELD_INVALID, "/risk_assessment",
-                         "the API is of class A2: an assessment of the risk is needed");
+    if (p == PROBLEM_OK && assessment_lacks(api, ch->row)) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/risk_assessment",
+                      "the API is of class A2: an assessment of the risk is needed");
     }
+    if (p == PROBLEM_OK) {
+        p = admission_subscription_allowed(c, ch->txn, ch->row, api);
+    }
+    json_decref(api);
     if (p == PROBLEM_OK && row_text(ch->row, "risk_assessment")[0]) {
         clock_format_ms(c->now_ms, now);
         json_object_set_new(ch->row, "risk_approver", json_string(c->user.login));
@@ -102,28 +104,37 @@ static enum problem approve(struct rest_call *c, struct change *ch)
     return p;
 }
 
+/* What was approved, as far as application, rating and agreement bear it. */
+static json_t *entry(const json_t *row, const json_t *api, struct admission_terms *terms)
+{
+    /* An API may have become A2 since the approval. */
+    bool active = strcmp(row_text(row, "state"), "approved") == 0 && !assessment_lacks(api, row) &&
+                  terms->serves;
+
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "app_id", row_text(row, "app_id"),
+                     "api_id", row_text(row, "api_id"), "state", active ? "active" : "inactive",
+                     "max_level", (json_int_t)terms->max_level, "not_before",
+                     (json_int_t)terms->from_ms, "expires_at", (json_int_t)terms->to_ms, "fields",
+                     terms->fields && json_array_size(terms->fields) ? json_incref(terms->fields)
+                                                                     : json_null());
+}
+
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
-    const char *state = row_text(row, "state");
-    bool lacks = false;
+    struct admission_terms terms = {0};
+    json_t *api = NULL;
 
     *data = NULL;
-    if (strcmp(state, "cancelled") == 0) {
+    if (strcmp(row_text(row, "state"), "cancelled") == 0) {
         return PROBLEM_OK;
     }
-    /* An API may have become A2 since the approval. */
-    enum problem p = assessment_lacks(c, txn, row, &lacks);
-    if (p != PROBLEM_OK) {
-        return p;
-    }
-    *data = json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:O}", "app_id", row_text(row, "app_id"),
-                      "api_id", row_text(row, "api_id"), "state",
-                      strcmp(state, "approved") == 0 && !lacks ? "active" : "inactive", "max_level",
-                      json_object_get(row, "max_level"), "not_before",
-                      api_feed_ms(row, "not_before"), "expires_at", api_feed_ms(row, "expires_at"),
-                      "fields", json_object_get(row, "fields"));
-    return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+    enum problem p = api_load(c, txn, &apis_resource, row_text(row, "api_id"), &api);
+    p = p == PROBLEM_OK ? admission_terms_of(c, txn, row, api, &terms) : p;
+    *data = p == PROBLEM_OK ? entry(row, api, &terms) : NULL;
+    json_decref(terms.fields);
+    json_decref(api);
+    return p == PROBLEM_OK && !*data ? PROBLEM_INTERNAL : p;
 }
 
 #define APPLICANT (ROLE_STAFF | ROLE_DEVELOPER)

@@ -3,11 +3,14 @@
  * owner changes it first, so that only one person can act under the name. */
 #include <ctype.h>
 
+#include "access/access.h"
 #include "api/api.h"
 #include "identity/identity.h"
 
-static const char *const role_names[] = {"admin", "operator", "provider", "developer",
-                                         "owner", "auditor",  NULL};
+static const char *const role_names[] = {"admin",          "operator", "provider", "developer",
+                                         "owner",          "auditor",  "member",   "system-admin",
+                                         "security-admin", NULL};
+static const char *const interface_rules[] = {"consent", "granted", NULL};
 
 static enum problem check_login(struct rest_call *c, const char *where, const json_t *v)
 {
@@ -60,6 +63,12 @@ static const struct attr attrs[] = {
     {"certificate_subject", ATTR_TEXT, 0, 1, 1000},
     {"certificate_trust_id", ATTR_REF, 0, .ref = "trusts"},
     {"accessid", ATTR_TEXT, AF_READ_ONLY},
+    {"app_id", ATTR_REF, 0, .ref = "apps"},
+    {"call_verifier", ATTR_TEXT, AF_HIDDEN},
+    {"department_id", ATTR_REF, AF_FILTER, .ref = "departments"},
+    {"post_id", ATTR_REF, AF_FILTER, .ref = "posts"},
+    {"rank", ATTR_INT, 0, 0, 1000},
+    {"interfaces", ATTR_TEXT, 0, 1, 10, .values = interface_rules, .fallback = "\"consent\""},
     {"reviewed_by", ATTR_TEXT, AF_READ_ONLY},
     {"reviewed_at", ATTR_TIME, AF_READ_ONLY},
     {"review_comment", ATTR_TEXT, AF_READ_ONLY},
@@ -77,6 +86,7 @@ static enum problem take_password(struct rest_call *c, json_t *row)
     crypto_password_hash(slice_str(password), phc);
     json_object_set_new(row, "password_hash", json_string(phc));
     json_object_set_new(row, "password_change_required", json_true());
+    json_object_set_new(row, "call_verifier", json_null());
     return PROBLEM_OK;
 }
 
@@ -128,6 +138,12 @@ static enum problem check(struct rest_call *c, struct change *ch)
         identity_accessid(ch->row);
     }
     enum problem p = check_factors(c, ch);
+    if (p == PROBLEM_OK) {
+        p = access_check_user(c, ch->txn, ch->old, ch->row);
+    }
+    if (p == PROBLEM_OK) {
+        p = account_check(c, ch->txn, ch->row);
+    }
     return p == PROBLEM_OK && ch->old && json_object_get(c->body, "password")
                ? take_password(c, ch->row)
                : p;
@@ -159,6 +175,12 @@ static enum problem after(struct rest_call *c, struct change *ch)
         password ? identity_password_note(c, ch->txn, id, row_text(ch->row, "password_hash"))
                  : PROBLEM_OK;
 
+    if (p == PROBLEM_OK) {
+        p = access_user_changed(c, ch->txn, ch->old, ch->row);
+    }
+    if (p == PROBLEM_OK) {
+        p = account_changed(c, ch->txn, ch->old, ch->row);
+    }
     return p == PROBLEM_OK && out ? identity_sessions_end(c, ch->txn, id, keep) : p;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/ca.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/api.h"
@@ -132,7 +133,18 @@ enum problem ca_issue(struct rest_call *c, struct store_txn *txn, const struct c
     if (p != PROBLEM_OK) {
         return p;
     }
-    *pem = crypto_authority_issue(ca, req, order, serial);
+    struct crypto_order all = *order;
+    char crl[300], crt[300], ocsp[300];
+    if (c->ctl->cfg->public_url) { /* else nobody outside knows an address of ours */
+        const char *at = c->ctl->cfg->public_url;
+        snprintf(crl, sizeof crl, "%s/pki/%s.crl", at, name);
+        snprintf(crt, sizeof crt, "%s/pki/%s.crt", at, name);
+        snprintf(ocsp, sizeof ocsp, "%s/pki/ocsp", at);
+        all.crl_url = crl;
+        all.ca_url = crt;
+        all.ocsp_url = ocsp;
+    }
+    *pem = crypto_authority_issue(ca, req, &all, serial);
     crypto_authority_free(&ca);
     if (!*pem) {
         return rest_fail(c, PROBLEM_CERTIFICATE_REQUEST_INVALID, "",

@@ -5,6 +5,9 @@
 
 static const char PDF[] = "%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n";
 
+/* A text that may hold zero bytes, and its length. */
+#define WITH_LENGTH(s) (s), sizeof(s) - 1
+
 struct upload {
     const char *type;
 };
@@ -122,19 +125,18 @@ static void lies(void **state)
         const char *type, *bytes;
         size_t n;
     } bad[] = {
-#define BYTES(s) s, sizeof s - 1
-        {"application/pdf", BYTES("MZ\x90 not a pdf %%EOF")},
-        {"application/pdf", BYTES("%PDF-1.4 cut short")},
-        {"application/pdf", BYTES("<html>%PDF-1.4 %%EOF")},
-        {"image/png", BYTES("\x89PNG\r\n\x1a\n\0\0\0\rIHDR no end")},
-        {"image/png", BYTES("%PDF-1.4\n%%EOF\n")},
-        {"image/jpeg", BYTES("\xff\xd8\xff\xe0 and no end")},
-        {"image/jpeg", BYTES("GIF89a \xff\xd9")},
-        {"text/plain", BYTES("MZ\0\0\0")},
-        {"text/plain", BYTES("\xff\xfe utf-16")},
-        {"text/plain", BYTES("%PDF-1.4\n%%EOF\n")},
-        {"application/json", BYTES("{\"a\":1,\"a\":2}")},
-        {"application/json", BYTES("not json")},
+        {"application/pdf", WITH_LENGTH("MZ\x90 not a pdf %%EOF")},
+        {"application/pdf", WITH_LENGTH("%PDF-1.4 cut short")},
+        {"application/pdf", WITH_LENGTH("<html>%PDF-1.4 %%EOF")},
+        {"image/png", WITH_LENGTH("\x89PNG\r\n\x1a\n\0\0\0\rIHDR no end")},
+        {"image/png", WITH_LENGTH("%PDF-1.4\n%%EOF\n")},
+        {"image/jpeg", WITH_LENGTH("\xff\xd8\xff\xe0 and no end")},
+        {"image/jpeg", WITH_LENGTH("GIF89a \xff\xd9")},
+        {"text/plain", WITH_LENGTH("MZ\0\0\0")},
+        {"text/plain", WITH_LENGTH("\xff\xfe utf-16")},
+        {"text/plain", WITH_LENGTH("%PDF-1.4\n%%EOF\n")},
+        {"application/json", WITH_LENGTH("{\"a\":1,\"a\":2}")},
+        {"application/json", WITH_LENGTH("not json")},
     };
     struct fixture *f = *state;
 

@@ -70,7 +70,10 @@ static const struct {
 
 const char *document_media_type(const char *content_type)
 {
-    size_t n = content_type ? strcspn(content_type, "; ") : 0;
+    if (!content_type) {
+        return NULL;
+    }
+    size_t n = strcspn(content_type, "; ");
 
     for (size_t i = 0; i < COUNT(types); i++) {
         if (n == strlen(types[i].name) && strncasecmp(content_type, types[i].name, n) == 0) {

@@ -6,7 +6,7 @@
 
 #define FEED_ENTRIES_MAX 5000
 #define FEED_WAIT_MAX_MS 25000
-#define FEED_KINDS_MAX   16
+#define FEED_KINDS_MAX   24
 
 struct feed_query {
     char epoch[33];

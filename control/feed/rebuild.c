@@ -4,8 +4,10 @@
  * epoch. */
 #include <stdio.h>
 
+#include "access/access.h"
 #include "base/codec.h"
 #include "feed/feed.h"
+#include "identity/identity.h"
 #include "oauth/engine.h"
 #include "rest/resource.h"
 
@@ -84,6 +86,12 @@ static enum problem rebuild(struct rest_call *c, struct store_txn *txn, const ch
     }
     if (p == PROBLEM_OK) {
         p = oauth_feed_all(c, txn);
+    }
+    if (p == PROBLEM_OK) {
+        p = access_feed_all(c, txn);
+    }
+    if (p == PROBLEM_OK) {
+        p = accounts_feed_all(c, txn);
     }
     return p;
 }

@@ -107,10 +107,8 @@ static enum problem picture(struct rest_call *c, const char *id, const char *tex
 enum problem identity_captcha(struct rest_call *c, json_t **captcha)
 {
     char id[UUID_TEXT_LEN + 1], text[CAPTCHA_CHARS + 1];
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, id);
+    uuid_new_text(id);
     choose(text);
     enum problem p = keep(c, id, text);
     if (p == PROBLEM_OK) {

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A user's certificate (SW-4b, SW-5-access-e): the connection proved the key, here the certificate
- * is judged: by the one trust that is registered with the user, at this time, and by its subject.
- */
+ * is judged: by the one trust that is registered with the user, at this time, by its subject, and
+ * by the trust's list or its responder. Who cannot be asked has not said yes. */
 #include <stdlib.h>
 
 #include "api/api.h"
 #include "base/codec.h"
 #include "crypto/certificate.h"
 #include "identity/inner.h"
+#include "outbound.h"
+
+#define OCSP_MAX (64u << 10) /* bytes of an answer */
+#define OCSP_MS  3000L
 
 static bool add_crl(struct crypto_trust *trust, const char *text)
 {
@@ -20,10 +24,36 @@ static bool add_crl(struct crypto_trust *trust, const char *text)
     return ok;
 }
 
-/* Without a list and with a responder nobody asked here, a revoked certificate would pass. */
-static bool unanswered(const json_t *row)
+/* Asked at each sign-in: an answer that is kept would let in who was revoked meanwhile. */
+static bool responder_says_good(const struct rest_call *c, const json_t *row,
+                                const struct crypto_certificate *crt)
 {
-    return row_text(row, "ocsp")[0] && !row_text(row, "crl")[0];
+    struct crypto_certificate *issuer = NULL;
+    struct crypto_ocsp_answer said = {.status = CRYPTO_OCSP_UNKNOWN};
+    struct buf answer;
+    uint8_t *request = NULL;
+    size_t n = 0;
+
+    if (crypto_certificate_load(&issuer, slice_str(row_text(row, "certificate"))) != CRYPTO_OK) {
+        return false;
+    }
+    crypto_ocsp_request(crt, issuer, &request, &n);
+    buf_init(&answer);
+    const struct outbound o = {.url = row_text(row, "ocsp"),
+                               .content_type = "application/ocsp-request",
+                               .body = slice_of((const char *)request, n),
+                               .administrators = true,
+                               .timeout_ms = OCSP_MS,
+                               .answer_max = OCSP_MAX,
+                               .answer = &answer};
+    bool good = outbound_exchange(c->ctl->cfg, &o) == 200 &&
+                crypto_ocsp_read(crt, issuer, o.body, buf_slice(&answer), (int64_t)c->now_ms,
+                                 &said) == CRYPTO_OK &&
+                said.status == CRYPTO_OCSP_GOOD;
+    buf_fini(&answer);
+    free(request);
+    crypto_certificate_free(&issuer);
+    return good;
 }
 
 static bool trusted(const struct rest_call *c, const json_t *row,
@@ -31,14 +61,16 @@ static bool trusted(const struct rest_call *c, const json_t *row,
 {
     bool always = json_is_true(json_object_get(row, "crl_required"));
     const char *crl = row_text(row, "crl");
-    struct crypto_trust *trust =
-        crypto_trust_new(always ? CRYPTO_CRL_ALWAYS : CRYPTO_CRL_WHERE_NAMED);
-    bool ok = !unanswered(row) &&
-              crypto_trust_add_ca(trust, slice_str(row_text(row, "certificate"))) == CRYPTO_OK &&
+    bool ask = row_text(row, "ocsp")[0] && !crl[0] && !always;
+    struct crypto_trust *trust = crypto_trust_new(always ? CRYPTO_CRL_ALWAYS
+                                                  : ask  ? CRYPTO_CRL_NEVER
+                                                         : CRYPTO_CRL_WHERE_NAMED);
+    bool ok = crypto_trust_add_ca(trust, slice_str(row_text(row, "certificate"))) == CRYPTO_OK &&
               (!crl[0] || add_crl(trust, crl)) &&
               crypto_trust_verify(trust, crt, NULL, 0, (int64_t)c->now_ms) == CRYPTO_TRUSTED;
 
     crypto_trust_free(&trust);
+    ok = ok && (!ask || responder_says_good(c, row, crt));
     return ok;
 }
 

@@ -91,6 +91,16 @@ static json_t *token_data(const struct rest_call *c, const struct attempt *a, co
                      (json_int_t)(a->times.absolute_ms / 1000));
 }
 
+static struct sign_in sign_in_of(const struct rest_call *c, const struct account_call *call)
+{
+    return (struct sign_in){.login = call->username,
+                            .password = call->pwd,
+                            .captcha_id = member(c, "captchaId"),
+                            .captcha = member(c, "captcha"),
+                            .otp = member(c, "otp"),
+                            .scenario = "api"};
+}
+
 /* Proves the account; with a token also opens a session. */
 static enum problem prove(struct rest_call *c, const struct account_call *call, struct attempt *a)
 {
@@ -105,12 +115,7 @@ enum problem credit_token(struct rest_call *c)
     struct account_call call = {0};
     char token[SESSION_TOKEN_TEXT] = "";
     enum problem p = read_call(c, &call);
-    const struct sign_in in = {.login = call.username,
-                               .password = call.pwd,
-                               .captcha_id = member(c, "captchaId"),
-                               .captcha = member(c, "captcha"),
-                               .otp = member(c, "otp"),
-                               .scenario = "api"};
+    const struct sign_in in = sign_in_of(c, &call);
     struct attempt a = {.in = &in};
 
     if (p == PROBLEM_OK) {
@@ -130,7 +135,6 @@ static enum problem change(struct rest_call *c, const json_t *user, const char *
                            const char *new)
 {
     const char *id = row_text(user, "id");
-    char phc[CRYPTO_PASSWORD_MAX];
     enum problem p = rest_password_check(c, "/newPwd", new, row_text(user, "login"));
 
     if (p == PROBLEM_OK && strcmp(pwd, new) == 0) {
@@ -145,8 +149,7 @@ static enum problem change(struct rest_call *c, const json_t *user, const char *
     /* Who proved the old password is who acts; the log says so. */
     snprintf(c->user.id, sizeof c->user.id, "%s", id);
     snprintf(c->user.login, sizeof c->user.login, "%s", row_text(user, "login"));
-    crypto_password_hash(slice_str(new), phc);
-    return password_store(c, id, phc);
+    return password_store(c, id, new);
 }
 
 enum problem credit_modify_password(struct rest_call *c)
@@ -159,12 +162,7 @@ enum problem credit_modify_password(struct rest_call *c)
     if (p == PROBLEM_OK) {
         p = take_password(c, &call, "newPwd", opened, &new);
     }
-    const struct sign_in in = {.login = call.username,
-                               .password = call.pwd,
-                               .captcha_id = member(c, "captchaId"),
-                               .captcha = member(c, "captcha"),
-                               .otp = member(c, "otp"),
-                               .scenario = "api"};
+    const struct sign_in in = sign_in_of(c, &call);
     struct attempt a = {.in = &in};
     if (p == PROBLEM_OK) {
         p = prove(c, &call, &a);

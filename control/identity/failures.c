@@ -107,6 +107,33 @@ enum problem failures_note(struct rest_call *c, const struct failures *f, bool w
     return rest_finish(c, &txn, p == PROBLEM_OK && actor ? log_failure(c, txn, actor) : p);
 }
 
+enum problem failures_try(struct rest_call *c, uint64_t *wait_ms)
+{
+    struct failures f;
+    struct store_txn *txn = NULL;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
+    failures_of(&f, "self-check", "");
+    const struct store_value v[] = {store_blob(f.key, CRYPTO_HASH_LEN), store_int(FAILURES_FREE),
+                                    store_int((int64_t)c->now_ms)};
+    if (p == PROBLEM_OK) {
+        p = rest_store_problem(
+            c, store_exec(txn,
+                          "INSERT INTO sign_in_failures (login_sm3, failures, last_at, until_at) "
+                          "VALUES (?, ?, ?, 0)",
+                          v, 3, NULL));
+    }
+    if (p == PROBLEM_OK) {
+        p = put_off(c, txn, &f);
+    }
+    if (p == PROBLEM_OK) {
+        p = failures_load(c, txn, &f);
+    }
+    store_rollback(&txn);
+    *wait_ms = p == PROBLEM_OK && f.until_ms > c->now_ms ? f.until_ms - c->now_ms : 0;
+    return p;
+}
+
 enum problem failures_clear(struct rest_call *c, struct store_txn *txn, const struct failures *f)
 {
     const struct store_value v = store_blob(f->key, CRYPTO_HASH_LEN);

@@ -28,6 +28,10 @@ enum problem identity_sign_in(struct rest_call *c, const struct sign_in *in,
  * PROBLEM_SECOND_FACTOR_REQUIRED and PROBLEM_IDENTITY_UNVERIFIED, with c->user filled, when the
  * session is good for nothing but lifting that; a one-time password is the caller's to look at. */
 enum problem identity_session(struct rest_call *c, const char *token);
+/* Fills c->user, and c->held for the caller to free, as an active user of this id or login, without
+ * a session; PROBLEM_NOT_SIGNED_IN when there is none. For asking in somebody's name, never for a
+ * request that comes in. */
+enum problem identity_act_as(struct rest_call *c, struct store_txn *txn, const char *user);
 /* Ends a session by its public id (c->user.session), and whatever hangs on it (tokens); in txn. */
 enum problem identity_session_end(struct rest_call *c, struct store_txn *txn,
                                   const char *session_id);
@@ -46,12 +50,49 @@ enum problem identity_password_note(struct rest_call *c, struct store_txn *txn, 
  * row.accessid, from 16 random bytes. */
 void identity_accessid(json_t *row);
 
+/* A session for whom a peer platform vouches, in txn: as if signed in there. */
+struct identity_voucher {
+    const json_t *user; /* its row */
+    const char *peer_id, *peer_sid;
+    unsigned factors;
+    uint64_t signed_in_ms;
+};
+enum problem identity_vouch(struct rest_call *c, struct store_txn *txn,
+                            const struct identity_voucher *v,
+                            char token[static SESSION_TOKEN_TEXT]);
+
+/* realname.c (GS-6.4a-1): where names and numbers are known to belong together. */
+struct identity_claim {
+    const char *kind, *name, *id_number; /* kind: person or organisation */
+};
+/* Asks the source of the settings; PROBLEM_IDENTITY_MISMATCH. Outside a transaction. */
+enum problem realname_check(struct rest_call *c, const struct identity_claim *claim);
+/* Sets verified_at, verify_due_at and the sealed name and number of a row. */
+enum problem verification_fill(struct rest_call *c, struct store_txn *txn, json_t *row,
+                               const struct identity_claim *claim, const char *phone);
+/* The active owner's account that has this proven name and number; "": none. */
+enum problem identity_find(struct rest_call *c, struct store_txn *txn,
+                           const struct identity_claim *claim, char user[static UUID_TEXT_LEN + 1]);
+/* accounts.c: calls by accessid, username and pwd. In txn: the users' own table asks these. */
+enum problem account_check(struct rest_call *c, struct store_txn *txn, const json_t *row);
+enum problem account_changed(struct rest_call *c, struct store_txn *txn, const json_t *old,
+                             const json_t *row);
+enum problem accounts_feed_all(struct rest_call *c, struct store_txn *txn);
+
 /* A new captcha {id, image: data URI, expires_at}, good once and for two minutes. */
 enum problem identity_captcha(struct rest_call *c, json_t **captcha);
 
 enum problem identity_job(struct rest_call *c); /* a job: overdue users, what is over */
 extern const struct resource session_policies_resource;
 extern const struct resource identity_settings_resource;
+
+/* secrets.c: what of a user, or of another row, is stored sealed; bound to its id and
+ * the attribute. */
+json_t *secret_seal(const struct rest_call *c, const char *user_id, const char *attribute,
+                    struct slice plain);
+/* false: none, or it cannot be opened. *n bytes and a NUL, at most cap - 1. */
+bool secret_open(const struct rest_call *c, const json_t *user, const char *attribute, char *out,
+                 size_t cap, size_t *n);
 
 /* REST */
 enum problem rest_sessions_list(struct rest_call *c);

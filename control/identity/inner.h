@@ -25,6 +25,8 @@ enum problem failures_load(struct rest_call *c, struct store_txn *txn, struct fa
  * the operation says has failed, NULL: none is written. */
 enum problem failures_note(struct rest_call *c, const struct failures *f, bool waits,
                            const char *actor);
+/* What a login that has failed often enough would wait, found out without leaving a trace. */
+enum problem failures_try(struct rest_call *c, uint64_t *wait_ms);
 enum problem failures_clear(struct rest_call *c, struct store_txn *txn, const struct failures *f);
 /* PROBLEM_TOO_MANY_ATTEMPTS while the wait lasts. */
 enum problem failures_wait(struct rest_call *c, const struct failures *f);
@@ -40,21 +42,20 @@ struct session_times {
 enum problem session_times_get(struct rest_call *c, struct store_txn *txn, const char *scenario,
                                struct session_times *t);
 
-/* secrets.c: what of a user is stored sealed; bound to the user and the attribute. */
-json_t *secret_seal(const struct rest_call *c, const char *user_id, const char *attribute,
-                    struct slice plain);
-/* false: none, or it cannot be opened. *n bytes and a NUL, at most cap - 1. */
-bool secret_open(const struct rest_call *c, const json_t *user, const char *attribute, char *out,
-                 size_t cap, size_t *n);
-
 /* password.c */
 /* argon2 at the same cost whether there is a hash or not. */
 bool password_verify(const char *phc, const char *password);
 /* Stores a new password and ends the user's other sessions; the rules have been checked. */
-enum problem password_store(struct rest_call *c, const char *user_id, const char *phc);
+enum problem password_store(struct rest_call *c, const char *user_id, const char *password);
 /* Refuses one of the last ones. */
 enum problem password_check_history(struct rest_call *c, const char *user_id, const char *where,
                                     const char *password);
+
+/* accounts.c: the verifier of a password just seen; null when the account may not call by it. */
+json_t *account_verifier(const struct rest_call *c, const json_t *user, const char *password);
+/* Keeps it up after a sign-in with that password. */
+enum problem account_seen(struct rest_call *c, struct store_txn *txn, json_t *user,
+                          const char *password);
 
 /* sealed.c: a password as the browser seals it: "<wall ms>.<nonce>.<password>". */
 #define SEALED_TEXT_MAX  1024
@@ -108,21 +109,14 @@ json_t *factor_names(unsigned factors);
 enum problem session_start(struct rest_call *c, struct store_txn *txn, const struct attempt *a,
                            const char *token);
 
-/* realname.c (GS-6.4a-1): where names and numbers are known to belong together. A source answers
- * *match, or a problem when it cannot. */
-struct identity_claim {
-    const char *kind, *name, *id_number; /* kind: person or organisation */
-};
+/* realname.c: a source answers *match, or a problem when it cannot. */
 struct identity_source {
     const char *scheme; /* of the setting identity-source, which follows it */
     enum problem (*check)(struct rest_call *c, const char *where,
                           const struct identity_claim *claim, bool *match);
 };
-/* Asks the source of the settings; PROBLEM_IDENTITY_MISMATCH. */
-enum problem realname_check(struct rest_call *c, const struct identity_claim *claim);
 bool realname_setting_ok(const char *value);
 
-/* verification.c */
-/* Sets verified_at, verify_due_at and the sealed name and number of a row. */
-enum problem verification_fill(struct rest_call *c, struct store_txn *txn, json_t *row,
-                               const struct identity_claim *claim, const char *phone);
+/* identities.c: notes whose identity this is, so that it is found again; in txn. */
+enum problem identity_note(struct rest_call *c, struct store_txn *txn, const char *user_id,
+                           const struct identity_claim *claim);

@@ -202,8 +202,9 @@ enum problem password_check_history(struct rest_call *c, const char *user_id, co
 
 /* Change ---------------------------------------------------------------------------------------
  */
-enum problem password_store(struct rest_call *c, const char *user_id, const char *phc)
+enum problem password_store(struct rest_call *c, const char *user_id, const char *password)
 {
+    char phc[CRYPTO_PASSWORD_MAX];
     const struct resource *users = resource_by_plural("users");
     const struct notice told = {.kind = "password-changed",
                                 .user_id = user_id,
@@ -211,8 +212,9 @@ enum problem password_store(struct rest_call *c, const char *user_id, const char
                                 .object_id = user_id};
     struct store_txn *txn = NULL;
     json_t *old = NULL, *row = NULL;
-    enum problem p = rest_begin(c, STORE_WRITE, &txn);
 
+    crypto_password_hash(slice_str(password), phc); /* slow, so before the store is locked */
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
     if (p != PROBLEM_OK) {
         return p;
     }
@@ -221,6 +223,7 @@ enum problem password_store(struct rest_call *c, const char *user_id, const char
         row = json_deep_copy(old);
         json_object_set_new(row, "password_hash", json_string(phc));
         json_object_set_new(row, "password_change_required", json_false());
+        json_object_set_new(row, "call_verifier", account_verifier(c, row, password));
         p = old ? change_store(c, txn, users, old, row, "change-password") : PROBLEM_NOT_SIGNED_IN;
     }
     if (p == PROBLEM_OK) {
@@ -254,7 +257,6 @@ static enum problem body_password(struct rest_call *c, const char *name,
 
 static enum problem change(struct rest_call *c, const char *old, const char *new)
 {
-    char phc[CRYPTO_PASSWORD_MAX];
     const struct sign_in in = {.login = c->user.login, .password = old};
     struct attempt a = {.in = &in};
     enum problem p = rest_password_check(c, "/new_password", new, c->user.login);
@@ -279,8 +281,7 @@ static enum problem change(struct rest_call *c, const char *old, const char *new
         p = password_check_history(c, c->user.id, "/new_password", new);
     }
     if (p == PROBLEM_OK) {
-        crypto_password_hash(slice_str(new), phc);
-        p = password_store(c, c->user.id, phc);
+        p = password_store(c, c->user.id, new);
     }
     attempt_fini(&a);
     return p;

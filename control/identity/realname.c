@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sources of real-name verification (GS-6.4a-1). The check digits are looked at always; an outside
  * source of the operator's is asked on top when the setting identity-source has its address. */
-#include <curl/curl.h>
 #include <stdlib.h>
 
 #include "id/idnum.h"
 #include "identity/inner.h"
+#include "outbound.h"
+#include "peers/peers.h"
 
 #define ANSWER_MAX 4096 /* bytes */
 #define TIMEOUT_MS 5000L
@@ -25,42 +26,6 @@ static enum problem check_digits(struct rest_call *c, const char *where,
 
 /* HTTP -----------------------------------------------------------------------------------------
  */
-static size_t take(char *p, size_t size, size_t n, void *ctx)
-{
-    struct buf *body = ctx;
-
-    if (body->n + size * n > ANSWER_MAX) {
-        return 0;
-    }
-    buf_add(body, p, size * n);
-    return body->failed ? 0 : size * n;
-}
-
-static long post(const char *url, const char *request, struct buf *answer)
-{
-    CURL *curl = curl_easy_init();
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    long status = 0;
-
-    if (curl && headers) {
-        curl_easy_setopt(curl, CURLOPT_URL, url);
-        curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-        curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request);
-        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
-        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        if (curl_easy_perform(curl) == CURLE_OK) {
-            curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-        }
-    }
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
-    return status;
-}
-
 /* {kind, name, id_number} out, {match} back; anything else is no answer. */
 static enum problem ask(struct rest_call *c, const char *where, const struct identity_claim *claim,
                         bool *match)
@@ -72,7 +37,14 @@ static enum problem ask(struct rest_call *c, const char *where, const struct ide
 
     json_decref(body);
     buf_init(&answer);
-    long status = request ? post(where, request, &answer) : 0;
+    const struct outbound o = {.url = where,
+                               .content_type = "application/json",
+                               .body = slice_str(request ? request : ""),
+                               .administrators = true,
+                               .timeout_ms = TIMEOUT_MS,
+                               .answer_max = ANSWER_MAX,
+                               .answer = &answer};
+    long status = request ? outbound_exchange(c->ctl->cfg, &o) : 0;
     json_t *json = status == 200 ? json_loadb(answer.p ? answer.p : "", answer.n, 0, NULL) : NULL;
     const json_t *verdict = json_object_get(json, "match");
     bool told = json_is_boolean(verdict);
@@ -88,10 +60,18 @@ static enum problem ask(struct rest_call *c, const char *where, const struct ide
                             "the source of real-name verification gives no answer");
 }
 
+static enum problem ask_peer(struct rest_call *c, const char *where,
+                             const struct identity_claim *claim, bool *match)
+{
+    return peers_verify(c, where + sizeof "peer:" - 1, claim->kind, claim->name, claim->id_number,
+                        match);
+}
+
 static const struct identity_source sources[] = {
     {"checksum", check_digits},
     {"http://", ask},
     {"https://", ask},
+    {"peer:", ask_peer},
 };
 #define N_SOURCES (sizeof sources / sizeof *sources)
 

@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "identity/inner.h"
 #include "notices/notices.h"
+#include "peers/peers.h"
 
 #define ACCESSID_BYTES 16
 
@@ -149,7 +150,10 @@ static enum problem store_applied(struct rest_call *c, json_t *row,
     if (p != PROBLEM_OK) {
         return p;
     }
-    p = verification_fill(c, txn, row, claim, phone);
+    p = peers_check_login(c, txn, row_text(row, "login"));
+    if (p == PROBLEM_OK) {
+        p = verification_fill(c, txn, row, claim, phone);
+    }
     if (p == PROBLEM_OK) {
         p = change_store(c, txn, &users_resource, NULL, row, "register");
     }
@@ -162,10 +166,8 @@ static enum problem store_applied(struct rest_call *c, json_t *row,
 static json_t *new_row(void)
 {
     char id[UUID_TEXT_LEN + 1];
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, id);
+    uuid_new_text(id);
     return json_pack("{s:s, s:s, s:s, s:b}", "id", id, "state", "applied", "role", "owner",
                      "password_change_required", 0);
 }
@@ -286,8 +288,7 @@ static enum problem review(struct rest_call *c, bool approve)
 {
     struct store_txn *txn = NULL;
     json_t *row = NULL;
-    enum problem p =
-        c->user.role & ROLE_STAFF ? rest_begin(c, STORE_WRITE, &txn) : PROBLEM_NOT_PERMITTED;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
 
     if (p != PROBLEM_OK) {
         return p;

@@ -3,10 +3,12 @@
  * and tokens. Each carries the times of its scenario, fixed when it began. */
 #include <stdio.h>
 
+#include "access/access.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "identity/inner.h"
 #include "oauth/oauth.h"
+#include "peers/peers.h"
 
 #define TOUCH_MS 60000u /* a session's last use is written at most this often */
 
@@ -37,10 +39,8 @@ enum problem session_start(struct rest_call *c, struct store_txn *txn, const str
         "scenario, idle_ms, signed_in_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     int64_t now = (int64_t)c->now_ms;
     uint8_t digest[CRYPTO_HASH_LEN];
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, c->user.session);
+    uuid_new_text(c->user.session);
     c->user.factors = (uint8_t)a->factors;
     c->user.signed_in_ms = c->now_ms;
     crypto_hash(CRYPTO_SM3, token, strlen(token), digest);
@@ -69,6 +69,34 @@ enum problem session_start(struct rest_call *c, struct store_txn *txn, const str
         err = log_operation(txn, &op);
     }
     return rest_store_problem(c, err);
+}
+
+static enum problem mark_vouched(struct rest_call *c, struct store_txn *txn,
+                                 const struct identity_voucher *v)
+{
+    const struct store_value values[] = {store_text(v->peer_id), store_text(v->peer_sid),
+                                         store_int((int64_t)v->signed_in_ms),
+                                         store_text(c->user.session)};
+
+    c->user.signed_in_ms = v->signed_in_ms;
+    return rest_store_problem(
+        c, store_exec(
+               txn, "UPDATE sessions SET peer_id = ?, peer_sid = ?, signed_in_at = ? WHERE id = ?",
+               values, 4, NULL));
+}
+
+enum problem identity_vouch(struct rest_call *c, struct store_txn *txn,
+                            const struct identity_voucher *v, char token[static SESSION_TOKEN_TEXT])
+{
+    const struct sign_in in = {.login = row_text(v->user, "login"), .scenario = "oauth"};
+    struct attempt a = {.in = &in, .user = (json_t *)v->user, .factors = v->factors};
+    enum problem p = session_times_get(c, txn, in.scenario, &a.times);
+
+    crypto_random_text(token);
+    if (p == PROBLEM_OK) {
+        p = session_start(c, txn, &a, token);
+    }
+    return p == PROBLEM_OK ? mark_vouched(c, txn, v) : p;
 }
 
 /* Use ------------------------------------------------------------------------------------------
@@ -101,6 +129,10 @@ static void read_session(struct rest_call *c, struct store_rows *rows, struct lo
     c->user.signed_in_ms = (uint64_t)store_get_int(rows, 12);
     l->verification = strcmp(store_get_text(rows, 13), "verification") == 0;
     copy_text(l->rule, sizeof l->rule, store_get_text(rows, 14));
+    const char *separation = store_get_text(rows, 15);
+    c->user.duty = (uint8_t)access_duty_of(store_get_text(rows, 2),
+                                           separation && strcmp(separation, "on") == 0);
+    c->user.parties = access_parties(store_is_null(rows, 16) ? NULL : store_get_text(rows, 16));
 }
 
 static enum problem load_session(struct rest_call *c, struct store_txn *txn, struct loaded *l)
@@ -109,8 +141,10 @@ static enum problem load_session(struct rest_call *c, struct store_txn *txn, str
         "SELECT u.id, u.login, u.role, u.organisation_id, u.subject, u.password_change_required, "
         "s.used_at, s.expires_at, s.idle_ms, coalesce(u.verify_due_at, 0), s.id, s.factors, "
         "s.signed_in_at, s.scenario, "
-        "(SELECT value FROM identity_settings WHERE name = 'second-factor') "
-        "FROM sessions s JOIN users u ON u.id = s.user_id "
+        "(SELECT value FROM identity_settings WHERE name = 'second-factor'), "
+        "(SELECT value FROM identity_settings WHERE name = 'separation'), o.parties "
+        "FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN organisations o ON o.id = "
+        "u.organisation_id "
         "WHERE s.token_sm3 = ? AND u.state = 'active'";
     const struct store_value v = store_blob(c->user.token_sm3, CRYPTO_HASH_LEN);
     struct store_rows *rows = NULL;
@@ -141,6 +175,7 @@ static enum problem restrict_user(struct rest_call *c, const struct loaded *l)
         c->user.restricted = PROBLEM_IDENTITY_UNVERIFIED;
         return l->verification ? PROBLEM_OK : PROBLEM_NOT_SIGNED_IN;
     }
+    asked = asked || (c->ctl->cfg->admin_second_factor && (c->user.role & ROLE_STAFF));
     if (asked && one) {
         c->user.restricted = PROBLEM_SECOND_FACTOR_REQUIRED;
     }
@@ -164,6 +199,34 @@ static void touch(struct rest_call *c)
     }
 }
 
+enum problem identity_act_as(struct rest_call *c, struct store_txn *txn, const char *user)
+{
+    static const char sql[] =
+        "SELECT u.id, u.login, u.role, u.organisation_id, u.subject, o.parties FROM users u LEFT "
+        "JOIN organisations o ON o.id = u.organisation_id WHERE (u.id = ? OR u.login = ?) AND "
+        "u.state = 'active'";
+    const struct store_value v[] = {store_text(user), store_text(user)};
+    struct store_rows *rows = NULL;
+    bool separation = access_separation(txn);
+    enum store_err err = store_query(txn, sql, v, 2, &rows);
+
+    c->user = (struct rest_user){0};
+    if (err == STORE_OK && store_next(rows)) {
+        copy_text(c->user.id, sizeof c->user.id, store_get_text(rows, 0));
+        copy_text(c->user.login, sizeof c->user.login, store_get_text(rows, 1));
+        c->user.role = rest_role_by_name(store_get_text(rows, 2));
+        c->user.duty = (uint8_t)access_duty_of(store_get_text(rows, 2), separation);
+        copy_text(c->user.organisation, sizeof c->user.organisation, store_get_text(rows, 3));
+        copy_text(c->user.subject, sizeof c->user.subject, store_get_text(rows, 4));
+        c->user.parties = access_parties(store_is_null(rows, 5) ? NULL : store_get_text(rows, 5));
+    }
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+    if (p == PROBLEM_OK && !c->user.role) {
+        p = PROBLEM_NOT_SIGNED_IN;
+    }
+    return p == PROBLEM_OK ? access_load(c, txn, c->user.id, &c->held) : p;
+}
+
 static enum problem by_token(struct rest_call *c, const char *token)
 {
     struct store_txn *txn = NULL;
@@ -178,12 +241,20 @@ static enum problem by_token(struct rest_call *c, const char *token)
         return p;
     }
     p = load_session(c, txn, &l);
+    if (p == PROBLEM_OK) {
+        p = access_check_address(c, txn, c->user.role, NULL);
+    }
+    if (p == PROBLEM_OK) {
+        access_held_free(&c->held);
+        p = access_load(c, txn, c->user.id, &c->held);
+    }
     store_rollback(&txn);
     if (p == PROBLEM_OK) {
         p = restrict_user(c, &l);
     }
     if (p != PROBLEM_OK) {
         c->user = (struct rest_user){0};
+        access_held_free(&c->held);
     } else if (c->now_ms > l.used_ms + (l.idle_ms / 4 < TOUCH_MS ? l.idle_ms / 4 : TOUCH_MS)) {
         touch(c);
     }
@@ -222,12 +293,16 @@ enum problem identity_session_end(struct rest_call *c, struct store_txn *txn,
                                  .kind = "session",
                                  .id = session_id};
     int64_t changed = 0;
-    enum store_err err = store_exec(txn, "DELETE FROM sessions WHERE id = ?", &v, 1, &changed);
+    enum problem p = peers_note_logout(c, txn, session_id);
 
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    enum store_err err = store_exec(txn, "DELETE FROM sessions WHERE id = ?", &v, 1, &changed);
     if (err == STORE_OK && changed) {
         err = log_operation(txn, &op);
     }
-    enum problem p = rest_store_problem(c, err);
+    p = rest_store_problem(c, err);
     return p == PROBLEM_OK && changed ? oauth_revoke(c, txn, &tokens) : p;
 }
 
@@ -316,7 +391,8 @@ enum problem rest_sessions_list(struct rest_call *c)
     json_t *items = json_array();
     enum problem p = rest_query_known(c, names, 1, "user_id is understood");
 
-    if (p == PROBLEM_OK && user && strcmp(user, c->user.id) != 0 && c->user.role != ROLE_ADMIN) {
+    if (p == PROBLEM_OK && user && strcmp(user, c->user.id) != 0 &&
+        !access_may(c, "sessions.read")) {
         p = PROBLEM_NOT_PERMITTED;
     }
     if (p == PROBLEM_OK) {
@@ -350,7 +426,7 @@ static enum problem check_owner(struct rest_call *c, struct store_txn *txn, cons
         store_query(txn, "SELECT user_id FROM sessions WHERE id = ?", &v, 1, &rows);
 
     if (err == STORE_OK && store_next(rows)) {
-        mine = c->user.role == ROLE_ADMIN || strcmp(store_get_text(rows, 0), c->user.id) == 0;
+        mine = access_may(c, "sessions.end") || strcmp(store_get_text(rows, 0), c->user.id) == 0;
     }
     if (err == STORE_OK) {
         err = store_rows_end(&rows);
@@ -379,9 +455,6 @@ enum problem rest_user_sessions_end(struct rest_call *c)
     struct store_txn *txn = NULL;
     json_t *user = NULL;
 
-    if (c->user.role != ROLE_ADMIN) {
-        return PROBLEM_NOT_PERMITTED;
-    }
     enum problem p = rest_begin(c, STORE_WRITE, &txn);
     if (p != PROBLEM_OK) {
         return p;

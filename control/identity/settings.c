@@ -51,6 +51,11 @@ static bool second_factor_ok(const char *v)
     return strcmp(v, "off") == 0 || strcmp(v, "staff") == 0 || strcmp(v, "all") == 0;
 }
 
+static bool separation_ok(const char *v)
+{
+    return strcmp(v, "off") == 0 || strcmp(v, "on") == 0;
+}
+
 static bool days_ok(const char *v)
 {
     char *end = NULL;
@@ -67,13 +72,38 @@ static const struct {
     {"captcha", captcha_ok, "always or after-failures"},
     {"second-factor", second_factor_ok, "off, staff or all"},
     {"verify-days", days_ok, "0 (never) to 3650"},
-    {"identity-source", realname_setting_ok, "checksum, or an address with http:// or https://"},
+    {"separation", separation_ok, "off or on"},
+    {"identity-source", realname_setting_ok,
+     "checksum, an address with http:// or https://, or peer: and a name"},
 };
 
 static const struct attr setting_attrs[] = {
     {"name", ATTR_TEXT, AF_READ_ONLY},
     {"value", ATTR_TEXT, AF_REQUIRED, 1, SETTING_MAX - 1},
 };
+
+/* Once on, the old administrator can do only the system's part: the others must be there first. */
+static enum problem check_separation(struct rest_call *c, struct change *ch)
+{
+    struct store_rows *rows = NULL;
+    bool both = false;
+
+    if (strcmp(row_text(ch->row, "name"), "separation") != 0 ||
+        strcmp(row_text(ch->row, "value"), "on") != 0) {
+        return PROBLEM_OK;
+    }
+    enum store_err err = store_query(
+        ch->txn,
+        "SELECT EXISTS (SELECT 1 FROM users WHERE role = 'security-admin' AND state = 'active') "
+        "AND EXISTS (SELECT 1 FROM users WHERE role = 'auditor' AND state = 'active')",
+        NULL, 0, &rows);
+    both = err == STORE_OK && store_next(rows) && store_get_int(rows, 0);
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+    return p == PROBLEM_OK && !both
+               ? rest_fail(c, PROBLEM_STATE_CONFLICT, "/value",
+                           "an active security-admin and an active auditor are needed first")
+               : p;
+}
 
 static enum problem check_setting(struct rest_call *c, struct change *ch)
 {
@@ -84,7 +114,7 @@ static enum problem check_setting(struct rest_call *c, struct change *ch)
                              settings[i].allowed);
         }
     }
-    return PROBLEM_OK;
+    return check_separation(c, ch);
 }
 
 const struct resource identity_settings_resource = {

@@ -4,6 +4,7 @@
  * next. */
 #include <stdio.h>
 
+#include "access/access.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "identity/inner.h"
@@ -167,7 +168,8 @@ static enum problem check_standing(struct rest_call *c, const struct attempt *a)
         !(rest_role_by_name(row_text(a->user, "role")) & ROLE_STAFF)) {
         return rest_fail(c, PROBLEM_NOT_PERMITTED, "/scenario", "the counter is for staff");
     }
-    return PROBLEM_OK;
+    return access_check_address(c, NULL, rest_role_by_name(row_text(a->user, "role")),
+                                a->in->login);
 }
 
 enum problem attempt_prove(struct rest_call *c, struct attempt *a)
@@ -190,19 +192,19 @@ enum problem attempt_prove(struct rest_call *c, struct attempt *a)
 enum problem attempt_finish(struct rest_call *c, struct attempt *a,
                             char token[static SESSION_TOKEN_TEXT])
 {
-    uint8_t random[TOKEN_BYTES];
     struct store_txn *txn = NULL;
     enum problem p = rest_begin(c, STORE_WRITE, &txn);
 
     if (p != PROBLEM_OK) {
         return p;
     }
-    crypto_random(random, sizeof random);
-    token[codec_base64url(token, random, sizeof random)] = '\0';
-    crypto_wipe(random, sizeof random);
+    crypto_random_text(token);
     p = session_start(c, txn, a, token);
     if (p == PROBLEM_OK) {
         p = failures_clear(c, txn, &a->login);
+    }
+    if (p == PROBLEM_OK && (a->factors & TOKEN_PASSWORD)) {
+        p = account_seen(c, txn, a->user, a->in->password);
     }
     return rest_finish(c, &txn, p);
 }

@@ -42,7 +42,7 @@ enum problem verification_fill(struct rest_call *c, struct store_txn *txn, json_
     json_object_set_new(row, "verify_due_at",
                         n ? time_json(c->now_ms + n * VERIFY_DAYS_MS) : json_null());
     json_object_set_new(row, "verify_suspended", json_false());
-    return p;
+    return p == PROBLEM_OK ? identity_note(c, txn, id, claim) : p;
 }
 
 /* Compares digests, so that neither length nor content shows in time. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every job, one a row. */
+#include "access/access.h"
+#include "admission/admission.h"
 #include "api/api.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
@@ -9,6 +11,7 @@
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
+#include "peers/peers.h"
 #include "sandbox/sandbox.h"
 #include "web/web.h"
 
@@ -19,8 +22,12 @@ const struct job job_table[] = {
     {"identity", 5000, identity_job},
     {"oauth-issues", 1000, oauth_job_issues},
     {"oauth-keys", 10000, oauth_job_keys},
+    {"peers-registrations", 2000, peers_job_registrations},
+    {"peers-expire", 60000, peers_job_expire},
     {"oauth-expire", 60000, oauth_job_expire},
     {"credentials-watch", 60000, credentials_watch},
+    {"admission-watch", 60000, admission_watch},
+    {"approvals", 30000, access_job},
     {"revocation-lists", 3600000, ca_refresh},
     {"test-stage", 60000, sandbox_job},
     {"incidents", 60000, incidents_job},

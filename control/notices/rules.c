@@ -23,6 +23,11 @@ static const struct {
     {"grant", "create", "grant-made", TO_APPS_ORGANISATION},
     {"grant", "revoke", "grant-revoked", TO_APPS_ORGANISATION},
     {"credential", "revoke", "credential-revoked", TO_APPS_ORGANISATION},
+    {"application", "accept", "application-accepted", TO_ORGANISATION},
+    {"application", "advance", "application-advanced", TO_ORGANISATION},
+    {"application", "return", "application-returned", TO_ORGANISATION},
+    {"application", "approve", "application-approved", TO_ORGANISATION},
+    {"application", "refuse", "application-refused", TO_ORGANISATION},
 };
 
 static enum problem recipient(struct rest_call *c, struct store_txn *txn, enum to to,
@@ -42,15 +47,16 @@ static enum problem tell(struct rest_call *c, struct store_txn *txn, const struc
                          const json_t *row, size_t i)
 {
     json_t *app = NULL;
-    const char *organisation = "", *name = row_text(row, "name");
+    const char *organisation = "", *name = row_text(row, "name"), *title = row_text(row, "title");
     enum problem p = recipient(c, txn, rules[i].to, row, &app, &organisation);
     const struct notice n = {.kind = rules[i].notice,
                              .organisation_id = organisation,
                              .object_kind = res->kind,
                              .object_id = row_text(row, "id"),
-                             .object_name = name[0] ? name
-                                            : app   ? row_text(app, "name")
-                                                    : NULL,
+                             .object_name = name[0]    ? name
+                                            : title[0] ? title
+                                            : app      ? row_text(app, "name")
+                                                       : NULL,
                              .detail = row_text(row, "comment")};
 
     if (p == PROBLEM_OK) {

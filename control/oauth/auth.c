@@ -332,6 +332,19 @@ bool oauth_authenticate(struct rest_call *c, struct auth *a, struct oauth_error 
     return ok;
 }
 
+enum problem oauth_caller(struct rest_call *c, char app_id[static UUID_TEXT_LEN + 1])
+{
+    struct oauth_error e = {0};
+    struct auth a = {0};
+
+    if (!oauth_authenticate(c, &a, &e)) {
+        return rest_fail(c, PROBLEM_CLIENT_INVALID, "", "%s", e.text);
+    }
+    snprintf(app_id, UUID_TEXT_LEN + 1, "%s", a.client->id);
+    auth_fini(&a);
+    return PROBLEM_OK;
+}
+
 void auth_fini(struct auth *a)
 {
     client_put(&a->client);

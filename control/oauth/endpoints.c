@@ -318,7 +318,9 @@ enum problem oauth_userinfo(struct rest_call *c)
     struct token t;
     json_t *claims = NULL;
     char header[320];
-    bool ok = shown_token(c, &t, &e);
+    bool ok = rest_query(c, "access_token")
+                  ? oauth_refuse(&e, "invalid_request", "an access token goes in the header alone")
+                  : shown_token(c, &t, &e);
 
     if (ok && uuid_is_nil(&t.user)) {
         ok = oauth_refuse(&e, "insufficient_scope", "the token is an app's own, not a user's");
@@ -327,7 +329,7 @@ enum problem oauth_userinfo(struct rest_call *c)
         return rest_answer(c, 200, claims);
     }
     if (strcmp(e.code, "invalid_dpop_proof") == 0) {
-        snprintf(header, sizeof header, "DPoP error=\"%s\", algs=\"ES256 PS512\"", e.code);
+        snprintf(header, sizeof header, "DPoP error=\"%s\", algs=\"ES256 PS256 PS512\"", e.code);
         rest_header(c, "WWW-Authenticate", header);
         return rest_answer(c, 401,
                            json_pack("{s:s, s:s}", "error", e.code, "error_description", e.text));

@@ -72,6 +72,13 @@ bool oauth_once(struct rest_call *c, const char *scope, const char *jti, uint64_
     return oauth_refuse(e, "invalid_request", "its jti has been used");
 }
 
+bool oauth_used_once(struct rest_call *c, const char *scope, const char *jti, uint64_t expires_s)
+{
+    struct oauth_error e = {0};
+
+    return oauth_once(c, scope, jti, expires_s, &e);
+}
+
 const char *oauth_issuer(const struct control *ctl)
 {
     return ctl->oauth->issuer;
@@ -105,8 +112,12 @@ bool oauth_open(struct control *ctl)
     ctl->oauth = o;
     pthread_mutex_init(&o->clients_lock, NULL);
     pthread_rwlock_init(&o->keys_lock, NULL);
-    snprintf(o->issuer, sizeof o->issuer, "https://%s:%u",
-             ctl->cfg->listen_host ? ctl->cfg->listen_host : "127.0.0.1", ctl->cfg->port);
+    if (ctl->cfg->public_url) {
+        snprintf(o->issuer, sizeof o->issuer, "%s", ctl->cfg->public_url);
+    } else {
+        snprintf(o->issuer, sizeof o->issuer, "https://%s:%u",
+                 ctl->cfg->listen_host ? ctl->cfg->listen_host : "127.0.0.1", ctl->cfg->port);
+    }
     o->revocations = revocations_new();
     if (!o->revocations || !open_files(o, ctl)) {
         return false;

@@ -423,6 +423,66 @@ static void strict_code_flow(void **state)
     web_free(&r);
 }
 
+/* Whether a request like this one needs no asking of the owner. */
+static enum oauth_consent consented(const char *ask)
+{
+    struct rest_request req = {.method = "GET", .path = "/oauth/authorize"};
+    struct rest_response resp;
+    struct rest_call c = call_of(&req, &resp, OWNER);
+    struct oauth_request r = {0};
+    struct store_txn *txn = NULL;
+    enum oauth_consent consent = OAUTH_CONSENT_NONE;
+    json_t *grants = NULL;
+    char id[OAUTH_REQUEST_ID_TEXT];
+    const char *error = NULL;
+
+    assert_int_equal(take(web_app.app, push(&web_app, ask, NULL), id, &error), PROBLEM_OK);
+    assert_int_equal(rest_begin(&c, STORE_READ, &txn), PROBLEM_OK);
+    assert_int_equal(oauth_request_load(&c, txn, id, &r), PROBLEM_OK);
+    assert_int_equal(oauth_consented(&c, txn, &r, &consent, &grants), PROBLEM_OK);
+    store_rollback(&txn);
+    assert_true(consent == OAUTH_CONSENT_NONE || json_is_array(grants));
+    json_decref(grants);
+    oauth_request_fini(&r);
+    rest_response_fini(&resp);
+    return consent;
+}
+
+/* %5B… in short: details of one API with these members more. */
+static const char *detailed(const char *more)
+{
+    return text("response_type=code&redirect_uri=" ENCODED
+                "&scope=openid&state=s&nonce=n&code_challenge=" CHALLENGE
+                "&code_challenge_method=S256&authorization_details=[{\"type\":\"sluice_data\","
+                "\"api\":\"orders.v1\"%s}]",
+                more);
+}
+
+#define NARROW                                                                                     \
+    "response_type=code&redirect_uri=" ENCODED                                                     \
+    "&scope=%s&state=s&nonce=n&code_challenge=" CHALLENGE "&code_challenge_method=S256"
+
+/* As prompt=none asks: no page, so nothing may be new to the owner. */
+static void consents(void **state)
+{
+    (void)state;
+    const char *grant = make_grant(&web_app);
+    struct web_reply r = send_web(&(struct web){
+        .path = "/oauth/token", .form = by_secret(&web_app, redeem(code_for(&web_app, grant)))});
+    assert_int_equal(r.status, 200);
+    web_free(&r);
+    assert_int_equal(consented(ASK), OAUTH_CONSENT_BEFORE);
+    assert_int_equal(consented(text(NARROW, "openid")), OAUTH_CONSENT_BEFORE);
+    assert_int_equal(consented(text(NARROW, "openid+orders.v1")), OAUTH_CONSENT_BEFORE);
+    /* Other fields, another purpose, a single use: other questions. */
+    assert_int_equal(consented(detailed(",\"fields\":[\"a\"]")), OAUTH_CONSENT_NONE);
+    assert_int_equal(consented(detailed(",\"purpose\":\"another\"")), OAUTH_CONSENT_NONE);
+    assert_int_equal(consented(detailed(",\"term\":\"once\"")), OAUTH_CONSENT_NONE);
+    assert_int_equal(consented(detailed("")), OAUTH_CONSENT_BEFORE);
+    fixture_ok(&f, OWNER, "POST", text("grants/%s/revoke", grant), NULL, NULL);
+    assert_int_equal(consented(ASK), OAUTH_CONSENT_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +497,8 @@ int main(void)
          NULL},
         {"[BK-10.2.2a] an A2 app's profile is strict", strict_profile, NULL, NULL, NULL},
         {"the strict profile's code flow", strict_code_flow, NULL, NULL, NULL},
+        {"prompt=none: the same question was answered, and the answer stands", consents, NULL, NULL,
+         NULL},
         {"revocations reach the feed and leave it", revocations_are_fed, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, oauth_setup, oauth_teardown);

@@ -15,7 +15,6 @@
 #define OAUTH_JTI_MAX         256   /* bytes */
 #define OAUTH_ACCESS_MAX_S    86400 /* longest life of an access token */
 #define OAUTH_REQUEST_URI     "urn:ietf:params:oauth:request_uri:"
-#define OAUTH_SECRET_BYTES    32
 
 /* Refusals in OAuth's words. code is static. */
 struct oauth_error {

@@ -16,9 +16,13 @@ static const struct {
     {"userinfo_endpoint", "/oauth/userinfo"},
     {"jwks_uri", "/oauth/jwks"},
     {"end_session_endpoint", "/oauth/logout"},
+    {"peer_users_endpoint", "/peers/users"},
+    {"peer_registrations_endpoint", "/peers/registrations"},
+    {"peer_verifications_endpoint", "/peers/verifications"},
+    {"peer_logout_endpoint", "/peers/logout"},
 };
 
-static const char *const signing[] = {"ES256", "PS512", NULL};
+static const char *const signing[] = {"ES256", "PS256", "PS512", NULL};
 static const struct {
     const char *name;
     const char *const *words;

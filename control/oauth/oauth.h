@@ -19,6 +19,7 @@ struct oauth_request {
     json_t *apis;   /* what it asks for: [{api_id, name, title, fields:[paths]|null, purpose, term,
                        expires_at|null}] */
     char dpop_jkt[65]; /* hex of the thumbprint the code will be bound to, "" none */
+    uint64_t created_ms;
 };
 void oauth_request_fini(struct oauth_request *r);
 
@@ -44,6 +45,19 @@ struct oauth_decision {
  * when it was used meanwhile. */
 enum problem oauth_code_issue(struct rest_call *c, struct store_txn *txn, struct oauth_request *r,
                               const struct oauth_decision *d, char code[static OAUTH_CODE_TEXT]);
+
+/* Whether a code may be made without asking: the user has agreed to all of this request before and
+ * that still stands (BEFORE), or the client is a peer platform that the operator lets sign users on
+ * and asks for nothing but who the user is (PEER). *grants: a new array of the consent's grants. */
+enum oauth_consent { OAUTH_CONSENT_NONE, OAUTH_CONSENT_BEFORE, OAUTH_CONSENT_PEER };
+enum problem oauth_consented(struct rest_call *c, struct store_txn *txn,
+                             const struct oauth_request *r, enum oauth_consent *consent,
+                             json_t **grants);
+
+/* The client that calls, authenticated as at the token endpoint. PROBLEM_CLIENT_INVALID. */
+enum problem oauth_caller(struct rest_call *c, char app_id[static UUID_TEXT_LEN + 1]);
+/* True once for a jti of a scope, until expires_s. */
+bool oauth_used_once(struct rest_call *c, const char *scope, const char *jti, uint64_t expires_s);
 
 /* The issuer, "https://host:port", for iss, metadata and links; as long as ctl. */
 const char *oauth_issuer(const struct control *ctl);

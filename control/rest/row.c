@@ -84,36 +84,6 @@ json_t *row_public(const struct resource *res, const json_t *row)
     return shown;
 }
 
-static const struct scope *scope_of(const struct rest_call *c, const struct resource *res)
-{
-    for (size_t i = 0; i < res->n_scopes; i++) {
-        if (res->scopes[i].roles & c->user.role) {
-            return &res->scopes[i];
-        }
-    }
-    return NULL;
-}
-
-void scope_sql(const struct rest_call *c, const struct resource *res, bool write, struct buf *sql,
-               struct store_value *v, size_t *n)
-{
-    const struct scope *s = scope_of(c, res);
-    unsigned unbounded = ROLE_STAFF | ROLE_AUDITOR;
-
-    if (!s) {
-        buf_adds(sql, c->user.role & unbounded ? "" : " AND 1 = 0");
-        return;
-    }
-    const char *text = write ? s->write : s->read;
-    const char *value = s->bind == BIND_ORGANISATION ? c->user.organisation
-                        : s->bind == BIND_USER       ? c->user.id
-                                                     : c->user.subject;
-    buf_addf(sql, " AND (%s)", text);
-    for (const char *at = strchr(text, '?'); at; at = strchr(at + 1, '?')) {
-        v[(*n)++] = store_text(value);
-    }
-}
-
 enum problem row_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                       const char *id, bool scoped, json_t **row)
 {

@@ -8,9 +8,6 @@ static enum problem load_source(struct rest_call *c, json_t **source)
     struct store_txn *txn = NULL;
     struct uuid id;
 
-    if (!(sources_resource.read_roles & c->user.role) || c->user.role == ROLE_AUDITOR) {
-        return PROBLEM_NOT_PERMITTED;
-    }
     if (!uuid_parse(&id, c->segment[1], strlen(c->segment[1]))) {
         return PROBLEM_NOT_FOUND;
     }

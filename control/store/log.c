@@ -69,6 +69,42 @@ enum store_err log_operation(struct store_txn *txn, const struct operation *op)
                       v, sizeof v / sizeof *v, NULL);
 }
 
+enum store_err log_verify(struct store_txn *txn, int64_t last, int64_t *looked, int64_t *bad)
+{
+    static const char sql[] =
+        "SELECT seq, at_ms, actor, action, kind, resource_id, before, after, chain FROM operations "
+        "WHERE seq >= (SELECT max(seq) FROM operations) - ? ORDER BY seq";
+    const struct store_value v = store_int(last);
+    uint8_t before[CRYPTO_HASH_LEN] = {0}, chain[CRYPTO_HASH_LEN];
+    struct store_rows *rows = NULL;
+    int64_t previous = 0;
+    enum store_err err = store_query(txn, sql, &v, 1, &rows);
+
+    *looked = *bad = 0;
+    while (err == STORE_OK && store_next(rows)) {
+        const struct operation op = {
+            .at_ms = (uint64_t)store_get_int(rows, 1),
+            .actor = store_get_text(rows, 2),
+            .action = store_get_text(rows, 3),
+            .kind = store_get_text(rows, 4),
+            .id = store_get_text(rows, 5),
+            .before = store_is_null(rows, 6) ? NULL : store_get_text(rows, 6),
+            .after = store_is_null(rows, 7) ? NULL : store_get_text(rows, 7)};
+        int64_t seq = store_get_int(rows, 0);
+        struct slice stored = store_get_blob(rows, 8);
+        chain_value(&op, seq, before, chain);
+        bool follows = stored.n == sizeof chain && memcmp(stored.p, chain, sizeof chain) == 0 &&
+                       seq == previous + 1;
+        if (!follows && *bad == 0 && (*looked > 0 || seq == 1)) {
+            *bad = seq; /* the oldest one looked at has nothing to follow, unless it is the first */
+        }
+        memcpy(before, stored.p, stored.n < sizeof before ? stored.n : sizeof before);
+        previous = seq;
+        (*looked)++;
+    }
+    return err == STORE_OK ? store_rows_end(&rows) : err;
+}
+
 static enum store_err log_current(struct store_txn *txn, const char *kind, const char *id,
                                   const char *data, int64_t seq)
 {

@@ -13,5 +13,9 @@ struct operation {
 };
 enum store_err log_operation(struct store_txn *txn, const struct operation *op)
     __attribute__((warn_unused_result));
+/* Computes the chain of the last operations anew. *looked: how many; *bad: the number of the first
+ * that does not follow from the one before it, 0: none. */
+enum store_err log_verify(struct store_txn *txn, int64_t last, int64_t *looked, int64_t *bad)
+    __attribute__((warn_unused_result));
 enum store_err log_feed(struct store_txn *txn, const char *kind, const char *id, const char *data,
                         uint64_t keep) __attribute__((warn_unused_result));

@@ -40,6 +40,19 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
     return size * n;
 }
 
+/* This curl opens no encrypted key. */
+static const char *plain_key(const char *certificate)
+{
+    const char *path = text("%s.plain", certificate);
+    char *pem = NULL;
+    assert_int_equal(crypto_pki_key(text("%s.key", certificate), &pem), CRYPTO_OK);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(pem, file) >= 0 && fclose(file) == 0);
+    free(pem);
+    return path;
+}
+
 static struct answer ask(uint16_t port, const char *path, const char *certificate, const char *body,
                          struct curl_slist *headers)
 {
@@ -57,7 +70,7 @@ static struct answer ask(uint16_t port, const char *path, const char *certificat
     curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the machine's too, read each time */
     if (certificate) {
         curl_easy_setopt(curl, CURLOPT_SSLCERT, text("%s.crt", certificate));
-        curl_easy_setopt(curl, CURLOPT_SSLKEY, text("%s.key", certificate));
+        curl_easy_setopt(curl, CURLOPT_SSLKEY, plain_key(certificate));
     }
     if (body) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);

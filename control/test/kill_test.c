@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A control plane killed with -9 under writes, twenty times over one store: what it answered with a
  * 2xx is there, and the operations chain is whole. */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,10 @@ static size_t one_round(int round, void (*work)(int pipe_fd, int round),
         work(ends[1], round);
     }
     close(ends[1]);
+    if (round % 4) { /* else: killed perhaps while it opens */
+        struct pollfd first = {.fd = ends[0], .events = POLLIN};
+        assert_int_equal(poll(&first, 1, 60000), 1);
+    }
     usleep((useconds_t)(20000 + (round * 7919) % 60000));
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/api.h"
+#include "api/apis.h"
 #include "base/clock.h"
 #include "web/web.h"
 
@@ -150,18 +150,6 @@ static void add_term(struct page *p, const json_t *item)
     page_html(p, "</p>");
 }
 
-static bool moves_money(const json_t *api)
-{
-    static const char *const funds[] = {"payment", "transfer", "product-purchase"};
-
-    for (size_t i = 0; i < COUNT(funds); i++) {
-        if (strcmp(row_text(api, "operation"), funds[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* BK-10.2.2c */
 static void add_risk(struct page *p, const json_t *apis)
 {
@@ -170,7 +158,7 @@ static void add_risk(struct page *p, const json_t *apis)
 
     json_array_foreach(apis, i, api)
     {
-        if (moves_money(api)) {
+        if (protection_moves_money(api)) {
             page_html(p, "<div class=\"risk\"><label class=\"tick\"><input type=\"checkbox\" "
                          "name=\"risk\" value=\"yes\" required><span>");
             page_say(p, RISK_EN, RISK_ZH);
@@ -253,22 +241,18 @@ static enum problem consent_page(struct rest_call *c, const struct asked *a, boo
     return page_end(&p, incomplete ? 422 : 200);
 }
 
-static enum problem to_login(struct rest_call *c, const char *id)
+/* A peer platform that asks who the user is: the operator has agreed for all (GS-6.4c). */
+static enum problem show(struct rest_call *c, struct asked *a)
 {
-    struct buf next, url;
+    bool done = false;
 
-    buf_init(&next);
-    buf_init(&url);
-    buf_adds(&next, "/consent");
-    url_parameter(&next, "request", id ? id : "");
-    buf_addc(&next, '\0');
-    buf_adds(&url, "/login");
-    url_parameter(&url, "continue", next.failed ? "" : next.p);
-    buf_addc(&url, '\0');
-    enum problem p = url.failed ? PROBLEM_INTERNAL : web_redirect(c, url.p);
-    buf_fini(&url);
-    buf_fini(&next);
-    return p;
+    if (web_must_sign_in(c, &a->r)) {
+        return web_to_login(c, a->r.id, true);
+    }
+    enum problem p = strstr(row_text(a->r.params, "prompt"), "consent")
+                         ? PROBLEM_OK
+                         : web_back_silently(c, &a->r, OAUTH_CONSENT_PEER, &done);
+    return p == PROBLEM_OK && !done ? consent_page(c, a, false) : p;
 }
 
 enum problem web_consent_get(struct rest_call *c)
@@ -278,16 +262,16 @@ enum problem web_consent_get(struct rest_call *c)
     struct store_txn *txn = NULL;
 
     if (!web_signed_in(c)) {
-        return to_login(c, id);
+        return web_to_login(c, id, false);
     }
     enum problem p = rest_begin(c, STORE_READ, &txn);
     if (p == PROBLEM_OK) {
         p = load(c, txn, id, &a);
         store_rollback(&txn);
     }
-    p = p == PROBLEM_OK ? consent_page(c, &a, false) : page_problem(c, p);
+    p = p == PROBLEM_OK ? show(c, &a) : p;
     asked_fini(&a);
-    return p;
+    return p == PROBLEM_OK ? p : page_problem(c, p);
 }
 
 /* The decision ----------------------------------------------------------------------------------
@@ -325,15 +309,13 @@ static json_t *grant_row(const struct rest_call *c, const json_t *item, json_t *
     const char *term = row_text(item, "term")[0] ? row_text(item, "term") : "period";
     uint64_t end_ms = c->now_ms + days_chosen(c) * DAY_MS, asked_ms = api_ms(item, "expires_at");
     char id[UUID_TEXT_LEN + 1], until[CLOCK_RFC3339_LEN + 1];
-    struct uuid u;
 
     if (strcmp(term, "once") == 0) {
         end_ms = c->now_ms + DAY_MS;
     }
     end_ms = asked_ms && asked_ms < end_ms ? asked_ms : end_ms;
     clock_format_ms(end_ms, until);
-    uuid_new(&u);
-    uuid_format(&u, id);
+    uuid_new_text(id);
     json_t *row = json_object();
     for (size_t i = 0; i < grants_resource.n_attrs; i++) {
         const struct attr *a = &grants_resource.attrs[i];
@@ -368,7 +350,7 @@ static json_t *statement(bool zh, const struct asked *a, const json_t *item, con
     }
     buf_addf(&text, "%s: %s\n%s: %s\n", zh ? "用途" : "purpose", row_text(item, "purpose"),
              zh ? "期限至" : "until", row_text(row, "expires_at"));
-    if (moves_money(api)) {
+    if (protection_moves_money(api)) {
         buf_addf(&text, "%s\n", zh ? RISK_ZH : RISK_EN);
     }
     json_t *kept = text.failed ? NULL : json_stringn(text.p, text.n);
@@ -434,31 +416,11 @@ static bool risk_open(const struct rest_call *c, const json_t *apis)
 
     json_array_foreach(apis, i, api)
     {
-        if (moves_money(api) && !rest_form(c, "risk")) {
+        if (protection_moves_money(api) && !rest_form(c, "risk")) {
             return true;
         }
     }
     return false;
-}
-
-static enum problem back(struct rest_call *c, const struct oauth_request *r, const char *name,
-                         const char *value)
-{
-    const char *to = json_string_value(json_object_get(r->params, "redirect_uri")),
-               *state = json_string_value(json_object_get(r->params, "state"));
-    struct buf url;
-
-    buf_init(&url);
-    buf_adds(&url, to ? to : "");
-    url_parameter(&url, name, value);
-    if (state) {
-        url_parameter(&url, "state", state);
-    }
-    url_parameter(&url, "iss", oauth_issuer(c->ctl));
-    buf_addc(&url, '\0');
-    enum problem p = url.failed || !to ? PROBLEM_INTERNAL : web_redirect(c, url.p);
-    buf_fini(&url);
-    return p;
 }
 
 /* In txn; *code is what the client gets. *complete false: the page is shown again. */
@@ -491,6 +453,10 @@ static enum problem decide(struct rest_call *c, struct asked *a)
     if (p == PROBLEM_OK) {
         p = load(c, txn, rest_form(c, "request"), a);
     }
+    if (p == PROBLEM_OK && web_must_sign_in(c, &a->r)) {
+        store_rollback(&txn);
+        return web_to_login(c, a->r.id, true);
+    }
     if (p == PROBLEM_OK && agreed && !c->user.subject[0]) {
         p = rest_fail(c, PROBLEM_NOT_PERMITTED, "", "only an owner of data can consent");
     }
@@ -508,7 +474,7 @@ static enum problem decide(struct rest_call *c, struct asked *a)
     if (agreed && !complete) {
         return consent_page(c, a, true);
     }
-    p = agreed ? back(c, &a->r, "code", code) : back(c, &a->r, "error", "access_denied");
+    p = agreed ? web_back(c, &a->r, "code", code) : web_back(c, &a->r, "error", "access_denied");
     crypto_wipe(code, sizeof code);
     return p;
 }
@@ -518,7 +484,7 @@ enum problem web_consent_post(struct rest_call *c)
     struct asked a = {0};
 
     if (!web_signed_in(c)) {
-        return to_login(c, rest_form(c, "request"));
+        return web_to_login(c, rest_form(c, "request"), false);
     }
     enum problem p = form_check(c, FORM);
     if (p == PROBLEM_OK) {

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "access/access.h"
 #include "base/codec.h"
 #include "identity/identity.h"
 
@@ -52,6 +53,7 @@ bool web_signed_in(struct rest_call *c)
               !c->user.must_change_password;
     if (!in) {
         memset(&c->user, 0, sizeof c->user);
+        access_held_free(&c->held);
         c->detail[0] = '\0';
     }
     crypto_wipe(token, sizeof token);
@@ -70,11 +72,8 @@ void web_cookie_clear(struct rest_call *c)
 
 const char *web_browser(struct rest_call *c, char value[static FORM_TOKEN_TEXT])
 {
-    uint8_t random[CRYPTO_HASH_LEN];
-
     if (!cookie(c, BROWSER, value)) {
-        crypto_random(random, sizeof random);
-        value[codec_base64url(value, random, sizeof random)] = '\0';
+        crypto_random_text(value);
         set(c, BROWSER, value, "");
     }
     return value;

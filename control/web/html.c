@@ -87,8 +87,11 @@ enum problem page_end(struct page *p, unsigned status)
     buf_wipe(&p->out);
     /* form-action is left out: a browser would hold it against the redirect to the client. */
     rest_header(p->c, "Content-Security-Policy",
-                "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; "
-                "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'");
+                p->frames
+                    ? "default-src 'none'; style-src 'self'; img-src data:; frame-src https: "
+                      "http://127.0.0.1:* http://[::1]:*; base-uri 'none'; frame-ancestors 'none'"
+                    : "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; "
+                      "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'");
     rest_header(p->c, "X-Frame-Options", "DENY");
     rest_header(p->c, "Referrer-Policy", "no-referrer");
     return done;

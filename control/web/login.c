@@ -2,10 +2,12 @@
 /* Sign-in as a page: at the platform alone, never at an app (BK-7.2.1b2-1, BK-9.3.1a1). */
 #include "web/web.h"
 
-#include "identity/identity.h"
+#include <stdlib.h>
 
-/* Where to go afterwards: a page of ours, or none. */
-static const char *continuation(const char *asked)
+#include "identity/identity.h"
+#include "peers/peers.h"
+
+const char *web_continuation(const char *asked)
 {
     static const char *const ours[] = {"/consent?request=", "/authorizations", "/oauth/authorize?"};
 
@@ -50,6 +52,36 @@ static void add_alert(struct page *p, enum problem why)
     page_html(p, "</p>");
 }
 
+/* Other platforms that may vouch for the user (GS-6.4b). */
+static enum problem add_peers(struct page *p, const char *next)
+{
+    json_t *peers = NULL, *peer;
+    size_t i;
+    enum problem problem = peers_offered(p->c, &peers);
+
+    json_array_foreach(peers, i, peer)
+    {
+        struct buf url;
+        buf_init(&url);
+        buf_adds(&url, "/peers/sign-on");
+        url_parameter(&url, "peer", json_string_value(json_object_get(peer, "id")));
+        url_parameter(&url, "continue", next);
+        if (rest_query(p->c, "again")) {
+            url_parameter(&url, "again", "1");
+        }
+        buf_addc(&url, '\0');
+        page_html(p, "<p><a class=\"peer\" href=\"");
+        page_text(p, url.failed ? "" : url.p);
+        page_html(p, "\">");
+        page_say(p, "Sign in with ", "通过对接平台登录：");
+        page_text(p, json_string_value(json_object_get(peer, "name")));
+        page_html(p, "</a></p>");
+        buf_fini(&url);
+    }
+    json_decref(peers);
+    return problem;
+}
+
 static enum problem login_page(struct rest_call *c, const char *next, enum problem why,
                                const char *login)
 {
@@ -78,7 +110,11 @@ static enum problem login_page(struct rest_call *c, const char *next, enum probl
     }
     page_html(&p, "<button type=\"submit\">");
     page_say(&p, "Sign in", "登录");
-    page_html(&p, "</button></form><script src=\"/assets/sm2.js\" defer></script>"
+    page_html(&p, "</button></form>");
+    if (problem == PROBLEM_OK) {
+        problem = add_peers(&p, next);
+    }
+    page_html(&p, "<script src=\"/assets/sm2.js\" defer></script>"
                   "<script src=\"/assets/login.js\" defer></script>");
     if (problem != PROBLEM_OK) {
         buf_wipe(&p.out);
@@ -87,9 +123,22 @@ static enum problem login_page(struct rest_call *c, const char *next, enum probl
     return page_end(&p, why == PROBLEM_OK ? 200 : problem_row(why)->status);
 }
 
+/* Whom another platform knows, nobody asks here (GS-6.4c-1). Somebody who is signed in and is sent
+ * here all the same has to prove themselves anew. */
 enum problem web_login_get(struct rest_call *c)
 {
-    return login_page(c, continuation(rest_query(c, "continue")), PROBLEM_OK, "");
+    const char *next = web_continuation(rest_query(c, "continue")), *tried = rest_query(c, "tried");
+    bool sent = false;
+
+    if (!web_signed_in(c) && !rest_query(c, "again")) {
+        enum problem p =
+            peers_try_silently(c, next, tried ? (unsigned)strtoul(tried, NULL, 10) : 0, &sent);
+        if (p != PROBLEM_OK || sent) {
+            return p == PROBLEM_OK ? p : page_problem(c, p);
+        }
+    }
+    memset(&c->user, 0, sizeof c->user);
+    return login_page(c, next, PROBLEM_OK, "");
 }
 
 static const char *filled(const struct rest_call *c, const char *name)
@@ -100,7 +149,7 @@ static const char *filled(const struct rest_call *c, const char *name)
 
 enum problem web_login_post(struct rest_call *c)
 {
-    const char *next = continuation(rest_form(c, "continue")), *login = filled(c, "login");
+    const char *next = web_continuation(rest_form(c, "continue")), *login = filled(c, "login");
     char token[SESSION_TOKEN_TEXT] = "";
     json_t *user = NULL;
     enum problem p = form_check(c, "login");

@@ -62,50 +62,87 @@ enum problem web_logout_get(struct rest_call *c)
     return page_end(&p, 200);
 }
 
-/* Told are the clients that hold tokens of the session. */
-static enum problem tell_clients(struct rest_call *c, struct store_txn *txn)
-{
-    static const char sql[] =
-        "INSERT INTO logout_deliveries (app_id, session_id, user_id, uri, state, attempts, due_at) "
-        "SELECT DISTINCT f.app_id, ?, ?, k.backchannel_logout_uri, 'due', 0, ? FROM oauth_families "
-        "f JOIN clients k ON k.app_id = f.app_id AND k.state <> 'removed' WHERE f.session_id = ? "
-        "AND k.backchannel_logout_uri IS NOT NULL ON CONFLICT DO NOTHING";
-    const struct store_value v[] = {store_text(c->user.session), store_text(c->user.id),
-                                    store_int((int64_t)c->now_ms), store_text(c->user.session)};
-
-    return rest_store_problem(c, store_exec(txn, sql, v, COUNT(v), NULL));
-}
-
-static enum problem end_session(struct rest_call *c, struct store_txn *txn)
-{
-    enum problem p = tell_clients(c, txn);
-
-    return p == PROBLEM_OK ? identity_session_end(c, txn, c->user.session) : p;
-}
-
 static const char *asked(const struct rest_call *c, const char *name)
 {
     const char *v = rest_form(c, name);
     return v ? v : rest_query(c, name);
 }
 
-static enum problem leave(struct rest_call *c, const char *to)
+/* Front channel (OpenID Connect Front-Channel Logout 1.0): what the browser keeps for a client,
+ * only the browser can let it end. */
+static enum problem frames_of(struct rest_call *c, struct store_txn *txn, json_t *frames)
 {
-    const char *state = asked(c, "state");
-    struct page page;
+    static const char sql[] =
+        "SELECT DISTINCT k.frontchannel_logout_uri FROM oauth_families f JOIN clients k ON "
+        "k.app_id = f.app_id AND k.state <> 'removed' WHERE f.session_id = ? AND "
+        "k.frontchannel_logout_uri IS NOT NULL LIMIT 32";
+    const struct store_value v = store_text(c->user.session);
+    struct store_rows *rows = NULL;
+    enum store_err err = store_query(txn, sql, &v, 1, &rows);
+
+    while (err == STORE_OK && store_next(rows)) {
+        json_array_append_new(frames, json_string(store_get_text(rows, 0)));
+    }
+    return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+}
+
+static void add_frame(struct page *p, const char *uri, const char *session)
+{
     struct buf url;
 
-    if (!to) {
-        page_begin(&page, c, "You are signed out", "已退出登录");
-        return page_end(&page, 200);
-    }
     buf_init(&url);
-    buf_adds(&url, to);
-    if (state) {
+    buf_adds(&url, uri);
+    url_parameter(&url, "iss", oauth_issuer(p->c->ctl));
+    url_parameter(&url, "sid", session);
+    buf_addc(&url, '\0');
+    page_html(p, "<iframe hidden src=\"");
+    page_text(p, url.failed ? "" : url.p);
+    page_html(p, "\"></iframe>");
+    buf_fini(&url);
+}
+
+/* With a way on that the reader takes, or is led by after the frames had their time. */
+static enum problem signed_out_page(struct rest_call *c, const json_t *frames, const char *session,
+                                    const char *to)
+{
+    struct page p;
+
+    page_begin(&p, c, "You are signed out", "已退出登录");
+    p.frames = json_array_size(frames) > 0;
+    for (size_t i = 0; i < json_array_size(frames); i++) {
+        add_frame(&p, json_string_value(json_array_get(frames, i)), session);
+    }
+    if (to) {
+        page_html(&p, "<meta http-equiv=\"refresh\" content=\"3;url=");
+        page_text(&p, to);
+        page_html(&p, "\"><p><a href=\"");
+        page_text(&p, to);
+        page_html(&p, "\">");
+        page_say(&p, "Go on", "继续");
+        page_html(&p, "</a></p>");
+    }
+    return page_end(&p, 200);
+}
+
+static enum problem leave(struct rest_call *c, const char *to, const json_t *frames,
+                          const char *session)
+{
+    const char *state = asked(c, "state");
+    struct buf url;
+
+    buf_init(&url);
+    buf_adds(&url, to ? to : "");
+    if (to && state) {
         url_parameter(&url, "state", state);
     }
     buf_addc(&url, '\0');
-    enum problem p = url.failed ? PROBLEM_INTERNAL : web_redirect(c, url.p);
+    if (url.failed) {
+        buf_fini(&url);
+        return PROBLEM_INTERNAL;
+    }
+    enum problem p = to && json_array_size(frames) == 0
+                         ? web_redirect(c, url.p)
+                         : signed_out_page(c, frames, session, to ? url.p : NULL);
     buf_fini(&url);
     return p;
 }
@@ -113,6 +150,7 @@ static enum problem leave(struct rest_call *c, const char *to)
 enum problem web_logout_post(struct rest_call *c)
 {
     struct store_txn *txn = NULL;
+    json_t *frames = json_array();
     char *to = NULL;
     bool in = c->user.role || web_signed_in(c);
     enum problem p = in ? form_check(c, FORM) : PROBLEM_OK;
@@ -123,14 +161,18 @@ enum problem web_logout_post(struct rest_call *c)
     if (p == PROBLEM_OK) {
         p = destination(c, txn, asked(c, "client_id"), asked(c, "post_logout_redirect_uri"), &to);
         if (p == PROBLEM_OK && in) {
-            p = end_session(c, txn);
+            p = frames_of(c, txn, frames);
+        }
+        if (p == PROBLEM_OK && in) {
+            p = identity_session_end(c, txn, c->user.session);
         }
         p = rest_finish(c, &txn, p);
     }
     if (p == PROBLEM_OK) {
         web_cookie_clear(c);
-        p = leave(c, to);
+        p = leave(c, to, frames, c->user.session);
     }
+    json_decref(frames);
     free(to);
     return p == PROBLEM_OK ? p : page_problem(c, p);
 }
@@ -138,16 +180,34 @@ enum problem web_logout_post(struct rest_call *c)
 /* Telling clients -------------------------------------------------------------------------------
  */
 struct delivery {
-    char app[UUID_TEXT_LEN + 1], session[UUID_TEXT_LEN + 1], user[UUID_TEXT_LEN + 1];
-    char *uri;
+    char receiver[UUID_TEXT_LEN + 1];
+    char *session, *user, *audience, *uri, *issuer, *ca; /* issuer, ca: of a peer; NULL: none */
     int64_t attempts;
 };
 
+static void delivery_fini(struct delivery *d)
+{
+    free(d->session);
+    free(d->user);
+    free(d->audience);
+    free(d->uri);
+    free(d->issuer);
+    free(d->ca);
+}
+
+static char *text_of(struct store_rows *rows, int column)
+{
+    const char *text = store_get_text(rows, column);
+    return text ? strdup(text) : NULL;
+}
+
 static enum problem next_due(struct rest_call *c, struct delivery *d)
 {
-    static const char sql[] = "SELECT app_id, session_id, user_id, uri, attempts FROM "
-                              "logout_deliveries WHERE state = 'due' AND due_at <= ? ORDER BY "
-                              "due_at LIMIT 1";
+    static const char sql[] =
+        "SELECT d.receiver, d.session_id, d.user_id, d.audience, d.uri, d.attempts, p.issuer, p.ca "
+        "FROM logout_deliveries d LEFT JOIN peers p ON p.state = 'active' AND (p.id = d.receiver "
+        "OR "
+        "p.app_id = d.receiver) WHERE d.state = 'due' AND d.due_at <= ? ORDER BY d.due_at LIMIT 1";
     const struct store_value v = store_int((int64_t)c->now_ms);
     struct store_txn *txn = NULL;
     struct store_rows *rows = NULL;
@@ -158,11 +218,14 @@ static enum problem next_due(struct rest_call *c, struct delivery *d)
     }
     enum store_err err = store_query(txn, sql, &v, 1, &rows);
     if (err == STORE_OK && store_next(rows)) {
-        snprintf(d->app, sizeof d->app, "%s", store_get_text(rows, 0));
-        snprintf(d->session, sizeof d->session, "%s", store_get_text(rows, 1));
-        snprintf(d->user, sizeof d->user, "%s", store_get_text(rows, 2));
-        d->uri = strdup(store_get_text(rows, 3));
-        d->attempts = store_get_int(rows, 4);
+        snprintf(d->receiver, sizeof d->receiver, "%s", store_get_text(rows, 0));
+        d->session = text_of(rows, 1);
+        d->user = text_of(rows, 2);
+        d->audience = text_of(rows, 3);
+        d->uri = text_of(rows, 4);
+        d->attempts = store_get_int(rows, 5);
+        d->issuer = text_of(rows, 6);
+        d->ca = text_of(rows, 7);
     }
     p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
     store_rollback(&txn);
@@ -172,39 +235,39 @@ static enum problem next_due(struct rest_call *c, struct delivery *d)
 static char *logout_token(struct rest_call *c, const struct delivery *d)
 {
     char jti[UUID_TEXT_LEN + 1];
-    struct uuid u;
 
-    uuid_new(&u);
-    uuid_format(&u, jti);
+    uuid_new_text(jti);
     json_t *claims = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:{s:{}}}", "iss", oauth_issuer(c->ctl), "aud", d->app,
-        "sub", d->user, "iat", (json_int_t)(c->now_ms / 1000), "exp",
+        "{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:{s:{}}}", "iss", oauth_issuer(c->ctl), "aud",
+        d->audience, "sub", d->user, "iat", (json_int_t)(c->now_ms / 1000), "exp",
         (json_int_t)(c->now_ms / 1000 + 120), "jti", jti, "sid", d->session, "events", LOGOUT_TYPE);
     char *jwt = claims ? oauth_jwt_sign(c, claims, "logout+jwt") : NULL;
     json_decref(claims);
     return jwt;
 }
 
+/* An address of a peer's own was chosen by an administrator with the peer. */
+static bool of_peer(const struct delivery *d)
+{
+    size_t n = d->issuer ? strlen(d->issuer) : 0;
+
+    return n > 0 && strncmp(d->uri, d->issuer, n) == 0 && d->uri[n] == '/';
+}
+
 static bool tell(struct rest_call *c, const struct delivery *d)
 {
     char *jwt = logout_token(c, d);
-    CURL *curl = jwt ? curl_easy_init() : NULL;
     struct buf form;
-    long status = 0;
 
     buf_init(&form);
     buf_adds(&form, "logout_token=");
     buf_adds(&form, jwt ? jwt : "");
-    buf_addc(&form, '\0');
-    if (curl && !form.failed) {
-        outbound_prepare(curl, c->ctl->cfg);
-        curl_easy_setopt(curl, CURLOPT_URL, d->uri);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, form.p);
-        if (curl_easy_perform(curl) == CURLE_OK) {
-            curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-        }
-    }
-    curl_easy_cleanup(curl);
+    const struct outbound o = {.url = d->uri,
+                               .content_type = "application/x-www-form-urlencoded",
+                               .body = buf_slice(&form),
+                               .ca = of_peer(d) ? d->ca : NULL,
+                               .administrators = of_peer(d)};
+    long status = jwt && !form.failed ? outbound_exchange(c->ctl->cfg, &o) : 0;
     buf_wipe(&form);
     free(jwt);
     return status >= 200 && status < 300;
@@ -213,7 +276,7 @@ static bool tell(struct rest_call *c, const struct delivery *d)
 static enum problem note(struct rest_call *c, const struct delivery *d, bool heard)
 {
     bool last = d->attempts + 1 >= RETRY_LAST;
-    const struct store_value key[] = {store_text(d->app), store_text(d->session)};
+    const struct store_value key[] = {store_text(d->receiver), store_text(d->session)};
     const struct store_value v[] = {
         store_text(last ? "given-up" : "due"), store_int(d->attempts + 1),
         store_int((int64_t)(c->now_ms + (RETRY_MS << d->attempts))), key[0], key[1]};
@@ -224,12 +287,13 @@ static enum problem note(struct rest_call *c, const struct delivery *d, bool hea
         return p;
     }
     enum store_err err =
-        heard ? store_exec(txn, "DELETE FROM logout_deliveries WHERE app_id = ? AND session_id = ?",
-                           key, COUNT(key), NULL)
-              : store_exec(txn,
-                           "UPDATE logout_deliveries SET state = ?, attempts = ?, due_at = ? WHERE "
-                           "app_id = ? AND session_id = ?",
-                           v, COUNT(v), NULL);
+        heard
+            ? store_exec(txn, "DELETE FROM logout_deliveries WHERE receiver = ? AND session_id = ?",
+                         key, COUNT(key), NULL)
+            : store_exec(txn,
+                         "UPDATE logout_deliveries SET state = ?, attempts = ?, due_at = ? WHERE "
+                         "receiver = ? AND session_id = ?",
+                         v, COUNT(v), NULL);
     return rest_finish(c, &txn, rest_store_problem(c, err));
 }
 
@@ -245,7 +309,7 @@ enum problem web_logout_job(struct rest_call *c)
         if (p == PROBLEM_OK && !none) {
             p = note(c, &d, tell(c, &d));
         }
-        free(d.uri);
+        delivery_fini(&d);
         if (none) {
             break;
         }

@@ -11,6 +11,7 @@ struct page {
     struct rest_call *c;
     struct buf out;
     bool zh;
+    bool frames; /* the page holds pages of others: front-channel logout */
 };
 void page_begin(struct page *p, struct rest_call *c, const char *title_en, const char *title_zh);
 void page_html(struct page *p, const char *markup);            /* ours, as it is */
@@ -45,6 +46,25 @@ void web_cookie_clear(struct rest_call *c);
 /* A random value that only this browser has, made when there is none: guards forms before sign-in.
  */
 const char *web_browser(struct rest_call *c, char fresh[static FORM_TOKEN_TEXT]);
+
+/* authorize.c ------------------------------------------------------------------------------------
+ * Whether the user has yet to sign in for this request: nobody is signed in, or the session is from
+ * before the request and is older, or weaker, than what it asks for (prompt, max_age, acr_values).
+ */
+bool web_must_sign_in(const struct rest_call *c, const struct oauth_request *r);
+/* Back to the client with `name` (code or error) and what goes with it: state, iss (RFC 9207). */
+enum problem web_back(struct rest_call *c, const struct oauth_request *r, const char *name,
+                      const char *value);
+/* To /login, which leads back to the consent page of this request. again: the user has to prove
+ * themselves now; a session anywhere does not do. */
+enum problem web_to_login(struct rest_call *c, const char *request_id, bool again);
+/* Makes the code without a page where the consent allows it: `least` or better. *done: the answer
+ * is written. */
+enum problem web_back_silently(struct rest_call *c, struct oauth_request *r,
+                               enum oauth_consent least, bool *done);
+
+/* login.c: where to go after sign-in: a page of ours, or none. */
+const char *web_continuation(const char *asked);
 
 /* Routes */
 enum problem web_login_get(struct rest_call *c);

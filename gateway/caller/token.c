@@ -61,6 +61,64 @@ static void read_keys(void)
     }
 }
 
+/* In a query -------------------------------------------------------------------------------------
+ */
+static bool same_letter(char c, char letter)
+{
+    return c == letter || (letter >= 'a' && letter <= 'z' && c == letter - 'a' + 'A');
+}
+
+static unsigned hex_of(char c)
+{
+    return c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+           : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+           : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
+                                  : 16;
+}
+
+/* The name may be written with escapes; an upstream would read it all the same. */
+static bool named_access_token(const char *p, const char *end)
+{
+    static const char name[] = "access_token";
+    for (const char *want = name; *want; want++) {
+        if (p == end) {
+            return false;
+        }
+        char c = *p++;
+        if (c == '%' && end - p >= 2 && hex_of(p[0]) < 16 && hex_of(p[1]) < 16) {
+            c = (char)(hex_of(p[0]) << 4 | hex_of(p[1]));
+            p += 2;
+        }
+        if (!same_letter(c, *want)) {
+            return false;
+        }
+    }
+    return p < end && *p == '=';
+}
+
+bool sluice_token_in_query(struct slice query)
+{
+    const char *end = query.p + query.n;
+    for (const char *p = query.p; p && p < end;) {
+        if (named_access_token(p, end)) {
+            return true;
+        }
+        const char *next = memchr(p, '&', (size_t)(end - p));
+        p = next ? next + 1 : end;
+    }
+    return false;
+}
+
+struct slice sluice_token_hidden(struct slice target)
+{
+    const char *query = target.n ? memchr(target.p, '?', target.n) : NULL;
+    size_t path_n = query ? (size_t)(query - target.p) : target.n;
+    if (query && sluice_token_in_query(slice_of(query + 1, target.n - path_n - 1))) {
+        target.n = path_n;
+    }
+    return target;
+}
+
 /* The token -------------------------------------------------------------------------------------
  */
 /* "Bearer x" or "DPoP x"; false: something else, which is none of ours. */
@@ -107,6 +165,21 @@ static ngx_int_t check_revoked(sluice_ctx_t *ctx, const struct token *t)
         (!uuid_is_nil(&t->family) && revoked(t, REPLICA_REVOKED_FAMILY, &t->family, UUID_LEN)) ||
         revoked(t, REPLICA_REVOKED_APP_USER, pair, sizeof pair);
     return gone ? refuse(ctx, PROBLEM_TOKEN_REVOKED, "") : NGX_OK;
+}
+
+/* What the user's account may reach (SW-3.7a, CI-6.2.2c): an interface that was taken away is
+ * refused at once, whatever the token said when it was issued. */
+ngx_int_t sluice_user_may(sluice_ctx_t *ctx, const struct uuid *user)
+{
+    struct replica_reader *reader = sluice_reader();
+    bool may = false;
+    if (uuid_is_nil(user)) {
+        return NGX_OK;
+    }
+    enum replica_err err =
+        reader ? replica_user_may(reader, user, &ctx->api->record.policy.id, &may)
+               : REPLICA_EIO;
+    return err == REPLICA_OK && may ? NGX_OK : refuse(ctx, PROBLEM_INTERFACE_NOT_GRANTED, "");
 }
 
 static ngx_int_t check_scope(sluice_ctx_t *ctx, const struct token *t)
@@ -193,7 +266,13 @@ ngx_int_t sluice_token(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     struct slice text;
     bool dpop;
-    if (ctx->inner || !shown(r, &dpop, &text)) {
+    if (ctx->inner) {
+        return NGX_OK;
+    }
+    if (sluice_token_in_query(sluice_slice(r->args))) {
+        return refuse(ctx, PROBLEM_TOKEN_IN_QUERY, "");
+    }
+    if (!shown(r, &dpop, &text)) {
         return NGX_OK;
     }
     if (sluice_set_changed(&now.set, REPLICA_TOKEN_KEYS)) {
@@ -211,7 +290,7 @@ ngx_int_t sluice_token(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return refuse(ctx, PROBLEM_TOKEN_EXPIRED, "");
     }
     if (check_revoked(ctx, t) != NGX_OK || check_binding(r, ctx, t, text, dpop) != NGX_OK ||
-        check_scope(ctx, t) != NGX_OK) {
+        check_scope(ctx, t) != NGX_OK || sluice_user_may(ctx, &t->user) != NGX_OK) {
         return NGX_DECLINED;
     }
     ctx->token = t;
@@ -244,6 +323,8 @@ static const struct {
     {PROBLEM_PROOF_REPLAYED, "error=\"invalid_dpop_proof\""},
     {PROBLEM_TOKEN_MISMATCH, "error=\"invalid_token\""},
     {PROBLEM_TOKEN_SCOPE, "error=\"insufficient_scope\""},
+    {PROBLEM_TOKEN_IN_QUERY, "error=\"invalid_request\""},
+    {PROBLEM_INTERFACE_NOT_GRANTED, "error=\"insufficient_scope\""},
     {PROBLEM_STEP_UP_REQUIRED, "error=\"insufficient_user_authentication\""},
 };
 
@@ -256,12 +337,17 @@ ngx_int_t sluice_token_challenge(ngx_http_request_t *r, const sluice_ctx_t *ctx)
         /* RFC 9449 has a word of its own for a proof that does not do. */
         bool proof = ctx->problem == PROBLEM_TOKEN_BINDING && ctx->proof.p;
         const char *challenge = proof ? "error=\"invalid_dpop_proof\"" : challenges[i].challenge;
-        size_t room = 64 + strlen(challenge);
+        /* RFC 9470: which acr the client has to ask for. */
+        bool step_up = ctx->problem == PROBLEM_STEP_UP_REQUIRED;
+        const char *acr = !step_up                                    ? ""
+                          : ctx->api->record.policy.user_factors >= 2 ? ", acr_values=\"2\""
+                                                                      : ", acr_values=\"1\"";
+        size_t room = 96 + strlen(challenge);
         char *text = ngx_pnalloc(r->pool, room);
         if (!text) {
             return NGX_ERROR;
         }
-        int n = snprintf(text, room, "%s %s", ctx->proof.p ? "DPoP" : "Bearer", challenge);
+        int n = snprintf(text, room, "%s %s%s", ctx->proof.p ? "DPoP" : "Bearer", challenge, acr);
         return sluice_add_header(r, "WWW-Authenticate", slice_of(text, (size_t)n));
     }
     return NGX_OK;

@@ -53,7 +53,8 @@ struct audit_call {
                             512 bytes */
     uint32_t plan;       /* from audit_writer_plan; 0: none */
     const uint64_t *seen;
-    uint32_t n_fields; /* bits of plan fields that left */
+    uint32_t n_fields;       /* bits of plan fields that left */
+    struct uuid token, user; /* nil: the call came without an access token, or it is an app's own */
     bool opened; /* an AUDIT_OPEN of txn was appended: data has left, so this record may use the
                     reserve */
 };

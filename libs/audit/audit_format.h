@@ -8,7 +8,8 @@
 #include "audit/audit.h"
 
 #define SEG_MAGIC       "SLAUDIT1"
-#define SEG_VERSION     1
+#define SEG_VERSION     2 /* that is written; from SEG_VERSION_MIN on all are read */
+#define SEG_VERSION_MIN 1
 #define SEG_HEAD_BYTES  4096 /* records begin here */
 #define SEG_FIXED_BYTES 128  /* of the header: never change, hashed into the chain */
 #define SEG_NODE_MAX    32
@@ -22,6 +23,7 @@
 #define REC_HEAD_BYTES  8
 #define REC_MAX         (192u << 10)
 #define REC_CALL_FIXED  140  /* payload bytes before the variable part */
+#define REC_CALL_TOKEN  32   /* token and user, behind the variable part: since version 2 */
 #define REC_CALL_MAX    1024 /* a whole call record */
 #define REC_OWNER_MAX   128
 #define REC_TARGET_MAX  512

@@ -67,6 +67,10 @@ size_t rec_encode_call(uint8_t out[static REC_CALL_MAX], const struct audit_call
     n = put_bytes(p, n, call->client.p, client_n);
     n = put_bytes(p, n, call->owner.p, owner_n);
     n = put_bytes(p, n, call->target.p, target_n);
+    if (!uuid_is_nil(&call->token)) {
+        n = put_bytes(p, n, call->token.b, UUID_LEN);
+        n = put_bytes(p, n, call->user.b, UUID_LEN);
+    }
     return finish(out, REC_HEAD_BYTES + n, (uint8_t)call->kind, index);
 }
 
@@ -90,8 +94,12 @@ bool rec_decode_call(const struct seg_record *r, struct audit_call *call,
     size_t seen_n = (n_fields + 7) / 8;
     size_t total = REC_CALL_FIXED + seen_n + client_n + owner_n + target_n;
     if (n_fields > POLICY_FIELDS_MAX || (client_n != 0 && client_n != 4 && client_n != 16) ||
-        owner_n > REC_OWNER_MAX || target_n > REC_TARGET_MAX || total > r->payload_n ||
-        r->payload_n - total > 7) {
+        owner_n > REC_OWNER_MAX || target_n > REC_TARGET_MAX || total > r->payload_n) {
+        return false;
+    }
+    size_t left = r->payload_n - total;
+    bool token = left >= REC_CALL_TOKEN;
+    if (left - (token ? REC_CALL_TOKEN : 0) > 7) {
         return false;
     }
     *call = (struct audit_call){
@@ -114,6 +122,10 @@ bool rec_decode_call(const struct seg_record *r, struct audit_call *call,
                                 &call->grant};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         memcpy(ids[i]->b, p + i * UUID_LEN, UUID_LEN);
+    }
+    if (token) {
+        memcpy(call->token.b, p + total, UUID_LEN);
+        memcpy(call->user.b, p + total + UUID_LEN, UUID_LEN);
     }
     memset(seen, 0, POLICY_FIELD_WORDS * sizeof *seen);
     for (size_t i = 0; i < seen_n; i++) {

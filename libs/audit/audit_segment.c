@@ -65,8 +65,9 @@ void seg_head_close(uint8_t *head, const struct seg_head *h)
 bool seg_head_read(struct seg_head *h, const uint8_t *p, size_t n)
 {
     static const uint8_t zeros[28];
-    if (n < SEG_HEAD_BYTES || memcmp(p, SEG_MAGIC, 8) != 0 || get32(p + 8) != SEG_VERSION ||
-        get32(p + 96) != SEG_HEAD_BYTES || memcmp(p + 100, zeros, sizeof zeros) != 0) {
+    if (n < SEG_HEAD_BYTES || memcmp(p, SEG_MAGIC, 8) != 0 || get32(p + 8) < SEG_VERSION_MIN ||
+        get32(p + 8) > SEG_VERSION || get32(p + 96) != SEG_HEAD_BYTES ||
+        memcmp(p + 100, zeros, sizeof zeros) != 0) {
         return false;
     }
     *h = (struct seg_head){

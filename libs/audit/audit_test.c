@@ -35,6 +35,7 @@ static bool check_record(void *ctx, const struct audit_record *rec, const json_t
     assert_true(uuid_eq(&c->txn, &want.txn) && uuid_eq(&c->app, &want.app) &&
                 uuid_eq(&c->api, &want.api));
     assert_true(uuid_eq(&c->credential, &want.credential) && uuid_eq(&c->grant, &want.grant));
+    assert_true(uuid_eq(&c->token, &want.token) && uuid_eq(&c->user, &want.user));
     assert_true(c->at_us == want.at_us && c->elapsed_us == 812 && c->api_rev == 12);
     assert_true(c->bytes_out == 4711 && c->bytes_in == 3 && c->method == POLICY_GET &&
                 c->class_ == POLICY_A1);
@@ -255,6 +256,58 @@ static void live(void **state)
     assert_int_equal(s.sum.sealed, s.sum.segments);
 }
 
+static void chain_anew(struct bytes b)
+{
+    struct crypto_hasher h;
+    struct seg_record r;
+    uint8_t chain[SEG_CHAIN_LEN];
+
+    crypto_hasher_init(&h, CRYPTO_SM3);
+    seg_head_chain(&h, b.p, chain);
+    for (size_t at = SEG_HEAD_BYTES; seg_step(b.p + at, b.n - at, &r) == SEG_RECORD;
+         at += r.length) {
+        crypto_hasher_reset(&h);
+        crypto_hasher_add(&h, chain, SEG_CHAIN_LEN);
+        crypto_hasher_add(&h, r.start, r.length - SEG_CHAIN_LEN);
+        crypto_hasher_end(&h, chain);
+        memcpy(b.p + at + r.length - SEG_CHAIN_LEN, chain, SEG_CHAIN_LEN);
+    }
+    crypto_hasher_fini(&h);
+}
+
+/* A log as the version before left it: it is read, and what is written now begins a segment. */
+static void version_before(void **state)
+{
+    struct audit_writer *w = open_writer(SEG_TEST);
+    struct seen_walk s;
+    (void)state;
+    append(w, 0, 1);
+    append(w, 2, 4); /* none by a token */
+    audit_writer_close(&w);
+    struct bytes b = load("s000-00000001.seg");
+    put32(b.p + 8, 1);
+    memset(b.p + SEG_STATE_AT, 0, 184 - SEG_STATE_AT); /* open, as one that was killed leaves it */
+    chain_anew(b);
+    store("s000-00000001.seg", b);
+    w = open_writer(SEG_TEST);
+    append(w, 4, 6);
+    audit_writer_close(&w);
+    assert_clean(&s);
+    assert_int_equal(s.sum.calls, 5);
+    assert_int_equal(s.sum.segments, 2);
+    struct bytes first = load("s000-00000001.seg"), second = load("s000-00000002.seg");
+    struct seg_head h;
+    assert_true(seg_head_read(&h, first.p, first.n) && h.state == SEG_CLOSED && h.records >= 4);
+    assert_int_equal(get32(first.p + 8), 1);
+    assert_int_equal(get32(second.p + 8), SEG_VERSION);
+    put32(first.p + 8, SEG_VERSION + 1);
+    assert_false(seg_head_read(&h, first.p, first.n));
+    put32(first.p + 8, 0);
+    assert_false(seg_head_read(&h, first.p, first.n));
+    free(first.p);
+    free(second.p);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -265,6 +318,7 @@ int main(void)
         TEST("writers have streams of their own", streams_of_their_own),
         TEST("answers cut short are counted", interrupted),
         TEST("rotation by age", rotation_by_age),
+        TEST("a log of the version before is read and gone on with", version_before),
         TEST("writers, sealer and verifier at once", live),
     };
     return RUN_GROUP("audit", tests);

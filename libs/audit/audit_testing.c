@@ -101,6 +101,10 @@ struct audit_call call_of(uint64_t i)
     memset(call.api.b, 3, UUID_LEN);
     memset(call.credential.b, 4, UUID_LEN);
     memset(call.grant.b, 5, UUID_LEN);
+    if (i % 3 == 1) { /* came by a token, of a user or of the app's own */
+        memset(call.token.b, 6, UUID_LEN);
+        memset(call.user.b, i % 2 ? 7 : 0, UUID_LEN);
+    }
     return call;
 }
 

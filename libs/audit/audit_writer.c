@@ -412,7 +412,8 @@ static enum audit_err recover_last(struct audit_writer *w, uint64_t seq)
         return rotate(w, true); /* closed at its last good record, the rest left as evidence */
     }
     cut_torn(w);
-    return AUDIT_OK;
+    /* What is written now, a reader of the older version may not know. */
+    return get32(w->map + 8) < SEG_VERSION ? rotate(w, false) : AUDIT_OK;
 }
 
 static enum audit_err begin(struct audit_writer *w)

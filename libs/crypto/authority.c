@@ -159,7 +159,10 @@ struct crypto_authority *crypto_authority_new(enum crypto_key_kind kind, const c
                                               int64_t from_ms, int64_t until_ms)
 {
     struct crypto_authority *ca = calloc(1, sizeof *ca);
-    const struct crypto_order order = {common_name, "Sluice", from_ms, until_ms};
+    const struct crypto_order order = {.common_name = common_name,
+                                       .organisation = "Sluice",
+                                       .from_ms = from_ms,
+                                       .until_ms = until_ms};
     char serial[CRYPTO_SERIAL_LEN + 1];
 
     if (ca == NULL) {
@@ -335,6 +338,16 @@ const struct crypto_key *crypto_request_key(const struct crypto_request *req)
     return req->key;
 }
 
+static void add_addresses(X509 *crt, X509 *issuer, const struct crypto_order *order)
+{
+    char value[1024];
+
+    snprintf(value, sizeof value, "URI:%s", order->crl_url);
+    add_extension(crt, issuer, NID_crl_distribution_points, value);
+    snprintf(value, sizeof value, "OCSP;URI:%s,caIssuers;URI:%s", order->ocsp_url, order->ca_url);
+    add_extension(crt, issuer, NID_info_access, value);
+}
+
 char *crypto_authority_issue(struct crypto_authority *ca, const struct crypto_request *req,
                              const struct crypto_order *order,
                              char serial[static CRYPTO_SERIAL_LEN + 1])
@@ -352,6 +365,9 @@ char *crypto_authority_issue(struct crypto_authority *ca, const struct crypto_re
     add_extension(crt, ca->crt, NID_ext_key_usage, "clientAuth");
     add_extension(crt, ca->crt, NID_subject_key_identifier, "hash");
     add_extension(crt, ca->crt, NID_authority_key_identifier, "keyid");
+    if (order->crl_url != NULL) {
+        add_addresses(crt, ca->crt, order);
+    }
     sign_certificate(crt, ca->key);
     char *pem = pem_of(crt);
     X509_free(crt);

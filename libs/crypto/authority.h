@@ -33,6 +33,9 @@ const struct crypto_key *crypto_request_key(const struct crypto_request *req);
 struct crypto_order { /* of a certificate: nothing of the request is taken but its key */
     const char *common_name, *organisation; /* UTF-8; at most 64 bytes are used of each */
     int64_t from_ms, until_ms;
+    /* Where others find the revocation list, the OCSP responder and the CA's certificate (RFC 5280
+     * 4.2.1.13, 4.2.2.1); addresses without a comma. NULL: not said; all three or none. */
+    const char *crl_url, *ocsp_url, *ca_url;
 };
 /* PEM of the certificate, caller frees, and its serial number in hex; NULL: a name that X.509 does
  * not take. For TLS clients: digitalSignature, clientAuth, no CA. */

@@ -81,6 +81,9 @@ enum crypto_err crypto_sm2_verify(const struct crypto_sm2 *key, const void *in, 
 
 /* crypto/secret.c ------------------------------------------------------------------------------ */
 void crypto_random(void *out, size_t n);
+/* base64url of 32 random bytes and a NUL: what nobody guesses, for those who carry it around. */
+#define CRYPTO_RANDOM_TEXT 44
+void crypto_random_text(char out[static CRYPTO_RANDOM_TEXT]);
 void crypto_wipe(void *p, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 /* A 32-byte key file, mode 0600 or 0400, sealed (crypto/keystore.h) or, from before there was a key

@@ -258,6 +258,26 @@ enum crypto_err crypto_key_verify(const struct crypto_key *key, enum crypto_alg 
     return genuine ? CRYPTO_OK : CRYPTO_EVERIFY;
 }
 
+enum crypto_err crypto_key_verify_ps256(const struct crypto_key *key, const void *in, size_t n,
+                                        const uint8_t *sig, size_t sig_n)
+{
+    EVP_PKEY_CTX *params = NULL;
+
+    if (key->kind != CRYPTO_KEY_RSA || sig_n != sig_len(key)) {
+        return CRYPTO_EVERIFY;
+    }
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (ctx == NULL || EVP_DigestVerifyInit(ctx, &params, EVP_sha256(), NULL, key->pkey) != 1 ||
+        EVP_PKEY_CTX_set_rsa_padding(params, RSA_PKCS1_PSS_PADDING) != 1 ||
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(params, RSA_PSS_SALTLEN_DIGEST) != 1) {
+        crypto_die("RSA-PSS cannot be set up");
+    }
+    bool genuine = EVP_DigestVerify(ctx, sig, sig_n, in, n) == 1;
+    EVP_MD_CTX_free(ctx);
+    ERR_clear_error();
+    return genuine ? CRYPTO_OK : CRYPTO_EVERIFY;
+}
+
 /* Called with the lock held. */
 static void sign_locked(const struct crypto_key *key, const void *in, size_t n,
                         uint8_t sig[static CRYPTO_SIG_MAX])

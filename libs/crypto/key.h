@@ -66,6 +66,11 @@ char *crypto_key_private_pem(const struct crypto_key *key);
 enum crypto_err crypto_key_verify(const struct crypto_key *key, enum crypto_alg alg, const void *in,
                                   size_t n, const uint8_t *sig, size_t sig_n)
     __attribute__((warn_unused_result));
+/* By PS256 of RFC 7518: what JOSE's clients sign by with an RSA key (RSA-PSS, SHA-256, salt 32). A
+ * key of ours never signs by it. */
+enum crypto_err crypto_key_verify_ps256(const struct crypto_key *key, const void *in, size_t n,
+                                        const uint8_t *sig, size_t sig_n)
+    __attribute__((warn_unused_result));
 /* CRYPTO_EFORMAT: the key is not a pair, or `alg` is not its own; outputs unchanged. */
 enum crypto_err crypto_key_sign(const struct crypto_key *key, enum crypto_alg alg, const void *in,
                                 size_t n, uint8_t sig[static CRYPTO_SIG_MAX], size_t *sig_n)

@@ -230,28 +230,40 @@ enum crypto_err crypto_keystore_seal_file(const char *path)
     return err;
 }
 
-/* Wiped where it stands, since /proc/PID/environ shows that memory. */
-enum crypto_err crypto_keystore_take_environment(void)
+enum crypto_err crypto_keystore_use(struct slice passphrase)
 {
-    char *value = getenv("SLUICE_KEY_PASSPHRASE"), file[64];
+    char file[64];
 
-    if (!value) {
-        return CRYPTO_OK;
+    if (passphrase.n < CRYPTO_PASSPHRASE_MIN || passphrase.n > CRYPTO_PASSPHRASE_MAX) {
+        return CRYPTO_EFORMAT;
     }
-    size_t n = strlen(value);
-    bool good = n >= CRYPTO_PASSPHRASE_MIN && n <= CRYPTO_PASSPHRASE_MAX;
-    int fd = good ? memfd_create("sluice-passphrase", 0) : -1; /* children inherit it */
-    bool done = fd >= 0 && fchmod(fd, 0400) == 0 && write(fd, value, n) == (ssize_t)n;
-    int error = errno;
-    crypto_wipe(value, n);
-    unsetenv("SLUICE_KEY_PASSPHRASE");
-    if (!done) {
+    int fd = memfd_create("sluice-passphrase", 0); /* children inherit it */
+    if (fd < 0 || fchmod(fd, 0400) != 0 ||
+        write(fd, passphrase.p, passphrase.n) != (ssize_t)passphrase.n) {
+        int error = errno;
         if (fd >= 0) {
             close(fd);
         }
         errno = error;
-        return good ? CRYPTO_EIO : CRYPTO_EFORMAT;
+        return CRYPTO_EIO;
     }
     snprintf(file, sizeof file, "/proc/self/fd/%d", fd);
     return setenv(CRYPTO_PASSPHRASE_FILE, file, 1) == 0 ? CRYPTO_OK : CRYPTO_EIO;
+}
+
+/* Wiped where it stands, since /proc/PID/environ shows that memory. */
+enum crypto_err crypto_keystore_take_environment(void)
+{
+    char *value = getenv("SLUICE_KEY_PASSPHRASE");
+
+    if (!value) {
+        return CRYPTO_OK;
+    }
+    struct slice given = slice_str(value);
+    enum crypto_err err = crypto_keystore_use(given);
+    int error = errno;
+    crypto_wipe(value, given.n);
+    unsetenv("SLUICE_KEY_PASSPHRASE");
+    errno = error;
+    return err;
 }

@@ -32,6 +32,9 @@ enum crypto_err crypto_keystore_write(const char *path, bool replace, struct sli
 /* Seals a key file that is plain, in its place; one that is sealed is left as it is. EFORMAT: empty
  * or too long. On error the plain one is still there. */
 enum crypto_err crypto_keystore_seal_file(const char *path) __attribute__((warn_unused_result));
+/* Puts the passphrase into memory without a name that this process's children inherit, and names it
+ * by $SLUICE_KEY_PASSPHRASE_FILE. Call before threads start. EFORMAT: too short or too long. */
+enum crypto_err crypto_keystore_use(struct slice passphrase) __attribute__((warn_unused_result));
 /* Takes SLUICE_KEY_PASSPHRASE out of the environment, memory included, into a sealed-off file of
  * this process and its children that $SLUICE_KEY_PASSPHRASE_FILE then names. Without it nothing.
  * Call before threads start. EFORMAT: shorter than CRYPTO_PASSPHRASE_MIN. */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/codec.h"
 #include "crypto/internal.h"
 #include "crypto/keystore.h"
 
@@ -22,6 +23,15 @@ void crypto_random(void *out, size_t n)
         p += got > 0 ? got : 0;
         n -= got > 0 ? (size_t)got : 0;
     }
+}
+
+void crypto_random_text(char out[static CRYPTO_RANDOM_TEXT])
+{
+    uint8_t bytes[32];
+
+    crypto_random(bytes, sizeof bytes);
+    out[codec_base64url(out, bytes, sizeof bytes)] = '\0';
+    crypto_wipe(bytes, sizeof bytes);
 }
 
 void crypto_wipe(void *p, size_t n)

@@ -132,3 +132,11 @@ bool uuid_parse(struct uuid *u, const char *text, size_t n)
     *u = read;
     return true;
 }
+
+void uuid_new_text(char out[static UUID_TEXT_LEN + 1])
+{
+    struct uuid u;
+
+    uuid_new(&u);
+    uuid_format(&u, out);
+}

@@ -17,6 +17,7 @@ struct uuid {
 /* 60 bits of time (milliseconds and their fraction), 62 bits cryptographically random; ids of one
  * thread sort in the order they were made. Never fails (aborts without entropy). About 60 ns. */
 void uuid_new(struct uuid *u);
+void uuid_new_text(char out[static UUID_TEXT_LEN + 1]); /* the same, as text */
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_LEN + 1]);
 /* Any version; hyphenated only. On failure *u is unchanged. */
 bool uuid_parse(struct uuid *u, const char *text, size_t n) __attribute__((warn_unused_result));

@@ -10,7 +10,7 @@ const char *dpop_strerror(enum dpop_err err)
     static const char *const text[] = {
         [DPOP_OK] = "no error",
         [DPOP_EFORMAT] = "not a signed DPoP proof",
-        [DPOP_EKEY] = "its key is not one for ES256, PS512 or SM2",
+        [DPOP_EKEY] = "its key is not one for ES256, PS256, PS512 or SM2",
         [DPOP_ESIGNATURE] = "the proof's signature does not match",
         [DPOP_ECALL] = "the proof is for another method, address or token",
         [DPOP_ETIME] = "the proof was made more than a minute before or after now",

@@ -11,10 +11,12 @@
 static const struct {
     const char *name;
     enum crypto_alg alg;
+    bool ps256;
 } algorithms[] = {
-    {"ES256", CRYPTO_ALG_ECDSA_P256_SHA256},
-    {"PS512", CRYPTO_ALG_RSA_PSS_SHA512},
-    {"SM2SM3", CRYPTO_ALG_SM2_SM3},
+    {"ES256", CRYPTO_ALG_ECDSA_P256_SHA256, false},
+    {"PS512", CRYPTO_ALG_RSA_PSS_SHA512, false}, /* before PS256: the one that is written */
+    {"PS256", CRYPTO_ALG_RSA_PSS_SHA512, true},
+    {"SM2SM3", CRYPTO_ALG_SM2_SM3, false},
 };
 #define ALGORITHMS (sizeof algorithms / sizeof *algorithms)
 
@@ -46,13 +48,14 @@ static json_t *part_json(struct slice part)
     return v;
 }
 
-static bool find_algorithm(const json_t *header, enum crypto_alg *alg)
+static bool find_algorithm(const json_t *header, struct jwt *j)
 {
     const char *name = json_string_value(json_object_get(header, "alg"));
 
     for (size_t i = 0; name && i < ALGORITHMS; i++) {
         if (strcmp(algorithms[i].name, name) == 0) {
-            *alg = algorithms[i].alg;
+            j->alg = algorithms[i].alg;
+            j->ps256 = algorithms[i].ps256;
             return true;
         }
     }
@@ -86,11 +89,11 @@ enum jwt_err jwt_read(struct jwt *j, struct slice text)
     read.signed_part = slice_of(text.p, part[0].n + 1 + part[1].n);
     read.header = part_json(part[0]);
     read.claims = read.header ? part_json(part[1]) : NULL;
-    enum jwt_err err = !read.claims                              ? JWT_EFORMAT
-                       : json_object_get(read.header, "crit")    ? JWT_ECRITICAL
-                       : json_object_get(read.header, "b64")     ? JWT_ECRITICAL
-                       : !find_algorithm(read.header, &read.alg) ? JWT_EALGORITHM
-                                                                 : JWT_OK;
+    enum jwt_err err = !read.claims                           ? JWT_EFORMAT
+                       : json_object_get(read.header, "crit") ? JWT_ECRITICAL
+                       : json_object_get(read.header, "b64")  ? JWT_ECRITICAL
+                       : !find_algorithm(read.header, &read)  ? JWT_EALGORITHM
+                                                              : JWT_OK;
     if (err != JWT_OK) {
         jwt_fini(&read);
         return err;
@@ -111,10 +114,11 @@ enum jwt_err jwt_verify(const struct jwt *j, const struct crypto_key *key)
     if (j->alg != crypto_key_alg(key)) {
         return JWT_EALGORITHM;
     }
-    return crypto_key_verify(key, j->alg, j->signed_part.p, j->signed_part.n, j->sig, j->sig_n) ==
-                   CRYPTO_OK
-               ? JWT_OK
-               : JWT_ESIGNATURE;
+    enum crypto_err err =
+        j->ps256
+            ? crypto_key_verify_ps256(key, j->signed_part.p, j->signed_part.n, j->sig, j->sig_n)
+            : crypto_key_verify(key, j->alg, j->signed_part.p, j->signed_part.n, j->sig, j->sig_n);
+    return err == CRYPTO_OK ? JWT_OK : JWT_ESIGNATURE;
 }
 
 const char *jwt_text(const struct jwt *j, const char *claim)

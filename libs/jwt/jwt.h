@@ -11,7 +11,8 @@
 
 struct jwt {
     json_t *header, *claims; /* objects, members distinct */
-    enum crypto_alg alg;
+    enum crypto_alg alg; /* of the key that can verify it */
+    bool ps256;          /* by an RSA key, but with SHA-256: verified, never written */
     struct slice signed_part; /* into the text given */
     uint8_t sig[CRYPTO_SIG_MAX];
     size_t sig_n;

@@ -128,6 +128,8 @@ static const struct kind {
     {"schema", ENV_SCHEMA, record_pack_schema, NULL},
     {"conversion", ENV_CONVERSION, record_pack_conversion, NULL},
     {"composition", ENV_COMPOSITION, record_pack_composition, NULL},
+    {"user-apis", ENV_USER, record_pack_user, NULL},
+    {"account", ENV_ACCOUNT, record_pack_account, NULL},
 };
 
 struct batch {

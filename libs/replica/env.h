@@ -23,6 +23,8 @@ enum env_table {
     ENV_SCHEMA,
     ENV_CONVERSION,
     ENV_COMPOSITION,
+    ENV_USER,
+    ENV_ACCOUNT,             /* keyed by the accessid */
     ENV_ROUTE,               /* path -> ~rev | API id, sorted duplicates: the first is the newest */
     ENV_SUBSCRIPTION_BY_APP, /* app | api | not active | ~rev | id -> "" */
     ENV_GRANT_BY_OWNER,      /* app | api | owner's length | owner | id -> "" */

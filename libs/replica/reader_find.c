@@ -145,6 +145,37 @@ enum replica_err replica_revoked_before(struct replica_reader *rd, enum replica_
     return REPLICA_OK;
 }
 
+enum replica_err replica_get_account(struct replica_reader *rd, const struct uuid *accessid,
+                                     struct replica_account *account)
+{
+    struct slice record;
+    enum replica_err err = env_get_record(rd, ENV_ACCOUNT, accessid, &record);
+    if (err != REPLICA_OK) {
+        return err;
+    }
+    return record_unpack_account(record, account) ? REPLICA_OK : REPLICA_EFORMAT;
+}
+
+enum replica_err replica_user_may(struct replica_reader *rd, const struct uuid *user,
+                                  const struct uuid *api, bool *may)
+{
+    struct slice record, apis;
+    bool only, named = false;
+    enum replica_err err = env_get_record(rd, ENV_USER, user, &record);
+    *may = err == REPLICA_ENOTFOUND;
+    if (err != REPLICA_OK) {
+        return err == REPLICA_ENOTFOUND ? REPLICA_OK : err;
+    }
+    if (!record_unpack_user(record, &only, &apis)) {
+        return REPLICA_EFORMAT;
+    }
+    for (size_t i = 0; i < apis.n && !named; i += UUID_LEN) {
+        named = memcmp(apis.p + i, api->b, UUID_LEN) == 0;
+    }
+    *may = named == only;
+    return REPLICA_OK;
+}
+
 /* Calls one() for each record of a table; a record it cannot read is told at the end. */
 static enum replica_err each(struct replica_reader *rd, enum env_table table,
                              enum replica_err (*one)(void *ctx, const struct uuid *id,

@@ -20,7 +20,7 @@ record_pack_fn record_pack_app, record_pack_credential, record_pack_subscription
 /* Checked, and then as record_pack_json. */
 record_pack_fn record_pack_limit, record_pack_list, record_pack_trust, record_pack_algorithm,
     record_pack_schema, record_pack_conversion, record_pack_composition, record_pack_token_key;
-record_pack_fn record_pack_revocation;
+record_pack_fn record_pack_revocation, record_pack_user, record_pack_account;
 
 /* policy.id and the like are not in the record: the caller knows them, they are its key. */
 /* fields: room for POLICY_FIELDS_MAX, or NULL: they are passed over and n_fields is 0. */
@@ -38,6 +38,11 @@ bool record_unpack_grant(struct slice in, const struct policy_api *api, struct p
 /* Of a revocation: whom, as its index key says it, and up to when. */
 bool record_unpack_revocation(struct slice in, uint8_t *subject, struct slice *value,
                               uint64_t *before_ms) __attribute__((warn_unused_result));
+bool record_unpack_account(struct slice in, struct replica_account *a)
+    __attribute__((warn_unused_result));
+/* Of a user: the only APIs (only), or all but these; 16 bytes each. */
+bool record_unpack_user(struct slice in, bool *only, struct slice *apis)
+    __attribute__((warn_unused_result));
 bool record_unpack_json(struct slice in, uint64_t *rev, struct slice *json)
     __attribute__((warn_unused_result));
 

@@ -194,6 +194,44 @@ bool record_pack_revocation(struct buf *out, uint64_t rev, const json_t *data)
     return record_end(&s);
 }
 
+/* {user_id, app_id, verifier}: an account that may call by its parameters. */
+bool record_pack_account(struct buf *out, uint64_t rev, const json_t *data)
+{
+    struct source s;
+    struct slice text = SLICE("");
+    uint8_t verifier[CRYPTO_HASH_LEN] = {0};
+    size_t n = 0;
+    record_begin(&s, out, rev, data);
+    record_uuid(&s, "user_id", true);
+    record_uuid(&s, "app_id", true);
+    s.bad |= !record_text_of(json_object_get(data, "verifier"), RECORD_TEXT_MAX, &text) ||
+             !codec_unbase64url(verifier, sizeof verifier, &n, text.p, text.n) ||
+             n != sizeof verifier;
+    buf_add(out, verifier, sizeof verifier);
+    return record_end(&s);
+}
+
+/* {mode, apis}: which APIs calls with a token of this user's may reach. */
+bool record_pack_user(struct buf *out, uint64_t rev, const json_t *data)
+{
+    static const struct word modes[] = {{"only", 1}, {"except", 2}, {NULL, 0}};
+    const json_t *apis = json_object_get(data, "apis");
+    size_t n = json_array_size(apis);
+    struct source s;
+    record_begin(&s, out, rev, data);
+    record_word(&s, "mode", modes);
+    s.bad |= !json_is_array(apis) || n > RECORD_APIS_MAX;
+    record_put_uint(out, s.bad ? 0 : n, 2);
+    for (size_t i = 0; i < n && !s.bad; i++) {
+        struct slice text;
+        struct uuid id;
+        s.bad |= !record_text_of(json_array_get(apis, i), UUID_TEXT_LEN, &text) ||
+                 !uuid_parse(&id, text.p, text.n);
+        buf_add(out, id.b, s.bad ? 0 : UUID_LEN);
+    }
+    return record_end(&s);
+}
+
 bool record_pack_grant(struct buf *out, uint64_t rev, const json_t *data)
 {
     struct source s;

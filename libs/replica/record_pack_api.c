@@ -171,6 +171,7 @@ static void security_members(struct source *s, uint8_t class_)
     record_word_or(s, "seal_response", seal_words, REPLICA_SEAL_OFF);
     record_put_uint(s->out, record_bool_or(s, "mobile", false), 1);
     record_uint_or(s, "user_factors", 0, 3, 0, 1);
+    record_put_uint(s->out, record_bool_or(s, "account_parameters", false), 1);
 }
 
 static void lifecycle_members(struct source *s)

@@ -29,6 +29,7 @@ const struct word *record_find_word(const json_t *value, const struct word *word
 const json_t *record_member(const struct source *s, const char *key);
 
 void record_begin(struct source *s, struct buf *out, uint64_t rev, const json_t *data);
+#define RECORD_APIS_MAX 4096 /* that one user's record names */
 bool record_end(const struct source *s);
 
 void record_put_uint(struct buf *out, uint64_t value, int n_bytes);

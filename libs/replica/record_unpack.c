@@ -172,6 +172,31 @@ bool record_unpack_revocation(struct slice in, uint8_t *subject, struct slice *v
     return finished(&c);
 }
 
+bool record_unpack_account(struct slice in, struct replica_account *a)
+{
+    uint64_t rev;
+    struct cursor c = start(in, &rev);
+    take_uuid(&c, &a->user);
+    take_uuid(&c, &a->app);
+    const char *verifier = take(&c, sizeof a->verifier);
+    if (verifier != NULL) {
+        memcpy(a->verifier, verifier, sizeof a->verifier);
+    }
+    return finished(&c);
+}
+
+bool record_unpack_user(struct slice in, bool *only, struct slice *apis)
+{
+    uint64_t rev;
+    struct cursor c = start(in, &rev);
+    uint64_t mode = take_uint(&c, 1);
+    size_t n = take_uint(&c, 2) * UUID_LEN;
+    const char *at = take(&c, n);
+    *only = mode == 1;
+    *apis = at == NULL ? SLICE("") : slice_of(at, n);
+    return finished(&c) && (mode == 1 || mode == 2);
+}
+
 bool record_unpack_json(struct slice in, uint64_t *rev, struct slice *json)
 {
     struct cursor c = start(in, rev);
@@ -256,6 +281,7 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->seal_response = (uint8_t)take_uint(c, 1);
     api->policy.mobile = take_uint(c, 1) == 1;
     api->policy.user_factors = (uint8_t)take_uint(c, 1);
+    api->account_parameters = take_uint(c, 1) != 0;
     api->has_schema = take_uint(c, 1) != 0;
     api->has_conversion = take_uint(c, 1) != 0;
     api->policy.sunset_ms = take_uint(c, 8);

@@ -8,7 +8,7 @@
 
 #include "replica/env.h"
 
-#define FORMAT      4
+#define FORMAT      5
 #define MAP_DEFAULT ((size_t)16 << 30) /* address space; the file holds what is used */
 #define MAX_READERS 512
 
@@ -32,6 +32,8 @@ static const struct {
     [ENV_SCHEMA] = {"schema", 0},
     [ENV_CONVERSION] = {"conversion", 0},
     [ENV_COMPOSITION] = {"composition", 0},
+    [ENV_USER] = {"user", 0},
+    [ENV_ACCOUNT] = {"account", 0},
     [ENV_ROUTE] = {"route", MDB_DUPSORT | MDB_DUPFIXED},
     [ENV_SUBSCRIPTION_BY_APP] = {"subscription_by_app", 0},
     [ENV_GRANT_BY_OWNER] = {"grant_by_owner", 0},

@@ -107,6 +107,7 @@ struct replica_api {
     uint32_t health_interval_ms, health_timeout_ms;
     uint32_t cache_ms; /* 0: not cached */
     uint64_t cache_epoch;
+    bool account_parameters; /* accessid, username and pwd prove the caller too */
     uint16_t signature_max_s;
     bool sign_response;                  /* always true of A2 */
     uint8_t seal_request, seal_response; /* enum replica_seal */
@@ -190,6 +191,22 @@ enum replica_revoked {
 };
 enum replica_err replica_revoked_before(struct replica_reader *rd, enum replica_revoked subject,
                                         struct slice value, uint64_t *before_ms)
+    __attribute__((warn_unused_result));
+
+/* Who may call by accessid, username and pwd (feed kind `account`, id: the accessid). */
+struct replica_account {
+    struct uuid user, app;
+    uint8_t verifier[CRYPTO_HASH_LEN]; /* crypto/verifier.h */
+};
+enum replica_err replica_get_account(struct replica_reader *rd, const struct uuid *accessid,
+                                     struct replica_account *account)
+    __attribute__((warn_unused_result));
+
+/* Whether a call with a token of this user's may reach the API, as far as the user's account says
+ * (feed kind `user-apis`); true when nothing is said. O(log n) of all users, then O(n) of the APIs
+ * named. */
+enum replica_err replica_user_may(struct replica_reader *rd, const struct uuid *user,
+                                  const struct uuid *api, bool *may)
     __attribute__((warn_unused_result));
 
 /* Small sets that a process holds whole: limits, lists, trust anchors, algorithms, the keys of

@@ -119,6 +119,7 @@ static void del(struct world *w, const char *kind, const char *id)
 #define TOKEN_KEY "{'key_id':1,'key_sealed':'AAAA','state':'current','not_before':0,'expires_at':0}"
 #define REVOCATION                                                                                 \
     "{'subject':'session','value':'019a0000-0000-7000-8000-000000000001','before':5,'expires_at':9}"
+#define ACCOUNT "{'user_id':'" ID("01") "','app_id':'" ID("02") "','verifier':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}"
 #define ALGORITHM "{'name':'hmac-sha256','status':'deprecated'}"
 
 static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
@@ -233,6 +234,12 @@ static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
     { "algorithm", ALGORITHM, "{'sunset_at':9}", true },
     { "algorithm", ALGORITHM, "{'status':'weak'}", false },
     { "algorithm", ALGORITHM, "{'name':null}", false },
+    { "account", ACCOUNT, "{}", true },
+    { "account", ACCOUNT, "{'verifier':'AAAA'}", false },
+    { "account", ACCOUNT, "{'verifier':null}", false },
+    { "account", ACCOUNT, "{'verifier':'not base64url, of that length, but 43 c'}", false },
+    { "account", ACCOUNT, "{'app_id':null}", false },
+    { "account", ACCOUNT, "{'user_id':'x'}", false },
     { "token-key", TOKEN_KEY, "{}", true },
     { "token-key", TOKEN_KEY, "{'key_id':-1}", false },
     { "token-key", TOKEN_KEY, "{'key_id':4294967296}", false },
@@ -248,6 +255,12 @@ static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
     { "token-revocation", REVOCATION, "{'before':-1}", false },
     { "api", API, "{'user_factors':2}", true },
     { "api", API, "{'user_factors':4}", false },
+    { "user-apis", "{'mode':'only','apis':[]}", "{}", true },
+    { "user-apis", "{'mode':'except','apis':['" ID("10") "']}", "{}", true },
+    { "user-apis", "{'mode':'only'}", "{}", false },
+    { "user-apis", "{'mode':'all','apis':[]}", "{}", false },
+    { "user-apis", "{'mode':'only','apis':['x']}", "{}", false },
+    { "user-apis", "{'mode':'only','apis':'" ID("10") "'}", "{}", false },
     { "schema", "{'openapi':{}}", "{}", true },
     { "schema", "{'openapi':[]}", "{}", false },
     { "schema", "{}", "{}", false },
@@ -269,6 +282,28 @@ static void members_are_strict(void **state)
             fail_msg("%s %s: error %d", rows[i].kind, rows[i].more, (int)err);
         }
     }
+}
+
+static bool may(struct world *w, const char *user, const char *api)
+{
+    struct uuid u = id_of(user), a = id_of(api);
+    bool yes = false;
+    assert_int_equal(replica_user_may(w->rd, &u, &a, &yes), REPLICA_OK);
+    return yes;
+}
+
+static void users_reach_what_they_have(void **state)
+{
+    struct world *w = *state;
+    put(w, "user-apis", ID("50"), "{'mode':'only','apis':['" ID("10") "','" ID("12") "']}", "{}");
+    put(w, "user-apis", ID("51"), "{'mode':'except','apis':['" ID("10") "']}", "{}");
+    put(w, "user-apis", ID("52"), "{'mode':'only','apis':[]}", "{}");
+    assert_true(may(w, ID("50"), ID("10")) && may(w, ID("50"), ID("12")));
+    assert_false(may(w, ID("50"), ID("11")));
+    assert_true(may(w, ID("51"), ID("11")));
+    assert_false(may(w, ID("51"), ID("10")));
+    assert_false(may(w, ID("52"), ID("10")));
+    assert_true(may(w, ID("53"), ID("10"))); /* nothing is said of this one */
 }
 
 static void get_api(struct world *w)
@@ -597,6 +632,7 @@ int main(void)
         ROW("an app's newest encryption key in its time", the_newest_encryption_key),
         ROW("a set's revision changes with the set alone", a_set_has_its_own_revision),
         ROW("walks go in id order and stop when told", walks_go_in_id_order),
+        ROW("[SW-3.7a] a user reaches the APIs they have", users_reach_what_they_have),
         ROW("schemas, conversions, compositions come back", documents_come_back),
     };
     return cmocka_run_group_tests_name("replica feed", tests, NULL, NULL);

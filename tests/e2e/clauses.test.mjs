@@ -74,7 +74,7 @@ before(async () => {
   world = await w.trading(p, { orders: 100 });
   const upstream = `http://127.0.0.1:${unit.port}/base`;
   world.reads = await w.httpApi(world, 'reads', upstream);
-  world.writes = await w.httpApi(world, 'writes', upstream, { class: 'A2', methods: ['GET', 'POST', 'PUT', 'DELETE'], query: false, operation: 'transfer' });
+  world.writes = await w.httpApi(world, 'writes', upstream, { class: 'A2', methods: ['GET', 'POST', 'PUT', 'DELETE'], query: false, operation: 'account-limit' });
   await w.subscription(world, world.app, world.reads);
   await becomes('/reads/v1/x', 200);
 });
@@ -407,8 +407,6 @@ const ELSEWHERE = { // code: why no test here meets it, and what shows it
   'plan-changed': 'the instant between decision and query cannot be hit from outside: data/service_test',
   'definition-missing': 'the instant between an API and its description cannot be hit from outside',
   'internal': 'nothing that is sent makes it',
-  'self-approval': 'who asks and who decides are two in control/test/credentials_test',
-  'client-invalid': 'inside the OAuth server alone: it answers in the words of RFC 6749, see tests/e2e/oauth.test.mjs',
   'authorization-invalid': 'a page says it: tests/browser/consent.test.mjs',
   'form-stale': 'a page says it: tests/browser/consent.test.mjs',
   'certificate-request-invalid': 'control/test/credentials_test sends what must not be signed',

@@ -34,7 +34,7 @@ after(() => p?.stop());
 
 // -- what a sub-command says of itself ---------------------------------------------------------------
 
-const COMMANDS = ['serve', 'control', 'data', 'gateway', 'audit', 'audit verify', 'audit show', 'audit operations', 'explain', 'rest', 'rest login', 'call', 'sign', 'mask', 'keystore'];
+const COMMANDS = ['serve', 'control', 'data', 'gateway', 'audit', 'audit verify', 'audit show', 'audit operations', 'explain', 'access', 'rest', 'rest login', 'call', 'sign', 'mask', 'keystore'];
 
 test('--help of every sub-command ends with 0 and teaches by example', () => {
   for (const command of COMMANDS) {
@@ -66,6 +66,9 @@ const WRONG = [
   ['explain --path /x', /--path[\s\S]*--api/],
   ['explain --api /x', /--app/],
   ['explain --app x --api', /'--api' needs a value/],
+  ['access', /explain[\s\S]*check/],
+  ['access explain --user x', /--operation/],
+  ['access explain --who x', /--who[\s\S]*--user/],
   ['rest FETCH /apis', /FETCH[\s\S]*GET/],
   ['rest GET apis', /begins with '\/', as \/apis/],
   ['rest GET /apis --ifmatch auto', /--ifmatch[\s\S]*--if-match/],

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -80,7 +80,7 @@ async function crlCheck(certificate) {
 }
 
 before(async () => {
-  p = await Platform.start();
+  p = await Platform.start({ config: 'control:\n  public_url: https://sluice.example\n' });
   upstream = await startUpstream();
   world = await w.trading(p, { orders: 50 });
   world.a1 = await w.httpApi(world, 'unit', upstream.url);
@@ -101,6 +101,9 @@ test('[BK-9.2.1a1-1, GS-6.5b2-3] a certificate of the platform\'s CA is approved
   assert.equal(key.credential.class, 'A2'); // by what the app calls
   await becomes(key, A2, 200);
   refused(await call(A2, { ...key, agent: undefined }), 401, 'certificate-missing');
+  const { infoAccess } = new crypto.X509Certificate(key.cert); // behind a proxy others find us at control.public_url
+  assert.match(infoAccess, /OCSP - URI:https:\/\/sluice\.example\/pki\/ocsp\nCA Issuers - URI:https:\/\/sluice\.example\/pki\/apps\.crt/);
+  assert.match(openssl('x509', '-in', file('named.crt', key.cert), '-noout', '-text').stdout, /URI:https:\/\/sluice\.example\/pki\/apps\.crl/);
   const before_ = await crlCheck(key.cert);
   assert.match(before_.stdout, /OK/, before_.stderr);
   const good = await ocsp(key.cert);
@@ -242,5 +245,53 @@ test('[BK-7.3.4b2, SW-9.7-3a] the platform\'s key files are sealed; with another
   assert.match(readFileSync(links[1], 'utf8'), /^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/);
   for (const pid of [p.child.pid, ...Object.values(p.processes()).flat()]) assert.ok(!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(passphrase.trim()), String(pid));
 });
+
+test('[BK-7.3.4b2, SW-9.7-3a] the passphrase is handed to a hardware module, and without module or PIN the platform does not start', async () => {
+  const tokens = path.join(p.dir, 'tokens');
+  const sealed = path.join(p.data, 'keys/passphrase.hsm');
+  const handed = path.join(p.data, 'keys/passphrase');
+  const pin = file('hsm-pin', '48151623');
+  chmodSync(pin, 0o400);
+  mkdirSync(tokens);
+  const plainEnv = { ...process.env, SOFTHSM2_CONF: file('softhsm2.conf', `directories.tokendir = ${tokens}\n`) };
+  execFileSync('softhsm2-util', ['--init-token', '--free', '--label', 'sluice', '--so-pin', '87654321', '--pin', '48151623'], { env: plainEnv });
+  const settings = file('sluice.yaml', `hsm:\n  module: /usr/lib/softhsm/libsofthsm2.so\n  token: sluice\n  key: passphrase\n  pin_file: ${pin}\n`);
+  const passphrase = readFileSync(`/proc/${p.child.pid}/fd/${memory(p.child.pid)}`, 'utf8');
+  await p.stop({ keep: true });
+  process.env.SOFTHSM2_CONF = plainEnv.SOFTHSM2_CONF;
+  try {
+    // The passphrase the keys are under already goes in; then its file can go.
+    writeFileSync(handed, passphrase, { mode: 0o400 });
+    p.extra.push('--config', settings);
+    await p.spawn();
+    assert.match(p.log, /sealed by the hardware module; remove /);
+    await p.stop({ keep: true });
+    rmSync(handed);
+    assert.ok(!readFileSync(sealed, 'utf8').includes(passphrase));
+    await p.spawn();
+    await becomes(world.key, A1, 200);
+    await p.stop({ keep: true });
+    const args = ['serve', '--data-dir', p.data, '--control-port', p.controlPort, '--feed-port', p.feedPort, '--gateway-port', p.gatewayPort, '--config', settings].map(String);
+    for (const [change, undo, why] of [
+      [() => chmodSync(pin, 0o444), () => chmodSync(pin, 0o400), /key-store-locked: .*PIN/],
+      [() => renameSync(tokens, `${tokens}-away`), () => renameSync(`${tokens}-away`, tokens), /key-store-locked/],
+    ]) {
+      change();
+      const start = spawnSync(path.join(BUILD, 'cli/sluice'), args, { encoding: 'utf8', timeout: 20000, env: p.env });
+      undo();
+      assert.notEqual(start.status, 0);
+      assert.match(start.stderr, why);
+    }
+    await p.spawn();
+    await becomes(world.key, A1, 200);
+  } finally {
+    delete process.env.SOFTHSM2_CONF;
+  }
+});
+
+// The descriptor of the memory in which a passphrase that came by the environment lies.
+function memory(pid) {
+  return readdirSync(`/proc/${pid}/fd`).find((fd) => { try { return readlinkSync(`/proc/${pid}/fd/${fd}`).includes('sluice-passphrase'); } catch { return false; } });
+}
 
 test('all of it is in the audit log, which verifies', () => verified(p));

@@ -9,6 +9,9 @@ import { DEFAULTS } from '../../demo/generate.mjs';
 import { load } from '../../demo/load.mjs';
 import { refused, rows } from './lib/assertions.mjs';
 import { PASSWORD, Platform } from './lib/platform.mjs';
+import { records } from './lib/records.mjs';
+import { until } from './lib/wait.mjs';
+import * as w from './lib/world.mjs';
 
 const ENTERPRISES = 1300; // two pages of the largest size, the second not full
 let p;
@@ -120,4 +123,64 @@ test('[CI-6.2.3b, CI-6.2.3d1, CI-A.3c] no licence, another\'s licence or another
 test('[CI-7.1c] a body that is no JSON is refused', async () => {
   const answer = await p.call('/credit/getEnterpriseGrade', { method: 'POST', body: "{'uniscId': 1}" });
   assert.deepEqual([answer.status, answer.json?.result, answer.json?.data], [200, 0, undefined], answer.text);
+});
+
+// Calls without a signature: whom the members of the body name is who calls.
+async function account() {
+  const admin = await p.admin();
+  const app = (await admin.get(`/credentials/${p.keys['hmac-sm3'].id}`)).app_id;
+  const { organisation_id: organisation } = await admin.get(`/apps/${app}`);
+  const password = 'platform-account-Passw0rd+1';
+  const session = await w.user(admin, 'linked-platform', 'developer', { organisation_id: organisation });
+  const { id, accessid } = await session.get('/users/me');
+  await session.raw('PUT', '/api/v1/users/me/password', { old_password: 'linked-platform-first-Passw0rd-changed', new_password: password });
+  const at = (path) => admin.get('/apis?page_size=200').then(({ items }) => items.find((a) => a.path === path));
+  const allow = async (path, on = true) => { const api = await at(path); await admin.patch(`/apis/${api.id}`, { account_parameters: on }, api.revision); };
+  const bind = async (changes) => admin.patch(`/users/${id}`, changes, (await admin.get(`/users/${id}`)).revision);
+  return { admin, app, id, allow, bind, at, members: { accessid, username: 'linked-platform', pwd: password } };
+}
+
+const plain = (name, members, type = 'application/json') => p.send('POST', `/credit/${name}`, {
+  headers: { 'content-type': type }, body: type === 'application/json' ? JSON.stringify(members) : new URLSearchParams(members).toString() });
+
+test('[CI-7.2c, CI-7.2c1, CI-7.2c2, CI-7.2c3, CI-6.2.2c] where an API allows it, accessid, username and pwd of an account prove who calls', async () => {
+  const a = await account();
+  const grade = { ...a.members, uniscId: nth(5).uniscId };
+  refused(await plain('getEnterpriseGrade', grade), 401, 'signature-missing'); // not allowed here yet
+  await a.allow('/credit/getEnterpriseGrade');
+  await until(async () => (await plain('getEnterpriseGrade', grade)).json?.code === 'sign-in-failed', { what: 'the parameters' }); // it calls as no app
+  await a.bind({ app_id: a.app });
+  // The password is not known until it is seen: a sign-in shows it.
+  refused(await plain('getEnterpriseGrade', grade), 401, 'sign-in-failed');
+  assert.equal((await p.rest.raw('POST', '/credit/account/getToken', a.members)).body.result, 1);
+  await until(async () => (await plain('getEnterpriseGrade', grade)).status === 200, { what: 'the account at the gateway' });
+  assert.deepEqual((await plain('getEnterpriseGrade', grade)).json.data, nth(5));
+  assert.equal((await plain('getEnterpriseGrade', grade, 'application/x-www-form-urlencoded')).json.result, 1);
+  for (const missing of ['accessid', 'username', 'pwd']) {
+    for (const members of [{ ...grade, [missing]: undefined }, { ...grade, [missing]: '' }, { ...grade, [missing]: 7 }]) {
+      const answer = await plain('getEnterpriseGrade', members);
+      refused(answer, 400, 'parameter-missing');
+      assert.equal(answer.json.where, missing);
+    }
+  }
+  for (const wrong of [{ accessid: 'f'.repeat(32) }, { accessid: 'x' }, { username: 'operator' }, { pwd: 'wrong' }, { pwd: `${a.members.pwd} ` }]) refused(await plain('getEnterpriseGrade', { ...grade, ...wrong }), 401, 'sign-in-failed');
+  refused(await p.send('POST', `/credit/getEnterpriseGrade?${new URLSearchParams(grade)}`, {}), 401, 'signature-missing'); // an address is logged: not there
+  // Who called is recorded; what they proved it with is nowhere.
+  const answer = await plain('getEnterpriseGrade', grade);
+  const record = records(p).find((r) => r.transaction === answer.headers['sluice-transaction']);
+  assert.equal(record?.app, a.app, JSON.stringify(record));
+  assert.ok(!JSON.stringify(records(p)).includes(a.members.pwd) && !p.log.includes(a.members.pwd));
+  // An interface taken from the account is taken at once, and so is the account.
+  const api = await a.at('/credit/getEnterpriseGrade');
+  const denied = await a.admin.post('/data_grants', { holder_kind: 'person', holder_id: a.id, api_id: api.id, effect: 'deny' });
+  await until(async () => (await plain('getEnterpriseGrade', grade)).json?.code === 'interface-not-granted', { what: 'the interface taken away' });
+  await a.admin.act('data_grants', denied.id, 'revoke');
+  await until(async () => (await plain('getEnterpriseGrade', grade)).status === 200, { what: 'the interface given back' });
+  await a.admin.act('users', a.id, 'lock');
+  await until(async () => (await plain('getEnterpriseGrade', grade)).json?.code === 'sign-in-failed', { what: 'the lock' });
+  await a.admin.act('users', a.id, 'unlock');
+  await until(async () => (await plain('getEnterpriseGrade', grade)).status === 200, { what: 'the account again' });
+  // Guessing ends after a few, for the right one too.
+  for (let i = 0; i < 40; i++) await plain('getEnterpriseGrade', { ...grade, pwd: `guess-${i}` });
+  for (let i = 0; i < 4; i++) refused(await plain('getEnterpriseGrade', grade), 429, 'too-many-attempts');
 });

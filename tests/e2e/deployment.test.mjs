@@ -4,11 +4,13 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import test from 'node:test';
-import { refused, rows } from './lib/assertions.mjs';
+import { refused, restRefuses, rows } from './lib/assertions.mjs';
 import { BUILD, environment, Platform } from './lib/platform.mjs';
 import { delay, until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
@@ -20,7 +22,8 @@ class Separate extends Platform {
   async spawn() {
     const text = readFileSync(this.settings, 'utf8');
     const mine = text.replace(/^data_dir:.*/m, `data_dir: ${this.data}`).replace(/^( +)listen:.*/gm, '$1listen: 127.0.0.1').replace(/ 7300\b/, ` ${this.controlPort}`)
-      .replace(/ 7301\b/, ` ${this.feedPort}`).replace(/:7301\b/, `:${this.feedPort}`).replace(/ 7443\b/, ` ${this.gatewayPort}`).replace(/^( +replay_bytes:).*/m, '$1 1048576');
+      .replace(/ 7301\b/, ` ${this.feedPort}`).replace(/:7301\b/, `:${this.feedPort}`).replace(/ 7443\b/, ` ${this.gatewayPort}`).replace(/^( +replay_bytes:).*/m, '$1 1048576')
+      .replace(/^( +admin_second_factor:).*/m, this.asShipped ? '$&' : '$1 false'); // the people of a story have passwords alone
     this.file = path.join(this.dir, 'sluice.yaml');
     writeFileSync(this.file, mine);
     this.env = environment(this.dir);
@@ -104,6 +107,33 @@ for (const [title, file] of [['[BK-8c1, SW-3.9, SW-6-0b, SW-9.3-2c] from deploy/
     }
   });
 }
+
+// RFC 6238, of the secret in an otpauth URI; ahead: of a later half minute, since each is good once.
+function otpOf(uri, ahead = 0) {
+  const bits = [...new URL(uri).searchParams.get('secret')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + ahead));
+  const mac = createHmac('sha1', Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))).update(counter).digest();
+  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
+}
+
+test('[SW-9.3-2e] as shipped, staff get nothing with one factor or from an address that is not listed', async () => {
+  class Shipped extends Separate { get settings() { return path.resolve('deploy/sluice.yaml'); } get asShipped() { return true; } }
+  const p = await Shipped.start();
+  try {
+    const admin = await p.admin();
+    await restRefuses(admin.get('/organisations'), 'second-factor-required');
+    const far = (await new Promise((resolve, reject) => https.get(`${p.control}/api/v1/users/me`, { ca: p.ca, localAddress: '127.0.0.2', headers: { authorization: `Bearer ${admin.token}` } },
+      (res) => { let text = ''; res.on('data', (d) => { text += d; }).on('end', () => resolve(JSON.parse(text))); }).on('error', reject)));
+    assert.equal(far.code, 'address-not-listed');
+    const { uri } = await admin.post('/users/me/totp', {});
+    await admin.ok('POST', '/api/v1/users/me/totp/confirm', { otp: otpOf(uri) });
+    await admin.ok('POST', '/api/v1/sessions/current/factors', { otp: otpOf(uri, 1) });
+    assert.deepEqual((await admin.get('/organisations')).items, []);
+  } finally {
+    await p.stop();
+  }
+});
 
 test('the units of deploy/ start what there is, as nobody privileged', () => {
   for (const unit of readdirSync('deploy').filter((f) => f.endsWith('.service'))) {

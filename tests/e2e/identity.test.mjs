@@ -12,7 +12,7 @@ import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { restRefuses } from './lib/assertions.mjs';
 import { Authority } from './lib/pki.mjs';
-import { Platform } from './lib/platform.mjs';
+import { Platform, freePorts } from './lib/platform.mjs';
 import { delay, until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
 
@@ -201,6 +201,29 @@ test('[SW-4b, SW-5-access-e] a user signs in with a certificate of the CA that i
   }
   forget();
   await refused(withCertificate(null), 401, 'sign-in-failed');
+  forget();
+  // Without a list, by the CA's responder; one that is not there vouches for nobody.
+  const [port] = await freePorts(1);
+  const { revision: last } = await world.operator.get(`/trusts/${trust.id}`);
+  await world.operator.patch(`/trusts/${trust.id}`, { crl: null, ocsp: `http://127.0.0.1:${port}/` }, last);
+  await refused(withCertificate(certificates.good), 401, 'sign-in-failed');
+  const [asked, said] = ['asked.ocsp', 'said.ocsp'].map((f) => path.join(p.dir, f));
+  const responder = http.createServer((req, res) => {
+    const parts = [];
+    req.on('data', (d) => parts.push(d)).on('end', () => {
+      writeFileSync(asked, Buffer.concat(parts));
+      execFileSync('openssl', ['ocsp', '-index', path.join(ca.dir, 'index.txt'), '-rsigner', ca.file, '-rkey', ca.key.file, '-CA', ca.file, '-ndays', '1', '-reqin', asked, '-respout', said], { stdio: 'ignore' });
+      res.writeHead(200, { 'content-type': 'application/ocsp-response' }).end(readFileSync(said));
+    });
+  });
+  await new Promise((resolve) => responder.listen(port, '127.0.0.1', resolve));
+  try {
+    const vouched = await withCertificate(certificates.good);
+    assert.deepEqual(vouched.body.factors, ['certificate'], JSON.stringify(vouched.body));
+    await refused(withCertificate(certificates.revoked), 401, 'sign-in-failed');
+  } finally {
+    responder.close();
+  }
   forget();
 });
 

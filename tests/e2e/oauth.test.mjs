@@ -98,6 +98,15 @@ test('[SW-6-authn, BK-9.2.1b1] client credentials by private_key_jwt, looked at 
   await assert.rejects(wrong.grant({ grant_type: 'client_credentials' }), (e) => e.error === 'invalid_client');
 });
 
+test('[BK-9.2.1b1] an RSA key authenticates by PSS, as FAPI 2.0 wants it, and by nothing older', async () => {
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 3072 });
+  const { id } = await app('by-rsa', {}, await world.provider.list('apis', { name: 'ledger' }).then(([a]) => a.id), { algorithm: 'rsa-pss-sha512', public_key: rsa.publicKey.export({ type: 'spki', format: 'pem' }) });
+  const by = (alg) => clientOf({ client_id: id, token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: alg }, [{ ...rsa.privateKey.export({ format: 'jwk' }), alg, use: 'sig' }]);
+  for (const alg of ['PS256', 'PS512']) assert.ok((await by(alg).grant({ grant_type: 'client_credentials' })).access_token, alg);
+  for (const alg of ['RS256', 'RS512', 'PS384']) await assert.rejects(by(alg).grant({ grant_type: 'client_credentials' }), (e) => e.error === 'invalid_client', alg);
+  assert.deepEqual(issuer.token_endpoint_auth_signing_alg_values_supported, ['ES256', 'PS256', 'PS512']);
+});
+
 test('[BK-10.2.2a] a token bound to a DPoP key names it', async () => {
   const client = clientOf({ client_id: apps['by-key'], token_endpoint_auth_method: 'private_key_jwt' }, [jwkOf(pair.privateKey)]);
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What admission asks for on this platform. Off by default: a platform turns on what its rules call
+ * for, and what was admitted before is looked at when it is next admitted or resumed. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "admission/inner.h"
+
+static bool switch_ok(const char *v)
+{
+    return strcmp(v, "on") == 0 || strcmp(v, "off") == 0;
+}
+
+static bool overdue_ok(const char *v)
+{
+    return strcmp(v, "alert") == 0 || strcmp(v, "suspend") == 0;
+}
+
+static bool number_ok(const char *v, long min, long max)
+{
+    char *end = NULL;
+    long n = strtol(v, &end, 10);
+
+    return *v >= '0' && *v <= '9' && *end == '\0' && n >= min && n <= max;
+}
+
+static bool score_ok(const char *v)
+{
+    return number_ok(v, 0, 100);
+}
+
+static bool days_ok(const char *v)
+{
+    return number_ok(v, 1, 3650);
+}
+
+static bool grace_ok(const char *v)
+{
+    return number_ok(v, 0, 365);
+}
+
+static const struct {
+    const char *name;
+    bool (*ok)(const char *value);
+    const char *allowed;
+} settings[] = {
+    {"admission-required", switch_ok, "on or off"},
+    {"agreement-required", switch_ok, "on or off"},
+    {"privacy-agreement-required", switch_ok, "on or off"},
+    {"certificates-required", certificates_list_ok, "none, or kinds of certificate with commas"},
+    {"protection-floor", score_ok, "0 to 100"},
+    {"review-days", days_ok, "1 to 3650"},
+    {"warn-days", grace_ok, "0 to 365"},
+    {"grace-days", grace_ok, "0 to 365"},
+    {"overdue-review", overdue_ok, "alert or suspend"},
+};
+
+static const struct attr attrs[] = {
+    {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"value", ATTR_TEXT, AF_REQUIRED, 1, ADMISSION_VALUE - 1},
+};
+
+static enum problem refeed_one(struct rest_call *c, struct change *ch)
+{
+    return change_feed(c, ch->txn, ch->res, ch->row);
+}
+
+/* Which subscriptions are served depends on agreement-required. */
+static enum problem after(struct rest_call *c, struct change *ch)
+{
+    if (strcmp(row_text(ch->row, "name"), "agreement-required") != 0 ||
+        !api_changed(ch->old, ch->row, "value")) {
+        return PROBLEM_OK;
+    }
+    return row_each(c, ch->txn, &subscriptions_resource, "state", "approved", refeed_one, NULL);
+}
+
+static enum problem check(struct rest_call *c, struct change *ch)
+{
+    for (size_t i = 0; i < COUNT(settings); i++) {
+        if (strcmp(settings[i].name, row_text(ch->row, "name")) == 0 &&
+            !settings[i].ok(row_text(ch->row, "value"))) {
+            return rest_fail(c, PROBLEM_FIELD_INVALID, "/value", "%s is needed",
+                             settings[i].allowed);
+        }
+    }
+    return PROBLEM_OK;
+}
+
+const struct resource admission_settings_resource = {
+    .plural = "admission_settings",
+    .kind = "admission-setting",
+    .initial = "active",
+    .attrs = attrs,
+    .n_attrs = COUNT(attrs),
+    .read_roles = ROLE_STAFF | ROLE_AUDITOR,
+    .patch_roles = ROLE_ADMIN,
+    .check = check,
+    .after = after,
+};
+
+enum problem admission_setting(struct rest_call *c, struct store_txn *txn, const char *name,
+                               char value[static ADMISSION_VALUE])
+{
+    const struct store_value v = store_text(name);
+    struct store_rows *rows = NULL;
+    enum store_err err =
+        store_query(txn, "SELECT value FROM admission_settings WHERE name = ?", &v, 1, &rows);
+
+    value[0] = '\0';
+    if (err == STORE_OK && store_next(rows)) {
+        snprintf(value, ADMISSION_VALUE, "%s", store_get_text(rows, 0));
+    }
+    return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+}
+
+enum problem admission_setting_on(struct rest_call *c, struct store_txn *txn, const char *name,
+                                  bool *on)
+{
+    char value[ADMISSION_VALUE];
+    enum problem p = admission_setting(c, txn, name, value);
+
+    *on = strcmp(value, "on") == 0;
+    return p;
+}
+
+enum problem admission_setting_int(struct rest_call *c, struct store_txn *txn, const char *name,
+                                   int64_t *value)
+{
+    char text[ADMISSION_VALUE];
+    enum problem p = admission_setting(c, txn, name, text);
+
+    *value = strtol(text, NULL, 10);
+    return p;
+}

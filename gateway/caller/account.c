@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stage for APIs whose contract has a name and a password in each call: accessid, username and
+ * pwd among the members of the body (CI-7.2c). A call that shows neither signature nor token is
+ * looked at for them; when they are right it goes on as if the account had shown a token for its
+ * app, so that whatever bounds the account and the app bounds it too. `licenseID` names the grant.
+ *
+ * Here alone a body is read before it is known who calls, so what is read is little. */
+#include "sluice.h"
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "crypto/verifier.h"
+#include "token/token.h"
+
+#define BODY_MAX     16384 /* bytes */
+#define VALUE_MAX    1024  /* bytes of one member, decoded */
+#define TRIES        10 /* wrong ones of one address for one account, in a WINDOW_MS and worker */
+#define WINDOW_MS    900000
+#define PLACES       4096 /* a power of two */
+#define ACCESSID_LEN 32
+
+enum member { ACCESSID, USERNAME, PWD, LICENCE, MEMBERS };
+static const char *const names[MEMBERS] = {"accessid", "username", "pwd", "licenseID"};
+
+struct parameters {
+    char text[MEMBERS][VALUE_MAX + 1];
+    size_t n[MEMBERS];
+    bool there[MEMBERS];
+};
+
+/* Wrong ones ------------------------------------------------------------------------------------
+ * Counted by account and address; two that share a place share a count, which lets nobody try more.
+ */
+static struct {
+    uint32_t count[PLACES];
+    uint64_t since_ms[PLACES];
+} wrong;
+
+static size_t place_of(ngx_http_request_t *r, const struct uuid *accessid)
+{
+    uint64_t hash = sluice_worker.limit_seed;
+    const u_char *address = r->connection->addr_text.data;
+    for (size_t i = 0; i < UUID_LEN; i++) {
+        hash = (hash ^ accessid->b[i]) * 0x100000001b3ull;
+    }
+    for (size_t i = 0; i < r->connection->addr_text.len; i++) {
+        hash = (hash ^ address[i]) * 0x100000001b3ull;
+    }
+    return (hash ^ hash >> 32) & (PLACES - 1);
+}
+
+static bool tried_too_often(size_t place, uint64_t now_ms)
+{
+    if (now_ms - wrong.since_ms[place] >= WINDOW_MS) {
+        wrong.count[place] = 0;
+        wrong.since_ms[place] = now_ms;
+    }
+    return wrong.count[place] >= TRIES;
+}
+
+/* Members ---------------------------------------------------------------------------------------
+ */
+static void put(struct parameters *p, enum member m, const char *text, size_t n)
+{
+    p->there[m] = n > 0 && n <= VALUE_MAX && memchr(text, '\0', n) == NULL;
+    p->n[m] = p->there[m] ? n : 0;
+    memcpy(p->text[m], text, p->n[m]);
+    p->text[m][p->n[m]] = '\0';
+}
+
+static void wipe_json(json_t *root)
+{
+    json_t *pwd = json_object_get(root, names[PWD]);
+    if (json_is_string(pwd)) {
+        crypto_wipe((char *)(uintptr_t)json_string_value(pwd), json_string_length(pwd));
+    }
+    json_decref(root);
+}
+
+static void read_json(struct parameters *p, struct slice body)
+{
+    json_t *root = json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
+    for (size_t m = 0; m < MEMBERS; m++) {
+        const json_t *v = json_object_get(root, names[m]);
+        if (json_is_string(v)) {
+            put(p, m, json_string_value(v), json_string_length(v));
+        }
+    }
+    wipe_json(root);
+}
+
+/* nginx's own reader of name=value pairs, held to the body. */
+static void read_form(ngx_http_request_t *r, struct parameters *p, struct slice body)
+{
+    ngx_str_t query = r->args, value;
+    static char decoded[BODY_MAX];
+    r->args = (ngx_str_t){body.n, (u_char *)body.p};
+    for (size_t m = 0; m < MEMBERS; m++) {
+        u_char *to = (u_char *)decoded, *from = to;
+        if (ngx_http_arg(r, (u_char *)names[m], strlen(names[m]), &value) != NGX_OK) {
+            continue;
+        }
+        for (size_t i = 0; i < value.len; i++) {
+            decoded[i] = value.data[i] == '+' ? ' ' : (char)value.data[i];
+        }
+        ngx_unescape_uri(&to, &from, value.len, 0);
+        put(p, m, decoded, (size_t)(to - (u_char *)decoded));
+    }
+    crypto_wipe(decoded, sizeof decoded);
+    r->args = query;
+}
+
+static void read_parameters(ngx_http_request_t *r, sluice_ctx_t *ctx, struct parameters *p)
+{
+    static const char form[] = "application/x-www-form-urlencoded";
+    const ngx_table_elt_t *type = r->headers_in.content_type;
+    bool is_form = type && type->value.len >= sizeof form - 1 &&
+                   ngx_strncasecmp(type->value.data, (u_char *)form, sizeof form - 1) == 0;
+    *p = (struct parameters){0};
+    if (is_form) {
+        read_form(r, p, sluice_slice(ctx->body));
+    } else {
+        read_json(p, sluice_slice(ctx->body));
+    }
+}
+
+/* The account -----------------------------------------------------------------------------------
+ */
+static bool accessid_of(const struct parameters *p, struct uuid *id)
+{
+    char text[UUID_TEXT_LEN + 1];
+    const char *a = p->text[ACCESSID];
+    if (p->n[ACCESSID] != ACCESSID_LEN) {
+        return false;
+    }
+    snprintf(text, sizeof text, "%.8s-%.4s-%.4s-%.4s-%.12s", a, a + 8, a + 12, a + 16, a + 20);
+    return uuid_parse(id, text, UUID_TEXT_LEN);
+}
+
+static ngx_int_t failed(sluice_ctx_t *ctx)
+{
+    return sluice_refuse(ctx, PROBLEM_SIGN_IN_FAILED, SLICE(""), SLICE("pwd"));
+}
+
+/* An unknown account costs what a known one does. */
+static ngx_int_t find(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct parameters *p,
+                      struct replica_account *account)
+{
+    struct replica_reader *reader = sluice_reader();
+    uint8_t verifier[CRYPTO_HASH_LEN];
+    struct uuid id = {{0}};
+    bool known =
+        accessid_of(p, &id) && reader && replica_get_account(reader, &id, account) == REPLICA_OK;
+    size_t place = place_of(r, &id);
+    if (tried_too_often(place, ctx->began_us / 1000)) {
+        return sluice_refuse(ctx, PROBLEM_TOO_MANY_ATTEMPTS, SLICE(""), SLICE("pwd"));
+    }
+    crypto_verifier(sluice_worker.verifier_key, slice_str(p->text[ACCESSID]),
+                    slice_str(p->text[USERNAME]), slice_str(p->text[PWD]), verifier);
+    bool right = known && crypto_equal(verifier, account->verifier, sizeof verifier);
+    crypto_wipe(verifier, sizeof verifier);
+    if (!right) {
+        wrong.count[place] += known; /* what there is not, nobody guesses */
+        return failed(ctx);
+    }
+    return NGX_OK;
+}
+
+static ngx_int_t go_on(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct parameters *p,
+                       const struct replica_account *account)
+{
+    struct token *t = ngx_pcalloc(r->pool, sizeof *t);
+    if (!t) {
+        return sluice_refuse(ctx, PROBLEM_INTERNAL, SLICE(""), SLICE(""));
+    }
+    t->app = account->app;
+    t->user = account->user;
+    t->factors = TOKEN_PASSWORD;
+    t->n_grants = uuid_parse(&t->grants[0], p->text[LICENCE], p->n[LICENCE]) ? 1 : 0;
+    if (sluice_user_may(ctx, &t->user) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+    ctx->token = t;
+    ctx->account = true;
+    return NGX_OK;
+}
+
+static ngx_int_t prove(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    static struct parameters p; /* 4 KiB, and one call at a time */
+    struct replica_account account = {0};
+    read_parameters(r, ctx, &p);
+    if (!p.there[ACCESSID] && !p.there[USERNAME] && !p.there[PWD]) {
+        return NGX_OK; /* the next stage says that it proves nothing */
+    }
+    ngx_int_t rc = NGX_OK;
+    for (size_t m = ACCESSID; m <= PWD && rc == NGX_OK; m++) {
+        if (!p.there[m]) {
+            rc = sluice_refuse(ctx, PROBLEM_PARAMETER_MISSING, SLICE("a text is needed"),
+                               slice_str(names[m]));
+        }
+    }
+    if (rc == NGX_OK) {
+        rc = find(r, ctx, &p, &account);
+    }
+    if (rc == NGX_OK) {
+        rc = go_on(r, ctx, &p, &account);
+    }
+    crypto_wipe(&p, sizeof p);
+    return rc;
+}
+
+ngx_int_t sluice_account(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    off_t length = r->headers_in.content_length_n;
+    if (ctx->inner || ctx->token || ctx->signature_input.p || ctx->signature.p ||
+        !ctx->api->record.account_parameters || (length <= 0 && !r->headers_in.chunked)) {
+        return NGX_OK;
+    }
+    if (length > BODY_MAX) {
+        return sluice_refuse(ctx, PROBLEM_BODY_TOO_LARGE, SLICE(""), SLICE("body"));
+    }
+    if (!ctx->body_read) {
+        return sluice_body_read(r, ctx);
+    }
+    ngx_int_t rc = sluice_body_gather(r, ctx, BODY_MAX);
+    return rc == NGX_OK ? prove(r, ctx) : rc;
+}
