@@ -8,12 +8,15 @@
 #include "ca/ca.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
+#include "exit/exit.h"
 #include "identity/identity.h"
+#include "incidents/incidents.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "peers/peers.h"
 #include "rest/catalogue.h"
 #include "rest/rest.h"
+#include "sandbox/sandbox.h"
 #include "web/web.h"
 
 const struct rest_route rest_routes[] = {
@@ -89,6 +92,10 @@ const struct rest_route rest_routes[] = {
      ROLE_ALL},
     {"GET", "users/me/data", 0, rest_me_data, "account.read", ROLE_ANY},
     {"POST", "users/me/close", 0, rest_me_close, "account.close", ROLE_OWNER},
+    {"POST", "apps/*/test-report", 0, sandbox_test_report, "test_reports.count",
+     ROLE_STAFF | ROLE_DEVELOPER},
+    {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
+    {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

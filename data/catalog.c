@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "data/sandbox.h"
 #include "data/sources/connection.h"
+#include "plan/plan.h"
 
 static const struct {
     struct slice name;
@@ -105,6 +107,16 @@ static bool fill_column(struct catalog_api *api, size_t i, struct slice name, co
     return ok;
 }
 
+static bool make_columns(struct catalog_api *api, size_t n)
+{
+    api->columns = arena_get(&api->arena, sizeof *api->columns, n + 1);
+    api->members = arena_get(&api->arena, sizeof *api->members, n + 1);
+    api->stands_for = arena_get(&api->arena, sizeof *api->stands_for, n + 1);
+    api->table.columns = api->columns;
+    api->table.n_columns = n;
+    return api->columns && api->members && api->stands_for;
+}
+
 static bool fill_keys(struct catalog_api *api, const json_t *columns)
 {
     size_t i;
@@ -143,22 +155,28 @@ static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
                        const json_t *dataset)
 {
     const json_t *columns = json_object_get(dataset, "columns");
-    api->columns = arena_get(&api->arena, sizeof *api->columns, policy->n_fields + 1);
-    api->members = arena_get(&api->arena, sizeof *api->members, policy->n_fields + 1);
-    if (!json_is_array(columns) || !api->columns || !api->members ||
+    if (!json_is_array(columns) || !make_columns(api, policy->n_fields) ||
         !parse_id(dataset, "source_id", &api->source))
         return false;
     for (size_t i = 0; i < policy->n_fields; i++) {
         struct slice name = field_name(api->profile, policy->fields[i].path);
         if (!fill_column(api, i, name, find_column(columns, name, "name")))
             return false;
+        api->stands_for[i] = (uint8_t)sandbox_kind_of(name, &policy->fields[i].mask);
     }
-    api->table.columns = api->columns;
-    api->table.n_columns = policy->n_fields;
     api->table.schema = arena_copy(&api->arena, json_text(dataset, "schema"));
     api->table.table = arena_copy(&api->arena, json_text(dataset, "table"));
     return api->table.schema.p && api->table.table.p && fill_keys(api, columns) &&
            fill_owner(api, dataset, columns);
+}
+
+static size_t room_of(const struct policy_api *policy)
+{
+    size_t room =
+        8192 + policy->n_fields * (sizeof(struct query_column) + sizeof(struct slice) + 1);
+    for (size_t i = 0; i < policy->n_fields; i++)
+        room += policy->fields[i].path.n * 8;
+    return room;
 }
 
 static struct catalog_api *api_new(const struct replica_api *from, uint64_t dataset_rev,
@@ -172,10 +190,7 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
         return NULL;
     struct catalog_api *api = calloc(1, sizeof *api);
     json_t *dataset = json_loadb(json.p, json.n, 0, NULL);
-    size_t room =
-        8192 + json.n * 2 + from->policy.n_fields * (sizeof *api->columns + sizeof *api->members);
-    for (size_t i = 0; i < from->policy.n_fields; i++)
-        room += from->policy.fields[i].path.n * 8;
+    size_t room = room_of(&from->policy) + json.n * 2;
     room += json_array_size(json_object_get(dataset, "columns")) * sizeof(struct slice);
     if (api && dataset && arena_init(&api->arena, room)) {
         api->id = from->policy.id;
@@ -220,30 +235,61 @@ static struct catalog_api *composed_new(const struct replica_api *from, uint64_t
     return api;
 }
 
+/* Of a business unit's own API the fields alone are known: enough for an answer of the test stage.
+ */
+static struct catalog_api *unit_new(const struct replica_api *from)
+{
+    const struct policy_api *policy = &from->policy;
+    struct catalog_api *api = calloc(1, sizeof *api);
+    bool ok =
+        api && arena_init(&api->arena, room_of(policy)) && make_columns(api, policy->n_fields);
+    for (size_t i = 0; ok && i < policy->n_fields; i++) {
+        ok = fill_column(api, i, policy->fields[i].path, NULL);
+        api->columns[i].type =
+            policy->fields[i].type == PLAN_JSON ? QUERY_JSON : (uint8_t)QUERY_STRING;
+        api->stands_for[i] =
+            (uint8_t)sandbox_kind_of(policy->fields[i].path, &policy->fields[i].mask);
+    }
+    if (!ok) {
+        api_free(&api);
+        return NULL;
+    }
+    api->unit = true;
+    api->id = policy->id;
+    api->rev = policy->rev;
+    api->state = policy->state;
+    return api;
+}
+
+static struct catalog_api *make(const struct replica_api *from, uint64_t rev, struct slice json)
+{
+    return from->policy.kind == POLICY_HTTP       ? unit_new(from)
+           : from->policy.kind == POLICY_COMPOSED ? composed_new(from, rev, json)
+                                                  : api_new(from, rev, json);
+}
+
 /* Inside a snapshot: brings the slot up to the snapshot's version. PROBLEM_NOT_FOUND: the replica
  * has no such API, or not yet its dataset. */
 static enum problem refresh(struct catalog *c, struct catalog_api **slot, const struct uuid *id,
                             uint64_t version)
 {
     struct replica_api from;
-    uint64_t dataset_rev;
-    struct slice json;
+    uint64_t dataset_rev = 0;
+    struct slice json = SLICE("");
     if (*slot && (*slot)->version == version && uuid_eq(&(*slot)->id, id))
         return PROBLEM_OK;
     if (replica_get_api(c->reader, id, &from, c->fields) != REPLICA_OK)
         return PROBLEM_NOT_FOUND;
     bool composed = from.policy.kind == POLICY_COMPOSED;
-    if (!composed && from.policy.kind != POLICY_DATASET)
-        return PROBLEM_NOT_FOUND;
-    if (replica_get_json(c->reader, composed ? "composition" : "dataset",
+    if (from.policy.kind != POLICY_HTTP &&
+        replica_get_json(c->reader, composed ? "composition" : "dataset",
                          composed ? &from.policy.id : &from.dataset, &dataset_rev,
                          &json) != REPLICA_OK)
         return PROBLEM_NOT_FOUND;
     struct catalog_api *old = *slot;
     if (!old || !uuid_eq(&old->id, id) || old->rev != from.policy.rev ||
         old->dataset_rev != dataset_rev) {
-        struct catalog_api *fresh =
-            composed ? composed_new(&from, dataset_rev, json) : api_new(&from, dataset_rev, json);
+        struct catalog_api *fresh = make(&from, dataset_rev, json);
         if (!fresh)
             return PROBLEM_INTERNAL;
         api_free(slot);

@@ -30,6 +30,8 @@ struct catalog_api {
     struct query_table table;
     struct query_column *columns;
     struct slice *members; /* `"name":`, one for each column */
+    uint8_t *stands_for;   /* enum sandbox_kind, one for each column */
+    bool unit;             /* a business unit's own: answered here in the test stage alone */
     struct arena arena;    /* what the slices point at */
 };
 

@@ -84,7 +84,7 @@ static enum problem parse(struct worker *w, const struct catalog_api *api,
         enum problem p = service_open(w, api, &source);
         if (p)
             return p;
-        in.regex = source_dialect(source)->match != NULL;
+        in.regex = !source || source_dialect(source)->match != NULL;
     }
     return query_parse(&w->query, &w->arena, &api->table, &in, err);
 }

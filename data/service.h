@@ -58,7 +58,7 @@ void service_composed(struct worker *w, const struct service_request *rq, const 
 void service_problem(struct worker *w, const struct service_request *rq, struct service_reply *rp,
                      enum problem problem, const char *detail, struct slice where);
 enum problem service_source_problem(enum source_err err);
-/* The source of the API, connected. */
+/* The source of the API, connected; NULL for a call of the test stage, which has none. */
 enum problem service_open(struct worker *w, const struct catalog_api *api, struct source **source)
     __attribute__((warn_unused_result));
 /* Whose rows: p NULL when the API is not owner-scoped. False: no owner, so no rows. */
@@ -69,6 +69,14 @@ enum problem service_count(struct worker *w, const struct catalog_api *api, stru
 /* Runs w->query and writes its rows as objects with commas between them. */
 enum problem service_rows(struct worker *w, const struct catalog_api *api, struct source *source,
                           bool as_text, uint64_t *n) __attribute__((warn_unused_result));
+
+/* data/synthetic.c: what a call of an app in its test stage is answered, instead of a source. */
+enum problem synthetic_rows(struct worker *w, const struct catalog_api *api, bool as_text,
+                            uint64_t *n) __attribute__((warn_unused_result));
+enum problem synthetic_count(struct worker *w, const struct catalog_api *api, uint64_t *total)
+    __attribute__((warn_unused_result));
+void synthetic_document(struct worker *w, const struct catalog_api *api,
+                        const struct service_request *rq, struct service_reply *rp);
 
 void rest_handle(struct worker *w, const struct catalog_api *api, const struct service_request *rq,
                  struct service_reply *rp);

@@ -352,6 +352,7 @@ size_t testing_prove(struct testing *t, const struct testing_call *call, char ou
     uuid_new(&link.txn);
     link.owner = call->owner ? slice_str(call->owner) : SLICE("");
     link.issued_ms = clock_wall_ms();
+    link.sandbox = call->sandbox;
     if (call->grant)
         link.grant = t->grant;
     if (call->api) {

@@ -40,7 +40,7 @@ struct testing_call {
     const char *method, *target, *body, *content_type, *prefer, *range, *accept, *owner;
     const struct uuid *api; /* NULL: none */
     uint64_t rev;           /* 0: the current one */
-    bool grant, no_proof;
+    bool grant, no_proof, sandbox;
     uint32_t n_fields;      /* 0: of the API */
     const uint8_t *outcome; /* NULL: of the API */
 };

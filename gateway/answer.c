@@ -84,7 +84,9 @@ ngx_int_t sluice_add_header(ngx_http_request_t *r, const char *name, struct slic
 
 ngx_int_t sluice_transaction_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    return sluice_add_header(r, "Sluice-Transaction", slice_of(ctx->txn_text, UUID_TEXT_LEN));
+    return sluice_sandbox_header(r, ctx) == NGX_OK
+               ? sluice_add_header(r, "Sluice-Transaction", slice_of(ctx->txn_text, UUID_TEXT_LEN))
+               : NGX_ERROR;
 }
 
 /* An answer of our own that is no problem: its body is there already. */

@@ -65,6 +65,7 @@ static ngx_int_t say_call(ngx_http_request_t *r, sluice_ctx_t *ctx)
     call.api_rev = ctx->api->record.policy.rev;
     call.issued_ms = clock_wall_ms();
     call.owner = verdict->of;
+    call.sandbox = sluice_sandbox(ctx);
     call.n_fields = verdict->verdict.n_fields;
     memcpy(call.outcome, verdict->verdict.outcome, call.n_fields);
     size_t n =
@@ -89,6 +90,10 @@ static ngx_int_t say_parties(ngx_http_request_t *r, sluice_ctx_t *ctx)
     struct slice txn = slice_of(ctx->txn_text, UUID_TEXT_LEN);
     if (say(r, "Sluice-Transaction", "sluice-transaction", txn) != NGX_OK ||
         say(r, "Sluice-App", "sluice-app", slice_of(app, UUID_TEXT_LEN)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    if (sluice_sandbox(ctx) &&
+        say(r, "Sluice-Sandbox", "sluice-sandbox", SLICE("true")) != NGX_OK) {
         return NGX_ERROR;
     }
     return ctx->verdict->of.n ? say(r, "Sluice-Owner", "sluice-owner", ctx->verdict->of) : NGX_OK;
@@ -128,7 +133,12 @@ ngx_int_t sluice_redirect(ngx_http_request_t *r, sluice_ctx_t *ctx, int at)
 
 ngx_int_t sluice_dispatch(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    bool http = ctx->api->record.policy.kind == POLICY_HTTP;
+    bool http = sluice_to_unit(ctx);
+    if (!http && ctx->api->record.policy.kind == POLICY_HTTP && ctx->op) {
+        return sluice_refuse(ctx, PROBLEM_SANDBOX_UNAVAILABLE,
+                             SLICE("this API converts messages and has no target for tests"),
+                             SLICE(""));
+    }
     if (http && !choose(ctx)) {
         return sluice_targets_refuse(ctx);
     }
@@ -145,7 +155,7 @@ static ngx_int_t get_host(ngx_http_request_t *r, ngx_http_variable_value_t *v, u
 {
     sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
     (void)data;
-    bool http = ctx && ctx->api && ctx->api->record.policy.kind == POLICY_HTTP;
+    bool http = ctx && ctx->api && sluice_to_unit(ctx);
     struct slice host = http ? ctx->api->record.targets[ctx->chosen].host : SLICE("data");
     v->valid = 1;
     v->no_cacheable = 1;
@@ -161,7 +171,7 @@ static ngx_int_t get_upstream_name(ngx_http_request_t *r, ngx_http_variable_valu
 {
     sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
     (void)data;
-    bool http = ctx && ctx->api && ctx->api->record.policy.kind == POLICY_HTTP;
+    bool http = ctx && ctx->api && sluice_to_unit(ctx);
     struct slice name = http ? ctx->api->record.targets[ctx->chosen].name : SLICE("");
     v->valid = 1;
     v->no_cacheable = 1;

@@ -82,7 +82,7 @@ static bool is_json(ngx_http_request_t *r)
 /* The data service's own problems are written for the caller; anyone else's errors are not. */
 static bool trusted_problem(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    if (!ctx->api || ctx->api->record.policy.kind == POLICY_HTTP || ctx->mode != SLUICE_PLAN) {
+    if (!ctx->api || sluice_to_unit(ctx) || ctx->mode != SLUICE_PLAN) {
         return false;
     }
     struct slice code = upstream_header(r, "sluice-problem");

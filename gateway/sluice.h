@@ -406,6 +406,14 @@ size_t sluice_ticket(ngx_http_request_t *r, const sluice_ctx_t *ctx,
                      char out[static LINK_INNER_TEXT_MAX]); /* 0: it cannot be said */
 struct slice sluice_inner_target(ngx_http_request_t *r, const sluice_ctx_t *ctx);
 
+/* caller/sandbox.c: apps in their test stage. Is the caller one; does the call go to a business
+ * unit's own target (else to the data service, which makes up what it answers); the answer's header
+ * and the record of the call for the joint test (contract/feed.md, sandbox-call). */
+bool sluice_sandbox(const sluice_ctx_t *ctx);
+bool sluice_to_unit(const sluice_ctx_t *ctx);
+ngx_int_t sluice_sandbox_header(ngx_http_request_t *r, const sluice_ctx_t *ctx);
+void sluice_sandbox_count(const sluice_ctx_t *ctx, const struct audit_call *call);
+
 /* dispatch.c */
 ngx_int_t sluice_add_variables(ngx_conf_t *cf);
 

@@ -89,8 +89,10 @@ json_t *node_live_limits(const char *state_dir)
 static json_t *target_row(const struct targets_view *v, const struct replica_api *api,
                           const struct replica_target *target)
 {
-    static const char *const roles[] = {
-        [REPLICA_PRIMARY] = "primary", [REPLICA_STANDBY] = "standby", [REPLICA_CANARY] = "canary"};
+    static const char *const roles[] = {[REPLICA_PRIMARY] = "primary",
+                                        [REPLICA_STANDBY] = "standby",
+                                        [REPLICA_CANARY] = "canary",
+                                        [REPLICA_SANDBOX] = "sandbox"};
     static const char *const states[] = {
         [TARGETS_CLOSED] = "closed", [TARGETS_OPEN] = "open", [TARGETS_HALF_OPEN] = "half-open"};
     static const char *const healths[] = {

@@ -50,6 +50,7 @@ enum problem api_check_words(struct rest_call *c, const char *where, const json_
                              const char *const *words, size_t max);
 bool api_path_ok(const char *path); /* plain segments, see api/apis.c */
 bool api_state_live(const json_t *api);
+bool api_app_calls(const json_t *app); /* in earnest or in its test stage */
 
 /* api/grants.c: who gives the grant of this row, and the digest of its statement. */
 void grants_witness(struct rest_call *c, json_t *row);

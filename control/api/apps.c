@@ -6,6 +6,8 @@
 #include "admission/gate.h"
 #include "api/api.h"
 #include "api/credentials.h"
+#include "exit/exit.h"
+#include "sandbox/sandbox.h"
 
 static const char *const environments[] = {"general", "monitored", "controlled", NULL};
 
@@ -32,13 +34,18 @@ static const struct attr attrs[] = {
     {"factors", ATTR_JSON, 0, .check = check_factors},
     {"channel", ATTR_TEXT, AF_FILTER, 1, 10, .values = channels, .fallback = "\"server\""},
     {"services", ATTR_JSON, 0, .check = check_services},
+    {"testing_since", ATTR_TIME, AF_READ_ONLY},
+    {"scan_days", ATTR_INT, 0, 1, 3650},
+    {"scanned_at", ATTR_TIME, AF_READ_ONLY},
+    {"scan_warned_at", ATTR_TIME, AF_HIDDEN},
 };
 
 /* The environment bounds what an app may receive (EC-7.1.3), the factors how it proves itself and
  * the channel which APIs it may call, so once reviewed they are not its developer's to change. */
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    static const char *const reviewed[] = {"environment", "factors", "channel", "services"};
+    static const char *const reviewed[] = {"environment", "factors", "channel", "services",
+                                           "scan_days"};
     bool open = !ch->old || strcmp(row_text(ch->old, "state"), "applied") == 0 ||
                 strcmp(row_text(ch->old, "state"), "returned") == 0;
     char where[24];
@@ -51,7 +58,37 @@ static enum problem check(struct rest_call *c, struct change *ch)
                              "an operator changes it after admission");
         }
     }
-    return PROBLEM_OK;
+    /* A grade that may receive more is earned like going live. */
+    bool live = ch->old && strcmp(row_text(ch->old, "state"), "admitted") == 0;
+    return live && api_changed(ch->old, ch->row, "environment") ? sandbox_gate(c, ch->txn, ch->row)
+                                                                : PROBLEM_OK;
+}
+
+static enum problem go_live(struct rest_call *c, struct change *ch)
+{
+    enum problem p = admission_gate_hook(c, ch);
+
+    return p == PROBLEM_OK ? sandbox_gate(c, ch->txn, ch->row) : p;
+}
+
+static enum problem after(struct rest_call *c, struct change *ch)
+{
+    enum problem p = sandbox_follow_app(c, ch);
+
+    return p == PROBLEM_OK ? credentials_follow_app(c, ch) : p;
+}
+
+/* What the nodes are told. An app in its test stage is given synthetic data alone. */
+static const char *feed_state(const json_t *row, const json_t *org)
+{
+    const char *state = row_text(row, "state");
+
+    if (strcmp(row_text(org, "state"), "active") != 0) {
+        return "inactive";
+    }
+    return strcmp(state, "admitted") == 0  ? "active"
+           : strcmp(state, "testing") == 0 ? "testing"
+                                           : "inactive";
 }
 
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
@@ -64,10 +101,8 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     if (p != PROBLEM_OK) {
         return p;
     }
-    bool active = strcmp(row_text(row, "state"), "admitted") == 0 &&
-                  strcmp(row_text(org, "state"), "active") == 0;
     *data = json_pack("{s:s, s:s, s:s, s:s}", "org_id", row_text(row, "organisation_id"), "name",
-                      row_text(row, "name"), "state", active ? "active" : "inactive", "environment",
+                      row_text(row, "name"), "state", feed_state(row, org), "environment",
                       row_text(row, "environment"));
     if (json_is_array(factors_given)) {
         json_object_set(*data, "factors", factors_given);
@@ -84,12 +119,14 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
 
 #define APPLICANT (ROLE_STAFF | ROLE_DEVELOPER)
 static const struct transition transitions[] = {
-    {"applied", "admit", "admitted", ROLE_STAFF, .hook = admission_gate_hook},
+    {"applied", "test", "testing", ROLE_STAFF, .hook = sandbox_enter},
+    {"applied|testing", "admit", "admitted", ROLE_STAFF, .hook = go_live},
     {"admitted", "suspend", "suspended", ROLE_STAFF},
-    {"suspended", "resume", "admitted", ROLE_STAFF, .hook = admission_gate_hook},
-    {"applied", "return", "returned", ROLE_STAFF, .body_text = "comment"},
+    {"suspended", "resume", "admitted", ROLE_STAFF, .hook = go_live},
+    {"applied|testing", "return", "returned", ROLE_STAFF, .body_text = "comment"},
     {"returned", "apply", "applied", APPLICANT},
-    {"applied|returned|admitted|suspended", "withdraw", "withdrawn", APPLICANT},
+    {"applied|returned|testing|admitted|suspended", "withdraw", "withdrawn", APPLICANT,
+     .hook = exit_hold_app},
 };
 
 static const struct scope scopes[] = {
@@ -114,7 +151,7 @@ const struct resource apps_resource = {
     .create_roles = APPLICANT,
     .patch_roles = APPLICANT,
     .check = check,
-    .after = credentials_follow_app,
+    .after = after,
     .feed = feed,
     .feed_kind = "app",
 };

@@ -80,9 +80,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     json_t *app = NULL;
     enum problem p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
 
-    if (p == PROBLEM_OK && strcmp(row_text(app, "state"), "admitted") != 0) {
+    if (p == PROBLEM_OK && !api_app_calls(app)) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id",
-                      "the app is %s; only an admitted app has credentials",
+                      "the app is %s; only an app that is admitted or tested has credentials",
                       row_text(app, "state"));
     }
     if (p == PROBLEM_OK) {

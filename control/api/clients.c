@@ -156,7 +156,7 @@ static enum problem check(struct rest_call *c, struct change *ch)
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "", "it is removed; make another");
     }
     enum problem p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
-    if (p == PROBLEM_OK && !ch->old && strcmp(row_text(app, "state"), "admitted") != 0) {
+    if (p == PROBLEM_OK && !ch->old && !api_app_calls(app)) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id",
                       "the app is %s; only an admitted app "
                       "is a client",

@@ -12,6 +12,13 @@ enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct r
     return p == PROBLEM_OK && !*row ? PROBLEM_NOT_FOUND : p;
 }
 
+bool api_app_calls(const json_t *app)
+{
+    const char *state = row_text(app, "state");
+
+    return strcmp(state, "admitted") == 0 || strcmp(state, "testing") == 0;
+}
+
 uint64_t api_ms(const json_t *row, const char *name)
 {
     const json_t *v = json_object_get(row, name);

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/codec.h"
 #include "consent/consent.h"
+#include "exit/exit.h"
 #include "identity/identity.h"
 
 #define ONCE_LIFE_MAX_MS (24ull * 3600 * 1000)
@@ -135,8 +136,11 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && !ch->old) {
         p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
     }
-    if (p == PROBLEM_OK && app && strcmp(row_text(app, "state"), "admitted") != 0) {
+    if (p == PROBLEM_OK && app && !api_app_calls(app)) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id", "the app is not admitted");
+    }
+    if (p == PROBLEM_OK && !ch->old) {
+        p = exit_refuse_new(c, ch->txn, row_text(ch->row, "app_id"));
     }
     if (p == PROBLEM_OK && app) {
         p = admission_grant_allowed(c, ch->txn, ch->row);

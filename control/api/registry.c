@@ -3,9 +3,12 @@
 #include "admission/admission.h"
 #include "api/api.h"
 #include "consent/consent.h"
+#include "exit/exit.h"
 #include "identity/identity.h"
+#include "incidents/incidents.h"
 #include "notices/notices.h"
 #include "peers/peers.h"
+#include "sandbox/sandbox.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */
@@ -68,6 +71,16 @@ const struct resource *const resources[] = {
     &audiences_resource,
     &corrections_resource,
     &purposes_resource,
+    &stage_settings_resource,
+    &test_reports_resource,
+    &sandbox_calls_resource,
+    &test_preparations_resource,
+    &incidents_resource,
+    &self_reports_resource,
+    &report_duties_resource,
+    &exits_resource,
+    &exit_notices_resource,
+    &exit_duties_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -4,6 +4,7 @@
 #include "admission/terms.h"
 #include "api/api.h"
 #include "base/clock.h"
+#include "exit/exit.h"
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apps"},
@@ -28,6 +29,9 @@ static enum problem check_states(struct rest_call *c, struct change *ch)
 
     if (p == PROBLEM_OK && strcmp(row_text(app, "state"), "withdrawn") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/app_id", "the app is withdrawn");
+    }
+    if (p == PROBLEM_OK) {
+        p = exit_refuse_new(c, ch->txn, row_text(ch->row, "app_id"));
     }
     if (p == PROBLEM_OK) {
         p = api_load(c, ch->txn, &apis_resource, row_text(ch->row, "api_id"), &api);
@@ -108,6 +112,9 @@ static enum problem approve(struct rest_call *c, struct change *ch)
     json_t *api = NULL;
     enum problem p = api_load(c, ch->txn, &apis_resource, row_text(ch->row, "api_id"), &api);
 
+    if (p == PROBLEM_OK) {
+        p = exit_refuse_new(c, ch->txn, row_text(ch->row, "app_id"));
+    }
     if (p == PROBLEM_OK && assessment_lacks(api, ch->row)) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/risk_assessment",
                       "the API is of class A2: an assessment of the risk is needed");

@@ -12,7 +12,7 @@
 #define WEIGHT_MAX      1000
 #define PAUSE_MAX_MS    3600000
 
-static const char *const roles[] = {"primary", "standby", "canary", NULL};
+static const char *const roles[] = {"primary", "standby", "canary", "sandbox", NULL};
 
 bool targets_url_ok(const char *text, const char *scheme)
 {
@@ -91,7 +91,7 @@ static const char *target_wrong(const json_t *target, json_t *seen)
         return "a weight from 1 to 1000 is needed";
     }
     if (!role_ok(json_object_get(target, "role"))) {
-        return "primary, standby and canary are roles";
+        return "primary, standby, canary and sandbox are roles";
     }
     json_object_set_new(seen, json_string_value(url), json_true());
     return NULL;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "consent/consent.h"
 #include "crypto/key.h"
+#include "sandbox/sandbox.h"
 
 /* Told for the record; there is nothing left to do about them. */
 static bool is_recovery(const char *kind)
@@ -51,6 +52,9 @@ static enum problem store_event(struct rest_call *c, struct store_txn *txn, cons
     if (strcmp(row_text(event, "kind"), "grant-used") == 0) {
         return grants_used(c, txn, row_text(event, "grant_id"),
                            (uint64_t)json_integer_value(json_object_get(event, "at")));
+    }
+    if (strcmp(row_text(event, "kind"), "sandbox-call") == 0) {
+        return sandbox_call_store(c, txn, event, node);
     }
     enum store_err err = store_query(txn, "SELECT 1 FROM alerts WHERE id = ?", &v, 1, &rows);
     bool known = err == STORE_OK && store_next(rows);

@@ -24,14 +24,11 @@ struct member {
     const char *const *words; /* WORD */
 };
 
-static const char *const kinds[] = {"limit-alert",   "limit-suspended",
-                                    "calls-refused", "impersonation",
-                                    "breaker-open",  "breaker-closed",
-                                    "target-down",   "target-up",
-                                    "standby-used",  "redis-lost",
-                                    "redis-back",    "policy-unreadable",
-                                    "grant-used",    NULL};
-static const char *const roles[] = {"primary", "standby", "canary", NULL};
+static const char *const kinds[] = {
+    "limit-alert",    "limit-suspended",   "calls-refused", "impersonation", "breaker-open",
+    "breaker-closed", "target-down",       "target-up",     "standby-used",  "redis-lost",
+    "redis-back",     "policy-unreadable", "grant-used",    "sandbox-call",  NULL};
+static const char *const roles[] = {"primary", "standby", "canary", "sandbox", NULL};
 static const char *const breakers[] = {"closed", "open", "half-open", NULL};
 static const char *const healths[] = {"unknown", "up", "down", NULL};
 

@@ -6,11 +6,14 @@
 #include "api/credentials.h"
 #include "ca/ca.h"
 #include "consent/consent.h"
+#include "exit/exit.h"
 #include "identity/identity.h"
+#include "incidents/incidents.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "peers/peers.h"
+#include "sandbox/sandbox.h"
 #include "web/web.h"
 
 const struct job job_table[] = {
@@ -28,6 +31,12 @@ const struct job job_table[] = {
     {"admission-watch", 60000, admission_watch},
     {"approvals", 30000, access_job},
     {"revocation-lists", 3600000, ca_refresh},
+    {"test-stage", 60000, sandbox_job},
+    {"incidents", 60000, incidents_job},
+    {"report-duties", 60000, report_duties_job},
+    {"exits-notify", 1000, exits_notify_job},
+    {"exits-end", 1000, exits_end_job},
+    {"exits-remind", 60000, exits_remind_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

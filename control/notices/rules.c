@@ -15,6 +15,7 @@ static const struct {
 } rules[] = {
     {"app", "admit", "app-admitted", TO_ORGANISATION},
     {"app", "return", "app-returned", TO_ORGANISATION},
+    {"app", "test", "app-testing", TO_ORGANISATION},
     {"app", "suspend", "app-suspended", TO_ORGANISATION},
     {"app", "resume", "app-resumed", TO_ORGANISATION},
     {"subscription", "approve", "subscription-approved", TO_APPS_ORGANISATION},

@@ -172,8 +172,8 @@ static enum problem load_into(struct rest_call *c, struct store_txn *txn, struct
     if (p == PROBLEM_OK) {
         p = api_load(c, txn, &organisations_resource, row_text(k->row, "organisation_id"), &org);
     }
-    if (p == PROBLEM_OK && (strcmp(row_text(k->row, "state"), "admitted") != 0 ||
-                            strcmp(row_text(org, "state"), "active") != 0)) {
+    if (p == PROBLEM_OK &&
+        (!api_app_calls(k->row) || strcmp(row_text(org, "state"), "active") != 0)) {
         p = PROBLEM_CLIENT_INVALID;
     }
     json_decref(org);

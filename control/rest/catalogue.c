@@ -73,6 +73,18 @@ static const struct {
     {"confirmation", "confirm"},
     {"confirmation", "refuse"},
     {"confirmation", "expire"},
+    {"test-preparation", "warn"},
+    {"incident", "contain"},
+    {"incident", "warn"},
+    {"incident", "suspend"},
+    {"exit", "end"},
+    {"exit", "notify"},
+    {"exit", "receipt"},
+    {"exit", "warn"},
+    {"exit-duty", "end"},
+    {"report-duty", "remind"},
+    {"report-duty", "warn"},
+    {"report-duty", "suspend"},
     /* clang-format on */
 };
 

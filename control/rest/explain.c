@@ -20,7 +20,8 @@ struct facts {
     struct policy_grant p_grant;
     struct policy_field fields[POLICY_FIELDS_MAX];
     uint8_t proofs; /* what the app's credentials, or the one asked for, can prove */
-    bool active, has_subject;
+    uint8_t app_state;
+    bool has_subject;
 };
 
 struct word {
@@ -237,8 +238,10 @@ static enum problem load_org(struct rest_call *c, struct store_txn *txn, struct 
     enum problem p =
         api_load(c, txn, &organisations_resource, row_text(f->app, "organisation_id"), &org);
 
-    f->active = p == PROBLEM_OK && strcmp(row_text(org, "state"), "active") == 0 &&
-                strcmp(row_text(f->app, "state"), "admitted") == 0;
+    bool calls =
+        p == PROBLEM_OK && strcmp(row_text(org, "state"), "active") == 0 && api_app_calls(f->app);
+    bool tested = strcmp(row_text(f->app, "state"), "testing") == 0;
+    f->app_state = !calls ? POLICY_INACTIVE : tested ? POLICY_TESTING : POLICY_ACTIVE;
     f->has_subject = row_text(org, "subject")[0] != '\0';
     json_decref(org);
     return p;
@@ -352,7 +355,7 @@ static bool fill_allowed(const struct facts *f, const json_t *row,
 static void fill_rest(struct facts *f)
 {
     f->p_app = (struct policy_app){.id = uuid_of(f->app, "id"),
-                                   .state = f->active ? POLICY_ACTIVE : POLICY_INACTIVE,
+                                   .state = f->app_state,
                                    .environment = word(f->app, "environment"),
                                    .factors = proof_bits(json_object_get(f->app, "factors")),
                                    .channel = word(f->app, "channel"),

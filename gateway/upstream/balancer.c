@@ -235,7 +235,7 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     if (!ctx || !ctx->api) {
         return NGX_ERROR;
     }
-    if (ctx->api->record.policy.kind == POLICY_HTTP) {
+    if (sluice_to_unit(ctx)) {
         return init_target(r, ctx);
     }
     if (set_times(r, ctx->api->record.timeout_ms, ctx->api->record.timeout_ms, false) != NGX_OK) {

@@ -28,7 +28,8 @@ static bool wanted(const ngx_http_request_t *r, const sluice_ctx_t *ctx)
     }
     bool once = ctx->verdict->grant_known && ctx->verdict->grant_record.term == POLICY_ONCE;
     bool body = r->request_body && r->request_body->bufs;
-    return r->method == NGX_HTTP_GET && !once && !body && !conditional(r) &&
+    /* What is made up is not kept for others, and what is kept is not for the test stage. */
+    return !sluice_sandbox(ctx) && r->method == NGX_HTTP_GET && !once && !body && !conditional(r) &&
            ctx->api->record.policy.kind != POLICY_COMPOSED;
 }
 

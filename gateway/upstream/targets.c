@@ -165,7 +165,8 @@ static void look(const sluice_api_t *api, unsigned tried, struct choose_target *
 {
     static const enum choose_role roles[] = {[REPLICA_PRIMARY] = CHOOSE_PRIMARY,
                                              [REPLICA_STANDBY] = CHOOSE_STANDBY,
-                                             [REPLICA_CANARY] = CHOOSE_CANARY};
+                                             [REPLICA_CANARY] = CHOOSE_CANARY,
+                                             [REPLICA_SANDBOX] = CHOOSE_SANDBOX};
     size_t n = api->record.n_targets;
     uint64_t ids[REPLICA_TARGETS_MAX];
     struct targets_look looks[REPLICA_TARGETS_MAX];
@@ -194,7 +195,9 @@ int sluice_target_choose(sluice_ctx_t *ctx, unsigned tried)
                                              : CHOOSE_ROUND_ROBIN,
                                .canary_share = api->record.canary_percent * (CHOOSE_PARTS / 100)};
     look(api, tried, targets);
-    if (api->record.n_targets == 1) {
+    call.is_sandbox = sluice_sandbox(ctx);
+    if (api->record.n_targets == 1 && !call.is_sandbox &&
+        api->record.targets[0].role != REPLICA_SANDBOX) {
         return targets[0].usable ? 0 : CHOOSE_NONE;
     }
     if (call.canary_share) {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Payload, big-endian: version 1, issued_ms 8, txn, api, app, grant 16 each, api_rev 8, owner
- * length 1, owner, field count 2, outcomes of 2 bits each, first field in the highest bits. The MAC
- * covers payload, method length 1, method, target: each part's end is known from what precedes it.
+/* Payload, big-endian: version 1, sandbox 1, issued_ms 8, txn, api, app, grant 16 each, api_rev 8,
+ * owner length 1, owner, field count 2, outcomes of 2 bits each, first field in the highest bits.
+ * The MAC covers payload, method length 1, method, target: each part's end is known from what
+ * precedes it.
  */
 #include "link/link.h"
 
 #include "base/codec.h"
 #include "plan/plan.h"
 
-#define VERSION      1
-#define FIXED_BYTES  (1 + 8 + 4 * UUID_LEN + 8 + 1)
+#define VERSION      2
+#define FIXED_BYTES  (1 + 1 + 8 + 4 * UUID_LEN + 8 + 1)
 #define OUTCOMES(n)  (((size_t)(n) + 3) / 4)
 #define PAYLOAD_MAX  (FIXED_BYTES + LINK_OWNER_MAX + 2 + OUTCOMES(POLICY_FIELDS_MAX))
 #define MAC_TEXT_LEN CODEC_BASE64URL_LEN(CRYPTO_HASH_LEN)
@@ -75,6 +76,7 @@ static void make_mac(struct crypto_hmac *key, struct slice method, struct slice 
 static size_t make_payload(const struct link_call *call, uint8_t out[static PAYLOAD_MAX])
 {
     uint8_t *at = put_number(out, VERSION, 1);
+    at = put_number(at, call->sandbox, 1);
     at = put_number(at, call->issued_ms, 8);
     at = put_bytes(at, call->txn.b, UUID_LEN);
     at = put_bytes(at, call->api.b, UUID_LEN);
@@ -113,6 +115,11 @@ static enum link_err read_payload(struct link_call *call, const uint8_t *payload
     if (n < FIXED_BYTES || get_number(&at, 1) != VERSION) {
         return LINK_EFORMAT;
     }
+    uint64_t sandbox = get_number(&at, 1);
+    if (sandbox > 1) {
+        return LINK_EFORMAT;
+    }
+    call->sandbox = sandbox == 1;
     call->issued_ms = get_number(&at, 8);
     get_uuid(&at, &call->txn);
     get_uuid(&at, &call->api);

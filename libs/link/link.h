@@ -16,6 +16,7 @@
 struct link_call {
     struct uuid txn, api, app, grant; /* grant nil: none */
     uint64_t api_rev, issued_ms;
+    bool sandbox;       /* the app is in its test stage: no source may be asked for it */
     struct slice owner; /* "" when the call carries no grant; decode borrows from its scratch */
     uint32_t n_fields;
     uint8_t

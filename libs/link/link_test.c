@@ -34,6 +34,7 @@ static void assert_same(const struct link_call *a, const struct link_call *b)
 {
     assert_memory_equal(&a->txn, &b->txn, 4 * sizeof a->txn);
     assert_true(a->api_rev == b->api_rev && a->issued_ms == b->issued_ms);
+    assert_true(a->sandbox == b->sandbox);
     assert_true(slice_eq(a->owner, b->owner));
     assert_int_equal(a->n_fields, b->n_fields);
     assert_memory_equal(a->outcome, b->outcome, a->n_fields);
@@ -48,6 +49,7 @@ static void round_trip(void **state)
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         struct link_call call = example(), got;
         call.n_fields = counts[i];
+        call.sandbox = i % 2;
         call.owner = slice_of(owner, i * 128 / 7);
         char text[LINK_TEXT_MAX];
         uint8_t scratch[LINK_TEXT_MAX];
@@ -136,25 +138,27 @@ static void bound(void **state)
     }
 }
 
-/* Offsets in the payload of example(): owner length 81, owner 82 + 12, fields 94, outcomes 96. */
+/* Offsets in the payload of example(): sandbox 1, owner length 82, owner 83 + 12, fields 95,
+ * outcomes 97. */
 static const struct {
     const char *what;
     size_t at;
     uint8_t byte;
     int longer;
 } forged[] = {
-    {"another version", 0, 2, 0},
-    {"owner longer than the rest", 81, 128, 0},
-    {"owner longer than allowed", 81, 129, 0},
-    {"owner shorter, so the rest does not fit", 81, 0, 0},
-    {"more fields than outcomes", 95, 21, 0},
-    {"fewer fields than outcomes", 95, 3, 0},
-    {"more fields than there can be", 94, 255, 0},
-    {"an outcome that does not exist", 96, 0xff, 0},
-    {"a byte after the end", 0, 1, 1},
-    {"a byte short", 0, 1, -1},
-    {"only half", 0, 1, -60},
-    {"nothing", 0, 1, -101},
+    {"another version", 0, 1, 0},
+    {"neither live nor sandbox", 1, 2, 0},
+    {"owner longer than the rest", 82, 128, 0},
+    {"owner longer than allowed", 82, 129, 0},
+    {"owner shorter, so the rest does not fit", 82, 0, 0},
+    {"more fields than outcomes", 96, 21, 0},
+    {"fewer fields than outcomes", 96, 3, 0},
+    {"more fields than there can be", 95, 255, 0},
+    {"an outcome that does not exist", 97, 0xff, 0},
+    {"a byte after the end", 0, 2, 1},
+    {"a byte short", 0, 2, -1},
+    {"only half", 0, 2, -60},
+    {"nothing", 0, 2, -102},
 };
 
 /* Authentic but wrong: what a party with the key could send by mistake. */
@@ -168,7 +172,7 @@ static void forged_payloads(void **state)
         size_t n = link_encode(&call, key, method, target, text), payload_n;
         assert_true(codec_unbase64url(payload, sizeof payload, &payload_n, text,
                                       (size_t)((char *)memchr(text, '.', n) - text)));
-        assert_int_equal(payload_n, 101);
+        assert_int_equal(payload_n, 102);
         payload[forged[i].at] = forged[i].byte;
         payload_n += (size_t)forged[i].longer;
         uint8_t signed_bytes[1024];

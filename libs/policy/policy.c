@@ -89,7 +89,9 @@ static enum problem gate_credential(const struct policy_call *c)
 
 static enum problem gate_app(const struct policy_call *c)
 {
-    return c->app != NULL && c->app->state == POLICY_ACTIVE ? PROBLEM_OK : PROBLEM_APP_INACTIVE;
+    bool calls =
+        c->app != NULL && (c->app->state == POLICY_ACTIVE || c->app->state == POLICY_TESTING);
+    return calls ? PROBLEM_OK : PROBLEM_APP_INACTIVE;
 }
 
 /* BK-6.1c1, -6.1c3: what a phone holds is not a secret, so a mobile app sees what is open anyway.

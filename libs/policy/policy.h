@@ -21,8 +21,9 @@ enum policy_api_kind { POLICY_DATASET = 1, POLICY_HTTP, POLICY_COMPOSED };
 enum policy_state {
     POLICY_INACTIVE,
     POLICY_ACTIVE,
-    POLICY_REVOKED
-}; /* of app, credential, subscription, grant */
+    POLICY_REVOKED,
+    POLICY_TESTING /* of an app alone: decided as an active one, and given synthetic data only */
+};                 /* of app, credential, subscription, grant */
 enum policy_alg {
     POLICY_HMAC_SHA256 = 1,
     POLICY_HMAC_SM3,

@@ -283,6 +283,8 @@ static struct row rows[] = {
     { "[BK-3.7] a credential of another app is refused", { { CRED_APP, 7 } }, PROBLEM_CREDENTIAL_INACTIVE },
     { "[BK-9.2.1a2-3] no app is refused", { { APP_NONE } }, PROBLEM_APP_INACTIVE },
     { "[BK-9.2.1a2-3] a suspended app is refused with the right credential", { { APP_STATE, POLICY_INACTIVE } }, PROBLEM_APP_INACTIVE },
+    { "[BK-12.1e] an app in its test stage is decided as one that is live", { { APP_STATE, POLICY_TESTING } }, PROBLEM_OK, "kkmddm" },
+    { "an app state from the future is refused", { { APP_STATE, 9 } }, PROBLEM_APP_INACTIVE },
     { "[EC-6.1.4.4a] a blocked app is refused", { { APP_STATE, POLICY_REVOKED } }, PROBLEM_APP_INACTIVE },
     { "[BK-7.2.1a2] A2 refuses hmac-sm3", { { API_CLASS, POLICY_A2 } }, PROBLEM_SCHEME_TOO_WEAK },
     { "[BK-9.2.1b2] A2 refuses hmac-sha256", { { API_CLASS, POLICY_A2 }, { CRED_ALG, POLICY_HMAC_SHA256 } }, PROBLEM_SCHEME_TOO_WEAK },

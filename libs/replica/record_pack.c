@@ -12,6 +12,11 @@ static const struct word environment_words[] = {{"general", POLICY_GENERAL},
                                                 {"monitored", POLICY_MONITORED},
                                                 {"controlled", POLICY_CONTROLLED},
                                                 {NULL, 0}};
+static const struct word app_state_words[] = {{"active", POLICY_ACTIVE},
+                                              {"testing", POLICY_TESTING},
+                                              {"inactive", POLICY_INACTIVE},
+                                              {"revoked", POLICY_REVOKED},
+                                              {NULL, 0}};
 static const struct word channel_words[] = {
     {"server", POLICY_SERVER}, {"mobile", POLICY_MOBILE}, {NULL, 0}};
 static const struct word term_words[] = {
@@ -21,7 +26,7 @@ bool record_pack_app(struct buf *out, uint64_t rev, const json_t *data)
 {
     struct source s;
     record_begin(&s, out, rev, data);
-    record_word(&s, "state", record_state_words);
+    record_word(&s, "state", app_state_words);
     record_word(&s, "environment", environment_words);
     record_uuid(&s, "org_id", false);
     record_text(&s, "name", RECORD_NAME_MAX, false);

@@ -26,6 +26,7 @@ static const struct word type_words[] = {{"scalar", PLAN_SCALAR}, {"json", PLAN_
 static const struct word role_words[] = {{"primary", REPLICA_PRIMARY},
                                          {"standby", REPLICA_STANDBY},
                                          {"canary", REPLICA_CANARY},
+                                         {"sandbox", REPLICA_SANDBOX},
                                          {NULL, 0}};
 static const struct word balance_words[] = {{"round-robin", REPLICA_ROUND_ROBIN},
                                             {"least-connections", REPLICA_LEAST_CONNECTIONS},

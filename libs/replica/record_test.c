@@ -190,6 +190,34 @@ static void damaged_records_are_refused(void **state)
     }
 }
 
+/* A test stage is one word of an app alone; whoever does not know a word refuses the record. */
+static void states_of_an_app(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word;
+        uint8_t state; /* 0xff: the record is refused */
+    } rows[] = {{"active", POLICY_ACTIVE}, {"testing", POLICY_TESTING}, {"tested", 0xff}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *json = json_pack("{s:s, s:s, s:s}", "state", rows[i].word, "environment", "general",
+                                 "name", "shop");
+        struct replica_app app;
+        struct buf b;
+        buf_init(&b);
+        bool packed = record_pack_app(&b, 7, json);
+        assert_int_equal(packed, rows[i].state != 0xff);
+        assert_true(!packed || record_unpack_app(buf_slice(&b), &app));
+        assert_true(!packed || app.policy.state == rows[i].state);
+        json_t *other = json_pack("{s:s, s:i, s:s, s:s, s:n}", "state", rows[i].word, "max_level",
+                                  3, "app_id", ID, "api_id", ID, "fields");
+        buf_clear(&b);
+        assert_int_equal(record_pack_subscription(&b, 7, other), i == 0);
+        buf_fini(&b);
+        json_decref(json);
+        json_decref(other);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +225,7 @@ int main(void)
         {"upstream URLs", upstream_urls, NULL, NULL, NULL},
         {"[SW-9.3-2a] an upstream over TLS is told apart, with its name and port", upstream_parts,
          NULL, NULL, NULL},
+        {"[BK-12.1e] states of an app", states_of_an_app, NULL, NULL, NULL},
         {"damaged records are refused", damaged_records_are_refused, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);

@@ -67,7 +67,8 @@ enum replica_err replica_read_begin(struct replica_reader *rd, uint64_t *version
                                     uint64_t *synced_ms) __attribute__((warn_unused_result));
 void replica_read_end(struct replica_reader *rd);
 
-enum replica_role { REPLICA_PRIMARY = 1, REPLICA_STANDBY, REPLICA_CANARY };
+/* SANDBOX: for apps in their test stage, and for nobody else. */
+enum replica_role { REPLICA_PRIMARY = 1, REPLICA_STANDBY, REPLICA_CANARY, REPLICA_SANDBOX };
 enum replica_balance { REPLICA_ROUND_ROBIN = 1, REPLICA_LEAST_CONNECTIONS };
 enum replica_seal { REPLICA_SEAL_OFF, REPLICA_SEAL_OPTIONAL, REPLICA_SEAL_REQUIRED };
 enum replica_certificate { REPLICA_PINNED = 1, REPLICA_CA };

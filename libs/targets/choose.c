@@ -52,6 +52,9 @@ int choose_target(const struct choose_target *targets, size_t n, const struct ch
                   struct choose_turn *turn)
 {
     n = n > CHOOSE_MAX ? CHOOSE_MAX : n;
+    if (call->is_sandbox) {
+        return pick(targets, n, CHOOSE_SANDBOX, call->method, turn);
+    }
     bool for_canary = call->is_canary_app || call->hash < call->canary_share;
     int one = for_canary ? pick(targets, n, CHOOSE_CANARY, call->method, turn) : CHOOSE_NONE;
     one = one != CHOOSE_NONE ? one : pick(targets, n, CHOOSE_PRIMARY, call->method, turn);

@@ -6,7 +6,8 @@
  * The call is meant for the canaries when its app is one of theirs or its hash falls below their
  * share; it goes to the primaries when no canary is usable. A standby serves only while no primary
  * is usable (SW-10.1-3d). A canary never serves those it is not meant for. Weight 0 takes a target
- * out. */
+ * out. A call of an app in its test stage goes to a sandbox target or to none, and no other call
+ * goes to one. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +18,7 @@
 #define CHOOSE_PARTS   10000 /* of canary shares: 1 = 0.01 % */
 #define CHOOSE_WEIGHTS 65535 /* highest weight */
 
-enum choose_role { CHOOSE_PRIMARY, CHOOSE_STANDBY, CHOOSE_CANARY };
+enum choose_role { CHOOSE_PRIMARY, CHOOSE_STANDBY, CHOOSE_CANARY, CHOOSE_SANDBOX };
 enum choose_method {
     CHOOSE_ROUND_ROBIN,      /* smooth: turns of a heavy target are spread, not in a row */
     CHOOSE_LEAST_CONNECTIONS /* fewest in flight for its weight; among equals by turns */
@@ -34,7 +35,7 @@ struct choose_call {
     enum choose_method method;
     uint32_t canary_share; /* 0..CHOOSE_PARTS */
     uint32_t hash; /* 0..CHOOSE_PARTS-1, of the call, or of the app to keep it on one side */
-    bool is_canary_app;
+    bool is_canary_app, is_sandbox;
 };
 
 struct choose_turn {

@@ -17,6 +17,10 @@
     {                                                                                              \
         .weight = 1, .role = CHOOSE_STANDBY, .usable = (ok)                                        \
     }
+#define SANDBOX(ok)                                                                                \
+    {                                                                                              \
+        .weight = 1, .role = CHOOSE_SANDBOX, .usable = (ok)                                        \
+    }
 #define CANARY(ok)                                                                                 \
     {                                                                                              \
         .weight = 1, .role = CHOOSE_CANARY, .usable = (ok)                                         \
@@ -65,6 +69,11 @@ static void rows(void **unused)
         {{P(1, 1), CANARY(0)}, 2, {.hash = 9999, .is_canary_app = true}, "aaa"},
         {{P(1, 0), CANARY(1)}, 2, {.canary_share = 100, .hash = 5000}, "---"},
         {{P(1, 0), CANARY(0), SPARE(1)}, 3, {.is_canary_app = true}, "ccc"},
+        {{P(1, 1), SANDBOX(1), SPARE(1)}, 3, {.is_sandbox = true}, "bbb"},
+        {{P(1, 1), SANDBOX(0), SPARE(1)}, 3, {.is_sandbox = true}, "---"},
+        {{P(1, 1), CANARY(1)}, 2, {.is_sandbox = true, .is_canary_app = true}, "--"},
+        {{P(1, 0), SANDBOX(1)}, 2, {0}, "--"},
+        {{SANDBOX(1)}, 1, {0}, "-"},
         {{LOAD(1, 3), LOAD(1, 2), LOAD(1, 4)}, 3, {.method = CHOOSE_LEAST_CONNECTIONS}, "bbb"},
         {{LOAD(4, 3), LOAD(1, 1)}, 2, {.method = CHOOSE_LEAST_CONNECTIONS}, "aaa"},
         {{LOAD(1, 2), LOAD(1, 2)}, 2, {.method = CHOOSE_LEAST_CONNECTIONS}, "abab"},

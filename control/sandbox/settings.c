@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How strict the platform is with third parties before, during and after their time here: a table
+ * with fixed rows that an administrator changes and nobody adds to. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "incidents/incidents.h"
+#include "sandbox/sandbox.h"
+
+#define DAYS_MAX 3650
+
+static bool switch_ok(const char *v)
+{
+    return strcmp(v, "on") == 0 || strcmp(v, "off") == 0;
+}
+
+static bool days_ok(const char *v)
+{
+    char *end = NULL;
+    long days = strtol(v, &end, 10);
+
+    return *v >= '0' && *v <= '9' && *end == '\0' && days <= DAYS_MAX;
+}
+
+static bool some_days_ok(const char *v)
+{
+    return days_ok(v) && strtol(v, NULL, 10) > 0;
+}
+
+static bool words_ok(const char *v, bool (*known)(const char *word))
+{
+    char word[STAGE_SETTING_MAX];
+    bool any = false;
+
+    for (const char *at = v; *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        snprintf(word, sizeof word, "%.*s", (int)n, at);
+        if (!known(word)) {
+            return false;
+        }
+        any = true;
+        at += n;
+    }
+    return any;
+}
+
+static bool kinds_ok(const char *v)
+{
+    return words_ok(v, test_report_kind_known);
+}
+
+static bool self_report_kind_known(const char *word)
+{
+    for (size_t i = 0; self_report_kinds[i]; i++) {
+        if (strcmp(self_report_kinds[i], word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool self_reports_ok(const char *v)
+{
+    return strcmp(v, "none") == 0 || words_ok(v, self_report_kind_known);
+}
+
+static bool overdue_ok(const char *v)
+{
+    return strcmp(v, "alert") == 0 || strcmp(v, "downgrade") == 0;
+}
+
+static const struct {
+    const char *name;
+    bool (*ok)(const char *value);
+    const char *allowed;
+} settings[] = {
+    {"test-report-required", switch_ok, "on or off"},
+    {"test-report-kinds", kinds_ok,
+     "words among functional, security, performance, scan and conformity"},
+    {"test-report-days", some_days_ok, "1 to 3650"},
+    {"self-reports-required", self_reports_ok, "none, or kinds of self_reports"},
+    {"preparation-required", switch_ok, "on or off"},
+    {"preparation-days", some_days_ok, "1 to 3650"},
+    {"scan-overdue", overdue_ok, "alert or downgrade"},
+    {"incident-suspend-days", days_ok, "0 (never) to 3650"},
+    {"self-report-suspend-days", days_ok, "0 (never) to 3650"},
+    {"exit-required", switch_ok, "on or off"},
+    {"exit-notice-days", days_ok, "0 to 3650"},
+    {"exit-receipt-days", some_days_ok, "1 to 3650"},
+    {"confidentiality-days", days_ok, "0 to 3650"},
+};
+
+static const struct attr attrs[] = {
+    {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"value", ATTR_TEXT, AF_REQUIRED, 1, STAGE_SETTING_MAX - 1},
+};
+
+static enum problem check(struct rest_call *c, struct change *ch)
+{
+    for (size_t i = 0; i < COUNT(settings); i++) {
+        if (strcmp(settings[i].name, row_text(ch->row, "name")) == 0 &&
+            !settings[i].ok(row_text(ch->row, "value"))) {
+            return rest_fail(c, PROBLEM_FIELD_INVALID, "/value", "%s is needed",
+                             settings[i].allowed);
+        }
+    }
+    return PROBLEM_OK;
+}
+
+const struct resource stage_settings_resource = {
+    .plural = "stage_settings",
+    .kind = "stage-setting",
+    .initial = "active",
+    .attrs = attrs,
+    .n_attrs = COUNT(attrs),
+    .read_roles = ROLE_STAFF | ROLE_AUDITOR,
+    .patch_roles = ROLE_ADMIN,
+    .check = check,
+};
+
+enum problem stage_setting(struct rest_call *c, struct store_txn *txn, const char *name,
+                           char value[static STAGE_SETTING_MAX])
+{
+    const struct store_value v = store_text(name);
+    struct store_rows *rows = NULL;
+    enum store_err err =
+        store_query(txn, "SELECT value FROM stage_settings WHERE name = ?", &v, 1, &rows);
+    bool there = err == STORE_OK && store_next(rows);
+
+    snprintf(value, STAGE_SETTING_MAX, "%s", there ? store_get_text(rows, 0) : "");
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+    return p == PROBLEM_OK && !there ? PROBLEM_INTERNAL : p;
+}
+
+enum problem stage_setting_days(struct rest_call *c, struct store_txn *txn, const char *name,
+                                uint64_t *days)
+{
+    char value[STAGE_SETTING_MAX];
+    enum problem p = stage_setting(c, txn, name, value);
+
+    *days = strtoull(value, NULL, 10);
+    return p;
+}
+
+enum problem stage_setting_on(struct rest_call *c, struct store_txn *txn, const char *name,
+                              bool *on)
+{
+    char value[STAGE_SETTING_MAX];
+    enum problem p = stage_setting(c, txn, name, value);
+
+    *on = strcmp(value, "on") == 0;
+    return p;
+}
