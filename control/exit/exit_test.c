@@ -46,9 +46,15 @@ static const char *grant_of(enum who who, const char *app, const char *owner)
 {
     return fixture_ok(
         &f, who, "POST", "grants",
-        text("{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"x\",\"term\":\"period\","
-             "\"expires_at\":\"%s\"%s}",
-             app, api, testing_days(90), owner ? text(",\"owner\":\"%s\"", owner) : ""),
+        text(
+            "{\"app_id\":\"%s\",\"api_id\":\"%s\",\"purpose\":\"x\",\"term\":\"period\","
+            "\"expires_at\":\"%s\"%s}",
+            app, api, testing_days(90),
+            owner
+                ? text(
+                      ",\"owner\":\"%s\",\"act\":\"paper\",\"statement\":\"signed at the counter\"",
+                      owner)
+                : ""),
         "id");
 }
 

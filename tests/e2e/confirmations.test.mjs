@@ -9,6 +9,7 @@ import { SignJWT } from 'jose';
 import { refused } from './lib/assertions.mjs';
 import { Visitor } from './lib/pages.mjs';
 import { Platform } from './lib/platform.mjs';
+import { enrol, totp } from './lib/totp.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
@@ -40,7 +41,8 @@ before(async () => {
   upstream = await startUpstream();
   world = await w.people(p, 'controlled');
   world.neighbour = await w.user(world.admin, 'neighbour', 'owner', { subject: 'M00002' });
-  api = await w.httpApi(world, 'transfer', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'transfer', methods: ['GET', 'POST', 'PUT'], query: false, owner_scoped: true });
+  // Funds ask for a token of two factors beside it (tests/e2e/tokens): what is confirmed here is a limit of the account.
+  api = await w.httpApi(world, 'transfer', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'account-limit', methods: ['GET', 'POST', 'PUT'], query: false, owner_scoped: true });
   pay = await payer('Pays bills');
   another = await payer('Pays others\' bills');
   await until(async () => (await call(pay)).json?.code === 'confirmation-missing', { what: 'the API at the gateway' });
@@ -117,7 +119,7 @@ test('[BK-10.2.2b] what another user confirmed is not this owner\'s', async () =
 });
 
 test('[BK-10.2.2a] a call that says of no user whose it is cannot be confirmed by just anybody', async () => {
-  const anyone = await w.httpApi(world, 'anyone', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'payment', methods: ['POST'], query: false });
+  const anyone = await w.httpApi(world, 'anyone', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'account-limit', methods: ['POST'], query: false });
   const s = await world.developer.post('/subscriptions', { app_id: pay.id, api_id: anyone, purpose: 'pay', max_level: 3 });
   await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
   await until(async () => (await call(pay, { target: '/anyone/v1/x', grant: null })).json?.code === 'confirmation-missing', { what: 'the API' });
@@ -130,18 +132,25 @@ test('[BK-10.2.2a] a call that says of no user whose it is cannot be confirmed b
 });
 
 test('[BK-10.2.2c] the page shows the call whole and the risk notice, which must be ticked; its version and time are kept', async () => {
-  const pushed = await push(pay, { body: '{"to":"<b>6222</b>","amount":"1.00"}' });
+  const funds = await w.httpApi(world, 'funds', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'transfer', methods: ['POST'], query: false, owner_scoped: true });
+  const s = await world.developer.post('/subscriptions', { app_id: pay.id, api_id: funds, purpose: 'pay bills', max_level: 3 });
+  await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+  const asked = { scope: 'funds.v1', target: '/funds/v1/orders', body: '{"to":"<b>6222</b>","amount":"1.00"}' };
+  const pushed = await push(pay, asked);
   const target = pushed.json.confirmation_uri.slice(p.control.length);
   const visitor = new Visitor(p);
   const page = await visitor.signedIn(target, 'owner', 'owner-first-Passw0rd-changed');
-  for (const said of ['Pays bills', 'Software house', PATH, '&lt;b&gt;6222&lt;/b&gt;', '1.00', 'carried out at once']) assert.ok(page.text.includes(said), said);
+  for (const said of ['Pays bills', 'Software house', '/funds/v1/orders', '&lt;b&gt;6222&lt;/b&gt;', '1.00', 'carried out at once']) assert.ok(page.text.includes(said), said);
   const unticked = await visitor.submit(page, '/confirm', { decision: 'confirm' });
   assert.equal(unticked.status, 422);
   const forged = await visitor.ask('POST', '/confirm', { request: target.split('=')[1], decision: 'confirm', risk: 'yes', form_token: 'A'.repeat(43) });
   assert.equal(forged.status, 403);
-  const answer = await visitor.submit(page, '/confirm', { decision: 'confirm', risk: 'yes' });
+  // Money is not moved on a password alone.
+  assert.match((await visitor.submit(page, '/confirm', { decision: 'confirm', risk: 'yes' })).text, /second factor/);
+  const otp = totp(await enrol(world.owner));
+  const answer = await visitor.submit(page, '/confirm', { decision: 'confirm', risk: 'yes', otp });
   assert.equal(answer.status, 303, answer.text.slice(0, 400));
-  assert.equal((await visitor.submit(page, '/confirm', { decision: 'confirm', risk: 'yes' })).status, 400, 'decided once');
+  assert.equal((await visitor.submit(page, '/confirm', { decision: 'confirm', risk: 'yes', otp })).status, 400, 'decided once');
   const kept = await world.owner.get(`/confirmations/${pushed.json.id}`);
   assert.equal(kept.state, 'confirmed');
   assert.equal(kept.risk_version, 'risk-call-1');
@@ -152,7 +161,7 @@ test('[BK-10.2.2c] the page shows the call whole and the risk notice, which must
   assert.equal((await world.developer.get(`/confirmations/${pushed.json.id}`)).state, 'confirmed');
   await assert.rejects(world.neighbour.get(`/confirmations/${pushed.json.id}`), (e) => e.code === 'not-found');
   // Refused: nothing to call with.
-  const no = await push(pay);
+  const no = await push(pay, asked);
   const second = await visitor.get(no.json.confirmation_uri.slice(p.control.length));
   const away = new URL((await visitor.submit(second, '/confirm', { decision: 'refuse' })).location);
   assert.equal(away.searchParams.get('error'), 'access_denied');
