@@ -207,6 +207,16 @@ static void a_major_change_waits_for_its_assessment(void **state)
 
     fixture_refused(F, DEVELOPER, "POST", "major_changes", NULL,
                     text(body, w.app, ",\"measure\":\"continue\""), "not-permitted");
+    static const char *const asked[] = {"change_plan", "emergency_plan", "party_risk",
+                                        "user_notice"};
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        json_t *lacking = json_loads(text(body, w.app, ""), 0, NULL);
+        json_object_del(lacking, asked[i]);
+        char *said = json_dumps(lacking, 0);
+        fixture_refused(F, DEVELOPER, "POST", "major_changes", NULL, said, "field-invalid");
+        free(said);
+        json_decref(lacking);
+    }
     const char *id = fixture_ok(F, DEVELOPER, "POST", "major_changes", text(body, w.app, ""), "id");
     const char *path = text("major_changes/%s", id), *decide = text("major_changes/%s/decide", id);
     assert_int_equal(admission_total(&w, OPERATOR, text("notices?object_id=%s", id)), 1);
@@ -252,7 +262,8 @@ int main(void)
          an_expired_certificate_stops_its_apps, NULL, NULL, NULL},
         {"[BK-10.2.1a2] reviewed again on a schedule", reviewed_again_on_a_schedule, NULL, NULL,
          NULL},
-        {"[BK-10.3c1, BK-10.3c2] a major change waits for its assessment",
+        {"[BK-10.3b1, BK-10.3b2, BK-10.3b3, BK-10.3c1, BK-10.3c2] a major change waits for its "
+         "assessment",
          a_major_change_waits_for_its_assessment, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, setup, teardown);

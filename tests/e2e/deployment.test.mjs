@@ -144,7 +144,7 @@ test('the units of deploy/ start what there is, as nobody privileged', () => {
   }
 });
 
-test('[SW-9.1-6b, SW-9.1-6c] the matrix of controls names tests that there are, and a control without one says whose it is', () => {
+test('[SW-9.1-6b, SW-9.1-6c, SW-9.1-6e] the matrix of controls names tests that there are, and a control without one says whose it is', () => {
   const sources = [...execFileSync('git', ['ls-files', '*_test.c', '*.test.mjs'], { encoding: 'utf8' }).trim().split('\n')].map((f) => readFileSync(f, 'utf8').replaceAll("\\'", "'")).join('\n');
   const controls = readFileSync('docs/security-controls.md', 'utf8').split('\n').filter((l) => l.startsWith('| ') && !/^\| (control|---)/.test(l)).map((l) => l.split(' |').map((c) => c.replace(/^[ |]+/, '')));
   assert.ok(controls.length > 20);
