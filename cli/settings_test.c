@@ -294,8 +294,7 @@ static void secrets_are_refused(void **state)
         "hsm:\n  module: softhsm.so\n  token: t\n  key: k\n  pin_file: /run/pin\n",
         "hsm:\n  module: /usr/lib/softhsm.so\n  token: t\n  key: k\n  pin_file: pin\n",
         "hsm:\n  module: /usr/lib/softhsm.so\n  token: t\n  key: k\n",
-        "key_passphrase_file: /run/p\nhsm:\n  module: /a.so\n  token: t\n  key: k\n  pin_file: "
-        "/p\n",
+        "key_passphrase_file: /p\nhsm:\n  module: /a.so\n  token: t\n  key: k\n  pin_file: /p\n",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const struct row row = {.yaml = bad[i]};

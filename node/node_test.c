@@ -518,8 +518,8 @@ static void feed_refuses_users_it_cannot_read(void **state)
               "\"kind\":\"user-apis\",\"id\":\"" ID("05") "\",\"op\":\"put\",\"data\":{\"mode\":"
                                                           "\"as they like\"}}]}"},
     };
-    assert_true(uuid_parse(&user, ID("05"), UUID_TEXT_LEN) &&
-                uuid_parse(&api, ID("06"), UUID_TEXT_LEN));
+    assert_true(uuid_parse(&user, ID("05"), UUID_TEXT_LEN));
+    assert_true(uuid_parse(&api, ID("06"), UUID_TEXT_LEN));
     assert_true(user_may(x, user, api));
     serve(x, steps, 1);
     follow(x, &cursor);

@@ -264,7 +264,7 @@ static enum problem residual_data(struct rest_call *c, struct store_txn *txn, st
 static enum problem remote_administration(struct rest_call *c, struct store_txn *txn,
                                           struct item *i)
 {
-    char rule[SETTING_MAX];
+    char rule[SETTING_MAX] = "off";
     int64_t listed = 0;
     const char *fixed = c->ctl->cfg->admin_networks;
     enum problem p =

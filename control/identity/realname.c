@@ -123,7 +123,7 @@ enum problem realname_check(struct rest_call *c, const struct identity_claim *cl
     if (p == PROBLEM_OK) {
         p = check_digits(c, "", claim, &match);
     }
-    if (p == PROBLEM_OK && match && source != sources) {
+    if (p == PROBLEM_OK && match && source && source != sources) {
         p = source->check(c, setting, claim, &match);
     }
     return p == PROBLEM_OK && !match ? PROBLEM_IDENTITY_MISMATCH : p;
