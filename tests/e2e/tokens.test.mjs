@@ -224,7 +224,7 @@ test('[BK-7.2.1b2-2, BK-7.2.1b1] a fund operation is refused to a user of one fa
     return json;
   };
   const url = `${p.gateway}/pay/v1/x`;
-  const call = async (token) => p.call('/pay/v1/x', { method: 'POST', key: signer, body: '{}', headers: { authorization: `DPoP ${token}`, dpop: await proof(url, { method: 'POST', token }) } });
+  const call = async (token, more = {}) => p.call('/pay/v1/x', { method: 'POST', key: signer, body: '{}', headers: { ...more, authorization: `DPoP ${token}`, dpop: await proof(url, { method: 'POST', token }) } });
   const first = await ask();
   const one = await redeem(await visitor.signIn(first.page, 'owner', 'owner-first-Passw0rd-changed'), first.verifier);
   assert.equal(decodeJwt(one.id_token).acr, '1');
@@ -241,7 +241,12 @@ test('[BK-7.2.1b2-2, BK-7.2.1b1] a fund operation is refused to a user of one fa
   const consent = await visitor.open(`${p.control}/login`, { ...Visitor.fields(asked.text), login: 'owner', password: 'owner-first-Passw0rd-changed', otp: otpauth(1) });
   const two = await redeem(consent, again.verifier);
   assert.equal(decodeJwt(two.id_token).acr, '2');
-  const good = await call(two.access_token);
+  // Then the user's word for this very transfer.
+  refused(await call(two.access_token), 403, 'confirmation-missing');
+  const pushed = await form('/oauth/confirmations', { ...await as(), scope: 'pay.v1', method: 'POST', target: '/pay/v1/x', body: '{}', redirect_uri: 'https://app.example/back', state: 'c' });
+  const shown = await visitor.open(pushed.json.confirmation_uri);
+  const confirmed = await visitor.open(`${p.control}/confirm`, { ...Visitor.fields(shown.text), decision: 'confirm', risk: 'yes' });
+  const good = await call(two.access_token, { 'sluice-confirmation': new URL(confirmed.to).searchParams.get('confirmation') });
   assert.equal(good.status, 200, good.text);
   refused(await call(one.access_token), 401, 'step-up-required');
   const { json: seen_ } = await form('/oauth/introspect', { ...await as(), token: two.access_token });
