@@ -1,52 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What admission asks for on this platform. Off by default: a platform turns on what its rules call
  * for, and what was admitted before is looked at when it is next admitted or resumed. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "admission/inner.h"
-
-static bool switch_ok(const char *v)
-{
-    return strcmp(v, "on") == 0 || strcmp(v, "off") == 0;
-}
+#include "rest/settings.h"
 
 static bool overdue_ok(const char *v)
 {
     return strcmp(v, "alert") == 0 || strcmp(v, "suspend") == 0;
 }
 
-static bool number_ok(const char *v, long min, long max)
-{
-    char *end = NULL;
-    long n = strtol(v, &end, 10);
-
-    return *v >= '0' && *v <= '9' && *end == '\0' && n >= min && n <= max;
-}
-
 static bool score_ok(const char *v)
 {
-    return number_ok(v, 0, 100);
+    return setting_is_number(v, 0, 100);
 }
 
 static bool days_ok(const char *v)
 {
-    return number_ok(v, 1, 3650);
+    return setting_is_number(v, 1, 3650);
 }
 
 static bool grace_ok(const char *v)
 {
-    return number_ok(v, 0, 365);
+    return setting_is_number(v, 0, 365);
 }
 
-static const struct {
-    const char *name;
-    bool (*ok)(const char *value);
-    const char *allowed;
-} settings[] = {
-    {"admission-required", switch_ok, "on or off"},
-    {"agreement-required", switch_ok, "on or off"},
-    {"privacy-agreement-required", switch_ok, "on or off"},
+static const struct setting settings[] = {
+    {"admission-required", setting_is_switch, "on or off"},
+    {"agreement-required", setting_is_switch, "on or off"},
+    {"privacy-agreement-required", setting_is_switch, "on or off"},
     {"certificates-required", certificates_list_ok, "none, or kinds of certificate with commas"},
     {"protection-floor", score_ok, "0 to 100"},
     {"review-days", days_ok, "1 to 3650"},
@@ -77,14 +60,7 @@ static enum problem after(struct rest_call *c, struct change *ch)
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    for (size_t i = 0; i < COUNT(settings); i++) {
-        if (strcmp(settings[i].name, row_text(ch->row, "name")) == 0 &&
-            !settings[i].ok(row_text(ch->row, "value"))) {
-            return rest_fail(c, PROBLEM_FIELD_INVALID, "/value", "%s is needed",
-                             settings[i].allowed);
-        }
-    }
-    return PROBLEM_OK;
+    return settings_check(c, settings, COUNT(settings), ch->row);
 }
 
 const struct resource admission_settings_resource = {
@@ -102,16 +78,7 @@ const struct resource admission_settings_resource = {
 enum problem admission_setting(struct rest_call *c, struct store_txn *txn, const char *name,
                                char value[static ADMISSION_VALUE])
 {
-    const struct store_value v = store_text(name);
-    struct store_rows *rows = NULL;
-    enum store_err err =
-        store_query(txn, "SELECT value FROM admission_settings WHERE name = ?", &v, 1, &rows);
-
-    value[0] = '\0';
-    if (err == STORE_OK && store_next(rows)) {
-        snprintf(value, ADMISSION_VALUE, "%s", store_get_text(rows, 0));
-    }
-    return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+    return settings_get(c, txn, &admission_settings_resource, name, value, ADMISSION_VALUE);
 }
 
 enum problem admission_setting_on(struct rest_call *c, struct store_txn *txn, const char *name,

@@ -10,7 +10,6 @@
 #include "jobs/jobs.h"
 #include "sandbox/testing.h"
 
-#define DAY_MS (86400ull * 1000)
 #define OWNERS 450
 #define KILLS  12
 
@@ -32,14 +31,6 @@ static int teardown(void **state)
     fixture_feed_readable(&f);
     fixture_close(&f);
     return 0;
-}
-
-static const char *live_app(const char *name)
-{
-    const char *app = testing_keep(testing_app(&f, name));
-
-    testing_act(&f, OPERATOR, text("apps/%s/admit", app));
-    return app;
 }
 
 static const char *grant_of(enum who who, const char *app, const char *owner)
@@ -80,7 +71,7 @@ static struct {
 
 static void begin(void)
 {
-    way.app = testing_keep(live_app("leaving"));
+    way.app = testing_keep(testing_live_app(&f, "leaving"));
     way.subscription = testing_keep(testing_subscribe(&f, way.app, api));
     way.key = testing_keep(
         fixture_ok(&f, DEVELOPER, "POST", "credentials",
@@ -240,7 +231,7 @@ static void received(void **state)
 static void an_operator_may_end_it_at_once_or_not_at_all(void **state)
 {
     (void)state;
-    const char *app = testing_keep(live_app("urgent"));
+    const char *app = testing_keep(testing_live_app(&f, "urgent"));
     const char *id = fixture_ok(
         &f, OPERATOR, "POST", "exits",
         text("{\"app_id\":\"%s\",\"reason\":\"x\",\"leave_at\":\"%s\"}", app, testing_days(1)),
@@ -256,7 +247,7 @@ static void an_operator_may_end_it_at_once_or_not_at_all(void **state)
 static void what_was_live_leaves_by_an_exit_alone(void **state)
 {
     (void)state;
-    const char *app = testing_keep(live_app("held")),
+    const char *app = testing_keep(testing_live_app(&f, "held")),
                *never = testing_keep(testing_app(&f, "never"));
     testing_setting(&f, "exit-required", "on");
     fixture_refused(&f, DEVELOPER, "POST", text("apps/%s/withdraw", app), "auto", NULL,
@@ -316,7 +307,7 @@ static void assert_whole(const char *app, const char *id)
 static void goes_on_after_each_death(void **state)
 {
     (void)state;
-    const char *app = testing_keep(live_app("dying"));
+    const char *app = testing_keep(testing_live_app(&f, "dying"));
     uint64_t now_ms = clock_wall_ms();
 
     fixture_ok(&f, DEVELOPER, "POST", "credentials",

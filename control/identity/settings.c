@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "identity/inner.h"
+#include "rest/settings.h"
 
 #define VERIFY_DAYS_MAX 3650
 
@@ -51,28 +52,16 @@ static bool second_factor_ok(const char *v)
     return strcmp(v, "off") == 0 || strcmp(v, "staff") == 0 || strcmp(v, "all") == 0;
 }
 
-static bool separation_ok(const char *v)
-{
-    return strcmp(v, "off") == 0 || strcmp(v, "on") == 0;
-}
-
 static bool days_ok(const char *v)
 {
-    char *end = NULL;
-    long days = strtol(v, &end, 10);
-
-    return *v >= '0' && *v <= '9' && *end == '\0' && days <= VERIFY_DAYS_MAX;
+    return setting_is_number(v, 0, VERIFY_DAYS_MAX);
 }
 
-static const struct {
-    const char *name;
-    bool (*ok)(const char *value);
-    const char *allowed;
-} settings[] = {
+static const struct setting settings[] = {
     {"captcha", captcha_ok, "always or after-failures"},
     {"second-factor", second_factor_ok, "off, staff or all"},
     {"verify-days", days_ok, "0 (never) to 3650"},
-    {"separation", separation_ok, "off or on"},
+    {"separation", setting_is_switch, "off or on"},
     {"identity-source", realname_setting_ok,
      "checksum, an address with http:// or https://, or peer: and a name"},
 };
@@ -107,14 +96,9 @@ static enum problem check_separation(struct rest_call *c, struct change *ch)
 
 static enum problem check_setting(struct rest_call *c, struct change *ch)
 {
-    for (size_t i = 0; i < COUNT(settings); i++) {
-        if (strcmp(settings[i].name, row_text(ch->row, "name")) == 0 &&
-            !settings[i].ok(row_text(ch->row, "value"))) {
-            return rest_fail(c, PROBLEM_FIELD_INVALID, "/value", "%s is needed",
-                             settings[i].allowed);
-        }
-    }
-    return check_separation(c, ch);
+    enum problem p = settings_check(c, settings, COUNT(settings), ch->row);
+
+    return p == PROBLEM_OK ? check_separation(c, ch) : p;
 }
 
 const struct resource identity_settings_resource = {
@@ -131,19 +115,7 @@ const struct resource identity_settings_resource = {
 enum problem setting_get(struct rest_call *c, struct store_txn *txn, const char *name,
                          char value[static SETTING_MAX])
 {
-    const struct store_value v = store_text(name);
-    struct store_rows *rows = NULL;
-    enum store_err err =
-        store_query(txn, "SELECT value FROM identity_settings WHERE name = ?", &v, 1, &rows);
-
-    value[0] = '\0';
-    if (err == STORE_OK && store_next(rows)) {
-        snprintf(value, SETTING_MAX, "%s", store_get_text(rows, 0));
-    }
-    if (err == STORE_OK) {
-        err = store_rows_end(&rows);
-    }
-    return rest_store_problem(c, err);
+    return settings_get(c, txn, &identity_settings_resource, name, value, SETTING_MAX);
 }
 
 enum problem session_times_get(struct rest_call *c, struct store_txn *txn, const char *scenario,

@@ -7,8 +7,6 @@
 #include "jobs/jobs.h"
 #include "sandbox/testing.h"
 
-#define DAY_MS (86400ull * 1000)
-
 static struct fixture f;
 static char api[40];
 
@@ -29,14 +27,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static const char *live_app(const char *name)
-{
-    const char *app = testing_keep(testing_app(&f, name));
-
-    testing_act(&f, OPERATOR, text("apps/%s/admit", app));
-    return app;
-}
-
 static const char *incident(enum who who, const char *app, const char *severity)
 {
     return fixture_ok(&f, who, "POST", "incidents",
@@ -49,7 +39,8 @@ static const char *incident(enum who who, const char *app, const char *severity)
 static void an_incident_is_fixed_and_verified(void **state)
 {
     (void)state;
-    const char *app = testing_keep(live_app("fixed")), *id = incident(OPERATOR, app, "critical");
+    const char *app = testing_keep(testing_live_app(&f, "fixed")),
+               *id = incident(OPERATOR, app, "critical");
     const char *target = testing_keep(text("incidents/%s", id));
     assert_string_equal(testing_member(&f, target, "source"), "operator");
     assert_true(strcmp(testing_member(&f, target, "due_at"), testing_days(2)) < 0);
@@ -82,7 +73,7 @@ static void an_incident_is_fixed_and_verified(void **state)
 static void a_leak_is_reported_and_contained(void **state)
 {
     (void)state;
-    const char *app = testing_keep(live_app("leaking"));
+    const char *app = testing_keep(testing_live_app(&f, "leaking"));
     const char *key = fixture_ok(&f, DEVELOPER, "POST", "credentials",
                                  text("{\"app_id\":\"%s\",\"algorithm\":\"hmac-sm3\"}", app), "id");
     const char *grant = fixture_ok(
@@ -119,7 +110,7 @@ static void a_leak_is_reported_and_contained(void **state)
 static void late_is_told_then_suspended(void **state)
 {
     (void)state;
-    const char *app = testing_keep(live_app("late")),
+    const char *app = testing_keep(testing_live_app(&f, "late")),
                *target = testing_keep(text("incidents/%s", incident(OPERATOR, app, "high")));
     uint64_t now_ms = clock_wall_ms();
 
@@ -189,7 +180,7 @@ static void a_report_speaks_of_each_part(void **state)
 static void a_report_is_due_again_and_again(void **state)
 {
     (void)state;
-    const char *app = testing_keep(live_app("owing"));
+    const char *app = testing_keep(testing_live_app(&f, "owing"));
     uint64_t now_ms = clock_wall_ms();
     const char *duty = fixture_ok(
         &f, OPERATOR, "POST", "report_duties",

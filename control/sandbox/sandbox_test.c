@@ -6,8 +6,6 @@
 #include "jobs/jobs.h"
 #include "sandbox/testing.h"
 
-#define DAY_MS (86400ull * 1000)
-
 static struct fixture f;
 static char api[40];
 

@@ -6,26 +6,19 @@
 
 #include "api/api.h"
 #include "incidents/incidents.h"
+#include "rest/settings.h"
 #include "sandbox/sandbox.h"
 
 #define DAYS_MAX 3650
 
-static bool switch_ok(const char *v)
-{
-    return strcmp(v, "on") == 0 || strcmp(v, "off") == 0;
-}
-
 static bool days_ok(const char *v)
 {
-    char *end = NULL;
-    long days = strtol(v, &end, 10);
-
-    return *v >= '0' && *v <= '9' && *end == '\0' && days <= DAYS_MAX;
+    return setting_is_number(v, 0, DAYS_MAX);
 }
 
 static bool some_days_ok(const char *v)
 {
-    return days_ok(v) && strtol(v, NULL, 10) > 0;
+    return setting_is_number(v, 1, DAYS_MAX);
 }
 
 static bool words_ok(const char *v, bool (*known)(const char *word))
@@ -70,22 +63,18 @@ static bool overdue_ok(const char *v)
     return strcmp(v, "alert") == 0 || strcmp(v, "downgrade") == 0;
 }
 
-static const struct {
-    const char *name;
-    bool (*ok)(const char *value);
-    const char *allowed;
-} settings[] = {
-    {"test-report-required", switch_ok, "on or off"},
+static const struct setting settings[] = {
+    {"test-report-required", setting_is_switch, "on or off"},
     {"test-report-kinds", kinds_ok,
      "words among functional, security, performance, scan and conformity"},
     {"test-report-days", some_days_ok, "1 to 3650"},
     {"self-reports-required", self_reports_ok, "none, or kinds of self_reports"},
-    {"preparation-required", switch_ok, "on or off"},
+    {"preparation-required", setting_is_switch, "on or off"},
     {"preparation-days", some_days_ok, "1 to 3650"},
     {"scan-overdue", overdue_ok, "alert or downgrade"},
     {"incident-suspend-days", days_ok, "0 (never) to 3650"},
     {"self-report-suspend-days", days_ok, "0 (never) to 3650"},
-    {"exit-required", switch_ok, "on or off"},
+    {"exit-required", setting_is_switch, "on or off"},
     {"exit-notice-days", days_ok, "0 to 3650"},
     {"exit-receipt-days", some_days_ok, "1 to 3650"},
     {"confidentiality-days", days_ok, "0 to 3650"},
@@ -98,14 +87,7 @@ static const struct attr attrs[] = {
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    for (size_t i = 0; i < COUNT(settings); i++) {
-        if (strcmp(settings[i].name, row_text(ch->row, "name")) == 0 &&
-            !settings[i].ok(row_text(ch->row, "value"))) {
-            return rest_fail(c, PROBLEM_FIELD_INVALID, "/value", "%s is needed",
-                             settings[i].allowed);
-        }
-    }
-    return PROBLEM_OK;
+    return settings_check(c, settings, COUNT(settings), ch->row);
 }
 
 const struct resource stage_settings_resource = {
@@ -122,15 +104,9 @@ const struct resource stage_settings_resource = {
 enum problem stage_setting(struct rest_call *c, struct store_txn *txn, const char *name,
                            char value[static STAGE_SETTING_MAX])
 {
-    const struct store_value v = store_text(name);
-    struct store_rows *rows = NULL;
-    enum store_err err =
-        store_query(txn, "SELECT value FROM stage_settings WHERE name = ?", &v, 1, &rows);
-    bool there = err == STORE_OK && store_next(rows);
+    enum problem p = settings_get(c, txn, &stage_settings_resource, name, value, STAGE_SETTING_MAX);
 
-    snprintf(value, STAGE_SETTING_MAX, "%s", there ? store_get_text(rows, 0) : "");
-    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
-    return p == PROBLEM_OK && !there ? PROBLEM_INTERNAL : p;
+    return p == PROBLEM_OK && !value[0] ? PROBLEM_INTERNAL : p;
 }
 
 enum problem stage_setting_days(struct rest_call *c, struct store_txn *txn, const char *name,

@@ -140,3 +140,11 @@ const char *testing_document(struct fixture *f)
     rest_response_fini(&resp);
     return id;
 }
+
+const char *testing_live_app(struct fixture *f, const char *name)
+{
+    const char *app = testing_keep(testing_app(f, name));
+
+    testing_act(f, OPERATOR, text("apps/%s/admit", app));
+    return app;
+}

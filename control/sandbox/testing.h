@@ -3,6 +3,8 @@
 #pragma once
 #include "test/fixture.h"
 
+#define DAY_MS (86400ull * 1000)
+
 /* Each id is copied into a static ring of texts. */
 const char *testing_api(struct fixture *f, const char *name);                       /* published */
 const char *testing_app(struct fixture *f, const char *name);                       /* applied */
@@ -19,3 +21,5 @@ const char *testing_days(int days); /* a time, so many from now */
 const char *testing_document(struct fixture *f);
 /* A copy that outlives the ring of texts; there is room for 64 in a test program. */
 const char *testing_keep(const char *s);
+/* An app that was admitted; its id is kept. */
+const char *testing_live_app(struct fixture *f, const char *name);

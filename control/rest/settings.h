@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the resources of settings share: rows of name and value that migrations make, that an
+ * administrator changes and nobody adds to. */
+#pragma once
+#include "rest/resource.h"
+
+struct setting {
+    const char *name;
+    bool (*ok)(const char *value);
+    const char *allowed; /* completes "… is needed" */
+};
+
+/* PROBLEM_FIELD_INVALID at /value when the row's setting does not take its value. */
+enum problem settings_check(struct rest_call *c, const struct setting *settings, size_t n,
+                            const json_t *row);
+/* The value of a setting of that resource, at most cap - 1 bytes; "": there is none. */
+enum problem settings_get(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                          const char *name, char *value, size_t cap);
+bool setting_is_switch(const char *value); /* on or off */
+/* Decimal digits alone, within min and max. */
+bool setting_is_number(const char *value, long min, long max);
