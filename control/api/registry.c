@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -81,6 +82,9 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &identifier_settings_resource,
+    &service_categories_resource,
+    &api_registrations_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);
