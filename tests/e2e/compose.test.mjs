@@ -250,7 +250,7 @@ test('[SW-8.3.4-orchestrate] many composed calls at once do not wait for each ot
 });
 
 test('[BK-A-2] an internal API is a part of composed ones and to the outside does not exist', async () => {
-  const inside = await w.httpApi(world, 'inside', unit.url, { type: 'internal' });
+  const inside = await w.httpApi(world, 'inside', unit.url, { type: `internal` });
   const { api } = await composed('outside', { deadline_ms: 2500, steps: [{ ...LEFT, name: 'inside', api: '/inside/v1', query: {} }], output: { id: body('inside', '/id') } },
     ['id'], { subscribe: false });
   await restRefuses(world.operator.post('/subscriptions', { app_id: world.app, api_id: inside, purpose: 'none', max_level: 1 }), 'not-permitted', '/api_id');
