@@ -2,6 +2,7 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
@@ -85,6 +86,8 @@ const struct resource *const resources[] = {
     &identifier_settings_resource,
     &service_categories_resource,
     &api_registrations_resource,
+    &classify_settings_resource,
+    &security_reviews_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);
