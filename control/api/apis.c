@@ -136,6 +136,7 @@ static const struct attr attrs[] = {
     {"api_identifier", ATTR_TEXT, AF_FILTER, 1, 64},
     {"category_id", ATTR_REF, AF_FILTER, .ref = "service_categories"},
     {"u_api_id", ATTR_TEXT, AF_FILTER, 1, 64},
+    {"batch", ATTR_BOOL, AF_FILTER, .fallback = "false"},
 };
 
 static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
@@ -366,6 +367,7 @@ static void feed_optional(const json_t *row, json_t *out)
                                            "cache_epoch",
                                            "user_confirmation",
                                            "collects_user_data",
+                                           "batch",
                                            "account_parameters"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {

@@ -107,6 +107,7 @@ enum problem rest_dataset_publish(struct rest_call *c)
                                           "api_identifier",
                                           "category_id",
                                           "u_api_id",
+                                          "batch",
                                           NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();
