@@ -19,6 +19,11 @@ enum catalog_profile {
     CATALOG_TRADING /* getPublicResourcesTrading */
 };
 
+struct catalog_related { /* how a relation and its fields are written: `"name":` */
+    struct slice member;
+    const struct slice *members;
+};
+
 struct catalog_api {
     struct uuid id, dataset, source;
     uint64_t version, rev, dataset_rev;
@@ -30,6 +35,9 @@ struct catalog_api {
     struct query_table table;
     struct query_column *columns;
     struct slice *members; /* `"name":`, one for each column */
+    struct catalog_related *related; /* one for each relation of the table */
+    uint32_t max_rows, max_cost;     /* of a call; 0: the service's own */
+    uint64_t query_timeout_ms;       /* 0: SOURCE_TIMEOUT_S */
     uint8_t *stands_for;   /* enum sandbox_kind, one for each column */
     bool unit;             /* a business unit's own: answered here in the test stage alone */
     struct arena arena;    /* what the slices point at */
