@@ -6,6 +6,7 @@
 #include "admission/admission.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "batch/batch.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
 #include "exit/exit.h"
@@ -94,6 +95,9 @@ const struct rest_route rest_routes[] = {
     {"POST", "users/me/close", 0, rest_me_close, "account.close", ROLE_OWNER},
     {"POST", "apps/*/test-report", 0, sandbox_test_report, "test_reports.count",
      ROLE_STAFF | ROLE_DEVELOPER},
+    {"GET", "exports/*/manifest", 0, export_manifest, "exports.read",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR | ROLE_DEVELOPER},
+    {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
     {"GET", "*", 0, rest_list},
