@@ -10,6 +10,7 @@
 #include "consent/consent.h"
 #include "documents/documents.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -100,6 +101,10 @@ const struct rest_route rest_routes[] = {
     {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"GET", "api_registrations/export", 0, registrations_export, "api_registrations.export",
+     ROLE_STAFF | ROLE_AUDITOR},
+    {"POST", "apis/*/cancel-registration", 0, registration_cancel, "api_registrations.cancel",
+     ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

@@ -6,6 +6,7 @@
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -86,6 +87,9 @@ const struct resource *const resources[] = {
     &exports_resource,
     &mask_rules_resource,
     &declassifications_resource,
+    &identifier_settings_resource,
+    &service_categories_resource,
+    &api_registrations_resource,
     &classify_settings_resource,
     &security_reviews_resource,
     /* clang-format on */
