@@ -3,9 +3,13 @@
 #pragma once
 #include "rest/rest.h"
 
-/* operation: "check", "tables" or "columns". source: its row. schema and table may be NULL. The
- * service's refusals come back as its own problem codes; no service: source-unavailable. *answer is
- * a new object. Blocks up to DATA_CLIENT_TIMEOUT_MS, so never inside a write transaction. */
+/* operation: "check", "tables", "columns"; of a managed source "make" and "drop" too. source: its
+ * row. schema and table may be NULL. The service's refusals come back as its own problem codes; no
+ * service: source-unavailable. *answer is a new object. Blocks up to DATA_CLIENT_TIMEOUT_MS, so
+ * never inside a write transaction. */
 #define DATA_CLIENT_TIMEOUT_MS 15000
 enum problem data_client_call(struct rest_call *c, const char *operation, const json_t *source,
                               const char *schema, const char *table, json_t **answer);
+/* Any other of its internal calls: body to /internal/v1/…, the answer as above. */
+enum problem data_client_post(struct rest_call *c, const char *target, const json_t *body,
+                              json_t **answer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a dataset says beyond its table: whose rows at all, what belongs to them, how they may be
- * counted, how much a call may cost. Whatever of it cannot be read makes the API unusable, never more
- * open. */
+ * counted, how much a call may cost. Whatever of it cannot be read makes the API unusable, never
+ * more open. */
 #include <stdlib.h>
 
 #include "data/catalog_inner.h"
@@ -35,9 +35,8 @@ static void mark_aggregates(struct catalog_api *api)
                 if (api->columns[k].column.n &&
                     slice_eq(api->columns[k].name, slice_of(c->name.p, n)))
                     c->of = (uint16_t)k;
-            fn = c->of == QUERY_NO_COLUMN
-                     ? QUERY_FN_NONE
-                     : query_fn_by_name(slice_of(dash + 1, c->name.n - n - 1));
+            fn = c->of == QUERY_NO_COLUMN ? QUERY_FN_NONE
+                                          : query_fn_by_name(slice_of(dash + 1, c->name.n - n - 1));
         }
         c->fn = (uint8_t)fn;
     }
@@ -110,8 +109,7 @@ static uint16_t field_of(const struct catalog_api *api, struct slice relation, s
     for (size_t i = 0; i < api->table.n_columns; i++) {
         struct slice path = api->columns[i].name;
         if (path.n == relation.n + 1 + name.n && memcmp(path.p, relation.p, relation.n) == 0 &&
-            path.p[relation.n] == '.' &&
-            memcmp(path.p + relation.n + 1, name.p, name.n) == 0)
+            path.p[relation.n] == '.' && memcmp(path.p + relation.n + 1, name.p, name.n) == 0)
             return (uint16_t)i;
     }
     return QUERY_NO_COLUMN;
@@ -220,7 +218,6 @@ bool catalog_more(struct catalog_api *api, const json_t *dataset)
     api->query_timeout_ms = timeout;
     api->table.groups_only = json_is_true(json_object_get(dataset, "groups_only"));
     mark_aggregates(api);
-    return fill_text(api, dataset) &&
-           fill_relations(api, json_object_get(dataset, "relations")) &&
+    return fill_text(api, dataset) && fill_relations(api, json_object_get(dataset, "relations")) &&
            fill_filter(&api->arena, &api->table, catalog_text(dataset, "filter"));
 }

@@ -44,9 +44,8 @@ static bool read_values(struct worker *w, const uint8_t *at, size_t n)
         at += 3;
         if ((size_t)(end - at) < length)
             return false;
-        q->seek[q->n_seek] =
-            null ? (struct slice){NULL, 0}
-                 : arena_copy(&w->arena, slice_of((const char *)at, length));
+        q->seek[q->n_seek] = null ? (struct slice){NULL, 0}
+                                  : arena_copy(&w->arena, slice_of((const char *)at, length));
         if (!null && !q->seek[q->n_seek].p)
             return false;
         at += length;

@@ -11,7 +11,7 @@
 #define NONE         UINT32_MAX
 
 struct parent {
-    size_t start, n; /* its text, the closing brace aside */
+    size_t start, n;                    /* its text, the closing brace aside */
     struct slice key[QUERY_EMBEDS_MAX]; /* p NULL: null */
     uint32_t group[QUERY_EMBEDS_MAX];   /* of the relation's groups */
 };
@@ -168,8 +168,8 @@ static enum problem ask(struct worker *w, const struct catalog_api *api, struct 
     return p;
 }
 
-static enum problem ask_all(struct worker *w, const struct catalog_api *api,
-                            struct source *source, struct related_rows *r)
+static enum problem ask_all(struct worker *w, const struct catalog_api *api, struct source *source,
+                            struct related_rows *r)
 {
     size_t size = 64;
     while (size < r->n * 2)

@@ -76,7 +76,7 @@ static enum problem answer(struct worker *w, const struct catalog_api *api, stru
 
 static bool asks_for_dialect(struct slice raw)
 {
-    return raw.n && raw.n <= QUERY_BYTES_MAX &&
+    return raw.p && raw.n && raw.n <= QUERY_BYTES_MAX &&
            (memmem(raw.p, raw.n, "match.", 6) || memmem(raw.p, raw.n, "->", 2) ||
             memmem(raw.p, raw.n, "-%3E", 4) || memmem(raw.p, raw.n, "-%3e", 4));
 }

@@ -6,8 +6,8 @@
 /* What came of a page. */
 struct rows_page {
     uint64_t n;
-    bool more;                          /* it is full, and a cursor was wanted */
-    struct slice last[QUERY_SORT_MAX];  /* then: the order's values of its last row */
+    bool more;                         /* it is full, and a cursor was wanted */
+    struct slice last[QUERY_SORT_MAX]; /* then: the order's values of its last row */
     size_t n_last;
 };
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/service.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "data/batch/batch.h"
 #include "data/query/cell.h"
 #include "data/rows.h"
 
@@ -14,6 +17,7 @@ struct worker *worker_new(const struct service_config *cfg)
     if (!w)
         return NULL;
     w->max_rows = cfg->max_rows;
+    w->batch = cfg->batch;
     buf_init(&w->sql);
     buf_init(&w->body);
     crypto_derive(cfg->link_key, "link.call", key);
@@ -36,7 +40,7 @@ void worker_free(struct worker **w)
     catalog_fini(&(*w)->catalog);
     crypto_hmac_free(&(*w)->link);
     crypto_hmac_free(&(*w)->ticket);
-    crypto_wipe((*w)->cursor_key, sizeof (*w)->cursor_key);
+    crypto_wipe((*w)->cursor_key, sizeof(*w)->cursor_key);
     arena_fini(&(*w)->arena);
     buf_fini(&(*w)->sql);
     buf_fini(&(*w)->body);
@@ -56,8 +60,23 @@ void service_problem(struct worker *w, const struct service_request *rq, struct 
     rp->status = problem_row(problem)->status;
     rp->problem = problem;
     rp->content_type = "application/problem+json";
+    rp->n_headers = 0;
     buf_clear(&w->body);
     buf_add(&w->body, text, n);
+}
+
+void service_header(struct service_reply *rp, const char *name, const char *fmt, ...)
+{
+    struct service_header *h = &rp->headers[rp->n_headers];
+    va_list args;
+    if (rp->n_headers == SERVICE_HEADERS_MAX)
+        return;
+    va_start(args, fmt);
+    int n = vsnprintf(h->value, sizeof h->value, fmt, args);
+    va_end(args);
+    h->name = name;
+    if (n >= 0 && (size_t)n < sizeof h->value)
+        rp->n_headers++;
 }
 
 enum problem service_source_problem(enum source_err err)
@@ -81,8 +100,8 @@ enum problem service_open(struct worker *w, const struct catalog_api *api, struc
     enum problem p = catalog_source(&w->catalog, &api->source, source);
     if (p)
         return p;
-    source_set_timeout_ms(*source, api->query_timeout_ms ? api->query_timeout_ms
-                                                         : SOURCE_TIMEOUT_S * 1000);
+    source_set_timeout_ms(*source,
+                          api->query_timeout_ms ? api->query_timeout_ms : SOURCE_TIMEOUT_S * 1000);
     return service_source_problem(source_ready(*source));
 }
 
@@ -128,10 +147,10 @@ enum problem service_count(struct worker *w, const struct catalog_api *api, stru
     return ok ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
 }
 
-/* What the source thinks the statement will cost it, where a dataset sets a limit and the source can
- * say: in PostgreSQL's own unit, a page read in order. */
-static enum problem check_cost(const struct catalog_api *api,
-                                 struct source *source, struct sql *sql)
+/* What the source thinks the statement will cost it, where a dataset sets a limit and the source
+ * can say: in PostgreSQL's own unit, a page read in order. */
+static enum problem check_cost(const struct catalog_api *api, struct source *source,
+                               struct sql *sql)
 {
     static const char explain[] = "EXPLAIN (FORMAT JSON) ";
     struct source_rows rows;
@@ -155,14 +174,14 @@ static enum problem check_cost(const struct catalog_api *api,
     err = source_next(&rows, &more);
     if (!err && more && source_cell(&rows, 0, &text)) {
         json_t *plan = json_loadb(text.p, text.n, 0, NULL);
-        cost = json_number_value(json_object_get(
-            json_object_get(json_array_get(plan, 0), "Plan"), "Total Cost"));
+        cost = json_number_value(
+            json_object_get(json_object_get(json_array_get(plan, 0), "Plan"), "Total Cost"));
         json_decref(plan);
     }
     source_rows_end(&rows);
-    return err                      ? service_source_problem(err)
+    return err                    ? service_source_problem(err)
            : cost > api->max_cost ? PROBLEM_QUERY_TOO_COSTLY
-                                    : PROBLEM_OK;
+                                  : PROBLEM_OK;
 }
 
 static void write_text_row(struct worker *w, const struct catalog_api *api,
@@ -244,8 +263,8 @@ static enum problem write_rows(struct worker *w, const struct catalog_api *api,
     }
 }
 
-static enum problem run_page(struct worker *w, const struct catalog_api *api,
-                             struct source *source, bool as_text, struct rows_page *page)
+static enum problem run_page(struct worker *w, const struct catalog_api *api, struct source *source,
+                             bool as_text, struct rows_page *page)
 {
     struct slice owner;
     struct source_rows rows;
@@ -342,6 +361,11 @@ void service_handle(struct worker *w, const struct service_request *rq, struct s
     }
     if (!p && api->owner_scoped && api->table.owner_column.n == 0)
         p = PROBLEM_INTERNAL; /* nothing tells whose rows are whose */
+    struct slice rest;
+    if (!p && batch_target(api, rq->target, &rest)) {
+        batch_handle(w, api, rq, rest, rp);
+        return;
+    }
     if (!p)
         p = check_method(api, rq->method);
     if (p)

@@ -74,6 +74,7 @@ static const struct {
     {"confirmation", "refuse"},
     {"confirmation", "expire"},
     {"test-preparation", "warn"},
+    {"export", "follow"},
     {"incident", "contain"},
     {"incident", "warn"},
     {"incident", "suspend"},
@@ -85,6 +86,7 @@ static const struct {
     {"report-duty", "remind"},
     {"report-duty", "warn"},
     {"report-duty", "suspend"},
+    {"security-review", "supersede"},
     /* clang-format on */
 };
 

@@ -233,8 +233,7 @@ static enum problem take_condition(struct parser *ps, struct slice column, struc
     if (!node)
         return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "too many conditions");
     node->kind = QUERY_CONDITION;
-    enum problem p =
-        parser_path_column(ps, column, QUERY_USE_FILTER, &node->column, &node->path);
+    enum problem p = parser_path_column(ps, column, QUERY_USE_FILTER, &node->column, &node->path);
     if (p)
         return p;
     if (node->path && !node->path->text)

@@ -184,7 +184,8 @@ enum problem parser_path(struct parser *ps, struct slice text, struct slice *nam
         const char *next = arrow(rest);
         size_t n = next ? (size_t)(next - rest.p) : rest.n;
         if (n == 0 || memchr(rest.p, '"', n) || memchr(rest.p, '\'', n))
-            return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "a step of a JSON path is a plain name");
+            return parser_fail(ps, PROBLEM_QUERY_MALFORMED,
+                               "a step of a JSON path is a plain name");
         path->steps[path->n++] = slice_of(rest.p, n);
         rest = slice_of(rest.p + n, rest.n - n);
     }
@@ -203,9 +204,9 @@ enum problem parser_path_column(struct parser *ps, struct slice text, enum query
         return p;
     if (ps->table->columns[*column].type != QUERY_JSON)
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "only a JSON field has a path");
-    return ps->in->json ? PROBLEM_OK
-                        : parser_fail(ps, PROBLEM_QUERY_MALFORMED,
-                                      "the source cannot look into JSON");
+    return ps->in->json
+               ? PROBLEM_OK
+               : parser_fail(ps, PROBLEM_QUERY_MALFORMED, "the source cannot look into JSON");
 }
 
 static const struct {
@@ -259,8 +260,8 @@ static enum problem order_item(struct parser *ps, struct slice item)
                                "after a name in order: asc, desc, nullsfirst, nullslast");
         rest = slice_of(rest.p + n, rest.n - n);
     }
-    enum problem p = parser_path_column(ps, slice_of(item.p, name_n), QUERY_USE_FILTER, &o.column,
-                                        &o.path);
+    enum problem p =
+        parser_path_column(ps, slice_of(item.p, name_n), QUERY_USE_FILTER, &o.column, &o.path);
     if (p)
         return p;
     if (o.path && !o.path->text)
@@ -300,7 +301,8 @@ static enum problem take_argument(struct parser *ps, size_t i, struct slice valu
     if (value.n > QUERY_VALUE_MAX)
         return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "a value is longer than 4 KiB");
     if (!query_value_fits((enum query_type)a->type, value))
-        return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "the value does not fit the parameter's type");
+        return parser_fail(ps, PROBLEM_QUERY_MALFORMED,
+                           "the value does not fit the parameter's type");
     ps->q->arguments[i] = value;
     return PROBLEM_OK;
 }
@@ -346,10 +348,8 @@ static enum problem parse_param(struct parser *ps, struct range_params *range, s
         struct slice name;
         struct slice *slot;
     } paging[] = {
-        {SLICE("limit"), &range->limit},
-        {SLICE("offset"), &range->offset},
-        {SLICE("pageno"), &range->pageno},
-        {SLICE("pagesize"), &range->pagesize},
+        {SLICE("limit"), &range->limit},   {SLICE("offset"), &range->offset},
+        {SLICE("pageno"), &range->pageno}, {SLICE("pagesize"), &range->pagesize},
         {SLICE("after"), &range->after},
     };
     for (size_t i = 0; i < ps->table->n_arguments; i++)
@@ -396,7 +396,8 @@ static bool contains(struct slice text, const char *word)
     return text.n && memmem(text.p, text.n, word, strlen(word)) != NULL;
 }
 
-/* In a first pass over the string select alone is read, so the order of parameters is of no matter. */
+/* In a first pass over the string select alone is read, so the order of parameters is of no matter.
+ */
 static enum problem take_select(struct parser *ps, struct range_params *range, struct slice value)
 {
     (void)range;

@@ -28,7 +28,8 @@ enum problem parser_path_column(struct parser *ps, struct slice text, enum query
     __attribute__((warn_unused_result));
 struct slice parser_unquoted(struct slice name);
 struct slice parser_trim(struct slice s);
-/* The part of text up to the next comma outside of quotes and parentheses; *text moves behind it. */
+/* The part of text up to the next comma outside of quotes and parentheses; *text moves behind it.
+ */
 struct slice parser_item(struct slice *text);
 
 /* select.c */

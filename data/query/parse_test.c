@@ -70,7 +70,7 @@ static const struct {
     {"select=id,,name", PROBLEM_QUERY_MALFORMED, "select"},
     {"select=id&select=name", PROBLEM_QUERY_MALFORMED, "select"},
     {"select=id;drop table orders", PROBLEM_FIELD_UNKNOWN, "select"},
-    {"select=count(*)", PROBLEM_QUERY_MALFORMED, "select"},
+    {"select=count(*)", PROBLEM_FIELD_UNKNOWN, "select"},
     {"select=%22id", PROBLEM_FIELD_UNKNOWN, "select"},
     {"card=eq.1", PROBLEM_FIELD_FORBIDDEN, "card"},
     {"phone=eq.1", PROBLEM_FILTER_FORBIDDEN, "phone"},

@@ -42,8 +42,8 @@ enum query_fn query_fn_by_name(struct slice name);
 struct query_column {
     struct slice name, column;
     uint8_t type; /* enum query_type */
-    uint8_t fn;   /* enum query_fn: no column, but a place where such an aggregate may be answered */
-    uint16_t of;  /* of which field alone; QUERY_NO_COLUMN: of any */
+    uint8_t fn;  /* enum query_fn: no column, but a place where such an aggregate may be answered */
+    uint16_t of; /* of which field alone; QUERY_NO_COLUMN: of any */
 };
 
 struct query_node;
@@ -59,8 +59,8 @@ struct query_table {
     const uint8_t *key_types; /* enum query_type */
     size_t n_keys;
     const struct query_node *filter; /* NULL, or what holds for every row that may be given */
-    uint32_t min_group; /* 0: no aggregates; else rows a group needs to be given */
-    bool groups_only;   /* no single rows */
+    uint32_t min_group;              /* 0: no aggregates; else rows a group needs to be given */
+    bool groups_only;                /* no single rows */
     const struct query_relation *relations;
     size_t n_relations;
     const struct query_argument *arguments; /* of text */
@@ -144,7 +144,7 @@ struct query_embed {
 };
 
 struct query {
-    uint16_t select[QUERY_SELECT_MAX]; /* field numbers, each once */
+    uint16_t select[QUERY_SELECT_MAX];        /* field numbers, each once */
     struct query_from from[QUERY_SELECT_MAX]; /* if special, for each of select */
     size_t n_select;
     bool special, grouped; /* grouped: aggregates, by the fields that are none */
@@ -154,7 +154,7 @@ struct query {
     struct slice after; /* p NULL: no cursor wanted; "" from the start; else sealed, as it came */
     struct slice seek[QUERY_SORT_MAX]; /* values to go on behind, by sort column; p NULL: null */
     size_t n_seek;                     /* 0: from the start */
-    struct query_node where; /* an AND; no children: all rows */
+    struct query_node where;           /* an AND; no children: all rows */
     struct query_order order[QUERY_ORDER_MAX];
     size_t n_order;
     uint64_t offset, limit; /* limit ≤ max_rows */
@@ -184,8 +184,8 @@ enum problem query_parse(struct query *q, struct arena *arena, const struct quer
                          const struct query_input *in, struct query_error *err)
     __attribute__((warn_unused_result));
 
-/* Conditions alone, as a provider writes them for all rows of a dataset: `a=eq.1&or=(…)`. The tree is
- * in the arena. */
+/* Conditions alone, as a provider writes them for all rows of a dataset: `a=eq.1&or=(…)`. The tree
+ * is in the arena. */
 enum problem query_parse_filter(struct query_node *filter, struct arena *arena,
                                 const struct query_table *table, const struct query_input *in,
                                 struct query_error *err) __attribute__((warn_unused_result));

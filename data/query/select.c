@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `select`: fields, aggregates, steps into JSON, rows of related tables. An alias would carry a value
- * past the gateway's field plan, which knows fields by name: `a:phone` would come out unmasked under
- * a kept name. So what is answered is always answered as a field of the API, decided as that field:
- * itself, an aggregate's own field, or `relation.field`. */
+/* `select`: fields, aggregates, steps into JSON, rows of related tables. An alias would carry a
+ * value past the gateway's field plan, which knows fields by name: `a:phone` would come out
+ * unmasked under a kept name. So what is answered is always answered as a field of the API, decided
+ * as that field: itself, an aggregate's own field, or `relation.field`. */
 #include "data/query/parse_internal.h"
 #include "plan/plan.h"
 
@@ -81,7 +81,8 @@ static bool countable(uint8_t fn, uint8_t type)
 {
     if (fn == QUERY_SUM || fn == QUERY_AVG)
         return type == QUERY_INTEGER || type == QUERY_NUMBER;
-    return fn == QUERY_COUNT || (type != QUERY_JSON && type != QUERY_BINARY && type != QUERY_BOOLEAN);
+    return fn == QUERY_COUNT ||
+           (type != QUERY_JSON && type != QUERY_BINARY && type != QUERY_BOOLEAN);
 }
 
 /* `count()`, `amount.sum()`: what a mask hides cannot be counted with either. */
@@ -120,7 +121,8 @@ static const struct query_relation *find_relation(const struct parser *ps, struc
     return NULL;
 }
 
-/* A parser of the relation's own table, each of its fields decided as this API's `relation.field`. */
+/* A parser of the relation's own table, each of its fields decided as this API's `relation.field`.
+ */
 static bool child_parser(struct parser *ps, const struct query_relation *r, struct query *q,
                          struct parser *child)
 {
@@ -148,7 +150,8 @@ static enum problem embed(struct parser *ps, struct slice name, struct slice ins
     for (size_t i = 0; i < ps->q->n_embeds; i++)
         if (ps->q->embeds[i].relation == r)
             return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "a relation given twice");
-    struct query *q = ps->q->n_embeds < QUERY_EMBEDS_MAX ? arena_get(ps->arena, sizeof *q, 1) : NULL;
+    struct query *q =
+        ps->q->n_embeds < QUERY_EMBEDS_MAX ? arena_get(ps->arena, sizeof *q, 1) : NULL;
     if (!q || !child_parser(ps, r, q, &child))
         return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "too many relations");
     query_clear(q);
@@ -161,8 +164,7 @@ static enum problem embed(struct parser *ps, struct slice name, struct slice ins
                : p;
 }
 
-bool select_embedded(struct parser *ps, struct slice name, struct parser *child,
-                     struct slice *rest)
+bool select_embedded(struct parser *ps, struct slice name, struct parser *child, struct slice *rest)
 {
     const char *dot = name.n && name.p[0] != '"' ? memchr(name.p, '.', name.n) : NULL;
     size_t n = dot ? (size_t)(dot - name.p) : 0;
@@ -282,6 +284,7 @@ enum problem select_check(struct parser *ps)
     if (q->n_select == 0 && q->n_embeds == 0)
         return parser_fail(ps, PROBLEM_NO_READABLE_FIELD, "no readable field");
     if (ps->table->groups_only && !q->grouped)
-        return parser_fail(ps, PROBLEM_FIELD_FORBIDDEN, "this dataset gives groups, no single rows");
+        return parser_fail(ps, PROBLEM_FIELD_FORBIDDEN,
+                           "this dataset gives groups, no single rows");
     return q->grouped ? check_groups(ps) : PROBLEM_OK;
 }

@@ -32,8 +32,8 @@ size_t sql_sorts(const struct query_table *table, const struct query *q,
  * selected ones; with embeds the columns their rows are found by follow after those. */
 void sql_select(struct sql *sql, const struct query_table *table, const struct query *q,
                 struct slice owner);
-/* The rows of a relation that belong to these values of its column; that column follows the selected
- * ones. At most limit rows. */
+/* The rows of a relation that belong to these values of its column; that column follows the
+ * selected ones. At most limit rows. */
 void sql_related(struct sql *sql, const struct query_embed *embed, struct slice owner,
                  const struct slice *values, size_t n, uint64_t limit);
 void sql_count(struct sql *sql, const struct query_table *table, const struct query *q,

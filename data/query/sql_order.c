@@ -37,10 +37,10 @@ size_t sql_sorts(const struct query_table *table, const struct query *q,
             out[i].key = out[i].key || slice_eq(out[i].column, table->keys[k]);
     for (size_t i = 0; i < table->n_keys && n < QUERY_SORT_MAX; i++)
         if (!ordered_by(out, n, table->keys[i]))
-            out[n++] = (struct sql_sort){
-                .column = table->keys[i],
-                .type = table->key_types ? table->key_types[i] : (uint8_t)QUERY_STRING,
-                .key = true};
+            out[n++] = (struct sql_sort){.column = table->keys[i],
+                                         .type = table->key_types ? table->key_types[i]
+                                                                  : (uint8_t)QUERY_STRING,
+                                         .key = true};
     for (size_t i = 0; table->n_keys == 0 && i < q->n_select && n < QUERY_SORT_MAX; i++) {
         const struct query_column *c = &table->columns[q->select[i]];
         if (can_order(c->type) && !ordered_by(out, n, c->column))
@@ -138,8 +138,8 @@ static void add_same(struct sql *sql, const struct sql_sort *sort, struct slice 
         sql_bind(sql, sort->type, value);
 }
 
-/* (a > ? OR (a = ? AND (b > ? OR (b = ? AND k > ?)))), and before it, where the first column is never
- * null, a >= ?: a bound an index can start from. */
+/* (a > ? OR (a = ? AND (b > ? OR (b = ? AND k > ?)))), and before it, where the first column is
+ * never null, a >= ?: a bound an index can start from. */
 void sql_seek(struct sql *sql, const struct query *q, const struct sql_sort *sorts, size_t n,
               const char *glue)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A provider's own query: SQL with named parameters, `:name`. Each becomes a `?` to bind; nothing of
- * a caller becomes part of the text. What cannot be read without doubt is refused, not guessed at:
- * comments, `;`, `?`, backslashes and dollars, which databases read differently. Pure; what the
+/* A provider's own query: SQL with named parameters, `:name`. Each becomes a `?` to bind; nothing
+ * of a caller becomes part of the text. What cannot be read without doubt is refused, not guessed
+ * at: comments, `;`, `?`, backslashes and dollars, which databases read differently. Pure; what the
  * statement may do is the read-only connection's to hold. */
 #pragma once
 #include "base/buf.h"

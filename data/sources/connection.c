@@ -125,7 +125,8 @@ static bool attribute_allowed(const struct attribute *a, bool sqlite, const char
         return memchr(a->value.p, '/', a->value.n) == NULL;
     if (NAMED(a->name, database_names) && !database_allowed(a->value, sqlite))
         return false;
-    return value_keeps_away(a->value, data_dir) && value_keeps_away(attribute_unquoted(a->value), data_dir);
+    return value_keeps_away(a->value, data_dir) &&
+           value_keeps_away(attribute_unquoted(a->value), data_dir);
 }
 
 /* As a driver's name or a DSN's says; odbc.c adds what SQLite's driver needs by the same sign. */

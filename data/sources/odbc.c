@@ -13,6 +13,7 @@
 #include "data/sources/connection.h"
 #include "data/sources/postgres.h"
 #include "data/sources/watchdog.h"
+#include "data/zones/zones.h"
 
 struct statement {
     uint64_t hash, used;
@@ -28,6 +29,7 @@ struct source {
     size_t given_n, connection_n; /* given_n: as the provider wrote it; then what we add */
     const char *data_dir;
     struct postgres *postgres; /* NULL: queries go by ODBC */
+    bool managed;              /* a zone store: connection is ours */
     SQLHENV env;
     SQLHDBC dbc;
     bool connected; /* by ODBC */
@@ -72,6 +74,18 @@ struct source *source_new(struct slice connection, const char *data_dir)
     s->connection_n = connection.n + sizeof sqlite_extra;
     s->data_dir = data_dir;
     s->postgres = postgres_new(connection);
+    return s;
+}
+
+struct source *source_new_managed(const struct uuid *id, const char *data_dir)
+{
+    char path[700], connection[800];
+    if (!zone_path(data_dir, id, path, sizeof path) || strchr(path, ';'))
+        return NULL;
+    snprintf(connection, sizeof connection, "DRIVER=SQLite3;Database=%s", path);
+    struct source *s = source_new(slice_str(connection), data_dir);
+    if (s)
+        s->managed = true;
     return s;
 }
 
@@ -175,7 +189,7 @@ static enum source_err ready(struct source *s, bool connected, bool (*connect)(s
     uint64_t now = clock_mono_us();
     if (now < s->refuse_until_us)
         return SOURCE_EUNAVAILABLE;
-    if (!connection_allowed(slice_of(s->connection, s->given_n), s->data_dir))
+    if (!s->managed && !connection_allowed(slice_of(s->connection, s->given_n), s->data_dir))
         return SOURCE_ECONNECTION;
     if (connect(s)) {
         s->refuse_until_us = 0;
@@ -375,8 +389,7 @@ enum source_err source_query(struct source *s, struct slice sql, const struct so
                              size_t n_params, struct source_rows *rows)
 {
     SQLLEN few[16], *lengths = n_params > 16 ? malloc(n_params * sizeof *lengths) : few;
-    bool dead = false,
-         was_connected = s->postgres ? postgres_connected(s->postgres) : s->connected;
+    bool dead = false, was_connected = s->postgres ? postgres_connected(s->postgres) : s->connected;
     if (!lengths)
         return SOURCE_EUNAVAILABLE;
     enum source_err err = attempt(s, sql, params, lengths, n_params, rows, &dead);

@@ -40,9 +40,9 @@ struct postgres {
 static const struct {
     const char *attribute, *key;
 } options[] = {
-    {"SERVER", "host"},      {"SERVERNAME", "host"},   {"PORT", "port"},
-    {"DATABASE", "dbname"},  {"UID", "user"},          {"USERNAME", "user"},
-    {"PWD", "password"},     {"PASSWORD", "password"}, {"SSLMODE", "sslmode"},
+    {"SERVER", "host"},     {"SERVERNAME", "host"},   {"PORT", "port"},
+    {"DATABASE", "dbname"}, {"UID", "user"},          {"USERNAME", "user"},
+    {"PWD", "password"},    {"PASSWORD", "password"}, {"SSLMODE", "sslmode"},
 };
 
 static const char *option_key(struct slice name)
@@ -90,8 +90,7 @@ static bool take_options(struct postgres *p, struct slice connection)
         at += value.n + 1;
     }
     return driver && add_option(p, "connect_timeout", "5") &&
-           add_option(p, "client_encoding", "UTF8") &&
-           add_option(p, "application_name", "sluice");
+           add_option(p, "client_encoding", "UTF8") && add_option(p, "application_name", "sluice");
 }
 
 struct postgres *postgres_new(struct slice connection)
