@@ -7,6 +7,7 @@
 
 #include "data/data.h"
 #include "data/server.h"
+#include "data/write/journal.h"
 #include "node/node.h"
 
 #define RUN_REPLICA_BYTES ((size_t)4 << 30) /* of address space, not of disk */
@@ -14,7 +15,7 @@
 #define RUN_ROWS          1000
 
 struct paths {
-    char link_key[512], inner[512], replica[512], ca[512], certificate[512], key[512];
+    char link_key[512], inner[512], replica[512], journal[512], ca[512], certificate[512], key[512];
 };
 
 static void fill_paths(struct paths *p, const char *dir)
@@ -22,6 +23,7 @@ static void fill_paths(struct paths *p, const char *dir)
     snprintf(p->link_key, sizeof p->link_key, "%s/keys/link.key", dir);
     snprintf(p->inner, sizeof p->inner, "%s/gateway/inner.sock", dir);
     snprintf(p->replica, sizeof p->replica, "%s/data/replica", dir);
+    snprintf(p->journal, sizeof p->journal, "%s/data/journal", dir);
     snprintf(p->ca, sizeof p->ca, "%s/pki/ca.crt", dir);
     snprintf(p->certificate, sizeof p->certificate, "%s/pki/data.crt", dir);
     snprintf(p->key, sizeof p->key, "%s/pki/data.key", dir);
@@ -87,7 +89,10 @@ int data_run(const struct data_config *cfg)
                                     .kinds = "api,dataset,source,composition",
                                     .replica = replica};
     server.service.replica = replica;
-    int code = serve(&server, &feed, &signals);
+    server.service.journal = wjournal_open(paths.journal, server.service.link_key);
+    int code = server.service.journal ? serve(&server, &feed, &signals)
+                                      : fail(paths.journal, "the journal cannot be opened");
+    wjournal_close(&server.service.journal);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);
     return code;

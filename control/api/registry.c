@@ -9,6 +9,7 @@
 #include "notices/notices.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "write/write.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */
@@ -81,6 +82,8 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &delivery_targets_resource,
+    &supply_keys_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);
