@@ -16,6 +16,7 @@
 #define BATCH      16
 #define POLL_MS    500
 #define TURN_POLLS 24
+#define TURNS      8 /* of one run, while all arrives */
 
 struct sending {
     const json_t *due;
@@ -210,10 +211,15 @@ static void send_all(struct rest_call *c, struct sending *s, size_t n)
     curl_multi_cleanup(multi);
 }
 
+static bool arrived(const struct sending *s)
+{
+    return s->result == CURLE_OK && s->status >= 200 && s->status < 300;
+}
+
 static json_t *outcome_of(const struct sending *s)
 {
     char reason[120];
-    bool ok = s->result == CURLE_OK && s->status >= 200 && s->status < 300;
+    bool ok = arrived(s);
 
     if (!s->target) {
         snprintf(reason, sizeof reason, "no target");
@@ -240,18 +246,15 @@ static enum problem report(struct rest_call *c, const struct sending *s, size_t 
     return p;
 }
 
-enum problem deliveries_job(struct rest_call *c)
+/* One batch; *more: it was delivered, and there may be the next of the same rows. */
+static enum problem turn(struct rest_call *c, bool *more)
 {
     struct sending sending[BATCH] = {0};
     json_t *answer = NULL, *body = json_object(), *due;
-    bool any = false;
     size_t i, n = 0;
-    enum problem p = any_target(c, &any);
+    enum problem p = data_client_post(c, "/internal/v1/writes/due", body, &answer);
 
-    if (p == PROBLEM_OK && any) {
-        p = data_client_post(c, "/internal/v1/writes/due", body, &answer);
-        p = p == PROBLEM_SOURCE_UNAVAILABLE ? PROBLEM_OK : p; /* away: the next turn asks again */
-    }
+    p = p == PROBLEM_SOURCE_UNAVAILABLE ? PROBLEM_OK : p; /* away: the next turn asks again */
     json_array_foreach(json_object_get(answer, "items"), i, due)
     {
         if (n < BATCH) {
@@ -265,10 +268,23 @@ enum problem deliveries_job(struct rest_call *c)
         send_all(c, sending, n);
         p = report(c, sending, n);
     }
+    *more = n > 0;
     for (i = 0; i < n; i++) {
+        *more = *more && arrived(&sending[i]);
         sending_fini(&sending[i]);
     }
     json_decref(answer);
     json_decref(body);
+    return p;
+}
+
+enum problem deliveries_job(struct rest_call *c)
+{
+    bool more = false;
+    enum problem p = any_target(c, &more);
+
+    for (int i = 0; i < TURNS && p == PROBLEM_OK && more; i++) {
+        p = turn(c, &more);
+    }
     return p;
 }
