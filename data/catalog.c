@@ -403,6 +403,8 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     struct slice state = json_text(data, "state");
     if (state.n && !slice_eq(state, SLICE("ready")) && !slice_eq(state, SLICE("active")))
         return NULL;
+    if (slice_eq(json_text(data, "kind"), SLICE("managed")))
+        return source_new_managed(id, c->data_dir);
     buf_init(&connection);
     uuid_format(id, text);
     if (catalog_unseal(c->secret_key, slice_str(text), json_text(data, "connection_sealed"),
