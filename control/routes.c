@@ -17,8 +17,8 @@
 #include "rest/catalogue.h"
 #include "rest/rest.h"
 #include "sandbox/sandbox.h"
-#include "write/write.h"
 #include "web/web.h"
+#include "write/write.h"
 
 const struct rest_route rest_routes[] = {
     {"GET", "health", ROUTE_OPEN, rest_health},

@@ -40,7 +40,8 @@ static void set_range(const struct worker *w, struct service_reply *rp, uint64_t
     rp->status = w->query.count && n < total ? 206 : 200;
 }
 
-/* A version is of all that the caller may read, in the fields' order: of fewer it would be another. */
+/* A version is of all that the caller may read, in the fields' order: of fewer it would be another.
+ */
 static bool whole_row(const struct worker *w, const struct catalog_api *api)
 {
     size_t n = 0;

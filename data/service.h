@@ -48,11 +48,11 @@ struct service_reply { /* the body is the worker's */
     unsigned status;
     enum problem problem; /* PROBLEM_OK: no Sluice-Problem */
     const char *content_type;
-    char content_range[72];    /* "": none; three numbers fit */
-    char etag[40];             /* of an answer of one row of a dataset that takes writes; "": none */
+    char content_range[72]; /* "": none; three numbers fit */
+    char etag[40];          /* of an answer of one row of a dataset that takes writes; "": none */
     char operation[UUID_TEXT_LEN + 1]; /* of a write; "": none */
     bool replayed;                     /* the answer is that of an earlier call of its key */
-    struct compose_job *later; /* NULL, or what gives the answer: the receiver submits it */
+    struct compose_job *later;         /* NULL, or what gives the answer: the receiver submits it */
 };
 
 void service_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);

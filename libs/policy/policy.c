@@ -274,8 +274,8 @@ static enum problem gate_grant(const struct policy_call *c)
  * it says that rows are posted to it, and so does a composed API's, whose graph only reads. */
 static enum problem gate_environment(const struct policy_call *c)
 {
-    bool queried = (c->api->kind == POLICY_DATASET && !c->api->posts_rows) ||
-                   c->api->kind == POLICY_COMPOSED;
+    bool queried =
+        (c->api->kind == POLICY_DATASET && !c->api->posts_rows) || c->api->kind == POLICY_COMPOSED;
     bool read = c->method == POLICY_GET || c->method == POLICY_HEAD ||
                 (c->method == POLICY_POST && queried);
     return read || is_own(c) || c->app->environment == POLICY_CONTROLLED
