@@ -6,6 +6,7 @@
 #include "admission/terms.h"
 #include "api/apis.h"
 #include "base/clock.h"
+#include "classify/classify.h"
 #include "write/write.h"
 
 #define PATH_MAX_BYTES 255
@@ -230,6 +231,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
         return p;
     }
     p = dataset ? PROBLEM_OK : fields_check_publication(c, fields);
+    if (p == PROBLEM_OK && !dataset && api_changed(ch->old, ch->row, "fields")) {
+        p = security_review_covers(c, ch->txn, ch->res, ch->row, fields);
+    }
     return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
 }
 
@@ -251,7 +255,10 @@ static enum problem publish_own(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && strcmp(row_text(ch->row, "kind"), "composed") == 0) {
         p = agreement_permits_composed(c, ch->txn, ch->row);
     }
-    return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
+    if (p == PROBLEM_OK) {
+        p = protection_check_fields(c, ch->row, fields);
+    }
+    return p == PROBLEM_OK ? security_review_covers(c, ch->txn, ch->res, ch->row, fields) : p;
 }
 
 /* Takes the fields from the dataset as they are now and refuses what may not be opened. */

@@ -2,6 +2,7 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
@@ -82,6 +83,8 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &classify_settings_resource,
+    &security_reviews_resource,
     &delivery_targets_resource,
     &supply_keys_resource,
     /* clang-format on */
