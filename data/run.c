@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "data/batch/batch.h"
 #include "data/data.h"
 #include "data/server.h"
 #include "data/write/journal.h"
@@ -89,9 +90,14 @@ int data_run(const struct data_config *cfg)
                                     .kinds = "api,dataset,source,composition",
                                     .replica = replica};
     server.service.replica = replica;
+    const char *why = NULL;
+    snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
+    server.service.batch = batch_start(&server.service, dir, &why);
     server.service.journal = wjournal_open(paths.journal, server.service.link_key);
-    int code = server.service.journal ? serve(&server, &feed, &signals)
-                                      : fail(paths.journal, "the journal cannot be opened");
+    int code = !server.service.batch     ? fail("exports", why)
+               : !server.service.journal ? fail(paths.journal, "the journal cannot be opened")
+                                         : serve(&server, &feed, &signals);
+    batch_stop(&server.service.batch);
     wjournal_close(&server.service.journal);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);

@@ -123,6 +123,7 @@ static const struct attr attrs[] = {
     {"user_confirmation", ATTR_BOOL, 0},
     {"collects_user_data", ATTR_BOOL, 0, .fallback = "false"},
     {"provider_approval", ATTR_BOOL, 0, .fallback = "false"},
+    {"batch", ATTR_BOOL, AF_FILTER, .fallback = "false"},
 };
 
 static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
@@ -352,6 +353,7 @@ static void feed_optional(const json_t *row, json_t *out)
                                            "cache_epoch",
                                            "user_confirmation",
                                            "collects_user_data",
+                                           "batch",
                                            "account_parameters"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {

@@ -152,7 +152,7 @@ static json_t *shown(struct worker *w, const struct catalog_api *api, size_t i,
 {
     struct buf cell;
     struct slice text = rows_bytes(stored, &w->arena);
-    if (json_is_null(stored) || !text.p || api->masks[i].rule == MASK_NULL)
+    if (json_is_null(stored) || !text.p || api->rules[i].mask.rule == MASK_NULL)
         return json_null();
     buf_init(&cell);
     cell_write(&cell, (enum query_type)api->columns[i].type, text);
@@ -163,7 +163,7 @@ static json_t *shown(struct worker *w, const struct catalog_api *api, size_t i,
         text = buf_slice(&cell);
     char *masked = malloc(MASK_OUT_MAX(text.n));
     if (masked) {
-        size_t n = mask_apply(&api->masks[i], w->mask_key, text, masked);
+        size_t n = mask_apply(&api->rules[i].mask, w->mask_key, text, masked);
         out = json_stringn(masked, n);
     }
     free(masked);
