@@ -9,6 +9,7 @@
 #include "consent/consent.h"
 #include "documents/documents.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -97,6 +98,10 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"GET", "api_registrations/export", 0, registrations_export, "api_registrations.export",
+     ROLE_STAFF | ROLE_AUDITOR},
+    {"POST", "apis/*/cancel-registration", 0, registration_cancel, "api_registrations.cancel",
+     ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "writes", 0, writes_list, "writes.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
     {"GET", "writes/*", 0, writes_get, "writes.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
     {"POST", "writes/*/rollback", 0, writes_rollback, "writes.roll-back",

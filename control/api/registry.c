@@ -5,6 +5,7 @@
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -83,6 +84,9 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &identifier_settings_resource,
+    &service_categories_resource,
+    &api_registrations_resource,
     &classify_settings_resource,
     &security_reviews_resource,
     &delivery_targets_resource,
