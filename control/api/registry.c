@@ -2,6 +2,7 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "batch/batch.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
@@ -84,6 +85,9 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &exports_resource,
+    &mask_rules_resource,
+    &declassifications_resource,
     &identifier_settings_resource,
     &service_categories_resource,
     &api_registrations_resource,
