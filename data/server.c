@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SERVER_POOL_BYTES  (64u << 10) /* of a connection: holds the request head, taken apart */
+#define SERVER_POOL_BYTES  (128u << 10) /* of a connection: holds the request head, taken apart */
 #define SERVER_CONNECTIONS 1024
 #define SERVER_IDLE_S      120
 #define SERVER_COMPOSERS   2 /* threads that run composed APIs */
@@ -126,6 +126,12 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct work
         MHD_add_response_header(r, "Content-Range", rp->content_range);
     if (rp->next[0])
         MHD_add_response_header(r, "Sluice-Next", rp->next);
+    if (rp->etag[0])
+        MHD_add_response_header(r, "ETag", rp->etag);
+    if (rp->operation[0])
+        MHD_add_response_header(r, "Sluice-Operation", rp->operation);
+    if (rp->replayed)
+        MHD_add_response_header(r, "Sluice-Replayed", "true");
     if (rp->problem)
         MHD_add_response_header(r, "Sluice-Problem", problem_row(rp->problem)->code);
     enum MHD_Result result = MHD_queue_response(connection, rp->status, r);

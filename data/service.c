@@ -9,6 +9,7 @@
 #include "data/batch/batch.h"
 #include "data/query/cell.h"
 #include "data/rows.h"
+#include "data/write/write.h"
 
 struct worker *worker_new(const struct service_config *cfg)
 {
@@ -25,6 +26,11 @@ struct worker *worker_new(const struct service_config *cfg)
     crypto_derive(cfg->link_key, "link.ticket", key);
     w->ticket = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
     crypto_derive(cfg->link_key, "data.cursor", w->cursor_key);
+    w->journal = cfg->journal;
+    crypto_derive(cfg->link_key, "write.version", key);
+    w->version = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
+    crypto_derive(cfg->link_key, "mask.pseudonym", key); /* as the gateway masks */
+    w->mask_key = mask_key_new(key);
     crypto_derive(cfg->link_key, "feed.secret", key);
     if (!arena_init(&w->arena, ARENA_BYTES) ||
         !catalog_init(&w->catalog, cfg->replica, cfg->data_dir, key))
@@ -41,6 +47,8 @@ void worker_free(struct worker **w)
     crypto_hmac_free(&(*w)->link);
     crypto_hmac_free(&(*w)->ticket);
     crypto_wipe((*w)->cursor_key, sizeof(*w)->cursor_key);
+    crypto_hmac_free(&(*w)->version);
+    mask_key_free(&(*w)->mask_key);
     arena_fini(&(*w)->arena);
     buf_fini(&(*w)->sql);
     buf_fini(&(*w)->body);
@@ -88,6 +96,8 @@ enum problem service_source_problem(enum source_err err)
         [SOURCE_EVALUE] = PROBLEM_QUERY_MALFORMED,
         [SOURCE_ECONNECTION] = PROBLEM_SOURCE_UNAVAILABLE,
         [SOURCE_ECHANGED] = PROBLEM_SOURCE_CHANGED,
+        [SOURCE_ECONSTRAINT] = PROBLEM_STATE_CONFLICT,
+        [SOURCE_EBUSY] = PROBLEM_SOURCE_UNAVAILABLE,
     };
     return problems[err];
 }
@@ -239,6 +249,15 @@ void rows_mark(struct worker *w, const struct source_rows *rows, size_t sorts,
     }
 }
 
+static void version_row(struct worker *w, const struct source_rows *rows)
+{
+    for (size_t i = 0; i < w->query.n_select; i++) {
+        struct slice value;
+        bool null = !source_cell(rows, i, &value);
+        write_version_add(w, null ? SLICE("") : value, null);
+    }
+}
+
 static enum problem write_rows(struct worker *w, const struct catalog_api *api,
                                struct source_rows *rows, bool as_text, struct rows_page *page)
 {
@@ -257,6 +276,8 @@ static enum problem write_rows(struct worker *w, const struct catalog_api *api,
         else
             rows_object(&w->body, &w->query, &api->table, api->members, rows);
         buf_addc(&w->body, '}');
+        if (w->versioned)
+            version_row(w, rows);
         if (w->body.failed || w->body.n > SERVICE_ANSWER_MAX)
             return PROBLEM_QUERY_TOO_LARGE;
         rows_mark(w, rows, sorts, page);
@@ -330,6 +351,15 @@ static enum problem check_method(const struct catalog_api *api, struct slice met
 {
     if (api->graph)
         return PROBLEM_OK; /* which methods it has is the API's to say, and the gateway's to hold */
+    static const struct {
+        struct slice method;
+        uint8_t bit;
+    } writes[] = {{{"POST", 4}, CATALOG_INSERT},
+                  {{"PATCH", 5}, CATALOG_UPDATE},
+                  {{"DELETE", 6}, CATALOG_DELETE}};
+    for (size_t i = 0; api->profile == CATALOG_REST && i < sizeof writes / sizeof *writes; i++)
+        if (slice_eq(method, writes[i].method))
+            return api->writes & writes[i].bit ? PROBLEM_OK : PROBLEM_METHOD_NOT_ALLOWED;
     bool get = slice_eq(method, SLICE("GET")) || slice_eq(method, SLICE("HEAD"));
     bool fits = api->profile == CATALOG_REST ? get : slice_eq(method, SLICE("POST"));
     return fits ? PROBLEM_OK : PROBLEM_METHOD_NOT_ALLOWED;
@@ -372,6 +402,9 @@ void service_handle(struct worker *w, const struct service_request *rq, struct s
         service_problem(w, rq, rp, p, NULL, SLICE(""));
     else if (api->graph)
         compose_handle(w, api, rq, rp);
+    else if (api->profile == CATALOG_REST && !slice_eq(rq->method, SLICE("GET")) &&
+             !slice_eq(rq->method, SLICE("HEAD")))
+        write_handle(w, api, rq, rp);
     else if (api->profile == CATALOG_REST)
         rest_handle(w, api, rq, rp);
     else
