@@ -8,6 +8,7 @@
 #include "ca/ca.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -96,6 +97,13 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"POST", "collections/*/start", 0, collection_start, "collections.start",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"POST", "collections/*/deliveries", ROUTE_OPEN, collection_deliver},
+    {"GET", "collection_runs/*/quarantine", 0, collection_quarantine, "collection_runs.quarantine",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "exchange_spaces/*/resources", 0, exchange_zone, "exchange_spaces.read",
+     ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER | ROLE_DEVELOPER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

@@ -3,6 +3,7 @@
  * does it hold. The connection lives for the request only. */
 #include <stdlib.h>
 
+#include "data/collect/handle.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
 #include "data/zones/zones.h"
@@ -115,6 +116,11 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
                         struct internal_call *c)
 {
     size_t i = 0;
+    if (slice_eq(rq->method, SLICE("POST")) && json_is_object(body)) {
+        enum problem p = collect_handle(w, rq->target, body, &c->answer);
+        if (p != PROBLEM_NOT_FOUND)
+            return p;
+    }
     while (i < sizeof routes / sizeof *routes && !slice_eq(routes[i].path, rq->target))
         i++;
     if (i == sizeof routes / sizeof *routes)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "data/collect/collect.h"
 #include "data/data.h"
 #include "data/server.h"
 #include "node/node.h"
@@ -87,7 +88,13 @@ int data_run(const struct data_config *cfg)
                                     .kinds = "api,dataset,source,composition",
                                     .replica = replica};
     server.service.replica = replica;
+    uint8_t secret[CRYPTO_KEY_LEN];
+    crypto_derive(server.service.link_key, "feed.secret", secret);
+    const struct collect_env env = {cfg->data_dir, secret};
+    server.service.collector = collector_start(&env);
     int code = serve(&server, &feed, &signals);
+    collector_stop(&server.service.collector);
+    crypto_wipe(secret, sizeof secret);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);
     return code;

@@ -13,6 +13,7 @@ struct worker *worker_new(const struct service_config *cfg)
     if (!w)
         return NULL;
     w->max_rows = cfg->max_rows;
+    w->collector = cfg->collector;
     buf_init(&w->sql);
     buf_init(&w->body);
     crypto_derive(cfg->link_key, "link.call", key);

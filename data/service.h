@@ -14,11 +14,13 @@ struct service_config { /* shared by all workers, read only */
     const char *data_dir;             /* the platform's own files: no source may be one */
     uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
     uint32_t max_rows;
+    struct collector *collector; /* NULL: none is to be had (tests) */
 };
 
 /* One per thread. */
 struct worker {
     struct catalog catalog;
+    struct collector *collector;
     struct crypto_hmac *link, *ticket;
     uint32_t max_rows;
     struct arena arena;

@@ -3,6 +3,7 @@
 #include "admission/admission.h"
 #include "api/api.h"
 #include "consent/consent.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -81,6 +82,13 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &exchange_nodes_resource,
+    &collection_tools_resource,
+    &collections_resource,
+    &collection_runs_resource,
+    &exchange_records_resource,
+    &transfers_resource,
+    &exchange_spaces_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -6,6 +6,7 @@
 #include "api/credentials.h"
 #include "ca/ca.h"
 #include "consent/consent.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -37,6 +38,8 @@ const struct job job_table[] = {
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},
     {"exits-remind", 60000, exits_remind_job},
+    {"exchange", 300, exchange_job},
+    {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);
