@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "data/batch/batch.h"
 #include "data/collect/collect.h"
 #include "data/data.h"
 #include "data/server.h"
@@ -92,7 +93,11 @@ int data_run(const struct data_config *cfg)
     crypto_derive(server.service.link_key, "feed.secret", secret);
     const struct collect_env env = {cfg->data_dir, secret};
     server.service.collector = collector_start(&env);
-    int code = serve(&server, &feed, &signals);
+    const char *why = NULL;
+    snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
+    server.service.batch = batch_start(&server.service, dir, &why);
+    int code = server.service.batch ? serve(&server, &feed, &signals) : fail("exports", why);
+    batch_stop(&server.service.batch);
     collector_stop(&server.service.collector);
     crypto_wipe(secret, sizeof secret);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);

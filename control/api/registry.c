@@ -2,6 +2,7 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "classify/classify.h"
 #include "consent/consent.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
@@ -89,6 +90,8 @@ const struct resource *const resources[] = {
     &exchange_records_resource,
     &transfers_resource,
     &exchange_spaces_resource,
+    &classify_settings_resource,
+    &security_reviews_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

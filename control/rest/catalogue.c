@@ -91,6 +91,7 @@ static const struct {
     {"collection-run", "finish"},
     {"transfer", "begin"},
     {"transfer", "finish"},
+    {"security-review", "supersede"},
     /* clang-format on */
 };
 
