@@ -97,6 +97,8 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"POST", "sources/*/tables", 0, rest_zone_table, "sources.make-table",
+     ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "collections/*/start", 0, collection_start, "collections.start",
      ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "collections/*/deliveries", ROUTE_OPEN, collection_deliver},

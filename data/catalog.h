@@ -14,9 +14,10 @@
 
 enum catalog_profile {
     CATALOG_REST,
-    CATALOG_GRADE,  /* getEnterpriseGrade */
-    CATALOG_GRADES, /* getEnterpriseGrades */
-    CATALOG_TRADING /* getPublicResourcesTrading */
+    CATALOG_GRADE,     /* getEnterpriseGrade */
+    CATALOG_GRADES,    /* getEnterpriseGrades */
+    CATALOG_TRADING,   /* getPublicResourcesTrading */
+    CATALOG_SUBMISSION /* what an enterprise reports */
 };
 
 struct catalog_rule {

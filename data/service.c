@@ -268,6 +268,8 @@ void service_handle(struct worker *w, const struct service_request *rq, struct s
         compose_handle(w, api, rq, rp);
     else if (api->profile == CATALOG_REST)
         rest_handle(w, api, rq, rp);
+    else if (api->profile == CATALOG_SUBMISSION)
+        submission_handle(w, api, rq, rp);
     else
         credit_handle(w, api, rq, rp);
 }

@@ -15,7 +15,7 @@ struct service_config { /* shared by all workers, read only */
     uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
     uint32_t max_rows;
     struct collector *collector; /* NULL: none is to be had (tests) */
-    struct batch *batch; /* export jobs; NULL: none can be asked for */
+    struct batch *batch;         /* export jobs; NULL: none can be asked for */
 };
 
 /* One per thread. */
@@ -103,6 +103,8 @@ void rest_handle(struct worker *w, const struct catalog_api *api, const struct s
                  struct service_reply *rp);
 void credit_handle(struct worker *w, const struct catalog_api *api,
                    const struct service_request *rq, struct service_reply *rp);
+void submission_handle(struct worker *w, const struct catalog_api *api,
+                       const struct service_request *rq, struct service_reply *rp);
 void compose_handle(struct worker *w, const struct catalog_api *api,
                     const struct service_request *rq, struct service_reply *rp);
 void internal_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);

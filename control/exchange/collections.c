@@ -26,7 +26,7 @@ static bool among(const char *const *list, const char *word)
     return false;
 }
 
-static enum problem check_columns(struct rest_call *c, const char *where, const json_t *v)
+enum problem collection_check_columns(struct rest_call *c, const char *where, const json_t *v)
 {
     json_t *column;
     size_t i;
@@ -113,7 +113,7 @@ static const struct attr attrs[] = {
     {"target_table", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE, 1, 128},
     {"inputs", ATTR_JSON, AF_REQUIRED, .check = check_inputs},
     {"mapping", ATTR_JSON, 0, .check = check_object},
-    {"columns", ATTR_JSON, AF_REQUIRED, .check = check_columns},
+    {"columns", ATTR_JSON, AF_REQUIRED, .check = collection_check_columns},
     {"standard", ATTR_JSON, 0, .check = check_object},
     {"rules", ATTR_JSON, 0, .check = check_rules},
     {"merge", ATTR_TEXT, 0, 1, 10, .values = merges},

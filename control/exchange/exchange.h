@@ -26,6 +26,13 @@ enum problem collections_schedule_job(struct rest_call *c);
 
 /* For the files of this folder ------------------------------------------------------------------
  */
+/* Hooks of APIs and subscriptions: what lies in an enterprise's space is for its own apps alone,
+ * and it reports there signed and sealed. */
+enum problem space_check_api(struct rest_call *c, struct change *ch);
+enum problem space_check_subscription(struct rest_call *c, struct change *ch);
+enum problem collection_check_columns(struct rest_call *c, const char *where, const json_t *v);
+enum problem rest_zone_table(struct rest_call *c); /* POST sources/{id}/tables */
+
 json_t *exchange_time(uint64_t ms); /* as rows have it; 0: null */
 json_t *exchange_row(const struct resource *res);
 /* Something somebody should look at: an alert, and a notice to the operators. */
@@ -55,6 +62,9 @@ enum problem exchange_note(struct rest_call *c, struct store_txn *txn, const cha
                            const json_t *report);
 enum problem transfer_follow(struct rest_call *c, struct store_txn *txn, const json_t *row,
                              const json_t *report);
+/* work.c: adds to a transfer's job the request that takes it to its node. */
+enum problem exchange_outward(struct rest_call *c, struct store_txn *txn, const json_t *transfer,
+                              json_t *job, char why[static 200]);
 /* Milliseconds of the next time after now; 0: by hand alone. */
 uint64_t schedule_next(const json_t *schedule, uint64_t now_ms);
 enum problem schedule_check(struct rest_call *c, const char *where, const json_t *v);

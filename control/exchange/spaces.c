@@ -131,3 +131,74 @@ enum problem exchange_zone(struct rest_call *c)
     }
     return rest_answer(c, 200, json_pack("{s:o}", "items", items));
 }
+
+/* What others may do with it: nothing -------------------------------------------------------------
+ */
+static enum problem owner_of(struct rest_call *c, struct store_txn *txn, const char *dataset_id,
+                             char owner[static UUID_TEXT_LEN + 1], bool *reports)
+{
+    static const char sql[] =
+        "SELECT s.organisation_id, d.source_id = s.report_source_id FROM exchange_spaces s JOIN "
+        "datasets d ON d.source_id IN (s.use_source_id, s.report_source_id) WHERE d.id = ?";
+    const struct store_value v = store_text(dataset_id);
+    struct store_rows *rows = NULL;
+    enum store_err err = store_query(txn, sql, &v, 1, &rows);
+
+    owner[0] = '\0';
+    *reports = false;
+    if (err == STORE_OK && store_next(rows)) {
+        snprintf(owner, UUID_TEXT_LEN + 1, "%s", store_get_text(rows, 0));
+        *reports = store_get_int(rows, 1) != 0;
+    }
+    return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+}
+
+enum problem space_check_api(struct rest_call *c, struct change *ch)
+{
+    bool submission = strcmp(row_text(ch->row, "profile"), "submission") == 0, reports = false;
+    char owner[UUID_TEXT_LEN + 1] = "";
+    enum problem p = PROBLEM_OK;
+
+    if (row_text(ch->row, "dataset_id")[0]) {
+        p = owner_of(c, ch->txn, row_text(ch->row, "dataset_id"), owner, &reports);
+    }
+    if (p == PROBLEM_OK && submission && !reports) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/dataset_id",
+                         "one reports into the reporting area of an exchange space");
+    }
+    if (p == PROBLEM_OK && submission &&
+        (strcmp(row_text(ch->row, "class"), "A2") != 0 ||
+         strcmp(row_text(ch->row, "seal_request"), "required") != 0)) {
+        return rest_fail(
+            c, PROBLEM_FIELD_INVALID, "/seal_request",
+            "what is reported comes signed and sealed: class A2, seal_request required");
+    }
+    if (p == PROBLEM_OK && owner[0] &&
+        (strcmp(row_text(ch->row, "access"), "subscription") != 0 ||
+         json_is_true(json_object_get(ch->row, "owner_scoped")))) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/access",
+                         "what lies in an exchange space is for its enterprise's subscriptions");
+    }
+    return p;
+}
+
+enum problem space_check_subscription(struct rest_call *c, struct change *ch)
+{
+    json_t *api = NULL, *app = NULL;
+    char owner[UUID_TEXT_LEN + 1] = "";
+    bool reports;
+    enum problem p = api_load(c, ch->txn, &apis_resource, row_text(ch->row, "api_id"), &api);
+
+    if (p == PROBLEM_OK && row_text(api, "dataset_id")[0]) {
+        p = owner_of(c, ch->txn, row_text(api, "dataset_id"), owner, &reports);
+    }
+    if (p == PROBLEM_OK && owner[0]) {
+        p = api_load(c, ch->txn, &apps_resource, row_text(ch->row, "app_id"), &app);
+    }
+    if (p == PROBLEM_OK && owner[0] && strcmp(row_text(app, "organisation_id"), owner) != 0) {
+        p = rest_fail(c, PROBLEM_NOT_PERMITTED, "/api_id", "it is in another enterprise's space");
+    }
+    json_decref(api);
+    json_decref(app);
+    return p;
+}

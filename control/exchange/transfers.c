@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "classify/classify.h"
 #include "exchange/exchange.h"
 #include "notices/notices.h"
 
@@ -12,8 +13,11 @@
 
 static const struct attr attrs[] = {
     {"dataset_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "datasets"},
-    {"target_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER | AF_REF_ANY, .ref = "sources"},
-    {"target_table", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE, 1, 128},
+    {"target_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER | AF_REF_ANY, .ref = "sources"},
+    {"target_table", ATTR_TEXT, AF_IMMUTABLE, 1, 128},
+    {"node_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER | AF_REF_ANY, .ref = "exchange_nodes"},
+    {"path", ATTR_TEXT, AF_IMMUTABLE, 1, 1000},
+    {"seal", ATTR_BOOL, AF_IMMUTABLE},
     {"reason", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_LINES, 1, 1000},
     {"where", ATTR_TEXT, AF_IMMUTABLE, 1, 2000},
     {"sender_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER | AF_REF_ANY, .ref = "exchange_nodes"},
@@ -74,13 +78,23 @@ static json_t *chosen(const json_t *fields, bool opens)
     return out;
 }
 
+/* What may go to a more open zone, field by field, and has passed its security review. */
+static enum problem may_open(struct rest_call *c, struct store_txn *txn, const json_t *dataset)
+{
+    json_t *fields = json_object_get(dataset, "fields");
+    enum problem p = fields_check_publication(c, fields);
+
+    return p == PROBLEM_OK ? security_review_covers(c, txn, &datasets_resource, dataset, fields)
+                           : p;
+}
+
 /* The one place that says what may go to a more open zone. */
 static enum problem check_zones(struct rest_call *c, struct change *ch, const json_t *dataset,
                                 const json_t *from, const json_t *to)
 {
     json_t *fields = json_object_get(dataset, "fields");
     bool opens = rank(row_text(to, "zone")) > rank(row_text(from, "zone"));
-    enum problem p = opens ? fields_check_publication(c, fields) : PROBLEM_OK;
+    enum problem p = opens ? may_open(c, ch->txn, dataset) : PROBLEM_OK;
 
     json_object_set(ch->row, "from_zone", json_object_get(from, "zone"));
     json_object_set(ch->row, "to_zone", json_object_get(to, "zone"));
@@ -108,6 +122,38 @@ static enum problem check_party(struct rest_call *c, struct change *ch, const ch
     if (p == PROBLEM_OK && strcmp(row_text(node, "organisation_id"), organisation) != 0) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, where,
                       "the node is not of the organisation whose data or store it is");
+    }
+    json_decref(node);
+    return p;
+}
+
+/* Out of the platform: nothing is more open than that. */
+static enum problem check_node(struct rest_call *c, struct change *ch, const json_t *dataset)
+{
+    json_t *node = NULL;
+    enum problem p =
+        api_load(c, ch->txn, &exchange_nodes_resource, row_text(ch->row, "node_id"), &node);
+
+    if (p == PROBLEM_OK &&
+        (strcmp(row_text(node, "state"), "active") != 0 || !row_text(node, "address")[0] ||
+         strcmp(row_text(node, "organisation_id"), row_text(dataset, "organisation_id")) != 0)) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/node_id",
+                      "an active node of the dataset's organisation, with an address, is needed");
+    }
+    if (p == PROBLEM_OK &&
+        (row_text(ch->row, "target_id")[0] || row_text(ch->row, "sender_id")[0] ||
+         row_text(ch->row, "receiver_id")[0])) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/target_id", "it goes to a node or to a store");
+    }
+    if (p == PROBLEM_OK) {
+        p = may_open(c, ch->txn, dataset);
+    }
+    if (p == PROBLEM_OK) {
+        json_object_set_new(ch->row, "columns", chosen(json_object_get(dataset, "fields"), true));
+        json_object_set_new(ch->row, "to_zone", json_string("outside"));
+        json_object_set(ch->row, "organisation_id", json_object_get(dataset, "organisation_id"));
+        json_object_set(ch->row, "receiver_organisation_id",
+                        json_object_get(node, "organisation_id"));
     }
     json_decref(node);
     return p;
@@ -149,10 +195,21 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK) {
         p = api_load(c, ch->txn, &sources_resource, row_text(dataset, "source_id"), &from);
     }
+    json_object_set_new(ch->row, "operator", json_string(c->user.login));
+    if (p == PROBLEM_OK && row_text(ch->row, "node_id")[0]) {
+        p = check_node(c, ch, dataset);
+        json_decref(dataset);
+        json_decref(from);
+        return p;
+    }
+    if (p == PROBLEM_OK &&
+        (!row_text(ch->row, "target_id")[0] || !row_text(ch->row, "target_table")[0])) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/target_id",
+                      "a store and a table, or a node, is needed");
+    }
     if (p == PROBLEM_OK) {
         p = api_load(c, ch->txn, &sources_resource, row_text(ch->row, "target_id"), &to);
     }
-    json_object_set_new(ch->row, "operator", json_string(c->user.login));
     if (p == PROBLEM_OK) {
         p = check_target(c, to);
     }
@@ -212,10 +269,15 @@ enum problem transfer_work(struct rest_call *c, struct store_txn *txn, const jso
                           "where", row_text(transfer, "where"));
         /* Only what goes is read: what stays is in the process of no one who does not need it. */
         json_object_set_new(input, "columns", chosen(json_object_get(dataset, "fields"), false));
-        *job = json_pack("{s:s, s:s, s:s, s:s, s:O, s:[o]}", "run", row_text(transfer, "id"),
-                         "target", row_text(transfer, "target_id"), "table",
-                         row_text(transfer, "target_table"), "mode", "replace", "columns",
-                         json_object_get(transfer, "columns"), "inputs", input);
+        *job =
+            json_pack("{s:s, s:s, s:s, s:s, s:O, s:[o]}", "run", row_text(transfer, "id"), "target",
+                      row_text(transfer, "target_id")[0] ? row_text(transfer, "target_id")
+                                                         : row_text(transfer, "id"),
+                      "table", row_text(transfer, "target_table"), "mode", "replace", "columns",
+                      json_object_get(transfer, "columns"), "inputs", input);
+    }
+    if (p == PROBLEM_OK && *job && row_text(transfer, "node_id")[0]) {
+        p = exchange_outward(c, txn, transfer, *job, why);
     }
     json_decref(sender);
     json_decref(source);
@@ -231,6 +293,9 @@ enum problem transfer_follow(struct rest_call *c, struct store_txn *txn, const j
 
     if (row_text(row, "receiver_id")[0]) {
         p = api_load(c, txn, &exchange_nodes_resource, row_text(row, "receiver_id"), &receiver);
+    }
+    if (p == PROBLEM_OK && row_text(row, "node_id")[0]) {
+        p = api_load(c, txn, &exchange_nodes_resource, row_text(row, "node_id"), &receiver);
     }
     to = json_pack("[s]", receiver ? row_text(receiver, "code") : row_text(row, "target_id"));
     if (p == PROBLEM_OK) {

@@ -176,6 +176,29 @@ static enum problem add_source(struct rest_call *c, struct store_txn *txn, const
     return p;
 }
 
+enum problem exchange_outward(struct rest_call *c, struct store_txn *txn, const json_t *transfer,
+                              json_t *job, char why[static 200])
+{
+    json_t *node = NULL, *input = json_object(), *send;
+    const struct words w = {"", "", row_text(transfer, "id")};
+    enum problem p =
+        row_load(c, txn, &exchange_nodes_resource, row_text(transfer, "node_id"), false, &node);
+
+    if (p == PROBLEM_OK && (!node || strcmp(row_text(node, "state"), "active") != 0)) {
+        snprintf(why, 200, "the node is unknown or disabled");
+    } else if (p == PROBLEM_OK) {
+        json_object_set_new(input, "method", json_string("POST"));
+        json_object_set_new(input, "path", json_string(row_text(transfer, "path")));
+        json_object_set(input, "seal", json_object_get(transfer, "seal"));
+        send = node_input(c, input, node, &w);
+        json_object_set_new(send, "from", json_string(row_text(transfer, "operator")));
+        json_object_set_new(job, "send", send);
+    }
+    json_decref(input);
+    json_decref(node);
+    return p;
+}
+
 enum problem collection_work(struct rest_call *c, struct store_txn *txn, const json_t *run,
                              json_t **job, char why[static 200])
 {
@@ -407,8 +430,9 @@ enum problem exchange_job(struct rest_call *c)
         {&collection_runs_resource,
          "SELECT r.id, k.target_id FROM collection_runs r JOIN collections k ON k.id = "
          "r.collection_id WHERE r.state IN ('queued', 'running') ORDER BY r.created_at, r.id"},
-        {&transfers_resource, "SELECT id, target_id FROM transfers WHERE state IN ('queued', "
-                              "'running') ORDER BY created_at, id"},
+        {&transfers_resource,
+         "SELECT id, coalesce(target_id, id) FROM transfers WHERE state IN ('queued', "
+         "'running') ORDER BY created_at, id"},
     };
     enum problem first = PROBLEM_OK;
     json_t *task;

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "crypto/crypto.h"
+#include "data/zones/zones.h"
 #include "id/uuid.h"
 
 #define COLLECT_ANSWER_MAX  (32u << 20) /* bytes of a provider's answer */
@@ -29,6 +30,10 @@ json_t *collect_done(const struct collect_env *env, const struct uuid *target, c
 /* {items: […]} of what the run kept apart, at most 100 from the offset; NULL: it cannot be read. */
 json_t *collect_quarantine(const struct collect_env *env, const struct uuid *target,
                            const char *run, uint64_t offset);
+
+/* An empty table of these columns, and of those that say where a record came from. */
+enum zone_err collect_make_table(const struct collect_env *env, const struct uuid *target,
+                                 const char *table, const json_t *columns);
 
 /* One thread that does runs one after the other. */
 struct collector;

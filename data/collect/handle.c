@@ -43,12 +43,35 @@ static enum problem quarantine(struct worker *w, const json_t *body, json_t **an
     return *answer ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
 }
 
+static enum problem table(struct worker *w, const json_t *body, json_t **answer)
+{
+    const struct collect_env env = {w->catalog.data_dir, w->catalog.secret_key};
+    struct uuid target;
+    if (!target_of(body, &target))
+        return PROBLEM_BODY_MALFORMED;
+    const char *name = json_string_value(json_object_get(body, "table"));
+    switch (collect_make_table(&env, &target, name ? name : "", json_object_get(body, "columns"))) {
+    case ZONE_OK:
+        *answer = json_pack("{s:s}", "name", name);
+        return PROBLEM_OK;
+    case ZONE_ENAME:
+        return PROBLEM_FIELD_INVALID;
+    case ZONE_EEXISTS:
+        return PROBLEM_ALREADY_EXISTS;
+    case ZONE_EFULL:
+        return PROBLEM_STORAGE_FULL;
+    default:
+        return PROBLEM_SOURCE_UNAVAILABLE;
+    }
+}
+
 static const struct {
     struct slice path;
     enum problem (*run)(struct worker *w, const json_t *body, json_t **answer);
 } routes[] = {
     {{"/internal/v1/collect/start", 26}, start},
     {{"/internal/v1/collect/state", 26}, state},
+    {{"/internal/v1/collect/table", 26}, table},
     {{"/internal/v1/collect/quarantine", 31}, quarantine},
 };
 

@@ -25,6 +25,7 @@ struct collect {
     struct schema *standard; /* NULL: none declared */
     struct collect_seen seen;
     struct zone_summer given;
+    json_t *outgoing; /* records of a message to a node; NULL: they are stored */
     json_t *merged;   /* key → {record, sender, sm3}; NULL: no merge */
     void *quarantine; /* sqlite3_stmt */
     char at[32];
@@ -56,6 +57,10 @@ bool collect_seal(struct collect *c, const json_t *input, struct slice plain, st
 bool collect_unseal(struct collect *c, const char *id, const char *sealed, struct buf *out);
 /* The value at a JSON pointer (RFC 6901), or member of that name; NULL: none. Borrowed. */
 json_t *collect_at(const json_t *root, const char *pointer);
+
+/* send.c: a record into the message; the message to its node, and what it says of it. */
+bool collect_outgoing(struct collect *c, const json_t *record);
+bool collect_send(struct collect *c, char hex[static 65]);
 
 /* table.c: each row of a registered source. */
 bool collect_table(struct collect *c, const json_t *input, uint64_t *rows);

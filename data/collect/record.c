@@ -344,7 +344,9 @@ bool collect_record(struct collect *c, const json_t *record, const char *sender)
     }
     digest_of(record, sm3);
     json_t *own = mapped(c, record);
-    bool ok = own && (c->merged ? merge(c, own, sender, sm3) : finish(c, own, sender, sm3));
+    bool ok = own && (c->outgoing ? collect_outgoing(c, own)
+                      : c->merged ? merge(c, own, sender, sm3)
+                                  : finish(c, own, sender, sm3));
     json_decref(own);
     return ok || c->code ? ok : collect_fail(c, "failed", "out-of-memory", "", "");
 }

@@ -259,6 +259,19 @@ static json_t *load(struct collect *c, const char *run, const json_t *fetched)
     return report;
 }
 
+static json_t *send(struct collect *c)
+{
+    char hex[65] = "";
+    json_t *none = json_array();
+    c->outgoing = json_array();
+    bool ok = take_all(c, none) && collect_send(c, hex) && !c->code;
+    json_decref(none);
+    json_t *report = ok ? report_of(c) : NULL;
+    if (report)
+        json_object_set_new(report, "sm3", json_string(hex));
+    return report;
+}
+
 static json_t *work(struct collect *c)
 {
     struct uuid target;
@@ -271,6 +284,8 @@ static json_t *work(struct collect *c)
     report = collect_done(c->env, &target, run);
     if (report || !read_columns(c) || !read_standard(c))
         return report;
+    if (json_is_object(json_object_get(c->job, "send")))
+        return send(c);
     if (json_is_string(json_object_get(c->job, "merge")))
         c->merged = json_object();
     fetched = json_array();
@@ -301,8 +316,26 @@ json_t *collect_run(const struct collect_env *env, const json_t *job)
     free(c.masks);
     free(c.seen.slots);
     json_decref(c.merged);
+    json_decref(c.outgoing);
     json_decref(c.inputs);
     return report;
+}
+
+enum zone_err collect_make_table(const struct collect_env *env, const struct uuid *target,
+                                 const char *table, const json_t *columns)
+{
+    const json_t *job = json_pack("{s:O}", "columns", columns);
+    struct collect c = {.env = env, .job = job};
+    enum zone_err err =
+        job && read_columns(&c) ? zone_open(&c.zone, env->data_dir, target) : ZONE_ENAME;
+    if (!err)
+        err =
+            zone_table_make(c.zone, slice_str(table), c.columns, c.n_columns + COLLECT_PROVENANCE);
+    zone_close(&c.zone);
+    free(c.columns);
+    free(c.masks);
+    json_decref((json_t *)(uintptr_t)job);
+    return err;
 }
 
 /* Reading back -----------------------------------------------------------------------------------

@@ -229,3 +229,46 @@ test('[SW-9.1-6a] a run is done once and whole although the data service is kill
   assert.deepEqual([run.state, run.received, run.accepted], ['succeeded', 2, 2]);
   rows(await p.call(`${await published('held')}?select=code`, world), 2);
 });
+
+test('[SW-7c1, SW-7c2] data services of the big-data platform and of the digital port are obtained by exchange and served onward', async () => {
+  for (const [code, kind] of [['big-data', 'government-big-data'], ['digital-port', 'other']]) {
+    const table = code.replace('-', '_');
+    await node(code, kind, { credential: `Bearer ${code}` });
+    providers[`/${code}/service`] = (req, res) => (req.headers.authorization === `Bearer ${code}` ? json({ code: 0, data: [good('G001', { day: '20260301', weight: '2 t' })] })(req, res) : res.writeHead(401).end());
+    const run = await start(await collection(table, [input(code, `/${code}/service?page=1`)], await tool(code, [{ node_id: nodes[code].id }]), { rules: RULES }));
+    assert.deepEqual([run.state, run.accepted], ['succeeded', 1], run.detail);
+    const [row] = rows(await p.call(`${await published(table)}?code=eq.G001`, world), 1);
+    assert.deepEqual([row.day, row.weight, row.collected_from], ['2026-03-01', 2000, code]);
+  }
+});
+
+test('[SW-5-0d, SW-5-tech-b] a connector to the single window and to the exchange platform fetches and submits, and both sides count the same', async () => {
+  for (const code of ['single-window', 'exchange-platform']) {
+    const table = code.replace('-', '_');
+    const taken = new Map();
+    let honest = true;
+    await node(code, 'other');
+    providers[`/${code}/query`] = json({ data: [good('H001'), good('H002')] });
+    providers[`/${code}/submit`] = (req, res, body) => {
+      const { serial, payload, count, sm3: digest } = JSON.parse(body);
+      if (sm3(payload) !== digest || JSON.parse(payload).length !== count) return res.writeHead(422).end();
+      taken.set(serial, JSON.parse(payload));
+      return json({ serial, received: honest ? count : count - 1, sm3: digest })(req, res);
+    };
+    const fetched = await start(await collection(table, [input(code, `/${code}/query`)], await tool(code, [{ node_id: nodes[code].id }])));
+    assert.deepEqual([fetched.state, fetched.accepted], ['succeeded', 2]);
+    await published(table);
+    const [dataset] = await world.provider.list('datasets', { name: table });
+    const submit = async () => {
+      const { id } = await world.provider.post('/transfers', { dataset_id: dataset.id, node_id: nodes[code].id, path: `/${code}/submit`, reason: 'declared' });
+      return until(async () => { const t = await world.provider.get(`/transfers/${id}`); return !['queued', 'running'].includes(t.state) && t; }, { ms: 15000, what: 'the submission' });
+    };
+    const sent = await submit();
+    assert.deepEqual([sent.state, sent.accepted, sent.to_zone], ['succeeded', 2, 'outside'], sent.detail);
+    assert.deepEqual(taken.get(sent.id).map((r) => r.code).sort(), ['H001', 'H002']);
+    const [record] = await world.provider.list('exchange_records', { task_id: sent.id });
+    assert.deepEqual([record.receivers, record.processing_result, record.sm3], [[code], 'succeeded', sent.sm3]);
+    honest = false;
+    assert.deepEqual((({ state, code: why }) => [state, why])(await submit()), ['failed', 'not-reconciled']);
+  }
+});

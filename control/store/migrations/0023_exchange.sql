@@ -45,8 +45,8 @@ CREATE INDEX exchange_records_created ON exchange_records (created_at);
 
 CREATE TABLE transfers (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-  dataset_id TEXT NOT NULL REFERENCES datasets (id), target_id TEXT NOT NULL REFERENCES sources (id), target_table TEXT NOT NULL,
-  reason TEXT NOT NULL, "where" TEXT, sender_id TEXT REFERENCES exchange_nodes (id), receiver_id TEXT REFERENCES exchange_nodes (id),
+  dataset_id TEXT NOT NULL REFERENCES datasets (id), target_id TEXT REFERENCES sources (id), target_table TEXT,
+  node_id TEXT REFERENCES exchange_nodes (id), path TEXT, seal INTEGER, reason TEXT NOT NULL, "where" TEXT, sender_id TEXT REFERENCES exchange_nodes (id), receiver_id TEXT REFERENCES exchange_nodes (id),
   organisation_id TEXT NOT NULL, receiver_organisation_id TEXT NOT NULL, operator TEXT NOT NULL, from_zone TEXT, to_zone TEXT, columns TEXT,
   started_at INTEGER, ended_at INTEGER, code TEXT, place TEXT, detail TEXT, received INTEGER, accepted INTEGER, duplicate INTEGER, blank INTEGER, illegal INTEGER, converted INTEGER, quarantined INTEGER, sm3 TEXT) STRICT;
 CREATE INDEX transfers_state ON transfers (state, created_at);
