@@ -128,6 +128,14 @@ static enum problem exchange(struct rest_call *c, struct answer *a, const char *
     return p;
 }
 
+enum problem data_client_post(struct rest_call *c, const char *target, const json_t *body,
+                              json_t **answer)
+{
+    struct answer a = {.request = json_dumps(body, JSON_COMPACT)};
+
+    return exchange(c, &a, target, answer);
+}
+
 enum problem data_client_call(struct rest_call *c, const char *operation, const json_t *source,
                               const char *schema, const char *table, json_t **answer)
 {
@@ -135,13 +143,5 @@ enum problem data_client_call(struct rest_call *c, const char *operation, const 
     char target[64];
 
     snprintf(target, sizeof target, "/internal/v1/sources/%s", operation);
-    return exchange(c, &a, target, answer);
-}
-
-enum problem data_client_post(struct rest_call *c, const char *target, const json_t *body,
-                              json_t **answer)
-{
-    struct answer a = {.request = json_dumps(body, JSON_COMPACT)};
-
     return exchange(c, &a, target, answer);
 }

@@ -5,11 +5,13 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/credentials.h"
+#include "batch/batch.h"
 #include "ca/ca.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -95,6 +97,9 @@ const struct rest_route rest_routes[] = {
     {"POST", "users/me/close", 0, rest_me_close, "account.close", ROLE_OWNER},
     {"POST", "apps/*/test-report", 0, sandbox_test_report, "test_reports.count",
      ROLE_STAFF | ROLE_DEVELOPER},
+    {"GET", "exports/*/manifest", 0, export_manifest, "exports.read",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR | ROLE_DEVELOPER},
+    {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
     {"POST", "sources/*/tables", 0, rest_zone_table, "sources.make-table",
@@ -106,6 +111,10 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "exchange_spaces/*/resources", 0, exchange_zone, "exchange_spaces.read",
      ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER | ROLE_DEVELOPER},
+    {"GET", "api_registrations/export", 0, registrations_export, "api_registrations.export",
+     ROLE_STAFF | ROLE_AUDITOR},
+    {"POST", "apis/*/cancel-registration", 0, registration_cancel, "api_registrations.cancel",
+     ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
