@@ -30,6 +30,8 @@ enum problem collections_schedule_job(struct rest_call *c);
  * and it reports there signed and sealed. */
 enum problem space_check_api(struct rest_call *c, struct change *ch);
 enum problem space_check_subscription(struct rest_call *c, struct change *ch);
+enum problem space_max_level(struct rest_call *c, struct store_txn *txn, const char *source_id,
+                             json_int_t *level);
 enum problem collection_check_columns(struct rest_call *c, const char *where, const json_t *v);
 enum problem rest_zone_table(struct rest_call *c); /* POST sources/{id}/tables */
 

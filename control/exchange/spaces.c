@@ -9,15 +9,13 @@
 
 static enum problem policy_check(struct rest_call *c, const char *where, const json_t *v)
 {
-    static const char *const members[] = {"max_level", "max_records", "note", NULL};
-    json_t *level = json_object_get(v, "max_level"), *records = json_object_get(v, "max_records");
+    static const char *const members[] = {"max_level", "note", NULL};
+    json_t *level = json_object_get(v, "max_level");
 
     return json_is_object(v) && api_only_members(v, members) &&
-                   (!level || api_int_within(level, 1, 3)) &&
-                   (!records || api_int_within(records, 1, 10000))
+                   (!level || api_int_within(level, 1, 3))
                ? PROBLEM_OK
-               : rest_fail(c, PROBLEM_FIELD_INVALID, where,
-                           "{max_level 1..3, max_records 1..10000, note}");
+               : rest_fail(c, PROBLEM_FIELD_INVALID, where, "{max_level 1..3, note}");
 }
 
 static const struct attr attrs[] = {
@@ -173,6 +171,10 @@ enum problem space_check_api(struct rest_call *c, struct change *ch)
             c, PROBLEM_FIELD_INVALID, "/seal_request",
             "what is reported comes signed and sealed: class A2, seal_request required");
     }
+    if (p == PROBLEM_OK && reports && !submission) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/profile",
+                         "the reporting area takes reports, nothing is read from it");
+    }
     if (p == PROBLEM_OK && owner[0] &&
         (strcmp(row_text(ch->row, "access"), "subscription") != 0 ||
          json_is_true(json_object_get(ch->row, "owner_scoped")))) {
@@ -201,4 +203,22 @@ enum problem space_check_subscription(struct rest_call *c, struct change *ch)
     json_decref(api);
     json_decref(app);
     return p;
+}
+
+/* The most that the use area takes; 3 where the store is in nobody's space. */
+enum problem space_max_level(struct rest_call *c, struct store_txn *txn, const char *source_id,
+                             json_int_t *level)
+{
+    static const char sql[] = "SELECT use_policy FROM exchange_spaces WHERE use_source_id = ? AND "
+                              "state = 'active'";
+    const struct store_value v = store_text(source_id);
+    struct store_rows *rows = NULL;
+    enum store_err err = store_query(txn, sql, &v, 1, &rows);
+    const char *text = err == STORE_OK && store_next(rows) ? store_get_text(rows, 0) : NULL;
+    json_t *policy = text ? json_loads(text, 0, NULL) : NULL;
+    json_int_t most = json_integer_value(json_object_get(policy, "max_level"));
+
+    *level = most ? most : 3;
+    json_decref(policy);
+    return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
 }

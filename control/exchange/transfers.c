@@ -56,7 +56,7 @@ static int rank(const char *zone)
 }
 
 /* The columns that go, each with the mask it goes under. */
-static json_t *chosen(const json_t *fields, bool opens)
+static json_t *chosen(const json_t *fields, bool opens, json_int_t most)
 {
     json_t *out = json_array(), *f;
     size_t i;
@@ -65,7 +65,7 @@ static json_t *chosen(const json_t *fields, bool opens)
     {
         json_int_t level = json_integer_value(json_object_get(f, "level"));
         const char *mask = row_text(f, "mask");
-        if (opens && (level < 1 || level > 3)) {
+        if (opens && (level < 1 || level > most)) {
             continue;
         }
         bool masked = opens && mask[0] && strcmp(mask, "none") != 0;
@@ -94,12 +94,19 @@ static enum problem check_zones(struct rest_call *c, struct change *ch, const js
 {
     json_t *fields = json_object_get(dataset, "fields");
     bool opens = rank(row_text(to, "zone")) > rank(row_text(from, "zone"));
+    json_int_t most = 3;
     enum problem p = opens ? may_open(c, ch->txn, dataset) : PROBLEM_OK;
 
     json_object_set(ch->row, "from_zone", json_object_get(from, "zone"));
     json_object_set(ch->row, "to_zone", json_object_get(to, "zone"));
     if (p == PROBLEM_OK) {
-        json_object_set_new(ch->row, "columns", chosen(fields, opens));
+        p = space_max_level(c, ch->txn, row_text(to, "id"), &most);
+    }
+    if (p == PROBLEM_OK) {
+        json_object_set_new(ch->row, "columns", chosen(fields, opens, most));
+        if (json_array_size(json_object_get(ch->row, "columns")) == 0) {
+            p = rest_fail(c, PROBLEM_LEVEL_FORBIDDEN, "/target_id", "nothing of it may go there");
+        }
     }
     return p;
 }
@@ -149,7 +156,8 @@ static enum problem check_node(struct rest_call *c, struct change *ch, const jso
         p = may_open(c, ch->txn, dataset);
     }
     if (p == PROBLEM_OK) {
-        json_object_set_new(ch->row, "columns", chosen(json_object_get(dataset, "fields"), true));
+        json_object_set_new(ch->row, "columns",
+                            chosen(json_object_get(dataset, "fields"), true, 3));
         json_object_set_new(ch->row, "to_zone", json_string("outside"));
         json_object_set(ch->row, "organisation_id", json_object_get(dataset, "organisation_id"));
         json_object_set(ch->row, "receiver_organisation_id",
@@ -268,7 +276,7 @@ enum problem transfer_work(struct rest_call *c, struct store_txn *txn, const jso
                           row_text(dataset, "table"), "columns", json_object_get(dataset, "fields"),
                           "where", row_text(transfer, "where"));
         /* Only what goes is read: what stays is in the process of no one who does not need it. */
-        json_object_set_new(input, "columns", chosen(json_object_get(dataset, "fields"), false));
+        json_object_set_new(input, "columns", chosen(json_object_get(dataset, "fields"), false, 4));
         *job =
             json_pack("{s:s, s:s, s:s, s:s, s:O, s:[o]}", "run", row_text(transfer, "id"), "target",
                       row_text(transfer, "target_id")[0] ? row_text(transfer, "target_id")

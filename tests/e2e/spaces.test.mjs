@@ -71,7 +71,7 @@ test('[SW-8.2a2-4, SW-8.2a2-5, SW-3.3b, SW-9.8-exc3] a resource is pushed into t
 
 test('[SW-9.1-4b, SW-9.7-0a] an enterprise has a space of its own: an area to use, an area to report, each its own store and policy', async () => {
   const [use, report, foreign] = [await store('use', world.thirdParty, 'open'), await store('report', world.thirdParty, 'landing'), await store('theirs', other.org, 'open')];
-  const body = { name: 'Software house', organisation_id: world.thirdParty, use_source_id: use, report_source_id: report, use_policy: { max_level: 2 }, report_policy: { max_records: 1000 } };
+  const body = { name: 'Software house', organisation_id: world.thirdParty, use_source_id: use, report_source_id: report, use_policy: { max_level: 2 }, report_policy: { note: 'declarations' } };
   await restRefuses(world.operator.post('/exchange_spaces', { ...body, use_source_id: foreign }), 'field-invalid', '/use_source_id');
   await restRefuses(world.operator.post('/exchange_spaces', { ...body, report_source_id: use }), 'field-invalid', '/report_source_id');
   await restRefuses(world.developer.post('/exchange_spaces', body), 'not-permitted');
@@ -92,6 +92,7 @@ test('[SW-3.3g, SW-9.7-0d] one registered party hands data to another through th
   const done = await ended(made.id);
   assert.equal(done.state, 'succeeded', done.detail);
   assert.ok(done.accepted > 0 && done.accepted < 60);
+  assert.ok(done.columns.length > 3 && !done.columns.some((c) => c.name.startsWith('buyer_')), 'the area takes level 2 at most');
   const [record] = await world.operator.list('exchange_records', { task_id: done.id });
   assert.deepEqual([record.sender, record.receivers], ['trade', ['enterprise']]);
   const set = await dataset(space.use_source_id, 'orders', () => ({ level: 2 }));
@@ -125,6 +126,7 @@ test('[SW-9.7-3-0] an enterprise reports declarations sealed and signed, gets a 
   await restRefuses(world.admin.post(`/sources/${world.source}/tables`, { name: 'x', columns }), 'state-conflict');
   const set = await dataset(space.report_source_id, 'declarations', () => ({ level: 2 }));
   const definition = { name: 'report', version: 'v1', path: '/report/v1', kind: 'dataset', dataset_id: set, class: 'A2', access: 'subscription', profile: 'submission', seal_request: 'required' };
+  await restRefuses(world.operator.post('/apis', { ...definition, profile: 'rest' }), 'field-invalid', '/profile');
   await restRefuses(world.operator.post('/apis', { ...definition, seal_request: null }), 'field-invalid', '/seal_request');
   await restRefuses(world.operator.post('/apis', { ...definition, dataset_id: world.dataset }), 'field-invalid', '/dataset_id');
   const api = await world.operator.post('/apis', definition);
