@@ -19,6 +19,7 @@ static const struct {
     {{"getEnterpriseGrade", 18}, CATALOG_GRADE},
     {{"getEnterpriseGrades", 19}, CATALOG_GRADES},
     {{"getPublicResourcesTrading", 25}, CATALOG_TRADING},
+    {{"submission", 10}, CATALOG_SUBMISSION},
 };
 
 static void api_free(struct catalog_api **api)
@@ -74,6 +75,7 @@ static struct slice field_name(uint8_t profile, struct slice path)
         [CATALOG_GRADE] = {"data.", 5},
         [CATALOG_GRADES] = {"data.companyList.", 17},
         [CATALOG_TRADING] = {"data.", 5},
+        [CATALOG_SUBMISSION] = {"records.", 8},
     };
     struct slice prefix = prefixes[profile];
     if (path.n <= prefix.n || (prefix.n && memcmp(path.p, prefix.p, prefix.n) != 0))
@@ -505,4 +507,24 @@ json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev)
         dataset = json_loadb(json.p, json.n, 0, NULL);
     replica_read_end(c->reader);
     return dataset;
+}
+
+bool catalog_check(const json_t *dataset)
+{
+    const json_t *columns = json_object_get(dataset, "columns"), *column;
+    size_t n = json_array_size(columns), i, json_n = 65536;
+    struct catalog_api *api = calloc(1, sizeof *api);
+    bool ok =
+        api &&
+        arena_init(&api->arena, (n + 1) * 1024 + json_n + catalog_more_room(dataset, json_n)) &&
+        make_columns(api, n);
+    json_array_foreach(columns, i, column)
+    {
+        ok = ok && fill_column(api, i, catalog_text(column, "name"), column);
+    }
+    ok = ok && catalog_more(api, dataset);
+    if (api)
+        arena_fini(&api->arena);
+    free(api);
+    return ok;
 }

@@ -16,9 +16,10 @@
 
 enum catalog_profile {
     CATALOG_REST,
-    CATALOG_GRADE,  /* getEnterpriseGrade */
-    CATALOG_GRADES, /* getEnterpriseGrades */
-    CATALOG_TRADING /* getPublicResourcesTrading */
+    CATALOG_GRADE,     /* getEnterpriseGrade */
+    CATALOG_GRADES,    /* getEnterpriseGrades */
+    CATALOG_TRADING,   /* getPublicResourcesTrading */
+    CATALOG_SUBMISSION /* what an enterprise reports */
 };
 
 struct catalog_related { /* how a relation and its fields are written: `"name":` */
@@ -100,3 +101,5 @@ json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev)
  */
 bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
                     struct buf *text) __attribute__((warn_unused_result));
+/* Can filter, query and relations of a dataset be read? dataset: as nodes are told of it. */
+bool catalog_check(const json_t *dataset) __attribute__((warn_unused_result));

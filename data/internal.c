@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "data/batch/batch.h"
+#include "data/collect/handle.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
 #include "data/write/write.h"
@@ -85,8 +86,21 @@ static const struct {
     {{"/internal/v1/sources/columns", 28}, columns},
     {{"/internal/v1/sources/make", 25}, make},
     {{"/internal/v1/sources/drop", 25}, drop},
-    {{"/internal/v1/writes/", 20}, NULL}, /* what follows: data/write/internal.c */
+    {{"/internal/v1/datasets/check", 27}, NULL}, /* check_dataset: it has no source */
+    {{"/internal/v1/writes/", 20}, NULL},        /* what follows: data/write/internal.c */
 };
+
+/* No source: only whether what the provider wrote can be read. */
+static enum problem check_dataset(const json_t *body, struct internal_call *c)
+{
+    if (!catalog_check(body)) {
+        snprintf(c->detail, sizeof c->detail,
+                 "its row_filter, query or a relation cannot be read: see docs/query.md");
+        return PROBLEM_QUERY_MALFORMED;
+    }
+    c->answer = json_pack("{s:b}", "ok", 1);
+    return PROBLEM_OK;
+}
 
 static bool starts_with(struct slice text, struct slice start)
 {
@@ -126,6 +140,11 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
                         struct internal_call *c)
 {
     size_t i = 0;
+    if (slice_eq(rq->method, SLICE("POST")) && json_is_object(body)) {
+        enum problem p = collect_handle(w, rq->target, body, &c->answer);
+        if (p != PROBLEM_NOT_FOUND)
+            return p;
+    }
     while (i < sizeof routes / sizeof *routes &&
            !(routes[i].run ? slice_eq(routes[i].path, rq->target)
                            : starts_with(rq->target, routes[i].path)))
@@ -136,6 +155,8 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
         return PROBLEM_METHOD_NOT_ALLOWED;
     if (!json_is_object(body))
         return PROBLEM_BODY_MALFORMED;
+    if (slice_eq(rq->target, SLICE("/internal/v1/datasets/check")))
+        return check_dataset(body, c);
     if (routes[i].run == NULL)
         return write_internal(w, rq->target, body, &c->answer, c->detail);
     enum problem p = open_source(w, body, c);
