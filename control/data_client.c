@@ -110,6 +110,23 @@ static enum problem read_answer(struct rest_call *c, struct answer *a, json_t **
     return p;
 }
 
+enum problem data_client_ask(struct rest_call *c, const char *target, const json_t *body,
+                             json_t **answer)
+{
+    struct answer a = {.request = json_dumps(body, JSON_COMPACT)};
+
+    *answer = NULL;
+    buf_init(&a.body);
+    enum problem p = send_request(c, &a, target) ? read_answer(c, &a, answer)
+                                                 : rest_fail(c, PROBLEM_SOURCE_UNAVAILABLE, "",
+                                                             "the data service does not answer");
+    free(a.request);
+    curl_slist_free_all(a.headers);
+    curl_easy_cleanup(a.curl);
+    buf_fini(&a.body);
+    return p;
+}
+
 enum problem data_client_call(struct rest_call *c, const char *operation, const json_t *source,
                               const char *schema, const char *table, json_t **answer)
 {

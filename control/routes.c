@@ -8,6 +8,7 @@
 #include "ca/ca.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
+#include "events/events.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -95,6 +96,10 @@ const struct rest_route rest_routes[] = {
     {"POST", "apps/*/test-report", 0, sandbox_test_report, "test_reports.count",
      ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
+    {"GET", "event_subscriptions/*/status", 0, event_subscription_status,
+     "event_subscriptions.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_DEVELOPER},
+    {"POST", "event_subscriptions/*/replay", 0, event_subscription_replay,
+     "event_subscriptions.replay", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},

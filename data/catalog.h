@@ -25,12 +25,13 @@ struct catalog_api {
     uint8_t state, profile;
     bool owner_scoped;
     struct graph *graph; /* of a composed API; NULL of a dataset */
-    const char *path;    /* of a composed API */
+    const char *path;    /* of a composed API and of a topic */
     uint32_t timeout_ms;
     struct query_table table;
     struct query_column *columns;
     struct slice *members; /* `"name":`, one for each column */
     uint8_t *stands_for;   /* enum sandbox_kind, one for each column */
+    bool topic;            /* events: table is there when it is a dataset's and not unit */
     bool unit;             /* a business unit's own: answered here in the test stage alone */
     struct arena arena;    /* what the slices point at */
 };
@@ -61,6 +62,9 @@ void catalog_fini(struct catalog *c);
  * the next call. */
 enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
                          const struct catalog_api **api) __attribute__((warn_unused_result));
+/* The API as the replica has it now. */
+enum problem catalog_current(struct catalog *c, const struct uuid *id,
+                             const struct catalog_api **api) __attribute__((warn_unused_result));
 /* The connection of the API's source, not necessarily open. Borrowed until the next call. */
 enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
     __attribute__((warn_unused_result));

@@ -3,15 +3,19 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "data/data.h"
+#include "data/events/events.h"
 #include "data/server.h"
 #include "node/node.h"
 
 #define RUN_REPLICA_BYTES ((size_t)4 << 30) /* of address space, not of disk */
 #define RUN_THREADS       8
 #define RUN_ROWS          1000
+#define KINDS             "api,dataset,source,composition,app,subscription,grant,list,topic,event-subscription"
 
 struct paths {
     char link_key[512], inner[512], replica[512], ca[512], certificate[512], key[512];
@@ -53,6 +57,30 @@ static int serve(const struct server_config *cfg, const struct node_feed_config 
     return code;
 }
 
+/* A replica that was fed fewer kinds than we want now would be taken for whole: it is fetched anew.
+ */
+static bool same_kinds(const char *dir, const char *replica)
+{
+    char path[600], file[600], was[sizeof KINDS] = "";
+    static const char *const files[] = {"data.mdb", "lock.mdb"};
+    snprintf(path, sizeof path, "%s/kinds", dir);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(was, 1, sizeof was - 1, f) : 0;
+    bool whole = f && fgetc(f) == EOF;
+    if (f)
+        fclose(f);
+    if (whole && n == sizeof KINDS - 1 && memcmp(was, KINDS, n) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(file, sizeof file, "%s/%s", replica, files[i]);
+        if (unlink(file) != 0 && errno != ENOENT)
+            return false;
+    }
+    f = fopen(path, "we");
+    bool ok = f && fputs(KINDS, f) >= 0;
+    return f && fclose(f) == 0 && ok;
+}
+
 int data_run(const struct data_config *cfg)
 {
     struct paths paths;
@@ -76,6 +104,8 @@ int data_run(const struct data_config *cfg)
     snprintf(dir, sizeof dir, "%s/data", cfg->data_dir);
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
         return fail(dir, "cannot be made");
+    if (!same_kinds(dir, paths.replica))
+        return fail(paths.replica, "cannot be made anew");
     struct replica *replica = NULL;
     enum replica_err err = replica_open_writer(&replica, paths.replica, RUN_REPLICA_BYTES);
     if (err)
@@ -84,10 +114,18 @@ int data_run(const struct data_config *cfg)
                                     .ca = paths.ca,
                                     .certificate = paths.certificate,
                                     .key = paths.key,
-                                    .kinds = "api,dataset,source,composition",
+                                    .kinds = KINDS,
                                     .replica = replica};
     server.service.replica = replica;
-    int code = serve(&server, &feed, &signals);
+    const char *why = NULL;
+    const struct events_config events = {.replica = replica,
+                                         .link_key = server.service.link_key,
+                                         .data_dir = cfg->data_dir,
+                                         .node = cfg->node ? cfg->node : "data",
+                                         .private_webhooks = cfg->private_webhooks};
+    server.service.events = events_start(&events, &why);
+    int code = server.service.events ? serve(&server, &feed, &signals) : fail("events", why);
+    events_free(&server.service.events);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);
     return code;

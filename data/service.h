@@ -6,7 +6,7 @@
 #include "data/query/sql.h"
 #include "link/link.h"
 
-#define SERVICE_BODY_MAX   65536       /* bytes of a request's body */
+#define SERVICE_BODY_MAX   (1u << 20)  /* bytes of a request's body */
 #define SERVICE_ANSWER_MAX (32u << 20) /* bytes of an answer */
 
 struct service_config { /* shared by all workers, read only */
@@ -14,6 +14,7 @@ struct service_config { /* shared by all workers, read only */
     const char *data_dir;             /* the platform's own files: no source may be one */
     uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
     uint32_t max_rows;
+    struct events *events; /* NULL: there is no broker */
 };
 
 /* One per thread. */
@@ -26,6 +27,7 @@ struct worker {
     struct query query;
     struct link_call call;
     uint8_t scratch[LINK_TEXT_MAX];
+    struct events *events;
 };
 
 struct worker *
@@ -43,8 +45,9 @@ struct service_reply { /* the body is the worker's */
     unsigned status;
     enum problem problem; /* PROBLEM_OK: no Sluice-Problem */
     const char *content_type;
-    char content_range[72];    /* "": none; three numbers fit */
-    struct compose_job *later; /* NULL, or what gives the answer: the receiver submits it */
+    char content_range[72];       /* "": none; three numbers fit */
+    struct events_stream *stream; /* NULL, or what the body comes from: the receiver's to free */
+    struct compose_job *later;    /* NULL, or what gives the answer: the receiver submits it */
 };
 
 void service_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);

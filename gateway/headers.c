@@ -79,6 +79,15 @@ static bool is_json(ngx_http_request_t *r)
             ngx_strncasecmp((u_char *)type.p + type.n - 5, (u_char *)"+json", 5) == 0);
 }
 
+/* A topic's events, which have been through the data service's plan. */
+static bool is_stream(ngx_http_request_t *r, const sluice_ctx_t *ctx)
+{
+    static const char type[] = "text/event-stream";
+    return ctx->mode == SLUICE_PLAN && ctx->api->record.policy.kind == POLICY_TOPIC &&
+           r->headers_out.content_type.len >= sizeof type - 1 &&
+           ngx_strncasecmp(r->headers_out.content_type.data, (u_char *)type, sizeof type - 1) == 0;
+}
+
 /* The data service's own problems are written for the caller; anyone else's errors are not. */
 static bool trusted_problem(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
@@ -132,6 +141,10 @@ static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
     if (r->method == NGX_HTTP_HEAD || status == NGX_HTTP_NO_CONTENT) {
         ctx->mode = SLUICE_PASS;
+        return;
+    }
+    if (is_stream(r, ctx)) {
+        ctx->mode = SLUICE_STREAM;
         return;
     }
     bool readable = sluice_convert_answers(r, ctx) || (!sluice_convert_expected(ctx) && is_json(r));
@@ -248,6 +261,10 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
     }
     if (ctx->mode == SLUICE_PLAN) {
         return hold_header(r, ctx);
+    }
+    if (ctx->mode == SLUICE_STREAM) {
+        r->upstream->buffering = 0; /* an event leaves when it comes, not when a buffer is full */
+        return sluice_send_header(r, ctx, AUDIT_OPEN);
     }
     if (ctx->mode == SLUICE_RELAY) {
         return hold_problem(r, ctx);

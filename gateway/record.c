@@ -36,6 +36,9 @@ static enum audit_err fill_fields(sluice_ctx_t *ctx, struct audit_call *call)
     if (!ctx->stream || !ctx->verdict || !ctx->verdict->plan) {
         return AUDIT_OK;
     }
+    if (ctx->api->record.policy.kind == POLICY_TOPIC) {
+        return AUDIT_OK; /* the data service records each event it gives */
+    }
     call->rows = plan_stream_rows(ctx->stream);
     call->seen = plan_stream_seen(ctx->stream);
     call->n_fields = ctx->verdict->verdict.n_fields;
@@ -107,7 +110,9 @@ ngx_int_t sluice_log_handler(ngx_http_request_t *r)
     if (!ctx || ctx->recorded) {
         return NGX_OK;
     }
-    if (ctx->problem == PROBLEM_OK) {
+    if (ctx->problem == PROBLEM_OK && ctx->mode == SLUICE_STREAM) {
+        ctx->problem = PROBLEM_CLIENT_GONE; /* how a stream ends */
+    } else if (ctx->problem == PROBLEM_OK) {
         ctx->problem = ctx->failed || ctx->opened
                            ? PROBLEM_UPSTREAM_INVALID
                            : sluice_problem_of_status(r, r->headers_out.status);

@@ -3,6 +3,7 @@
 #include "admission/admission.h"
 #include "api/api.h"
 #include "consent/consent.h"
+#include "events/events.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -78,6 +79,8 @@ const struct resource *const resources[] = {
     &incidents_resource,
     &self_reports_resource,
     &report_duties_resource,
+    &topics_resource,
+    &event_subscriptions_resource,
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,

@@ -74,6 +74,7 @@ static const struct {
     {"confirmation", "refuse"},
     {"confirmation", "expire"},
     {"test-preparation", "warn"},
+    {"event-subscription", "replay"},
     {"incident", "contain"},
     {"incident", "warn"},
     {"incident", "suspend"},
