@@ -3,6 +3,7 @@
  * does it hold. The connection lives for the request only. */
 #include <stdlib.h>
 
+#include "data/batch/batch.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
 #include "data/zones/zones.h"
@@ -134,6 +135,8 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
 void internal_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp)
 {
     struct internal_call c = {0};
+    if (batch_internal(w, rq, rp))
+        return;
     json_t *body = json_loadb(rq->body.p, rq->body.n, JSON_REJECT_DUPLICATES, NULL);
     enum problem p = run(w, rq, body, &c);
     char *text = p ? NULL : json_dumps(c.answer, JSON_COMPACT);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/batch/batch.h"
 #include "data/data.h"
 #include "data/events/events.h"
 #include "data/server.h"
@@ -124,7 +125,12 @@ int data_run(const struct data_config *cfg)
                                          .node = cfg->node ? cfg->node : "data",
                                          .private_webhooks = cfg->private_webhooks};
     server.service.events = events_start(&events, &why);
-    int code = server.service.events ? serve(&server, &feed, &signals) : fail("events", why);
+    snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
+    server.service.batch = batch_start(&server.service, dir, &why);
+    int code = !server.service.events  ? fail("events", why)
+               : !server.service.batch ? fail("exports", why)
+                                       : serve(&server, &feed, &signals);
+    batch_stop(&server.service.batch);
     events_free(&server.service.events);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);

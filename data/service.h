@@ -15,6 +15,7 @@ struct service_config { /* shared by all workers, read only */
     uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
     uint32_t max_rows;
     struct events *events; /* NULL: there is no broker */
+    struct batch *batch;   /* export jobs; NULL: none can be asked for */
 };
 
 /* One per thread. */
@@ -22,6 +23,7 @@ struct worker {
     struct catalog catalog;
     struct crypto_hmac *link, *ticket;
     uint32_t max_rows;
+    struct batch *batch;
     struct arena arena;
     struct buf sql, body;
     struct query query;
@@ -41,6 +43,14 @@ struct service_request {
     void *ctx;
 };
 
+#define SERVICE_HEADERS_MAX 8
+
+struct service_file { /* part of an open file, sent in place of the body */
+    bool is;          /* there is one; the receiver closes fd */
+    int fd;
+    uint64_t offset, bytes;
+};
+
 struct service_reply { /* the body is the worker's */
     unsigned status;
     enum problem problem; /* PROBLEM_OK: no Sluice-Problem */
@@ -48,6 +58,12 @@ struct service_reply { /* the body is the worker's */
     char content_range[72];       /* "": none; three numbers fit */
     struct events_stream *stream; /* NULL, or what the body comes from: the receiver's to free */
     struct compose_job *later;    /* NULL, or what gives the answer: the receiver submits it */
+    struct service_file file;
+    size_t n_headers;
+    struct service_header {
+        const char *name;
+        char value[128];
+    } headers[SERVICE_HEADERS_MAX];
 };
 
 void service_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);
@@ -64,6 +80,9 @@ enum problem service_source_problem(enum source_err err);
 /* The source of the API, connected; NULL for a call of the test stage, which has none. */
 enum problem service_open(struct worker *w, const struct catalog_api *api, struct source **source)
     __attribute__((warn_unused_result));
+/* Another header of the answer; name static, a value that is too long is not said. */
+void service_header(struct service_reply *rp, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Whose rows: p NULL when the API is not owner-scoped. False: no owner, so no rows. */
 bool service_owner(const struct worker *w, const struct catalog_api *api, struct slice *owner);
 struct sql service_sql(struct worker *w, const struct source *source);

@@ -7,6 +7,7 @@
 #include "api/apis.h"
 #include "base/clock.h"
 #include "events/events.h"
+#include "classify/classify.h"
 
 #define PATH_MAX_BYTES 255
 #define SEGMENTS_MAX   12
@@ -122,6 +123,7 @@ static const struct attr attrs[] = {
     {"user_confirmation", ATTR_BOOL, 0},
     {"collects_user_data", ATTR_BOOL, 0, .fallback = "false"},
     {"provider_approval", ATTR_BOOL, 0, .fallback = "false"},
+    {"batch", ATTR_BOOL, AF_FILTER, .fallback = "false"},
 };
 
 static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
@@ -232,6 +234,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
         return p;
     }
     p = dataset ? PROBLEM_OK : fields_check_publication(c, fields);
+    if (p == PROBLEM_OK && !dataset && api_changed(ch->old, ch->row, "fields")) {
+        p = security_review_covers(c, ch->txn, ch->res, ch->row, fields);
+    }
     return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
 }
 
@@ -253,7 +258,10 @@ static enum problem publish_own(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && strcmp(row_text(ch->row, "kind"), "composed") == 0) {
         p = agreement_permits_composed(c, ch->txn, ch->row);
     }
-    return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
+    if (p == PROBLEM_OK) {
+        p = protection_check_fields(c, ch->row, fields);
+    }
+    return p == PROBLEM_OK ? security_review_covers(c, ch->txn, ch->res, ch->row, fields) : p;
 }
 
 /* Takes the fields from the dataset as they are now and refuses what may not be opened. */
@@ -347,6 +355,7 @@ static void feed_optional(const json_t *row, json_t *out)
                                            "cache_epoch",
                                            "user_confirmation",
                                            "collects_user_data",
+                                           "batch",
                                            "account_parameters"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {

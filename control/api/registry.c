@@ -2,6 +2,7 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "classify/classify.h"
 #include "consent/consent.h"
 #include "events/events.h"
 #include "exit/exit.h"
@@ -84,6 +85,8 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &classify_settings_resource,
+    &security_reviews_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -86,6 +86,7 @@ static const struct {
     {"report-duty", "remind"},
     {"report-duty", "warn"},
     {"report-duty", "suspend"},
+    {"security-review", "supersede"},
     /* clang-format on */
 };
 

@@ -102,6 +102,7 @@ enum problem rest_dataset_publish(struct rest_call *c)
                                           "account_parameters",
                                           "user_confirmation",
                                           "provider_approval",
+                                          "batch",
                                           NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();

@@ -281,7 +281,7 @@ static void look(struct look *l, struct catalog *catalog, struct arena *arena, s
 {
     struct source *source = NULL;
     arena_reset(arena);
-    if (catalog_current(catalog, &l->topic->api, &l->api) || !l->api->topic || l->api->unit ||
+    if (catalog_api_now(catalog, &l->topic->api, &l->api) || !l->api->topic || l->api->unit ||
         catalog_source(catalog, &l->api->source, &source) || source_ready(source) != SOURCE_OK)
         return;
     l->is_key = calloc(l->api->table.n_columns + 1, 1);

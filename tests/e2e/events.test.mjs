@@ -132,3 +132,105 @@ test('[EC-7.1.4.2a, EC-7.1.4.2b, EC-6.1.4.2] an app publishes, another receives 
   assert.equal(s.events.length, 2);
   s.close();
 });
+
+test('[EC-7.1.4.2a] CloudEvents in all three modes; what is none, is not JSON, says no owner or comes from no publisher is refused, and a second publication is no second event', async () => {
+  const one = await send(event('m1', data(1), of('M00001')), { type: 'application/cloudevents+json; charset=utf-8' });
+  assert.deepEqual([one.status, one.json.accepted, one.json.duplicates], [202, 1, 0]);
+  const headers = { 'ce-specversion': '1.0', 'ce-id': 'm2', 'ce-source': '/warehouse', 'ce-type': 'shipment.moved', 'ce-sluiceowner': 'M00001', 'ce-trace': 't-2' };
+  assert.equal((await send(JSON.stringify(data(2)), { type: 'application/json', headers })).status, 202);
+  const again = await send([event('m1', data(1), of('M00001')), event('m3', data(3), of('M00001'))]);
+  assert.deepEqual([again.json.accepted, again.json.duplicates], [1, 1]);
+  const bad = [[{}], [event('x', 'text', of('M00001'))], [event('x', data(1))], [event('', data(1), of('M00001'))], [{ ...event('x', data(1), of('M00001')), specversion: '0.3' }],
+    [event('x', data(1), of('M00001', { 'Not-A-Name': 'x' }))], [event('x', data(1), of('M00001', { datacontenttype: 'text/xml' }))], [event('ok', data(1), of('M00001')), 7], 'no JSON'];
+  for (const body of bad) refused(await send(body), 422, 'body-invalid');
+  refused(await send([event('x', data(1), of('M00001'))], { type: 'text/plain' }), 422, 'body-invalid');
+  refused(await send([event('x', data(1), of('M00001'))], { key: world.key }), 403, 'publish-forbidden');
+  refused(await call(`${TOPIC}?after=999999`), 400, 'parameter-invalid');
+  refused(await call(`${TOPIC}?since=yesterday`), 400, 'parameter-invalid');
+});
+
+test('[SW-8.3.2-e1] what was acknowledged to its publisher outlives kill -9; a stream goes on from its cursor, a page from a time', async () => {
+  await w.grant(world, world.app, api);
+  const began = new Date(Date.now() - 1).toISOString();
+  const cursor = await published(event('k1', data(1), of('M00001')), event('k2', data(2), of('M00001')));
+  process.kill(p.processes().data[0], 'SIGKILL');
+  const s = await until(async () => {
+    const opened = await follow(TOPIC, { last: cursor - 2 }).opened.catch(() => null);
+    if (opened?.status === 200) return opened;
+    opened?.close();
+    return null;
+  }, { ms: 15000, what: 'the data service again' });
+  await until(() => s.events.length >= 2, { ms: 10000, what: 'what was published before the crash' });
+  assert.deepEqual(s.events.map((e) => e.id), ['k1', 'k2']);
+  await published(event('k3', data(3), of('M00001')));
+  await until(() => s.events.length >= 3, { ms: 10000, what: 'the next one' });
+  assert.deepEqual(s.events.map((e) => e.sequence), s.ids);
+  const page = await call(`${TOPIC}?since=${encodeURIComponent(began)}`);
+  assert.deepEqual(page.json.events.map((e) => e.id), ['k1', 'k2', 'k3']);
+  // Blocked: the stream ends, and no other begins.
+  const block = await world.operator.post('/lists', { list: 'block', subject: 'app', value: world.app });
+  await until(() => s.ended, { ms: 5000, what: 'the end of a blocked app\'s stream' });
+  await world.operator.act('lists', block.id, 'remove');
+  await until(async () => (await call(`${TOPIC}?after=${cursor}`)).status === 200, { ms: 10000, what: 'the app let in again' });
+});
+
+test('[SW-8.3.2-e1] fetched and acknowledged: in order by key, given again when not acknowledged, never again once it was, across a crash', async () => {
+  const sub = await subscribe('fetch', { mode: 'pull' });
+  const pull = (more = {}) => post(`${TOPIC}/pull`, { subscription: 'fetch', ...more });
+  await until(async () => (await pull()).status === 200, { ms: 10000, what: 'the subscription on the data service' });
+  await published(event('p1', data(1), of('M00001')), event('p2', data(2), of('M00001')), event('p3', data(3), of('M00001', { partitionkey: 'other' })), event('p4', data(4), of('M00002')));
+  const first = await pull({ visibility_s: 1 });
+  assert.deepEqual(first.json.events.map((e) => e.id), ['p1', 'p2', 'p3']);
+  assert.equal(first.json.events[0].data.phone, '138****5678');
+  assert.deepEqual((await pull()).json.events, [], 'given, and not yet given again');
+  const again = await until(async () => { const a = await pull({ max: 1 }); return a.json.events.length && a; }, { ms: 10000, what: 'the first again' });
+  assert.equal(again.json.events[0].id, 'p1');
+  const ack = await post(`${TOPIC}/ack`, { subscription: 'fetch', receipts: [again.json.receipts[0], first.json.receipts[2]] });
+  assert.deepEqual([ack.status, ack.json.acknowledged], [200, 2]);
+  process.kill(p.processes().data[0], 'SIGKILL');
+  const left = await until(async () => { const a = await pull(); return a.status === 200 && a.json.events.length && a; }, { ms: 15000, what: 'the data service again' });
+  assert.deepEqual(left.json.events.map((e) => e.id), ['p2']);
+  await post(`${TOPIC}/nack`, { subscription: 'fetch', receipts: left.json.receipts });
+  assert.deepEqual((await pull()).json.events.map((e) => e.id), ['p2']);
+  refused(await post(`${TOPIC}/pull`, { subscription: 'no such' }), 404, 'not-found');
+  refused(await post(`${TOPIC}/ack`, { subscription: 'fetch', receipts: ['x'] }), 422, 'body-invalid');
+  const told = await status(sub);
+  assert.ok(told.last >= told.position);
+});
+
+test('[SW-8.3.2-e1, EC-7.1.4.2a] pushed: signed, tried again in order, a dead letter at last, delivered by replay; a receiver that hangs, redirects or floods holds up no other', async () => {
+  await restRefuses(subscribe('bad', { mode: 'webhook', url: 'ftp://example.org/' }), 'field-invalid');
+  const good = await subscribe('good', { mode: 'webhook', url: `${hook.url}/good`, attempts: 2, backoff_ms: 50, types: ['shipment.*'] });
+  const batches = await subscribe('batches', { mode: 'webhook', url: `${hook.url}/batches`, batch: 10 });
+  for (const [name, more] of [['hangs', { timeout_ms: 300 }], ['redirects', {}], ['floods', {}]]) await subscribe(name, { mode: 'webhook', url: `${hook.url}/${name}`, attempts: 1, backoff_ms: 50, ...more });
+  await until(async () => (await status(good)).position > 0, { ms: 10000, what: 'the subscription on the data service' });
+  let refuse = 1;
+  hook.answer = ({ path, json }) => {
+    if (path === '/hangs') return 'hang';
+    if (path === '/redirects') return 302;
+    if (path === '/floods') return (res) => { res.writeHead(200); res.write('x'.repeat(1 << 20)); };
+    if (path === '/good' && json.id === 'w2') return 500;
+    return path === '/good' && json.id === 'w1' && refuse-- > 0 ? 503 : 204;
+  };
+  await published(event('w0', data(0), of('M00001', { type: 'other' })), ...[1, 2, 3].map((i) => event(`w${i}`, data(i), of('M00001'))), event('w4', data(4), of('M00002')));
+  const got = (path, ok = 204) => hook.seen.filter((r) => r.path === path && r.answered === ok).flatMap((r) => r.json).map((e) => e.id);
+  await until(() => got('/good').length === 2, { ms: 15000, what: 'the deliveries' });
+  assert.deepEqual(hook.seen.filter((r) => r.path === '/good').map((r) => `${r.json.id} ${r.answered}`), ['w1 503', 'w1 204', 'w2 500', 'w2 500', 'w3 204'], 'one key: in order, however often it takes');
+  const { headers, body } = hook.seen.find((r) => r.path === '/good');
+  new Webhook(good.secret).verify(body, headers);
+  assert.throws(() => new Webhook(good.secret).verify(`${body} `, headers));
+  assert.equal(headers['content-type'], 'application/cloudevents+json');
+  assert.deepEqual(JSON.parse(body).data, { no: 1, place: 'berth 1', phone: '138****5678' });
+  await until(() => got('/batches').length === 4, { ms: 10000, what: 'the batches' });
+  assert.deepEqual(got('/batches'), ['w0', 'w1', 'w2', 'w3'], 'none of the owner who granted nothing');
+  const dead = await until(async () => { const a = await status(good); return a.dead_letters === 1 && a; }, { ms: 10000, what: 'the dead letter' });
+  assert.match(dead.dead[0].reason, /answered 500/);
+  hook.answer = ({ path }) => (path === '/hangs' ? 'hang' : 204);
+  await replay(good, {});
+  await until(async () => (await status(good)).dead_letters === 0, { ms: 10000, what: 'the dead letter delivered' });
+  assert.equal(got('/good').at(-1), 'w2');
+  await replay(batches, { after: (await status(batches)).last - 2 });
+  await until(() => got('/batches').filter((id) => id === 'w3').length === 2, { ms: 10000, what: 'the replay' });
+  await restRefuses(replay(good, { after: -1 }), 'field-invalid');
+  verified(p);
+});
