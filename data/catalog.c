@@ -328,12 +328,6 @@ static size_t slot_of(const struct uuid *id)
     return ((size_t)id->b[13] << 16 ^ (size_t)id->b[14] << 8 ^ id->b[15]) % CATALOG_APIS;
 }
 
-enum problem p = refresh(c, slot, id, version);
-replica_read_end(c->reader);
-*api = *slot;
-return p;
-}
-
 enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
                          const struct catalog_api **api)
 {

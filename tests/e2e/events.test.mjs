@@ -2,6 +2,7 @@
 // Topics: apps and datasets publish, other apps are given what they may have of it, by stream, by webhook, and by fetching.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import http from 'node:http';
 import https from 'node:https';
 import test, { after, before } from 'node:test';
@@ -126,6 +127,7 @@ test('[EC-7.1.4.2a, EC-7.1.4.2b, EC-6.1.4.2] an app publishes, another receives 
   const told = records(p, '--app', world.app, '--api', api).filter((r) => r.rows > 0);
   assert.ok(told.length > 0, 'the delivery is in the call log');
   await world.owner.act('grants', grant.id, 'revoke');
+  await until(async () => (await call(`${TOPIC}?after=0`)).json?.events?.length === 0, { ms: 10000, what: 'the revocation on the data service' });
   const other = await published(event('a4', data(4), of('M00001')));
   await until(async () => Number((await call(`${TOPIC}?after=${other - 1}`)).json?.cursor) === other, { ms: 5000, what: 'the page' });
   assert.deepEqual((await call(`${TOPIC}?after=${other - 1}`)).json.events, [], 'revoked: not one event more');
@@ -142,8 +144,8 @@ test('[EC-7.1.4.2a] CloudEvents in all three modes; what is none, is not JSON, s
   assert.deepEqual([again.json.accepted, again.json.duplicates], [1, 1]);
   const bad = [[{}], [event('x', 'text', of('M00001'))], [event('x', data(1))], [event('', data(1), of('M00001'))], [{ ...event('x', data(1), of('M00001')), specversion: '0.3' }],
     [event('x', data(1), of('M00001', { 'Not-A-Name': 'x' }))], [event('x', data(1), of('M00001', { datacontenttype: 'text/xml' }))], [event('ok', data(1), of('M00001')), 7], 'no JSON'];
-  for (const body of bad) refused(await send(body), 422, 'body-invalid');
-  refused(await send([event('x', data(1), of('M00001'))], { type: 'text/plain' }), 422, 'body-invalid');
+  for (const body of bad) refused(await send(body), 400, 'body-invalid');
+  refused(await send([event('x', data(1), of('M00001'))], { type: 'text/plain' }), 400, 'body-invalid');
   refused(await send([event('x', data(1), of('M00001'))], { key: world.key }), 403, 'publish-forbidden');
   refused(await call(`${TOPIC}?after=999999`), 400, 'parameter-invalid');
   refused(await call(`${TOPIC}?since=yesterday`), 400, 'parameter-invalid');
@@ -168,9 +170,9 @@ test('[SW-8.3.2-e1] what was acknowledged to its publisher outlives kill -9; a s
   const page = await call(`${TOPIC}?since=${encodeURIComponent(began)}`);
   assert.deepEqual(page.json.events.map((e) => e.id), ['k1', 'k2', 'k3']);
   // Blocked: the stream ends, and no other begins.
-  const block = await world.operator.post('/lists', { list: 'block', subject: 'app', value: world.app });
+  const block = await world.operator.post('/lists', { list: 'block', subject: 'app', value: world.app, reason: 'a test' });
   await until(() => s.ended, { ms: 5000, what: 'the end of a blocked app\'s stream' });
-  await world.operator.act('lists', block.id, 'remove');
+  await world.operator.act('lists', block.id, 'lift', { comment: 'seen' });
   await until(async () => (await call(`${TOPIC}?after=${cursor}`)).status === 200, { ms: 10000, what: 'the app let in again' });
 });
 
@@ -193,7 +195,7 @@ test('[SW-8.3.2-e1] fetched and acknowledged: in order by key, given again when 
   await post(`${TOPIC}/nack`, { subscription: 'fetch', receipts: left.json.receipts });
   assert.deepEqual((await pull()).json.events.map((e) => e.id), ['p2']);
   refused(await post(`${TOPIC}/pull`, { subscription: 'no such' }), 404, 'not-found');
-  refused(await post(`${TOPIC}/ack`, { subscription: 'fetch', receipts: ['x'] }), 422, 'body-invalid');
+  refused(await post(`${TOPIC}/ack`, { subscription: 'fetch', receipts: ['x'] }), 400, 'body-invalid');
   const told = await status(sub);
   assert.ok(told.last >= told.position);
 });
@@ -203,7 +205,7 @@ test('[SW-8.3.2-e1, EC-7.1.4.2a] pushed: signed, tried again in order, a dead le
   const good = await subscribe('good', { mode: 'webhook', url: `${hook.url}/good`, attempts: 2, backoff_ms: 50, types: ['shipment.*'] });
   const batches = await subscribe('batches', { mode: 'webhook', url: `${hook.url}/batches`, batch: 10 });
   for (const [name, more] of [['hangs', { timeout_ms: 300 }], ['redirects', {}], ['floods', {}]]) await subscribe(name, { mode: 'webhook', url: `${hook.url}/${name}`, attempts: 1, backoff_ms: 50, ...more });
-  await until(async () => (await status(good)).position > 0, { ms: 10000, what: 'the subscription on the data service' });
+  for (const sub of [good, batches]) await until(async () => (await status(sub).catch(() => ({}))).position > 0, { ms: 10000, what: 'the subscription on the data service' });
   let refuse = 1;
   hook.answer = ({ path, json }) => {
     if (path === '/hangs') return 'hang';
@@ -233,4 +235,31 @@ test('[SW-8.3.2-e1, EC-7.1.4.2a] pushed: signed, tried again in order, a dead le
   await until(() => got('/batches').filter((id) => id === 'w3').length === 2, { ms: 10000, what: 'the replay' });
   await restRefuses(replay(good, { after: -1 }), 'field-invalid');
   verified(p);
+});
+
+test('[SW-8.3.2-e1, SW-8.3.2-e2] a dataset publishes its own changes: rows that came, changed and went, each to whom its owner granted it, masked as a call would', async () => {
+  const file = `${p.dir}/orders.db`;
+  const sql = (text) => execFileSync('sqlite3', ['-cmd', '.timeout 5000', file, text], { encoding: 'utf8' }).trim();
+  const row = await world.provider.post('/apis', { name: 'order-changes', version: 'v1', path: '/orders/changes/v1', kind: 'topic', class: 'A1', access: 'subscription', dataset_id: world.dataset, title: 'Order changes' });
+  await world.provider.post('/topics', { api_id: row.id, poll_ms: 500 });
+  await world.provider.act('apis', row.id, 'publish');
+  await w.subscription(world, world.app, row.id);
+  await w.grant(world, world.app, row.id);
+  const s = await until(async () => { const a = await follow('/orders/changes/v1').opened; if (a.status === 200) return a; a.close(); return null; }, { ms: 10000, what: 'the topic' });
+  const [mine, theirs] = ["= 'M00001'", "<> 'M00001'"].map((owner) => sql(`SELECT order_id FROM orders WHERE merchant_id ${owner} LIMIT 1`));
+  // Its first look takes stock and tells nothing: changed until it is told.
+  let n = 0;
+  await until(() => { sql(`UPDATE orders SET product_title = 'changed ${n += 1}' WHERE order_id IN ('${mine}', '${theirs}')`); return s.events.length > 0; }, { ms: 15000, every: 700, what: 'the change' });
+  assert.deepEqual([...new Set(s.events.map((e) => e.type))], ['dataset.update']);
+  const [first] = s.events;
+  assert.deepEqual([first.data.order_id, first.data.merchant_id, first.source], [mine, 'M00001', '/orders/changes/v1']);
+  assert.match(first.data.product_title, /^changed \d+$/);
+  assert.match(first.data.buyer_phone, /\*{4}/);
+  assert.ok(!('card_number' in first.data));
+  sql(`INSERT INTO orders SELECT ${sql("SELECT group_concat(CASE name WHEN 'order_id' THEN '''NEW-1''' ELSE name END) FROM pragma_table_info('orders')")} FROM orders WHERE order_id = '${mine}'; DELETE FROM orders WHERE order_id = '${mine}'`);
+  await until(() => ['dataset.insert', 'dataset.delete'].every((t) => s.events.some((e) => e.type === t)), { ms: 15000, what: 'what came and went' });
+  assert.equal(s.events.find((e) => e.type === 'dataset.insert').data.order_id, 'NEW-1');
+  assert.equal(s.events.find((e) => e.type === 'dataset.delete').data.order_id, mine);
+  assert.ok(s.events.every((e) => e.data.order_id !== theirs), 'nothing of an owner who granted nothing');
+  s.close();
 });
