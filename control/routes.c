@@ -5,11 +5,13 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/credentials.h"
+#include "batch/batch.h"
 #include "ca/ca.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
 #include "events/events.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -95,12 +97,19 @@ const struct rest_route rest_routes[] = {
     {"POST", "users/me/close", 0, rest_me_close, "account.close", ROLE_OWNER},
     {"POST", "apps/*/test-report", 0, sandbox_test_report, "test_reports.count",
      ROLE_STAFF | ROLE_DEVELOPER},
+    {"GET", "exports/*/manifest", 0, export_manifest, "exports.read",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR | ROLE_DEVELOPER},
+    {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"GET", "event_subscriptions/*/status", 0, event_subscription_status,
      "event_subscriptions.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_DEVELOPER},
     {"POST", "event_subscriptions/*/replay", 0, event_subscription_replay,
      "event_subscriptions.replay", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"GET", "api_registrations/export", 0, registrations_export, "api_registrations.export",
+     ROLE_STAFF | ROLE_AUDITOR},
+    {"POST", "apis/*/cancel-registration", 0, registration_cancel, "api_registrations.cancel",
+     ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

@@ -2,7 +2,9 @@
 /* A table of a source, field by field with its level (EC-5.2). Nodes read columns as they were at
  * the last publication; a level reaches every API at once (EC-4.2.1b2). */
 #include "api/api.h"
+#include "batch/batch.h"
 #include "data_client.h"
+#include "sandbox/stage.h"
 
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 128},
@@ -72,6 +74,21 @@ static bool has_column(const json_t *fields, const char *column)
     return false;
 }
 
+/* What is published opens further only by a declassification, where the platform asks for one. */
+static enum problem check_masks(struct rest_call *c, struct change *ch)
+{
+    bool on = false, open = ch->old && strcmp(row_text(ch->old, "state"), "published") == 0;
+    enum problem p = PROBLEM_OK;
+
+    if (!ch->old || api_changed(ch->old, ch->row, "fields")) {
+        p = mask_rules_fill(c, ch->txn, json_object_get(ch->row, "fields"));
+    }
+    if (p == PROBLEM_OK && open) {
+        p = stage_setting_on(c, ch->txn, "declassification-required", &on);
+    }
+    return p == PROBLEM_OK && on ? declassification_check(c, ch->old, ch->row) : p;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     const char *owner = row_text(ch->row, "owner_column");
@@ -82,7 +99,7 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (owner[0] && !has_column(json_object_get(ch->row, "fields"), owner)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner_column", "no field has this column");
     }
-    return PROBLEM_OK;
+    return check_masks(c, ch);
 }
 
 static enum problem after(struct rest_call *c, struct change *ch)

@@ -2,10 +2,12 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "batch/batch.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "events/events.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -85,6 +87,12 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &exports_resource,
+    &mask_rules_resource,
+    &declassifications_resource,
+    &identifier_settings_resource,
+    &service_categories_resource,
+    &api_registrations_resource,
     &classify_settings_resource,
     &security_reviews_resource,
     /* clang-format on */

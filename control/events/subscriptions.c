@@ -222,7 +222,7 @@ enum problem event_subscription_status(struct rest_call *c)
 
     if (p == PROBLEM_OK) {
         json_t *body = json_pack("{s:s}", "subscription", row_text(row, "id"));
-        p = data_client_ask(c, "/internal/v1/events/status", body, &answer);
+        p = data_client_post(c, "/internal/v1/events/status", body, &answer);
         json_decref(body);
     }
     if (p == PROBLEM_OK) {
@@ -303,7 +303,7 @@ enum problem event_subscription_replay(struct rest_call *c)
     }
     if (p == PROBLEM_OK) {
         json_object_set(ask, "subscription", json_object_get(row, "id"));
-        p = data_client_ask(c, "/internal/v1/events/replay", ask, &answer);
+        p = data_client_post(c, "/internal/v1/events/replay", ask, &answer);
     }
     if (p == PROBLEM_OK) {
         p = rest_answer(c, 200, answer);

@@ -4,6 +4,7 @@
 #include "admission/admission.h"
 #include "api/api.h"
 #include "api/credentials.h"
+#include "batch/batch.h"
 #include "ca/ca.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
@@ -36,6 +37,7 @@ const struct job job_table[] = {
     {"report-duties", 60000, report_duties_job},
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},
+    {"exports", 1000, exports_job},
     {"exits-remind", 60000, exits_remind_job},
     /* clang-format on */
 };

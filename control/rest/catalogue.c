@@ -75,6 +75,7 @@ static const struct {
     {"confirmation", "expire"},
     {"test-preparation", "warn"},
     {"event-subscription", "replay"},
+    {"export", "follow"},
     {"incident", "contain"},
     {"incident", "warn"},
     {"incident", "suspend"},
