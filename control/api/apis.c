@@ -6,8 +6,8 @@
 #include "admission/terms.h"
 #include "api/apis.h"
 #include "base/clock.h"
-#include "events/events.h"
 #include "classify/classify.h"
+#include "events/events.h"
 #include "identifiers/identifiers.h"
 #include "write/write.h"
 

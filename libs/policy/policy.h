@@ -52,8 +52,8 @@ enum policy_method {
     POLICY_DELETE = 32
 };
 
-/* What a call about a topic is. The call itself gives no row, so no grant is asked of it; each event
- * is decided by itself, for its owner, when it is delivered. */
+/* What a call about a topic is. The call itself gives no row, so no grant is asked of it; each
+ * event is decided by itself, for its owner, when it is delivered. */
 enum policy_stream {
     POLICY_STREAM_NONE,
     POLICY_STREAM_OPEN,    /* to be given events, or to say which were taken: reads */
