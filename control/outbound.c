@@ -25,7 +25,7 @@ static curl_socket_t open_public(void *ctx, curlsocktype purpose, struct curl_so
 {
     (void)ctx;
     (void)purpose;
-    if (address_private(&address->addr)) {
+    if (address_is_private(&address->addr)) {
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);

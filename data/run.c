@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "data/batch/batch.h"
+#include "data/collect/collect.h"
 #include "data/data.h"
 #include "data/events/events.h"
 #include "data/server.h"
@@ -120,6 +121,10 @@ int data_run(const struct data_config *cfg)
                                     .kinds = KINDS,
                                     .replica = replica};
     server.service.replica = replica;
+    uint8_t secret[CRYPTO_KEY_LEN];
+    crypto_derive(server.service.link_key, "feed.secret", secret);
+    const struct collect_env env = {cfg->data_dir, secret};
+    server.service.collector = collector_start(&env);
     const char *why = NULL;
     const struct events_config events = {.replica = replica,
                                          .link_key = server.service.link_key,
@@ -137,6 +142,8 @@ int data_run(const struct data_config *cfg)
     batch_stop(&server.service.batch);
     wjournal_close(&server.service.journal);
     events_free(&server.service.events);
+    collector_stop(&server.service.collector);
+    crypto_wipe(secret, sizeof secret);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);
     return code;

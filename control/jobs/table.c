@@ -7,6 +7,7 @@
 #include "batch/batch.h"
 #include "ca/ca.h"
 #include "consent/consent.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -41,6 +42,8 @@ const struct job job_table[] = {
     {"exits-end", 1000, exits_end_job},
     {"exports", 1000, exports_job},
     {"exits-remind", 60000, exits_remind_job},
+    {"exchange", 300, exchange_job},
+    {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

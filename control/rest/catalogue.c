@@ -88,6 +88,12 @@ static const struct {
     {"report-duty", "remind"},
     {"report-duty", "warn"},
     {"report-duty", "suspend"},
+    {"collection", "schedule"},
+    {"collection", "succeed"},
+    {"collection-run", "begin"},
+    {"collection-run", "finish"},
+    {"transfer", "begin"},
+    {"transfer", "finish"},
     {"security-review", "supersede"},
     /* clang-format on */
 };

@@ -47,7 +47,7 @@ static size_t hear(char *p, size_t size, size_t n, void *ctx)
 static curl_socket_t open_public(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)ctx, (void)purpose;
-    if (address_private(&address->addr))
+    if (address_is_private(&address->addr))
         return CURL_SOCKET_BAD;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }

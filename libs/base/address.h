@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which addresses somebody else may have us connect to. */
+/* Which network addresses only the platform's own machines reach: a request there at somebody's
+ * wish would knock at doors for one who cannot (SSRF). Pure. */
 #pragma once
 #include <stdbool.h>
-#include <sys/socket.h>
 
-/* True of an address that only the platform's own machines reach, and of what is no IP address: a
- * webhook there would make us knock at doors for somebody who cannot. */
-bool address_private(const struct sockaddr *sa);
+struct sockaddr;
+/* True also for what is neither IPv4 nor IPv6. */
+bool address_is_private(const struct sockaddr *address);
