@@ -85,6 +85,27 @@ static bool same_kinds(const char *dir, const char *replica)
     return f && fclose(f) == 0 && ok;
 }
 
+/* Threads made from here on inherit the mask, so the signal comes to sigwait alone. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static struct events *start_events(const struct data_config *cfg,
+                                   const struct service_config *service, const char **why)
+{
+    const struct events_config events = {.replica = service->replica,
+                                         .link_key = service->link_key,
+                                         .data_dir = cfg->data_dir,
+                                         .node = cfg->node ? cfg->node : "data",
+                                         .private_webhooks = cfg->private_webhooks};
+    return events_start(&events, why);
+}
+
 int data_run(const struct data_config *cfg)
 {
     struct paths paths;
@@ -96,12 +117,7 @@ int data_run(const struct data_config *cfg)
     server.service.max_rows = cfg->max_rows ? cfg->max_rows : RUN_ROWS;
     fill_paths(&paths, cfg->data_dir);
     server.gateway_socket = paths.inner;
-    /* Threads made from here on inherit the mask, so the signal comes to sigwait alone. */
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    block_signals(&signals);
     enum crypto_err key_err = crypto_keyfile_load(paths.link_key, server.service.link_key);
     if (key_err)
         return fail(paths.link_key, crypto_strerror(key_err));
@@ -126,12 +142,7 @@ int data_run(const struct data_config *cfg)
     const struct collect_env env = {cfg->data_dir, secret};
     server.service.collector = collector_start(&env);
     const char *why = NULL;
-    const struct events_config events = {.replica = replica,
-                                         .link_key = server.service.link_key,
-                                         .data_dir = cfg->data_dir,
-                                         .node = cfg->node ? cfg->node : "data",
-                                         .private_webhooks = cfg->private_webhooks};
-    server.service.events = events_start(&events, &why);
+    server.service.events = start_events(cfg, &server.service, &why);
     snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
     server.service.batch = batch_start(&server.service, dir, &why);
     server.service.journal = wjournal_open(paths.journal, server.service.link_key);
