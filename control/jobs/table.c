@@ -14,6 +14,7 @@
 #include "oauth/engine.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "services/services.h"
 #include "web/web.h"
 
 const struct job job_table[] = {
@@ -37,6 +38,9 @@ const struct job job_table[] = {
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},
     {"exits-remind", 60000, exits_remind_job},
+    {"services", 1000, services_job},
+    {"service-instances", 1000, service_instances_job},
+    {"scheduled-tasks", 1000, scheduled_tasks_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

@@ -93,6 +93,23 @@ static const struct notice_kind kinds[] = {
     {"exit-receipt-returned", "The receipt of deletion was returned: %s", "数据删除回执已退回：%s"},
     {"exit-receipt-overdue", "The receipt of deletion is overdue: %s", "数据删除回执已逾期：%s"},
     {"exit-duty-ended", "A duty that outlived an exit is over: %s", "退出后的存续义务已到期：%s"},
+    {"api-changed", "An API that you use changed: %s", "您使用的接口已变更：%s"},
+    {"api-deprecated", "An API that you use is to end: %s", "您使用的接口即将废止：%s"},
+    {"api-stopped", "An API that you use was disabled: %s", "您使用的接口已停用：%s"},
+    {"api-suspended", "An API that you use was suspended: %s", "您使用的接口已暂停：%s"},
+    {"api-ended", "An API that you use has ended: %s", "您使用的接口已终止：%s"},
+    {"service-change-announced", "An API that you use is about to change: %s",
+     "您使用的接口即将变更：%s"},
+    {"service-change-for-users", "A service that works with your data is about to change: %s",
+     "涉及您数据的服务即将变更：%s"},
+    {"service-change-rolled-back", "The change of an API was taken back: %s", "接口变更已回退：%s"},
+    {"service-termination-announced", "A service that you use is about to end: %s",
+     "您使用的服务即将终止：%s"},
+    {"service-termination-for-users", "A service that works with your data is about to end: %s",
+     "涉及您数据的服务即将终止：%s"},
+    {"service-archive-due", "The time to keep an archive is over; dispose of it: %s",
+     "归档保留期已满，请处置：%s"},
+    {"scheduled-task-failed", "A scheduled task failed: %s", "定时任务执行失败：%s"},
     /* clang-format on */
 };
 

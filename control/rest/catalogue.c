@@ -85,6 +85,13 @@ static const struct {
     {"report-duty", "remind"},
     {"report-duty", "warn"},
     {"report-duty", "suspend"},
+    {"api", "change"},
+    {"api", "roll-back"},
+    {"subscription", "carry"},
+    {"service-termination", "cancellation"},
+    {"service-archive", "due"},
+    {"service-instance", "lose"},
+    {"scheduled-task", "execute"},
     /* clang-format on */
 };
 
