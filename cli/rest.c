@@ -52,6 +52,8 @@ static const struct {
     {"field-unmasked",
      "give the level-3 field a mask (try one with: sluice mask), then publish again"},
     {"level-forbidden", "level 4 never leaves: publish a dataset that has fields below it"},
+    {"security-review-missing",
+     "ask for a review (POST /security_reviews), which an operator passes; then publish again"},
     {"not-permitted", "sign in as a user whose role allows it"},
     {"already-exists", "choose another name, or change the one that is there"},
     {"source-unavailable",

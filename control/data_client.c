@@ -33,8 +33,11 @@ static char *request_body(struct rest_call *c, const json_t *source, const char 
                           const char *table)
 {
     const char *id = row_text(source, "id");
-    json_t *sealed = api_reseal(c->ctl, id, row_text(source, "connection_sealed"));
-    json_t *body = sealed ? json_pack("{s:s, s:o}", "id", id, "connection_sealed", sealed) : NULL;
+    bool managed = strcmp(row_text(source, "kind"), "managed") == 0;
+    json_t *sealed = managed ? NULL : api_reseal(c->ctl, id, row_text(source, "connection_sealed"));
+    json_t *body = managed  ? json_pack("{s:s, s:s}", "id", id, "kind", "managed")
+                   : sealed ? json_pack("{s:s, s:o}", "id", id, "connection_sealed", sealed)
+                            : NULL;
 
     if (!body) {
         return NULL;

@@ -3,9 +3,10 @@
 #pragma once
 #include "rest/rest.h"
 
-/* operation: "check", "tables" or "columns". source: its row. schema and table may be NULL. The
- * service's refusals come back as its own problem codes; no service: source-unavailable. *answer is
- * a new object. Blocks up to DATA_CLIENT_TIMEOUT_MS, so never inside a write transaction. */
+/* operation: "check", "tables", "columns"; of a managed source "make" and "drop" too. source: its
+ * row. schema and table may be NULL. The service's refusals come back as its own problem codes; no
+ * service: source-unavailable. *answer is a new object. Blocks up to DATA_CLIENT_TIMEOUT_MS, so
+ * never inside a write transaction. */
 #define DATA_CLIENT_TIMEOUT_MS 15000
 enum problem data_client_call(struct rest_call *c, const char *operation, const json_t *source,
                               const char *schema, const char *table, json_t **answer);

@@ -112,9 +112,10 @@ static bool make_columns(struct catalog_api *api, size_t n)
     api->columns = arena_get(&api->arena, sizeof *api->columns, n + 1);
     api->members = arena_get(&api->arena, sizeof *api->members, n + 1);
     api->stands_for = arena_get(&api->arena, sizeof *api->stands_for, n + 1);
+    api->rules = arena_get(&api->arena, sizeof *api->rules, n + 1);
     api->table.columns = api->columns;
     api->table.n_columns = n;
-    return api->columns && api->members && api->stands_for;
+    return api->columns && api->members && api->stands_for && api->rules;
 }
 
 static bool fill_keys(struct catalog_api *api, const json_t *columns)
@@ -163,6 +164,9 @@ static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
         if (!fill_column(api, i, name, find_column(columns, name, "name")))
             return false;
         api->stands_for[i] = (uint8_t)sandbox_kind_of(name, &policy->fields[i].mask);
+        api->rules[i] = (struct catalog_rule){.level = policy->fields[i].level,
+                                              .type = policy->fields[i].type,
+                                              .mask = policy->fields[i].mask};
     }
     api->table.schema = arena_copy(&api->arena, json_text(dataset, "schema"));
     api->table.table = arena_copy(&api->arena, json_text(dataset, "table"));
@@ -172,8 +176,8 @@ static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
 
 static size_t room_of(const struct policy_api *policy)
 {
-    size_t room =
-        8192 + policy->n_fields * (sizeof(struct query_column) + sizeof(struct slice) + 1);
+    size_t room = 8192 + policy->n_fields * (sizeof(struct query_column) + sizeof(struct slice) +
+                                             sizeof(struct catalog_rule) + 1);
     for (size_t i = 0; i < policy->n_fields; i++)
         room += policy->fields[i].path.n * 8;
     return room;
@@ -190,7 +194,7 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
         return NULL;
     struct catalog_api *api = calloc(1, sizeof *api);
     json_t *dataset = json_loadb(json.p, json.n, 0, NULL);
-    size_t room = room_of(&from->policy) + json.n * 2;
+    size_t room = room_of(&from->policy) + json.n * 2 + from->path.n;
     room += json_array_size(json_object_get(dataset, "columns")) * sizeof(struct slice);
     if (api && dataset && arena_init(&api->arena, room)) {
         api->id = from->policy.id;
@@ -200,7 +204,9 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
         api->state = from->policy.state;
         api->profile = profiles[profile].profile;
         api->owner_scoped = from->policy.owner_scoped;
-        if (!fill_table(api, &from->policy, dataset))
+        api->path = arena_copy(&api->arena, from->path).p;
+        api->batch = from->batch;
+        if (!api->path || !fill_table(api, &from->policy, dataset))
             api_free(&api);
     } else {
         api_free(&api);
@@ -333,6 +339,19 @@ enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
     }
 }
 
+enum problem catalog_api_now(struct catalog *c, const struct uuid *id,
+                             const struct catalog_api **api)
+{
+    struct catalog_api **slot = &c->apis[slot_of(id)];
+    uint64_t version, synced_ms;
+    if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
+        return PROBLEM_INTERNAL;
+    enum problem p = refresh(c, slot, id, version);
+    replica_read_end(c->reader);
+    *api = p ? NULL : *slot;
+    return p;
+}
+
 bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
                     struct buf *text)
 {
@@ -357,6 +376,8 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     struct slice state = json_text(data, "state");
     if (state.n && !slice_eq(state, SLICE("ready")) && !slice_eq(state, SLICE("active")))
         return NULL;
+    if (slice_eq(json_text(data, "kind"), SLICE("managed")))
+        return source_new_managed(id, c->data_dir);
     buf_init(&connection);
     uuid_format(id, text);
     if (catalog_unseal(c->secret_key, slice_str(text), json_text(data, "connection_sealed"),

@@ -19,20 +19,27 @@ enum catalog_profile {
     CATALOG_TRADING /* getPublicResourcesTrading */
 };
 
+struct catalog_rule {
+    uint8_t level, type; /* enum policy_level, enum plan_type */
+    struct mask_spec mask;
+};
+
 struct catalog_api {
     struct uuid id, dataset, source;
     uint64_t version, rev, dataset_rev;
     uint8_t state, profile;
     bool owner_scoped;
     struct graph *graph; /* of a composed API; NULL of a dataset */
-    const char *path;    /* of a composed API */
+    const char *path;    /* of a composed API and of a dataset's */
     uint32_t timeout_ms;
     struct query_table table;
     struct query_column *columns;
-    struct slice *members; /* `"name":`, one for each column */
-    uint8_t *stands_for;   /* enum sandbox_kind, one for each column */
-    bool unit;             /* a business unit's own: answered here in the test stage alone */
-    struct arena arena;    /* what the slices point at */
+    struct slice *members;      /* `"name":`, one for each column */
+    uint8_t *stands_for;        /* enum sandbox_kind, one for each column */
+    struct catalog_rule *rules; /* of a dataset, one for each column */
+    bool batch;                 /* export jobs may be asked for */
+    bool unit;                  /* a business unit's own: answered here in the test stage alone */
+    struct arena arena;         /* what the slices point at */
 };
 
 struct catalog_source {
@@ -61,6 +68,9 @@ void catalog_fini(struct catalog *c);
  * the next call. */
 enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
                          const struct catalog_api **api) __attribute__((warn_unused_result));
+/* The API as it is known here now. */
+enum problem catalog_api_now(struct catalog *c, const struct uuid *id,
+                             const struct catalog_api **api) __attribute__((warn_unused_result));
 /* The connection of the API's source, not necessarily open. Borrowed until the next call. */
 enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
     __attribute__((warn_unused_result));

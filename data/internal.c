@@ -3,11 +3,16 @@
  * does it hold. The connection lives for the request only. */
 #include <stdlib.h>
 
+#include "data/batch/batch.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
+#include "data/zones/zones.h"
 
 struct internal_call {
     struct source *source;
+    struct worker *w;
+    struct uuid id;
+    bool managed;
     const char *schema, *table;
     json_t *answer;
 };
@@ -45,13 +50,37 @@ static enum problem columns(struct internal_call *c)
     return PROBLEM_OK;
 }
 
+static enum problem zone_problem(enum zone_err err)
+{
+    return err == ZONE_OK      ? PROBLEM_OK
+           : err == ZONE_EFULL ? PROBLEM_STORAGE_FULL
+                               : PROBLEM_SOURCE_UNAVAILABLE;
+}
+
+/* A zone store comes and goes by its source's life alone. */
+static enum problem make(struct internal_call *c)
+{
+    enum problem p = c->managed ? zone_problem(zone_make(c->w->catalog.data_dir, &c->id))
+                                : PROBLEM_BODY_MALFORMED;
+    return p ? p : check(c);
+}
+
+static enum problem drop(struct internal_call *c)
+{
+    if (!c->managed)
+        return PROBLEM_BODY_MALFORMED;
+    source_free(&c->source);
+    c->answer = json_pack("{s:b}", "ok", 1);
+    return zone_problem(zone_drop(c->w->catalog.data_dir, &c->id));
+}
+
 static const struct {
     struct slice path;
     enum problem (*run)(struct internal_call *c);
 } routes[] = {
-    {{"/internal/v1/sources/check", 26}, check},
-    {{"/internal/v1/sources/tables", 27}, tables},
-    {{"/internal/v1/sources/columns", 28}, columns},
+    {{"/internal/v1/sources/check", 26}, check},     {{"/internal/v1/sources/tables", 27}, tables},
+    {{"/internal/v1/sources/columns", 28}, columns}, {{"/internal/v1/sources/make", 25}, make},
+    {{"/internal/v1/sources/drop", 25}, drop},
 };
 
 static const char *text_member(const json_t *body, const char *name)
@@ -63,10 +92,15 @@ static const char *text_member(const json_t *body, const char *name)
 static enum problem open_source(struct worker *w, const json_t *body, struct internal_call *c)
 {
     struct buf connection;
-    struct uuid id;
     struct slice id_text = slice_str(text_member(body, "id"));
-    if (!uuid_parse(&id, id_text.p, id_text.n))
+    if (!uuid_parse(&c->id, id_text.p, id_text.n))
         return PROBLEM_BODY_MALFORMED;
+    c->w = w;
+    c->managed = strcmp(text_member(body, "kind"), "managed") == 0;
+    if (c->managed) {
+        c->source = source_new_managed(&c->id, w->catalog.data_dir);
+        return c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
+    }
     buf_init(&connection);
     enum problem p = PROBLEM_BODY_MALFORMED;
     if (catalog_unseal(w->catalog.secret_key, id_text,
@@ -101,6 +135,8 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
 void internal_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp)
 {
     struct internal_call c = {0};
+    if (batch_internal(w, rq, rp))
+        return;
     json_t *body = json_loadb(rq->body.p, rq->body.n, JSON_REJECT_DUPLICATES, NULL);
     enum problem p = run(w, rq, body, &c);
     char *text = p ? NULL : json_dumps(c.answer, JSON_COMPACT);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "data/batch/batch.h"
 #include "data/data.h"
 #include "data/server.h"
 #include "node/node.h"
@@ -87,7 +88,11 @@ int data_run(const struct data_config *cfg)
                                     .kinds = "api,dataset,source,composition",
                                     .replica = replica};
     server.service.replica = replica;
-    int code = serve(&server, &feed, &signals);
+    const char *why = NULL;
+    snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
+    server.service.batch = batch_start(&server.service, dir, &why);
+    int code = server.service.batch ? serve(&server, &feed, &signals) : fail("exports", why);
+    batch_stop(&server.service.batch);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);
     return code;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/service.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "data/batch/batch.h"
 #include "data/query/cell.h"
 
 struct worker *worker_new(const struct service_config *cfg)
@@ -13,6 +16,7 @@ struct worker *worker_new(const struct service_config *cfg)
     if (!w)
         return NULL;
     w->max_rows = cfg->max_rows;
+    w->batch = cfg->batch;
     buf_init(&w->sql);
     buf_init(&w->body);
     crypto_derive(cfg->link_key, "link.call", key);
@@ -53,8 +57,23 @@ void service_problem(struct worker *w, const struct service_request *rq, struct 
     rp->status = problem_row(problem)->status;
     rp->problem = problem;
     rp->content_type = "application/problem+json";
+    rp->n_headers = 0;
     buf_clear(&w->body);
     buf_add(&w->body, text, n);
+}
+
+void service_header(struct service_reply *rp, const char *name, const char *fmt, ...)
+{
+    struct service_header *h = &rp->headers[rp->n_headers];
+    va_list args;
+    if (rp->n_headers == SERVICE_HEADERS_MAX)
+        return;
+    va_start(args, fmt);
+    int n = vsnprintf(h->value, sizeof h->value, fmt, args);
+    va_end(args);
+    h->name = name;
+    if (n >= 0 && (size_t)n < sizeof h->value)
+        rp->n_headers++;
 }
 
 enum problem service_source_problem(enum source_err err)
@@ -235,6 +254,11 @@ void service_handle(struct worker *w, const struct service_request *rq, struct s
     }
     if (!p && api->owner_scoped && api->table.owner_column.n == 0)
         p = PROBLEM_INTERNAL; /* nothing tells whose rows are whose */
+    struct slice rest;
+    if (!p && batch_target(api, rq->target, &rest)) {
+        batch_handle(w, api, rq, rest, rp);
+        return;
+    }
     if (!p)
         p = check_method(api, rq->method);
     if (p)

@@ -31,6 +31,8 @@ export const sources = [
 ];
 
 // levels: column → level, or [level, mask]. A column that is not named stays unclassified and stops the publication.
+export const legal_basis = 'Data Security Law of the PRC, articles 21 and 41; the catalogue of open public data';
+
 export const datasets = [
   { key: 'divisions', name: 'divisions', title: '行政区划', source: 'divisions', table: 'division',
     levels: { code: 1, name: 1, kind: 1, parent_code: 1 } },

@@ -16,8 +16,17 @@ static bool named(const ngx_table_elt_t *header, const char *name)
     return header->key.len == n && ngx_strncasecmp(header->key.data, (u_char *)name, n) == 0;
 }
 
-static bool header_allowed(const ngx_table_elt_t *header)
+/* Those of an export beside them. */
+static const char *const export_headers[] = {"accept-ranges", "etag", "location"};
+
+static bool header_allowed(const ngx_table_elt_t *header, const sluice_ctx_t *ctx)
 {
+    for (size_t i = 0; ctx->export_asked && i < sizeof export_headers / sizeof *export_headers;
+         i++) {
+        if (named(header, export_headers[i])) {
+            return true;
+        }
+    }
     for (size_t i = 0; i < sizeof allowed_headers / sizeof *allowed_headers; i++) {
         if (named(header, allowed_headers[i])) {
             return true;
@@ -28,13 +37,13 @@ static bool header_allowed(const ngx_table_elt_t *header)
 
 /* Drops every other header, and keeps nginx from naming itself: an element with hash 0 is not sent,
  * but stands where nginx would put its own. */
-static ngx_int_t scrub_headers(ngx_http_request_t *r)
+static ngx_int_t scrub_headers(ngx_http_request_t *r, const sluice_ctx_t *ctx)
 {
     ngx_list_part_t *part = &r->headers_out.headers.part;
     for (; part; part = part->next) {
         ngx_table_elt_t *header = part->elts;
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            if (!header_allowed(&header[i])) {
+            if (!header_allowed(&header[i], ctx)) {
                 header[i].hash = 0;
             }
         }
@@ -105,6 +114,17 @@ static bool no_http(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return true;
 }
 
+/* Of an export: streams as it is, or is held for whom signs or seals it. */
+static void choose_export(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    ctx->mode = sluice_whole_wanted(ctx) ? SLUICE_HOLD : SLUICE_PASS;
+    if (ctx->mode == SLUICE_HOLD && sluice_export_hold(r, ctx) != NGX_OK) {
+        ctx->header_held = ctx->whole = false;
+        ctx->mode = SLUICE_REPLACE;
+        ctx->problem = PROBLEM_ANSWER_TOO_LARGE;
+    }
+}
+
 static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     ngx_uint_t status = r->headers_out.status;
@@ -132,6 +152,10 @@ static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
     if (r->method == NGX_HTTP_HEAD || status == NGX_HTTP_NO_CONTENT) {
         ctx->mode = SLUICE_PASS;
+        return;
+    }
+    if (sluice_export_answers(ctx, upstream_header(r, "sluice-export"))) {
+        choose_export(r, ctx);
         return;
     }
     bool readable = sluice_convert_answers(r, ctx) || (!sluice_convert_expected(ctx) && is_json(r));
@@ -240,7 +264,7 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
         r->method_name = ctx->asked_method;
     }
     choose_mode(r, ctx);
-    if (scrub_headers(r) != NGX_OK) {
+    if (scrub_headers(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
     if (r->cache && sluice_cache_answer(r, ctx) != NGX_OK) {
@@ -251,6 +275,9 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
     }
     if (ctx->mode == SLUICE_RELAY) {
         return hold_problem(r, ctx);
+    }
+    if (ctx->mode == SLUICE_HOLD) {
+        return NGX_OK;
     }
     if (ctx->mode == SLUICE_REPLACE && sluice_become_problem(r, ctx, ctx->problem) != NGX_OK) {
         return NGX_ERROR;

@@ -97,5 +97,6 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
                   "gateway's own"),
             SLICE("headers"));
     }
+    ctx->export_asked = sluice_export_asked(r, ctx);
     return here->inner ? sluice_inner(r, ctx) : NGX_OK;
 }

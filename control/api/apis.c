@@ -6,6 +6,7 @@
 #include "admission/terms.h"
 #include "api/apis.h"
 #include "base/clock.h"
+#include "classify/classify.h"
 #include "services/services.h"
 
 #define PATH_MAX_BYTES 255
@@ -128,6 +129,7 @@ static const struct attr attrs[] = {
     {"comment", ATTR_TEXT, AF_READ_ONLY},
     {"gate", ATTR_JSON, AF_READ_ONLY},
     {"rectified_at", ATTR_TIME, AF_READ_ONLY},
+    {"batch", ATTR_BOOL, AF_FILTER, .fallback = "false"},
 };
 
 static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
@@ -267,6 +269,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
         return p;
     }
     p = dataset ? PROBLEM_OK : fields_check_publication(c, fields);
+    if (p == PROBLEM_OK && !dataset && api_changed(ch->old, ch->row, "fields")) {
+        p = security_review_covers(c, ch->txn, ch->res, ch->row, fields);
+    }
     return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
 }
 
@@ -288,7 +293,10 @@ static enum problem publish_own(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && strcmp(row_text(ch->row, "kind"), "composed") == 0) {
         p = agreement_permits_composed(c, ch->txn, ch->row);
     }
-    return p == PROBLEM_OK ? protection_check_fields(c, ch->row, fields) : p;
+    if (p == PROBLEM_OK) {
+        p = protection_check_fields(c, ch->row, fields);
+    }
+    return p == PROBLEM_OK ? security_review_covers(c, ch->txn, ch->res, ch->row, fields) : p;
 }
 
 /* Into the test stage an API goes as into the open, but for what the test is to show. */
@@ -404,6 +412,7 @@ static void feed_optional(const json_t *row, json_t *out)
                                            "cache_epoch",
                                            "user_confirmation",
                                            "collects_user_data",
+                                           "batch",
                                            "account_parameters"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {

@@ -2,6 +2,7 @@
 /* A dataset and the APIs on it. Columns and names reach the nodes at a publication, all APIs of the
  * dataset together, so that a public name always has its column. Levels reach them at once. */
 #include "api/api.h"
+#include "classify/classify.h"
 
 static json_t *published_columns(const json_t *dataset)
 {
@@ -64,7 +65,12 @@ enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, con
     size_t i;
     enum problem p = api_load(c, txn, &datasets_resource, dataset_id, &dataset);
 
+    if (p == PROBLEM_OK) {
+        p = security_review_covers(c, txn, &datasets_resource, dataset,
+                                   json_object_get(dataset, "fields"));
+    }
     if (p != PROBLEM_OK) {
+        json_decref(dataset);
         return p;
     }
     json_t *row = json_deep_copy(dataset);
@@ -136,12 +142,38 @@ static json_t *relevelled(const json_t *api, const json_t *dataset)
     return fields;
 }
 
+static bool any_open(const json_t *apis)
+{
+    return find(apis, "state", "published") || find(apis, "state", "deprecated");
+}
+
+/* What nodes read now: a column that was added since opens with the next publication. */
+static enum problem review_served(struct rest_call *c, struct store_txn *txn, const json_t *dataset)
+{
+    const json_t *columns = json_object_get(json_object_get(dataset, "published"), "columns");
+    json_t *served = json_array(), *f;
+    size_t i;
+
+    json_array_foreach(json_object_get(dataset, "fields"), i, f)
+    {
+        if (find(columns, "column", row_text(f, "column"))) {
+            json_array_append(served, f);
+        }
+    }
+    enum problem p = security_review_covers(c, txn, &datasets_resource, dataset, served);
+    json_decref(served);
+    return p;
+}
+
 enum problem publication_levels(struct rest_call *c, struct store_txn *txn, const json_t *dataset)
 {
     json_t *apis = NULL, *api;
     size_t i;
     enum problem p = apis_of(c, txn, row_text(dataset, "id"), &apis);
 
+    if (p == PROBLEM_OK && any_open(apis)) {
+        p = review_served(c, txn, dataset);
+    }
     json_array_foreach(apis, i, api)
     {
         if (p == PROBLEM_OK && api_state_live(api)) {

@@ -2,6 +2,7 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
@@ -94,6 +95,8 @@ const struct resource *const resources[] = {
     &service_archives_resource,
     &service_instances_resource,
     &scheduled_tasks_resource,
+    &classify_settings_resource,
+    &security_reviews_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

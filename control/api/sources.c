@@ -4,13 +4,15 @@
 #include "api/api.h"
 #include "data_client.h"
 
-static const char *const kinds[] = {"odbc", NULL};
+static const char *const kinds[] = {"odbc", "managed", NULL};
+static const char *const zones[] = {"landing", "exchange", "open", NULL};
 
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 200},
     {"organisation_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "organisations"},
     {"kind", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE, 1, 20, .values = kinds},
-    {"connection", ATTR_TEXT, AF_REQUIRED | AF_WRITE_ONLY, 1, REST_TEXT_MAX},
+    {"zone", ATTR_TEXT, AF_IMMUTABLE | AF_FILTER, 1, 20, .values = zones},
+    {"connection", ATTR_TEXT, AF_WRITE_ONLY, 1, REST_TEXT_MAX},
     {"connection_sealed", ATTR_TEXT, AF_HIDDEN},
     {"max_connections", ATTR_INT, AF_SORT, 1, 64, .fallback = "8"},
 };
@@ -24,9 +26,38 @@ static enum problem seal_connection(struct rest_call *c, json_t *row)
     return sealed ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 
+static bool managed(const json_t *row)
+{
+    return strcmp(row_text(row, "kind"), "managed") == 0;
+}
+
+/* A zone store is named by its id alone: no connection string leads into the platform's folder. */
+static enum problem check_kind(struct rest_call *c, const json_t *row)
+{
+    bool zone = row_text(row, "zone")[0], connection = json_object_get(c->body, "connection");
+
+    if (managed(row) != zone) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/zone",
+                         "a managed source lies in a zone, and no other does");
+    }
+    if (managed(row) && connection) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/connection",
+                         "a managed source has no connection string");
+    }
+    return managed(row) || connection
+               ? PROBLEM_OK
+               : rest_fail(c, PROBLEM_FIELD_INVALID, "/connection", "this attribute is required");
+}
+
 static enum problem prepare(struct rest_call *c, struct change *ch)
 {
-    return seal_connection(c, ch->row);
+    enum problem p = check_kind(c, ch->row);
+
+    if (p == PROBLEM_OK && managed(ch->row)) {
+        json_object_set_new(ch->row, "connection_sealed", json_string(""));
+        return PROBLEM_OK;
+    }
+    return p == PROBLEM_OK ? seal_connection(c, ch->row) : p;
 }
 
 /* A new connection has to be checked again. */
@@ -34,6 +65,12 @@ static enum problem check(struct rest_call *c, struct change *ch)
 {
     if (!ch->old || !json_object_get(c->body, "connection")) {
         return PROBLEM_OK;
+    }
+    if (managed(ch->row)) {
+        return check_kind(c, ch->row);
+    }
+    if (!json_is_string(json_object_get(c->body, "connection"))) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/connection", "this attribute is required");
     }
     if (strcmp(row_text(ch->row, "state"), "ready") == 0) {
         json_object_set_new(ch->row, "state", json_string("draft"));
@@ -44,8 +81,44 @@ static enum problem check(struct rest_call *c, struct change *ch)
 static enum problem open_source(struct rest_call *c, struct change *ch)
 {
     json_t *answer = NULL;
-    enum problem p = data_client_call(c, "check", ch->row, NULL, NULL, &answer);
+    bool make = managed(ch->row) && strcmp(row_text(ch->row, "state"), "draft") == 0;
+    enum problem p = data_client_call(c, make ? "make" : "check", ch->row, NULL, NULL, &answer);
 
+    json_decref(answer);
+    return p;
+}
+
+/* Nothing may read a store that goes. */
+static enum problem check_unused(struct rest_call *c, struct store_txn *txn, const json_t *row)
+{
+    const struct store_value v = store_text(row_text(row, "id"));
+    struct store_rows *rows = NULL;
+    enum store_err err = store_query(
+        txn, "SELECT 1 FROM datasets WHERE source_id = ? AND state <> 'retired'", &v, 1, &rows);
+    bool used = err == STORE_OK && store_next(rows);
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+
+    return p == PROBLEM_OK && used ? rest_fail(c, PROBLEM_STATE_CONFLICT, "",
+                                               "a dataset still reads it: retire that first")
+                                   : p;
+}
+
+static enum problem prepare_drop(struct rest_call *c, struct change *ch)
+{
+    struct store_txn *txn = NULL;
+    json_t *answer = NULL;
+
+    if (!managed(ch->row)) {
+        return rest_fail(c, PROBLEM_STATE_CONFLICT, "", "only a managed source is the platform's");
+    }
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+    if (p == PROBLEM_OK) {
+        p = check_unused(c, txn, ch->row);
+        store_rollback(&txn);
+    }
+    if (p == PROBLEM_OK) {
+        p = data_client_call(c, "drop", ch->row, NULL, NULL, &answer);
+    }
     json_decref(answer);
     return p;
 }
@@ -53,9 +126,14 @@ static enum problem open_source(struct rest_call *c, struct change *ch)
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
-    json_t *sealed = api_reseal(c->ctl, row_text(row, "id"), row_text(row, "connection_sealed"));
-
     (void)txn;
+    if (managed(row)) {
+        *data = json_pack("{s:s, s:s, s:O, s:s}", "kind", "managed", "zone", row_text(row, "zone"),
+                          "max_connections", json_object_get(row, "max_connections"), "state",
+                          row_text(row, "state"));
+        return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+    }
+    json_t *sealed = api_reseal(c->ctl, row_text(row, "id"), row_text(row, "connection_sealed"));
     if (!sealed) {
         return rest_fail(
             c, PROBLEM_INTERNAL, "",
@@ -72,6 +150,7 @@ static const struct transition transitions[] = {
     {"draft|ready", "check", "ready", KEEPER, .prepare = open_source},
     {"draft|ready", "disable", "disabled", KEEPER},
     {"disabled", "enable", "ready", KEEPER},
+    {"draft|disabled", "drop", "dropped", KEEPER, .prepare = prepare_drop},
 };
 
 static const struct scope scopes[] = {

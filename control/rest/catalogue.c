@@ -92,6 +92,7 @@ static const struct {
     {"service-archive", "due"},
     {"service-instance", "lose"},
     {"scheduled-task", "execute"},
+    {"security-review", "supersede"},
     /* clang-format on */
 };
 

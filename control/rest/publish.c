@@ -104,6 +104,7 @@ enum problem rest_dataset_publish(struct rest_call *c)
                                           "provider_approval",
                                           "service_id",
                                           "paged",
+                                          "batch",
                                           NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "classify/classify.h"
 #include "services/publish.h"
 
 static const char *const members[] = {"dataset_id",
@@ -214,6 +215,20 @@ static void ask_entry(const json_t *service, json_t *missing)
     }
 }
 
+/* The refusal of the reviewers' side becomes one more item of the list. */
+static enum problem ask_review(struct rest_call *c, struct store_txn *txn, struct publishing *p)
+{
+    enum problem pr = security_review_covers(c, txn, &datasets_resource, p->dataset,
+                                             json_object_get(p->dataset, "fields"));
+
+    if (pr == PROBLEM_SECURITY_REVIEW_MISSING) {
+        lacks(p->missing, "review", "%.250s", c->detail);
+        c->where[0] = c->detail[0] = '\0';
+        pr = PROBLEM_OK;
+    }
+    return pr;
+}
+
 static enum problem make_api(struct rest_call *c, struct store_txn *txn, struct publishing *p)
 {
     static const char *const copied[] = {"name",  "title",  "version",  "path",  "profile",
@@ -261,6 +276,9 @@ static enum problem write_all(struct rest_call *c, struct store_txn *txn, struct
     }
     if (pr == PROBLEM_OK) {
         ask_entry(p->service, p->missing);
+        pr = ask_review(c, txn, p);
+    }
+    if (pr == PROBLEM_OK) {
         pr = make_api(c, txn, p);
     }
     return pr;

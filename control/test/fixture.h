@@ -44,6 +44,11 @@ void fixture_close(struct fixture *f); /* removes the folder */
 /* target: path and query; body: JSON text or NULL; if_match: "auto" reads the revision first. */
 struct reply fixture_call(struct fixture *f, enum who who, const char *method, const char *target,
                           const char *if_match, const char *body);
+/* A security review of a dataset or an API ("datasets", "apis") is asked for and passed. fields:
+ * what is meant to become of some, [{name, level, mask}]; NULL: as they are. */
+void fixture_reviewed(struct fixture *f, const char *plural, const char *id, const char *fields);
+/* A publication has its review passed first, so that tests need not think of it; fixture_refused
+ * and fixture_call do not do that. */
 /* Asserts the status, returns a member of the answer as text (copied into a static ring) or "". */
 const char *fixture_ok(struct fixture *f, enum who who, const char *method, const char *target,
                        const char *body, const char *member);

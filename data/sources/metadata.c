@@ -3,6 +3,8 @@
 
 #include <strings.h>
 
+#include "data/zones/zones.h"
+
 static const struct {
     int odbc;
     enum query_type type;
@@ -65,15 +67,17 @@ static long get_long(SQLHSTMT h, SQLUSMALLINT i)
     return v;
 }
 
-static json_t *pack_table(SQLHSTMT h)
+static void append_table(SQLHSTMT h, json_t *items)
 {
     char schema[256], name[256], type[256];
     get_text(h, 2, schema);
     get_text(h, 3, name);
     get_text(h, 4, type);
     bool view = strcasecmp(type, "VIEW") == 0;
-    return json_pack("{s:s,s:s,s:s}", "schema", schema, "name", name, "type",
-                     view ? "view" : "table");
+    if (strncmp(name, ZONE_HIDDEN, sizeof ZONE_HIDDEN - 1) == 0)
+        return;
+    json_array_append_new(items, json_pack("{s:s,s:s,s:s}", "schema", schema, "name", name, "type",
+                                           view ? "view" : "table"));
 }
 
 static enum source_err open_statement(struct source *s, SQLHSTMT *h)
@@ -97,7 +101,7 @@ static enum source_err tables_once(struct source *s, json_t *items)
     SQLRETURN r = SQLTables(h, NULL, 0, NULL, 0, NULL, 0, kinds, SQL_NTS);
     bool ok = SQL_SUCCEEDED(r);
     while (ok && SQL_SUCCEEDED(r = SQLFetch(h)) && json_array_size(items) < METADATA_TABLES_MAX)
-        json_array_append_new(items, pack_table(h));
+        append_table(h, items);
     ok = ok && (r == SQL_NO_DATA || SQL_SUCCEEDED(r));
     SQLFreeHandle(SQL_HANDLE_STMT, h);
     return ok ? SOURCE_OK : SOURCE_EUNAVAILABLE;

@@ -12,6 +12,7 @@
 #include "crypto/crypto.h"
 #include "data/sources/connection.h"
 #include "data/sources/watchdog.h"
+#include "data/zones/zones.h"
 
 struct statement {
     uint64_t hash, used;
@@ -26,6 +27,7 @@ struct source {
     char *connection;
     size_t given_n, connection_n; /* given_n: as the provider wrote it; then what we add */
     const char *data_dir;
+    bool managed; /* a zone store: connection is ours */
     SQLHENV env;
     SQLHDBC dbc;
     bool connected;
@@ -68,6 +70,18 @@ struct source *source_new(struct slice connection, const char *data_dir)
     s->given_n = connection.n;
     s->connection_n = connection.n + sizeof sqlite_extra;
     s->data_dir = data_dir;
+    return s;
+}
+
+struct source *source_new_managed(const struct uuid *id, const char *data_dir)
+{
+    char path[700], connection[800];
+    if (!zone_path(data_dir, id, path, sizeof path) || strchr(path, ';'))
+        return NULL;
+    snprintf(connection, sizeof connection, "DRIVER=SQLite3;Database=%s", path);
+    struct source *s = source_new(slice_str(connection), data_dir);
+    if (s)
+        s->managed = true;
     return s;
 }
 
@@ -161,7 +175,7 @@ enum source_err source_ready(struct source *s)
     uint64_t now = clock_mono_us();
     if (now < s->refuse_until_us)
         return SOURCE_EUNAVAILABLE;
-    if (!connection_allowed(slice_of(s->connection, s->given_n), s->data_dir))
+    if (!s->managed && !connection_allowed(slice_of(s->connection, s->given_n), s->data_dir))
         return SOURCE_ECONNECTION;
     if (connect_now(s)) {
         s->refuse_until_us = 0;

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "data/sources/dialect.h"
+#include "id/uuid.h"
 
 #define SOURCE_STATEMENTS 32   /* kept per connection */
 #define SOURCE_BOUND_MAX  1024 /* bytes of a column's buffer; longer values are fetched apart */
@@ -30,6 +31,9 @@ struct source;
  * connection_allowed() (connection.h) does not like is SOURCE_ECONNECTION when it is first used.
  * NULL: out of memory. */
 struct source *source_new(struct slice connection, const char *data_dir);
+/* The zone store of a source of kind `managed` (data/zones): the one source that lies in the
+ * platform's own folder, named by its id alone and never by a connection string. */
+struct source *source_new_managed(const struct uuid *id, const char *data_dir);
 void source_free(struct source **s); /* closes, wipes */
 
 /* Connects when it must. */

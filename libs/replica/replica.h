@@ -96,6 +96,7 @@ struct replica_api {
     struct uuid dataset;
     bool user_confirmation; /* each call needs what its user confirmed of it (token/confirmation.h)
                              */
+    bool batch;             /* of a dataset: export jobs may be asked for */
     uint32_t timeout_ms;
     uint32_t max_body_bytes;
     uint32_t prefix_bytes; /* of the request path that replica_route matched */
