@@ -64,18 +64,29 @@ test('[SW-8.3.2-a, SW-8.2b-1, SW-8.2b-2, SW-5-app-1, SW-5-app-2, SW-5-app-3, SW-
   assert.equal(bare.published, false);
   const kinds = new Set(bare.missing.map((m) => m.what));
   assert.deepEqual([...kinds].sort(), ['domain', 'entry', 'level']);
-  assert.deepEqual(await world.provider.list('services'), [], 'nothing half made');
+  assert.deepEqual([await world.provider.list('services'), await world.provider.list('datasets')], [[], []], 'nothing half made');
   await Promise.all(DOMAINS.map(async (d) => {
     const fields = Object.entries(d.columns).map(([column, l]) => { const [level, mask] = [l].flat(); return { column, level, ...(mask ? { mask } : {}) }; });
-    const made = await world.provider.post('/services/publish', { source_id: source, table: d.table, name: d.table, title: d.title, path: `/window/${d.table}/v1`, fields, domain_id: domains[d.code], ...ENTRY });
+    const entry = { name: d.table, title: d.title, path: `/window/${d.table}/v1`, domain_id: domains[d.code], ...ENTRY };
+    const dataset = await world.provider.post('/datasets', { name: d.table, source_id: source, table: d.table });
+    await world.provider.patch(`/datasets/${dataset.id}`, { fields: dataset.fields.map((f) => ({ ...f, ...fields.find((g) => g.column === f.column) })) }, dataset.revision);
+    const asked = await world.provider.post('/services/publish', { dataset_id: dataset.id, dry_run: true, ...entry });
+    assert.deepEqual([asked.published, asked.missing.map((m) => m.what)], [false, ['review']]);
+    await w.reviewed(world, 'datasets', dataset.id);
+    const made = await world.provider.post('/services/publish', { dataset_id: dataset.id, ...entry });
     assert.deepEqual([made.published, made.api.state, made.service.state], [true, 'published', 'listed']);
     await w.subscription(world, world.app, made.api.id);
     const answer = await becomes(`/window/${d.table}/v1?limit=2`, 200);
     assert.equal(answer.json.length, 2);
     for (const [name, v] of Object.entries(answer.json[0])) if (/phone/.test(name)) assert.match(v, /\*/);
   }));
-  await restRefuses(world.provider.post('/services/publish', { source_id: source, table: first.table, name: 'again', path: `/window/${first.table}/v1`, domain_id: domains[first.code],
-    fields: Object.keys(first.columns).map((column) => ({ column, level: 1 })), ...ENTRY }), 'already-exists');
+  const [review] = await world.admin.list('classify_settings', { name: 'security-review-required' });
+  await world.admin.patch(`/classify_settings/${review.id}`, { value: 'off' }, review.revision);
+  const table = { source_id: source, table: first.table, domain_id: domains[first.code], fields: Object.keys(first.columns).map((column) => ({ column, level: 1 })), ...ENTRY };
+  await restRefuses(world.provider.post('/services/publish', { ...table, name: 'again', path: `/window/${first.table}/v1` }), 'already-exists');
+  assert.equal((await world.provider.post('/services/publish', { ...table, name: 'from-table', path: '/window/from-table/v1' })).published, true);
+  const now = await world.admin.get(`/classify_settings/${review.id}`);
+  await world.admin.patch(`/classify_settings/${review.id}`, { value: 'on' }, now.revision);
 });
 
 test('[SW-3.8a, SW-3.8b, SW-3.8c, SW-7e1, SW-8.3.2-04, SW-8.3.2-06] the catalogue has a business view without technical words, a developer view with them, and each dataset lists its interfaces', async () => {
@@ -250,6 +261,7 @@ test('[BK-10.3a5, BK-7.1f2] a new version opens to chosen parties first while th
   const otherKey = await w.credential(world, other);
   await w.subscription(world, other, id);
   const next = await draft('versions-2', { name: 'versions', version: 'v2', path: '/versions/v2' });
+  await w.reviewed(world, 'apis', next.id);
   const change = await world.provider.post('/service_changes', { api_id: id, summary: 'v2', new_api_id: next.id, canary_apps: [other], plan: 'x', emergency_plan: 'y', release_at: new Date(Date.now() + 500).toISOString() });
   await world.provider.act('service_changes', change.id, 'assess', { impact: 'none' });
   await world.provider.act('service_changes', change.id, 'announce');
