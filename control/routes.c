@@ -9,6 +9,7 @@
 #include "consent/consent.h"
 #include "documents/documents.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -103,6 +104,7 @@ const struct rest_route rest_routes[] = {
     {"GET", "services/*/dependencies", 0, service_dependencies, "services.dependencies",
      ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
     {"GET", "apis/*/openapi", 0, service_api_openapi, "apis.read", ROLE_ALL},
+    {"POST", "apis/*/probe", 0, service_test, "service_reports.probe", ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "apis/*/lint", 0, service_lint, "apis.read", ROLE_ALL},
     {"GET", "apis/*/history", 0, life_history, "apis.history",
      ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
@@ -117,6 +119,10 @@ const struct rest_route rest_routes[] = {
      "service_terminations.cancellation", ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "*/*/revisions", 0, settings_history, "settings.revisions", ROLE_STAFF | ROLE_AUDITOR},
     {"POST", "*/*/restore", 0, settings_restore, "settings.restore", ROLE_ADMIN},
+    {"GET", "api_registrations/export", 0, registrations_export, "api_registrations.export",
+     ROLE_STAFF | ROLE_AUDITOR},
+    {"POST", "apis/*/cancel-registration", 0, registration_cancel, "api_registrations.cancel",
+     ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

@@ -7,6 +7,7 @@
 #include "api/apis.h"
 #include "base/clock.h"
 #include "classify/classify.h"
+#include "identifiers/identifiers.h"
 #include "services/services.h"
 
 #define PATH_MAX_BYTES 255
@@ -17,6 +18,7 @@ static const char *const classes[] = {"A1", "A2", NULL};
 static const char *const accesses[] = {"subscription", "registered", NULL};
 static const char *const profiles[] = {"rest", "getEnterpriseGrade", "getEnterpriseGrades",
                                        "getPublicResourcesTrading", NULL};
+static const char *const types[] = {"internal", "partner", "external", NULL};
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL};
 
 static const char *const balances[] = {"round-robin", "least-connections", NULL};
@@ -75,6 +77,13 @@ static enum problem check_methods(struct rest_call *c, const char *where, const 
     return api_check_words(c, where, v, methods, COUNT(methods) - 1);
 }
 
+#define PARTNERS_MAX 200
+
+static enum problem check_partners(struct rest_call *c, const char *where, const json_t *v)
+{
+    return json_array_size(v) == 0 ? PROBLEM_OK : api_check_words(c, where, v, NULL, PARTNERS_MAX);
+}
+
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 128},
     {"version", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_SORT, 2, 16, .check = check_version},
@@ -129,6 +138,11 @@ static const struct attr attrs[] = {
     {"comment", ATTR_TEXT, AF_READ_ONLY},
     {"gate", ATTR_JSON, AF_READ_ONLY},
     {"rectified_at", ATTR_TIME, AF_READ_ONLY},
+    {"type", ATTR_TEXT, AF_FILTER, 1, 20, .values = types, .fallback = "\"external\""},
+    {"partners", ATTR_JSON, 0, .check = check_partners},
+    {"api_identifier", ATTR_TEXT, AF_FILTER, 1, 64},
+    {"category_id", ATTR_REF, AF_FILTER, .ref = "service_categories"},
+    {"u_api_id", ATTR_TEXT, AF_FILTER, 1, 64},
     {"batch", ATTR_BOOL, AF_FILTER, .fallback = "false"},
 };
 
@@ -260,6 +274,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK) {
         p = protection_check_api(c, ch);
     }
+    if (p == PROBLEM_OK) {
+        p = identifiers_check(c, ch);
+    }
     if (p == PROBLEM_OK && row_text(ch->row, "successor")[0] &&
         strcmp(row_text(ch->row, "successor"), row_text(ch->row, "path")) == 0) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/successor", "it is this API's own path");
@@ -313,11 +330,12 @@ static enum problem publish(struct rest_call *c, struct change *ch)
 
     json_object_set_new(ch->row, "sunset_at", json_null());
     json_object_set_new(ch->row, "deprecated_at", json_null());
-    if (!dataset_id[0]) {
-        enum problem own = publish_own(c, ch);
-        return own == PROBLEM_OK ? gate(c, ch) : own;
+    enum problem p = identifiers_publish(c, ch);
+    if (p != PROBLEM_OK || !dataset_id[0]) {
+        p = p == PROBLEM_OK ? publish_own(c, ch) : p;
+        return p == PROBLEM_OK ? gate(c, ch) : p;
     }
-    enum problem p = api_load(c, ch->txn, &datasets_resource, dataset_id, &dataset);
+    p = api_load(c, ch->txn, &datasets_resource, dataset_id, &dataset);
     if (p == PROBLEM_OK && strcmp(row_text(dataset, "state"), "retired") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "its dataset is retired");
     }
@@ -470,6 +488,9 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     json_object_set_new(out, "fields", feed_fields(json_object_get(row, "fields")));
     json_object_set_new(out, "upstream", json_string(row_text(row, "upstream")));
     json_object_set_new(out, "sunset_at", api_feed_ms(row, "sunset_at"));
+    if (strcmp(row_text(row, "type"), "internal") == 0) {
+        json_object_set_new(out, "internal", json_true());
+    }
     feed_optional(row, out);
     life_feed(row, out);
     *data = out;
@@ -490,11 +511,14 @@ static enum problem after(struct rest_call *c, struct change *ch)
         api_changed(ch->old, ch->row, "methods") ||
         api_changed(ch->old, ch->row, "agreement_required") ||
         api_changed(ch->old, ch->row, "provider_approval") ||
-        api_changed(ch->old, ch->row, "bound_apps") || api_changed(ch->old, ch->row, "state");
+        api_changed(ch->old, ch->row, "bound_apps") || api_changed(ch->old, ch->row, "state") ||
+        api_changed(ch->old, ch->row, "type") || api_changed(ch->old, ch->row, "partners");
 
-    enum problem p = turned ? row_each(c, ch->txn, &subscriptions_resource, "api_id",
-                                       row_text(ch->row, "id"), tell, NULL)
-                            : PROBLEM_OK;
+    enum problem p = identifiers_after(c, ch);
+    if (p == PROBLEM_OK && turned) {
+        p = row_each(c, ch->txn, &subscriptions_resource, "api_id", row_text(ch->row, "id"), tell,
+                     NULL);
+    }
     if (p == PROBLEM_OK) {
         p = life_tell(c, ch);
     }
@@ -531,10 +555,14 @@ static const struct transition transitions[] = {
 };
 
 #define OPEN_NOW "t.state IN ('published', 'deprecated')"
+/* Internal APIs are nobody's to find, a partner's those of the organisations it names. */
+#define FOR_THEM                                                                                   \
+    "t.type = 'external' OR (t.type = 'partner' AND t.id IN (SELECT api_id FROM api_partners "     \
+    "WHERE organisation_id = ?))"
 static const struct scope scopes[] = {
-    {ROLE_PROVIDER, BIND_ORGANISATION, OPEN_NOW " OR t.organisation_id = ?",
+    {ROLE_PROVIDER, BIND_ORGANISATION, OPEN_NOW " AND (" FOR_THEM ") OR t.organisation_id = ?",
      "t.organisation_id = ?"},
-    {ROLE_DEVELOPER | ROLE_OWNER, BIND_ORGANISATION, OPEN_NOW, "1 = 0"},
+    {ROLE_DEVELOPER | ROLE_OWNER, BIND_ORGANISATION, OPEN_NOW " AND (" FOR_THEM ")", "1 = 0"},
 };
 
 const struct resource apis_resource = {

@@ -5,6 +5,7 @@
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -95,6 +96,9 @@ const struct resource *const resources[] = {
     &service_archives_resource,
     &service_instances_resource,
     &scheduled_tasks_resource,
+    &identifier_settings_resource,
+    &service_categories_resource,
+    &api_registrations_resource,
     &classify_settings_resource,
     &security_reviews_resource,
     /* clang-format on */

@@ -104,6 +104,11 @@ enum problem rest_dataset_publish(struct rest_call *c)
                                           "provider_approval",
                                           "service_id",
                                           "paged",
+                                          "type",
+                                          "partners",
+                                          "api_identifier",
+                                          "category_id",
+                                          "u_api_id",
                                           "batch",
                                           NULL};
     struct store_txn *txn = NULL;

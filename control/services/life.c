@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "identifiers/identifiers.h"
 #include "services/services.h"
 
 /* row.gate goes into the operation's record with the step (BK-12.1a2, CI-8.1). */
@@ -347,6 +348,20 @@ enum problem life_baffle(struct rest_call *c, struct change *ch)
     return p;
 }
 
+/* Its code is given back, here or by what the termination says. */
+static enum problem code_given_back(struct rest_call *c, struct change *ch,
+                                    const json_t *termination)
+{
+    bool cancelled = false;
+    enum problem p = identifiers_cancelled(c, ch->txn, ch->old, &cancelled);
+
+    return p == PROBLEM_OK && !cancelled &&
+                   !json_is_object(json_object_get(termination, "cancellation"))
+               ? rest_fail(c, PROBLEM_STATE_CONFLICT, "",
+                           "the cancellation of its U_API_ID was not handed in")
+               : p;
+}
+
 /* The baffle comes before (BK-11e2), the end is confirmed (BK-11e1), codes are given back
  * (BK-11b2).
  */
@@ -366,7 +381,7 @@ enum problem life_offline(struct rest_call *c, struct change *ch)
         p = termination_of(c, ch, true, &termination);
     }
     if (p == PROBLEM_OK && on) {
-        p = identifiers_cancelled(c, ch->txn, ch->row, termination);
+        p = code_given_back(c, ch, termination);
     }
     json_decref(termination);
     note(c, ch, json_pack("[s, s, s]", "baffle", "termination", "identifier"));

@@ -105,11 +105,6 @@ enum problem archive_make(struct rest_call *c, struct store_txn *txn, const json
 enum problem termination_submit(struct rest_call *c); /* POST …/cancellation */
 enum problem termination_application(struct rest_call *c);
 
-/* identifiers_hook.c: whether the code of an API that ends was given back; termination may be NULL.
- */
-enum problem identifiers_cancelled(struct rest_call *c, struct store_txn *txn, const json_t *api,
-                                   const json_t *termination);
-
 /* instances.c: the active instances of an API among its targets. */
 enum problem instances_feed(struct rest_call *c, struct store_txn *txn, const json_t *api,
                             json_t *out);

@@ -288,6 +288,7 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->user_confirmation = take_uint(c, 1) != 0;
     api->batch = take_uint(c, 1) != 0;
     api->policy.collects = take_uint(c, 1) != 0;
+    api->internal = take_uint(c, 1) != 0;
     api->has_schema = take_uint(c, 1) != 0;
     api->has_conversion = take_uint(c, 1) != 0;
     api->policy.sunset_ms = take_uint(c, 8);

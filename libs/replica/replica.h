@@ -111,6 +111,7 @@ struct replica_api {
     uint32_t health_interval_ms, health_timeout_ms;
     uint32_t cache_ms; /* 0: not cached */
     uint64_t cache_epoch;
+    bool internal;           /* parts of composed APIs alone reach it (BK-A-2) */
     bool account_parameters; /* accessid, username and pwd prove the caller too */
     uint16_t signature_max_s;
     bool sign_response;                  /* always true of A2 */

@@ -345,3 +345,39 @@ test('[SW-6-config, SW-6-timer] a setting has its revisions and goes back to one
   assert.equal((await world.operator.list('notices', { object_id: task.id })).length, 1);
   assert.equal((await world.operator.get(`/operations?kind=scheduled-task&resource_id=${task.id}&action=execute`)).items.length, 1);
 });
+
+test('[SW-7d4, SW-7d5, SW-7d6, SW-7d7, CI-6.1.6b] before an API opens the platform calls it by an app of its own and sees to function, safety and speed; what fails holds it back', async () => {
+  const probe = await w.admittedApp(world, 'The platform itself', 'controlled');
+  await w.credential(world, probe);
+  const s = await world.provider.post('/services', { name: 'probed', title: 'Probed', domain_id: domains.manifest, ...ENTRY, response_ms: 60000 });
+  await world.provider.act('services', s.id, 'submit');
+  await world.operator.act('services', s.id, 'approve');
+  const { id } = await draft('probed', { service_id: s.id });
+  const probed = (body) => world.provider.post(`/apis/${id}/probe`, body);
+  await restRefuses(probed({ calls: [{ target: '/good' }] }), 'state-conflict');
+  await w.reviewed(world, 'apis', id);
+  await world.operator.act('apis', id, 'approve-design');
+  await world.provider.act('apis', id, 'submit', { comment: 'tried' });
+  await world.operator.act('apis', id, 'accept');
+  await restRefuses(probed({ calls: [{ target: '/good' }] }), 'state-conflict'); // no app of its own yet
+  await setting('probe-app', probe);
+  await setting('gateway-url', p.gateway);
+  await setting('reports-required', 'functional security performance');
+  await refusal(world.provider.act('apis', id, 'publish'), 'state-conflict', /functional.*security.*performance/);
+  await restRefuses(probed({ calls: [{ target: '#' }] }), 'field-invalid', '/calls/0');
+  const failed = await probed({ calls: [{ target: '/good', fields: ['not_there'] }], repeat: 2 });
+  assert.deepEqual(failed.reports.map((r) => r.result), ['failed', 'passed', 'passed'], JSON.stringify(failed));
+  await refusal(world.provider.act('apis', id, 'publish'), 'state-conflict', /no functional report/);
+  refused(await call('/probed/v1/good'), 403, 'subscription-missing');
+  const good = await probed({ calls: [{ target: '/good', fields: ['id', 'phone'] }], repeat: 5 });
+  assert.equal(good.passed, true, JSON.stringify(good));
+  assert.deepEqual([good.figures.calls, good.figures.failed_permille], [5, 0]);
+  assert.deepEqual(good.reports[1].cases.map((c) => c.case), ['authentication', 'authentication', 'level', 'masking', 'transport']);
+  await world.provider.act('apis', id, 'publish');
+  const [entry] = (await world.developer.get('/catalogue/business?q=probed')).items;
+  assert.deepEqual([entry.targets.response_ms.met, entry.targets.availability_permille.met], [true, true]);
+  const { revision } = await world.provider.get(`/services/${s.id}`);
+  await world.provider.patch(`/services/${s.id}`, { throughput: 1000000 }, revision);
+  assert.deepEqual((await probed({ calls: [{ target: '/good' }], repeat: 3 })).reports.map((r) => r.result), ['passed', 'passed', 'failed']);
+  await setting('reports-required', 'none');
+});
