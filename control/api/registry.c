@@ -2,6 +2,7 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "batch/batch.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
@@ -12,6 +13,7 @@
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
 #include "services/services.h"
+#include "write/write.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */
@@ -96,11 +98,16 @@ const struct resource *const resources[] = {
     &service_archives_resource,
     &service_instances_resource,
     &scheduled_tasks_resource,
+    &exports_resource,
+    &mask_rules_resource,
+    &declassifications_resource,
     &identifier_settings_resource,
     &service_categories_resource,
     &api_registrations_resource,
     &classify_settings_resource,
     &security_reviews_resource,
+    &delivery_targets_resource,
+    &supply_keys_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);
