@@ -5,6 +5,7 @@
 #include "batch/batch.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
 #include "identity/identity.h"
@@ -98,6 +99,13 @@ const struct resource *const resources[] = {
     &service_archives_resource,
     &service_instances_resource,
     &scheduled_tasks_resource,
+    &exchange_nodes_resource,
+    &collection_tools_resource,
+    &collections_resource,
+    &collection_runs_resource,
+    &exchange_records_resource,
+    &transfers_resource,
+    &exchange_spaces_resource,
     &exports_resource,
     &mask_rules_resource,
     &declassifications_resource,

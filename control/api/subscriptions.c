@@ -4,6 +4,7 @@
 #include "admission/terms.h"
 #include "api/api.h"
 #include "base/clock.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
 #include "services/services.h"
@@ -102,6 +103,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
                          "what the approval rests on stays");
     }
     enum problem p = ch->old ? PROBLEM_OK : check_states(c, ch);
+    if (p == PROBLEM_OK && !ch->old) {
+        p = space_check_subscription(c, ch);
+    }
     if (p == PROBLEM_OK) {
         p = api_check_validity(c, ch->row);
     }

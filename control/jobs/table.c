@@ -7,6 +7,7 @@
 #include "batch/batch.h"
 #include "ca/ca.h"
 #include "consent/consent.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -45,6 +46,8 @@ const struct job job_table[] = {
     {"services", 1000, services_job},
     {"service-instances", 1000, service_instances_job},
     {"scheduled-tasks", 1000, scheduled_tasks_job},
+    {"exchange", 300, exchange_job},
+    {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

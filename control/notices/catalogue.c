@@ -110,6 +110,11 @@ static const struct notice_kind kinds[] = {
     {"service-archive-due", "The time to keep an archive is over; dispose of it: %s",
      "归档保留期已满，请处置：%s"},
     {"scheduled-task-failed", "A scheduled task failed: %s", "定时任务执行失败：%s"},
+    {"collection-out-of-scope", "A collection was refused, it is outside its tool's scope: %s",
+     "数据采集超出采集工具授权范围，已拒绝：%s"},
+    {"collection-missed", "A scheduled collection was missed: %s", "定期采集任务未按时执行：%s"},
+    {"collection-failed", "A collection failed: %s", "数据采集失败：%s"},
+    {"transfer-ended", "A transfer into your zone has ended: %s", "数据推送任务已结束：%s"},
     /* clang-format on */
 };
 

@@ -94,6 +94,12 @@ static const struct {
     {"service-archive", "due"},
     {"service-instance", "lose"},
     {"scheduled-task", "execute"},
+    {"collection", "schedule"},
+    {"collection", "succeed"},
+    {"collection-run", "begin"},
+    {"collection-run", "finish"},
+    {"transfer", "begin"},
+    {"transfer", "finish"},
     {"security-review", "supersede"},
     /* clang-format on */
 };
