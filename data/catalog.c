@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "data/catalog.h"
+#include "data/catalog_inner.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +19,7 @@ static const struct {
     {{"getEnterpriseGrade", 18}, CATALOG_GRADE},
     {{"getEnterpriseGrades", 19}, CATALOG_GRADES},
     {{"getPublicResourcesTrading", 25}, CATALOG_TRADING},
+    {{"submission", 10}, CATALOG_SUBMISSION},
 };
 
 static void api_free(struct catalog_api **api)
@@ -46,12 +47,14 @@ void catalog_fini(struct catalog *c)
         api_free(&c->apis[i]);
     for (size_t i = 0; i < CATALOG_SOURCES; i++)
         source_free(&c->sources[i].source);
+    for (size_t i = 0; i < CATALOG_WRITERS; i++)
+        source_free(&c->writers[i].source);
     if (c->reader)
         replica_reader_free(&c->reader);
     crypto_wipe(c->secret_key, sizeof c->secret_key);
 }
 
-static struct slice json_text(const json_t *object, const char *member)
+struct slice catalog_text(const json_t *object, const char *member)
 {
     const json_t *v = json_object_get(object, member);
     return json_is_string(v) ? slice_of(json_string_value(v), json_string_length(v)) : SLICE("");
@@ -59,7 +62,7 @@ static struct slice json_text(const json_t *object, const char *member)
 
 static bool parse_id(const json_t *object, const char *member, struct uuid *id)
 {
-    struct slice text = json_text(object, member);
+    struct slice text = catalog_text(object, member);
     return uuid_parse(id, text.p, text.n);
 }
 
@@ -72,6 +75,7 @@ static struct slice field_name(uint8_t profile, struct slice path)
         [CATALOG_GRADE] = {"data.", 5},
         [CATALOG_GRADES] = {"data.companyList.", 17},
         [CATALOG_TRADING] = {"data.", 5},
+        [CATALOG_SUBMISSION] = {"records.", 8},
     };
     struct slice prefix = prefixes[profile];
     if (path.n <= prefix.n || (prefix.n && memcmp(path.p, prefix.p, prefix.n) != 0))
@@ -85,26 +89,31 @@ static const json_t *find_column(const json_t *columns, struct slice name, const
     const json_t *column;
     json_array_foreach(columns, i, column)
     {
-        if (name.n && slice_eq(json_text(column, member), name))
+        if (name.n && slice_eq(catalog_text(column, member), name))
             return column;
     }
     return NULL;
 }
 
-static bool fill_column(struct catalog_api *api, size_t i, struct slice name, const json_t *column)
+bool catalog_member(struct arena *arena, struct slice name, struct slice *out)
 {
-    struct query_column *c = &api->columns[i];
     struct buf member;
     buf_init(&member);
     buf_add_json(&member, name);
     buf_addc(&member, ':');
-    c->name = arena_copy(&api->arena, name);
-    c->column = arena_copy(&api->arena, column ? json_text(column, "column") : SLICE(""));
-    c->type = (uint8_t)query_type_by_name(json_text(column, "type"));
-    api->members[i] = arena_copy(&api->arena, buf_slice(&member));
-    bool ok = !member.failed && c->name.p && c->column.p && api->members[i].p;
+    *out = arena_copy(arena, buf_slice(&member));
+    bool ok = !member.failed && out->p;
     buf_fini(&member);
     return ok;
+}
+
+static bool fill_column(struct catalog_api *api, size_t i, struct slice name, const json_t *column)
+{
+    struct query_column *c = &api->columns[i];
+    c->name = arena_copy(&api->arena, name);
+    c->column = arena_copy(&api->arena, column ? catalog_text(column, "column") : SLICE(""));
+    c->type = (uint8_t)query_type_by_name(catalog_text(column, "type"));
+    return catalog_member(&api->arena, name, &api->members[i]) && c->name.p && c->column.p;
 }
 
 static bool make_columns(struct catalog_api *api, size_t n)
@@ -113,9 +122,10 @@ static bool make_columns(struct catalog_api *api, size_t n)
     api->members = arena_get(&api->arena, sizeof *api->members, n + 1);
     api->stands_for = arena_get(&api->arena, sizeof *api->stands_for, n + 1);
     api->rules = arena_get(&api->arena, sizeof *api->rules, n + 1);
+    api->writable = arena_get(&api->arena, sizeof *api->writable, n + 1);
     api->table.columns = api->columns;
     api->table.n_columns = n;
-    return api->columns && api->members && api->stands_for && api->rules;
+    return api->columns && api->members && api->stands_for && api->rules && api->writable;
 }
 
 static bool fill_keys(struct catalog_api *api, const json_t *columns)
@@ -123,33 +133,74 @@ static bool fill_keys(struct catalog_api *api, const json_t *columns)
     size_t i;
     const json_t *column;
     struct slice *keys = arena_get(&api->arena, sizeof *keys, json_array_size(columns) + 1);
-    if (!keys)
+    uint8_t *types = arena_get(&api->arena, 1, json_array_size(columns) + 1);
+    if (!keys || !types)
         return false;
     json_array_foreach(columns, i, column)
     {
         if (!json_is_true(json_object_get(column, "key")))
             continue;
-        keys[api->table.n_keys] = arena_copy(&api->arena, json_text(column, "column"));
+        types[api->table.n_keys] = (uint8_t)query_type_by_name(catalog_text(column, "type"));
+        keys[api->table.n_keys] = arena_copy(&api->arena, catalog_text(column, "column"));
         if (!keys[api->table.n_keys++].p)
             return false;
     }
     api->table.keys = keys;
+    api->table.key_types = types;
     return true;
 }
 
 /* The owner column may be given as the table's column or as the field's public name. */
 static bool fill_owner(struct catalog_api *api, const json_t *dataset, const json_t *columns)
 {
-    struct slice name = json_text(dataset, "owner_column");
+    struct slice name = catalog_text(dataset, "owner_column");
     const json_t *column = find_column(columns, name, "column");
     if (!column)
         column = find_column(columns, name, "name");
     if (column) {
-        name = json_text(column, "column");
-        api->table.owner_type = (uint8_t)query_type_by_name(json_text(column, "type"));
+        name = catalog_text(column, "column");
+        api->table.owner_type = (uint8_t)query_type_by_name(catalog_text(column, "type"));
     }
     api->table.owner_column = arena_copy(&api->arena, name);
     return api->table.owner_column.p != NULL;
+}
+
+static uint8_t write_bits(const json_t *operations)
+{
+    static const struct {
+        const char *name;
+        uint8_t bit;
+    } rows[] = {{"insert", CATALOG_INSERT}, {"update", CATALOG_UPDATE}, {"delete", CATALOG_DELETE}};
+    uint8_t bits = 0;
+    size_t i;
+    const json_t *v;
+    json_array_foreach(operations, i, v)
+    {
+        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+            if (json_is_string(v) && strcmp(json_string_value(v), rows[k].name) == 0)
+                bits |= rows[k].bit;
+    }
+    return bits;
+}
+
+/* What is not named is not written. */
+static void fill_writes(struct catalog_api *api, const struct policy_api *policy,
+                        const json_t *dataset)
+{
+    const json_t *writable = json_object_get(dataset, "writable"),
+                 *names = json_object_get(writable, "fields"), *name;
+    size_t k;
+    for (size_t i = 0; i < policy->n_fields; i++) {
+        json_array_foreach(names, k, name)
+        {
+            if (json_is_string(name) && api->columns[i].column.n &&
+                slice_eq(slice_str(json_string_value(name)), api->columns[i].name))
+                api->writable[i] = true;
+        }
+    }
+    api->delivers = json_is_true(json_object_get(dataset, "delivers"));
+    if (api->profile == CATALOG_REST && api->table.n_keys)
+        api->writes = write_bits(json_object_get(writable, "operations"));
 }
 
 static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
@@ -168,16 +219,19 @@ static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
                                               .type = policy->fields[i].type,
                                               .mask = policy->fields[i].mask};
     }
-    api->table.schema = arena_copy(&api->arena, json_text(dataset, "schema"));
-    api->table.table = arena_copy(&api->arena, json_text(dataset, "table"));
-    return api->table.schema.p && api->table.table.p && fill_keys(api, columns) &&
-           fill_owner(api, dataset, columns);
+    api->table.schema = arena_copy(&api->arena, catalog_text(dataset, "schema"));
+    api->table.table = arena_copy(&api->arena, catalog_text(dataset, "table"));
+    bool ok = api->table.schema.p && api->table.table.p && fill_keys(api, columns) &&
+              fill_owner(api, dataset, columns) && catalog_more(api, dataset);
+    if (ok)
+        fill_writes(api, policy, dataset);
+    return ok;
 }
 
 static size_t room_of(const struct policy_api *policy)
 {
     size_t room = 8192 + policy->n_fields * (sizeof(struct query_column) + sizeof(struct slice) +
-                                             sizeof(struct catalog_rule) + 1);
+                                             sizeof(struct catalog_rule) + 2);
     for (size_t i = 0; i < policy->n_fields; i++)
         room += policy->fields[i].path.n * 8;
     return room;
@@ -195,7 +249,8 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
     struct catalog_api *api = calloc(1, sizeof *api);
     json_t *dataset = json_loadb(json.p, json.n, 0, NULL);
     size_t room = room_of(&from->policy) + json.n * 2 + from->path.n;
-    room += json_array_size(json_object_get(dataset, "columns")) * sizeof(struct slice);
+    room += json_array_size(json_object_get(dataset, "columns")) * (sizeof(struct slice) + 1);
+    room += catalog_more_room(dataset, json.n);
     if (api && dataset && arena_init(&api->arena, room)) {
         api->id = from->policy.id;
         api->dataset = from->dataset;
@@ -267,9 +322,26 @@ static struct catalog_api *unit_new(const struct replica_api *from)
     return api;
 }
 
+/* Of a dataset, whose rows are looked at for changes, or of an app's own fields. */
+static struct catalog_api *topic_new(const struct replica_api *from, uint64_t rev,
+                                     struct slice json)
+{
+    struct catalog_api *api =
+        uuid_is_nil(&from->dataset) ? unit_new(from) : api_new(from, rev, json);
+    if (!api)
+        return NULL;
+    api->topic = true;
+    api->owner_scoped = from->policy.owner_scoped;
+    api->path = arena_copy(&api->arena, from->path).p;
+    if (!api->path)
+        api_free(&api);
+    return api;
+}
+
 static struct catalog_api *make(const struct replica_api *from, uint64_t rev, struct slice json)
 {
     return from->policy.kind == POLICY_HTTP       ? unit_new(from)
+           : from->policy.kind == POLICY_TOPIC    ? topic_new(from, rev, json)
            : from->policy.kind == POLICY_COMPOSED ? composed_new(from, rev, json)
                                                   : api_new(from, rev, json);
 }
@@ -287,10 +359,11 @@ static enum problem refresh(struct catalog *c, struct catalog_api **slot, const 
     if (replica_get_api(c->reader, id, &from, c->fields) != REPLICA_OK)
         return PROBLEM_NOT_FOUND;
     bool composed = from.policy.kind == POLICY_COMPOSED;
-    if (from.policy.kind != POLICY_HTTP &&
-        replica_get_json(c->reader, composed ? "composition" : "dataset",
-                         composed ? &from.policy.id : &from.dataset, &dataset_rev,
-                         &json) != REPLICA_OK)
+    bool plain = from.policy.kind == POLICY_HTTP ||
+                 (from.policy.kind == POLICY_TOPIC && uuid_is_nil(&from.dataset));
+    if (!plain && replica_get_json(c->reader, composed ? "composition" : "dataset",
+                                   composed ? &from.policy.id : &from.dataset, &dataset_rev,
+                                   &json) != REPLICA_OK)
         return PROBLEM_NOT_FOUND;
     struct catalog_api *old = *slot;
     if (!old || !uuid_eq(&old->id, id) || old->rev != from.policy.rev ||
@@ -373,25 +446,26 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     char text[UUID_TEXT_LEN + 1];
     struct buf connection;
     struct source *s = NULL;
-    struct slice state = json_text(data, "state");
+    struct slice state = catalog_text(data, "state");
     if (state.n && !slice_eq(state, SLICE("ready")) && !slice_eq(state, SLICE("active")))
         return NULL;
-    if (slice_eq(json_text(data, "kind"), SLICE("managed")))
+    if (slice_eq(catalog_text(data, "kind"), SLICE("managed")))
         return source_new_managed(id, c->data_dir);
     buf_init(&connection);
     uuid_format(id, text);
-    if (catalog_unseal(c->secret_key, slice_str(text), json_text(data, "connection_sealed"),
+    if (catalog_unseal(c->secret_key, slice_str(text), catalog_text(data, "connection_sealed"),
                        &connection))
         s = source_new(buf_slice(&connection), c->data_dir);
     buf_wipe(&connection);
     return s;
 }
 
-static struct catalog_source *source_slot(struct catalog *c, const struct uuid *id)
+static struct catalog_source *source_slot(struct catalog_source *slots, size_t n,
+                                          const struct uuid *id)
 {
-    struct catalog_source *oldest = &c->sources[0];
-    for (size_t i = 0; i < CATALOG_SOURCES; i++) {
-        struct catalog_source *s = &c->sources[i];
+    struct catalog_source *oldest = &slots[0];
+    for (size_t i = 0; i < n; i++) {
+        struct catalog_source *s = &slots[i];
         if (s->source && uuid_eq(&s->id, id))
             return s;
         if (s->used < oldest->used)
@@ -402,9 +476,9 @@ static struct catalog_source *source_slot(struct catalog *c, const struct uuid *
     return oldest;
 }
 
-enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
+static enum problem refresh_source(struct catalog *c, struct catalog_source *slot,
+                                   const struct uuid *id, bool write)
 {
-    struct catalog_source *slot = source_slot(c, id);
     uint64_t version, synced_ms, rev;
     struct slice json;
     if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
@@ -414,11 +488,61 @@ enum problem catalog_source(struct catalog *c, const struct uuid *id, struct sou
         source_free(&slot->source);
         json_t *data = found ? json_loadb(json.p, json.n, 0, NULL) : NULL;
         slot->source = data ? open_sealed(c, id, data) : NULL;
+        if (slot->source && write)
+            source_set_writable(slot->source);
         slot->rev = found ? rev : 0;
         json_decref(data);
     }
     replica_read_end(c->reader);
     slot->used = ++c->uses;
-    *source = slot->source;
     return slot->source ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+}
+
+enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
+{
+    struct catalog_source *slot = source_slot(c->sources, CATALOG_SOURCES, id);
+    enum problem p = refresh_source(c, slot, id, false);
+    *source = slot->source;
+    return p;
+}
+
+enum problem catalog_writer(struct catalog *c, const struct uuid *id, struct source **source)
+{
+    struct catalog_source *slot = source_slot(c->writers, CATALOG_WRITERS, id);
+    enum problem p = refresh_source(c, slot, id, true);
+    *source = slot->source;
+    return p;
+}
+
+json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev)
+{
+    uint64_t version, synced_ms;
+    struct slice json;
+    json_t *dataset = NULL;
+    if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
+        return NULL;
+    if (replica_get_json(c->reader, "dataset", id, rev, &json) == REPLICA_OK)
+        dataset = json_loadb(json.p, json.n, 0, NULL);
+    replica_read_end(c->reader);
+    return dataset;
+}
+
+bool catalog_check(const json_t *dataset)
+{
+    const json_t *columns = json_object_get(dataset, "columns"), *column;
+    size_t n = json_array_size(columns), i, json_n = 65536;
+    struct catalog_api *api = calloc(1, sizeof *api);
+    bool ok =
+        api &&
+        arena_init(&api->arena, (n + 1) * 1024 + json_n + catalog_more_room(dataset, json_n)) &&
+        make_columns(api, n);
+    json_array_foreach(columns, i, column)
+    {
+        ok = ok && fill_column(api, i, catalog_text(column, "name"), column);
+    }
+    ok = ok && catalog_more(api, dataset);
+    if (api)
+        arena_fini(&api->arena);
+    free(api);
+    return ok;
 }

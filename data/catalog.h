@@ -6,19 +6,28 @@
 #include "data/query/query.h"
 #include "data/sources/odbc.h"
 #include "graph/graph.h"
+#include "mask/mask.h"
 #include "replica/replica.h"
 
 #define CATALOG_APIS    1024 /* slots; two APIs in one take turns */
 #define CATALOG_SOURCES 64
+#define CATALOG_WRITERS 16
 #define CATALOG_WAIT_MS 200 /* for the feed, when the gateway knows more than we do */
 
 enum catalog_profile {
     CATALOG_REST,
-    CATALOG_GRADE,  /* getEnterpriseGrade */
-    CATALOG_GRADES, /* getEnterpriseGrades */
-    CATALOG_TRADING /* getPublicResourcesTrading */
+    CATALOG_GRADE,     /* getEnterpriseGrade */
+    CATALOG_GRADES,    /* getEnterpriseGrades */
+    CATALOG_TRADING,   /* getPublicResourcesTrading */
+    CATALOG_SUBMISSION /* what an enterprise reports */
 };
 
+struct catalog_related { /* how a relation and its fields are written: `"name":` */
+    struct slice member;
+    const struct slice *members;
+};
+
+enum catalog_write { CATALOG_INSERT = 1, CATALOG_UPDATE = 2, CATALOG_DELETE = 4 };
 struct catalog_rule {
     uint8_t level, type; /* enum policy_level, enum plan_type */
     struct mask_spec mask;
@@ -30,16 +39,23 @@ struct catalog_api {
     uint8_t state, profile;
     bool owner_scoped;
     struct graph *graph; /* of a composed API; NULL of a dataset */
-    const char *path;    /* of a composed API and of a dataset's */
+    const char *path;    /* of a composed API, of a dataset's and of a topic */
     uint32_t timeout_ms;
     struct query_table table;
     struct query_column *columns;
-    struct slice *members;      /* `"name":`, one for each column */
-    uint8_t *stands_for;        /* enum sandbox_kind, one for each column */
-    struct catalog_rule *rules; /* of a dataset, one for each column */
-    bool batch;                 /* export jobs may be asked for */
-    bool unit;                  /* a business unit's own: answered here in the test stage alone */
-    struct arena arena;         /* what the slices point at */
+    struct slice *members;           /* `"name":`, one for each column */
+    struct catalog_related *related; /* one for each relation of the table */
+    uint32_t max_rows, max_cost;     /* of a call; 0: the service's own */
+    uint64_t query_timeout_ms;       /* 0: SOURCE_TIMEOUT_S */
+    uint8_t *stands_for;             /* enum sandbox_kind, one for each column */
+    struct catalog_rule *rules;      /* of a dataset, one for each column */
+    bool *writable;                  /* one for each column: a write may say it (data/write) */
+    uint8_t writes;                  /* enum catalog_write bits the dataset takes */
+    bool delivers;                   /* its business unit is told of writes */
+    bool batch;                      /* export jobs may be asked for */
+    bool topic;         /* events: table is there when it is a dataset's and not unit */
+    bool unit;          /* a business unit's own: answered here in the test stage alone */
+    struct arena arena; /* what the slices point at */
 };
 
 struct catalog_source {
@@ -54,6 +70,7 @@ struct catalog {
     uint8_t secret_key[CRYPTO_KEY_LEN]; /* sub-key feed.secret */
     struct catalog_api *apis[CATALOG_APIS];
     struct catalog_source sources[CATALOG_SOURCES];
+    struct catalog_source writers[CATALOG_WRITERS]; /* the same sources, to write to */
     uint64_t uses;
     struct policy_field fields[POLICY_FIELDS_MAX];
 };
@@ -75,7 +92,15 @@ enum problem catalog_api_now(struct catalog *c, const struct uuid *id,
 enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
     __attribute__((warn_unused_result));
 
+/* The same, a connection that may write. */
+enum problem catalog_writer(struct catalog *c, const struct uuid *id, struct source **source)
+    __attribute__((warn_unused_result));
+/* The dataset as the feed tells it, a new reference; NULL: there is none. */
+json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev);
+
 /* Unseals a connection string (base64url of SM4-GCM, AAD: the source's id). Wipe *text after use.
  */
 bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
                     struct buf *text) __attribute__((warn_unused_result));
+/* Can filter, query and relations of a dataset be read? dataset: as nodes are told of it. */
+bool catalog_check(const json_t *dataset) __attribute__((warn_unused_result));

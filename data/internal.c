@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "data/batch/batch.h"
+#include "data/collect/handle.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
+#include "data/write/write.h"
 #include "data/zones/zones.h"
 
 struct internal_call {
@@ -15,6 +17,7 @@ struct internal_call {
     bool managed;
     const char *schema, *table;
     json_t *answer;
+    char detail[400]; /* of a write's refusal */
 };
 
 static enum problem check(struct internal_call *c)
@@ -78,10 +81,31 @@ static const struct {
     struct slice path;
     enum problem (*run)(struct internal_call *c);
 } routes[] = {
-    {{"/internal/v1/sources/check", 26}, check},     {{"/internal/v1/sources/tables", 27}, tables},
-    {{"/internal/v1/sources/columns", 28}, columns}, {{"/internal/v1/sources/make", 25}, make},
+    {{"/internal/v1/sources/check", 26}, check},
+    {{"/internal/v1/sources/tables", 27}, tables},
+    {{"/internal/v1/sources/columns", 28}, columns},
+    {{"/internal/v1/sources/make", 25}, make},
     {{"/internal/v1/sources/drop", 25}, drop},
+    {{"/internal/v1/datasets/check", 27}, NULL}, /* check_dataset: it has no source */
+    {{"/internal/v1/writes/", 20}, NULL},        /* what follows: data/write/internal.c */
 };
+
+/* No source: only whether what the provider wrote can be read. */
+static enum problem check_dataset(const json_t *body, struct internal_call *c)
+{
+    if (!catalog_check(body)) {
+        snprintf(c->detail, sizeof c->detail,
+                 "its row_filter, query or a relation cannot be read: see docs/query.md");
+        return PROBLEM_QUERY_MALFORMED;
+    }
+    c->answer = json_pack("{s:b}", "ok", 1);
+    return PROBLEM_OK;
+}
+
+static bool starts_with(struct slice text, struct slice start)
+{
+    return text.n >= start.n && memcmp(text.p, start.p, start.n) == 0;
+}
 
 static const char *text_member(const json_t *body, const char *name)
 {
@@ -116,7 +140,14 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
                         struct internal_call *c)
 {
     size_t i = 0;
-    while (i < sizeof routes / sizeof *routes && !slice_eq(routes[i].path, rq->target))
+    if (slice_eq(rq->method, SLICE("POST")) && json_is_object(body)) {
+        enum problem p = collect_handle(w, rq->target, body, &c->answer);
+        if (p != PROBLEM_NOT_FOUND)
+            return p;
+    }
+    while (i < sizeof routes / sizeof *routes &&
+           !(routes[i].run ? slice_eq(routes[i].path, rq->target)
+                           : starts_with(rq->target, routes[i].path)))
         i++;
     if (i == sizeof routes / sizeof *routes)
         return PROBLEM_NOT_FOUND;
@@ -124,6 +155,10 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
         return PROBLEM_METHOD_NOT_ALLOWED;
     if (!json_is_object(body))
         return PROBLEM_BODY_MALFORMED;
+    if (slice_eq(rq->target, SLICE("/internal/v1/datasets/check")))
+        return check_dataset(body, c);
+    if (routes[i].run == NULL)
+        return write_internal(w, rq->target, body, &c->answer, c->detail);
     enum problem p = open_source(w, body, c);
     if (p)
         return p;
@@ -147,6 +182,8 @@ void internal_handle(struct worker *w, const struct service_request *rq, struct 
     const char *detail = p == PROBLEM_SOURCE_UNAVAILABLE
                              ? "it cannot be reached, or its connection string is not acceptable"
                              : NULL;
+    if (c.detail[0])
+        detail = c.detail;
     if (p)
         service_problem(w, rq, rp, p, detail, SLICE(""));
     else

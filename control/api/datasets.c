@@ -2,7 +2,10 @@
 /* A table of a source, field by field with its level (EC-5.2). Nodes read columns as they were at
  * the last publication; a level reaches every API at once (EC-4.2.1b2). */
 #include "api/api.h"
+#include "batch/batch.h"
 #include "data_client.h"
+#include "sandbox/stage.h"
+#include "write/write.h"
 
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 128},
@@ -13,12 +16,26 @@ static const struct attr attrs[] = {
     {"table", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE, 1, 128},
     {"owner_column", ATTR_TEXT, 0, 1, 128},
     {"fields", ATTR_JSON, 0, .fallback = "[]", .check = fields_check_dataset},
+    {"writable", ATTR_JSON, 0, .check = write_check_writable},
+    {"row_filter", ATTR_TEXT, 0, 0, 2000},
+    {"relations", ATTR_JSON, 0, .check = reading_check_relations},
+    {"query", ATTR_TEXT, AF_LINES, 0, REST_TEXT_MAX},
+    {"parameters", ATTR_JSON, 0, .check = reading_check_parameters},
+    {"min_group", ATTR_INT, 0, 0, 1000000},
+    {"groups_only", ATTR_BOOL, 0},
+    {"query_timeout_ms", ATTR_INT, 0, 0, 60000},
+    {"max_rows", ATTR_INT, 0, 0, 100000},
+    {"max_cost", ATTR_INT, 0, 0, INT32_MAX},
     {"published", ATTR_JSON, AF_HIDDEN},
 };
 
 static enum problem read_fields(struct rest_call *c, const json_t *source, json_t *row)
 {
     json_t *answer = NULL;
+
+    if (row_text(row, "query")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/fields", "a query says which fields it gives");
+    }
     enum problem p = data_client_call(c, "columns", source, row_text(row, "schema"),
                                       row_text(row, "table"), &answer);
 
@@ -72,6 +89,21 @@ static bool has_column(const json_t *fields, const char *column)
     return false;
 }
 
+/* What is published opens further only by a declassification, where the platform asks for one. */
+static enum problem check_masks(struct rest_call *c, struct change *ch)
+{
+    bool on = false, open = ch->old && strcmp(row_text(ch->old, "state"), "published") == 0;
+    enum problem p = PROBLEM_OK;
+
+    if (!ch->old || api_changed(ch->old, ch->row, "fields")) {
+        p = mask_rules_fill(c, ch->txn, json_object_get(ch->row, "fields"));
+    }
+    if (p == PROBLEM_OK && open) {
+        p = stage_setting_on(c, ch->txn, "declassification-required", &on);
+    }
+    return p == PROBLEM_OK && on ? declassification_check(c, ch->old, ch->row) : p;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     const char *owner = row_text(ch->row, "owner_column");
@@ -82,7 +114,8 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (owner[0] && !has_column(json_object_get(ch->row, "fields"), owner)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner_column", "no field has this column");
     }
-    return PROBLEM_OK;
+    enum problem p = check_masks(c, ch);
+    return p == PROBLEM_OK ? write_check_dataset(c, ch->row) : p;
 }
 
 static enum problem after(struct rest_call *c, struct change *ch)
@@ -115,14 +148,11 @@ static enum problem no_live_api(struct rest_call *c, struct change *ch)
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
-    json_t *published = json_object_get(row, "published");
-
-    (void)c;
-    (void)txn;
-    *data = strcmp(row_text(row, "state"), "published") == 0 && json_is_object(published)
-                ? json_incref(published)
-                : NULL;
-    return PROBLEM_OK;
+    *data = NULL;
+    return strcmp(row_text(row, "state"), "published") == 0 &&
+                   json_is_object(json_object_get(row, "published"))
+               ? write_feed(c, txn, row, data)
+               : PROBLEM_OK;
 }
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)

@@ -4,21 +4,27 @@
 #include "admission/admission.h"
 #include "api/api.h"
 #include "api/credentials.h"
+#include "batch/batch.h"
 #include "ca/ca.h"
 #include "consent/consent.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
+#include "incidents/cases.h"
 #include "incidents/incidents.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "services/services.h"
 #include "web/web.h"
+#include "write/write.h"
 
 const struct job job_table[] = {
     /* clang-format off */
     {"notices-deliver", 1000, notices_deliver},
+    {"writes-deliver", 1000, deliveries_job},
     {"logout-tell", 1000, web_logout_job},
     {"identity", 5000, identity_job},
     {"oauth-issues", 1000, oauth_job_issues},
@@ -33,10 +39,17 @@ const struct job job_table[] = {
     {"revocation-lists", 3600000, ca_refresh},
     {"test-stage", 60000, sandbox_job},
     {"incidents", 60000, incidents_job},
+    {"cases", 2000, cases_job},
     {"report-duties", 60000, report_duties_job},
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},
+    {"exports", 1000, exports_job},
     {"exits-remind", 60000, exits_remind_job},
+    {"services", 1000, services_job},
+    {"service-instances", 1000, service_instances_job},
+    {"scheduled-tasks", 1000, scheduled_tasks_job},
+    {"exchange", 300, exchange_job},
+    {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

@@ -17,7 +17,7 @@ enum policy_access {
     POLICY_REGISTERED
 }; /* REGISTERED: any admitted app, L1 fields only (EC-5.2-T1) */
 enum policy_api_state { POLICY_API_PUBLISHED = 1, POLICY_API_DEPRECATED, POLICY_API_OFFLINE };
-enum policy_api_kind { POLICY_DATASET = 1, POLICY_HTTP, POLICY_COMPOSED };
+enum policy_api_kind { POLICY_DATASET = 1, POLICY_HTTP, POLICY_COMPOSED, POLICY_TOPIC };
 enum policy_state {
     POLICY_INACTIVE,
     POLICY_ACTIVE,
@@ -52,6 +52,15 @@ enum policy_method {
     POLICY_DELETE = 32
 };
 
+/* What a call about a topic is. The call itself gives no row, so no grant is asked of it; each
+ * event is decided by itself, for its owner, when it is delivered. */
+enum policy_stream {
+    POLICY_STREAM_NONE,
+    POLICY_STREAM_OPEN,    /* to be given events, or to say which were taken: reads */
+    POLICY_STREAM_PUBLISH, /* writes */
+    POLICY_STREAM_EVENT    /* one event on its way to the app */
+};
+
 #define POLICY_FIELDS_MAX  512 /* = PLAN_FIELDS_MAX */
 #define POLICY_FIELD_WORDS (POLICY_FIELDS_MAX / 64)
 
@@ -72,6 +81,7 @@ struct policy_api {
     uint8_t schemes;   /* policy_proof bits any of which suffices; 0: A1 all, A2 key, certificate */
     bool owner_scoped; /* rows belong to an owner: level 2 and above need that owner's grant */
     bool mobile;       /* apps of channel mobile may call it */
+    bool posts_rows;   /* a dataset whose POST inserts; else a dataset's POST carries a query */
     bool collects;     /* takes what users enter: writing needs the grant of whose data it is */
     uint8_t user_factors; /* kinds of proof its user must have signed in with; 0: no user needed */
     uint64_t sunset_ms, deprecated_ms;
@@ -126,6 +136,7 @@ struct policy_call {
     uint8_t
         user_factors; /* how many kinds of proof the user of the call's token gave; 0: no user */
     struct uuid user; /* of the call's token; nil: none */
+    uint8_t stream;   /* enum policy_stream */
     uint64_t now_ms;
 };
 
