@@ -5,10 +5,12 @@
 #include "batch/batch.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
+#include "events/events.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
 #include "identity/identity.h"
+#include "incidents/cases.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
 #include "peers/peers.h"
@@ -82,8 +84,11 @@ const struct resource *const resources[] = {
     &sandbox_calls_resource,
     &test_preparations_resource,
     &incidents_resource,
+    &cases_resource,
     &self_reports_resource,
     &report_duties_resource,
+    &topics_resource,
+    &event_subscriptions_resource,
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
