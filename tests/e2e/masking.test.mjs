@@ -7,7 +7,9 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import smCrypto from 'sm-crypto';
+import * as tus from 'tus-js-client';
 import { refused, restRefuses, rows } from './lib/assertions.mjs';
 import { Platform } from './lib/platform.mjs';
 import { until } from './lib/wait.mjs';
@@ -148,4 +150,57 @@ test('[SW-9.1-7a, EC-3.15a] no private value of the source is found in answers, 
   for (const file of files(p.data)) {
     if (!/sock$/.test(file) && statSync(file).isFile() && statSync(file).size < 64 << 20) assert.deepEqual(found(readFileSync(file, 'latin1')), [], file);
   }
+});
+
+const tusOptions = (token) => ({ endpoint: `${p.control}/api/v1/uploads`, headers: { authorization: `Bearer ${token}` }, httpStack: new tus.DefaultHttpStack({ ca: p.ca }), retryDelays: null });
+const upload = (bytes, type, more = {}) => new Promise((resolve, reject) => {
+  const u = new tus.Upload(bytes, { ...tusOptions(world.developer.token), metadata: { filename: 'orders.csv', filetype: type }, chunkSize: 1 << 20,
+    onError: reject, onSuccess: () => resolve(u), ...more });
+  u.start();
+});
+const uploadRow = (u) => world.developer.get(`/uploads/${u.url.split('/').at(-1)}`);
+
+test('[SW-9.8-tra3, SW-9.8-tra2] the stock tus client hands a file in: broken off it goes on at the byte the platform has, also after kill -9; an altered piece is not taken', async () => {
+  const bytes = Buffer.from('id,name\r\n'.repeat(400000));
+  let broken;
+  await new Promise((resolve, reject) => {
+    broken = new tus.Upload(bytes, { ...tusOptions(world.developer.token), metadata: { filename: 'orders.csv', filetype: 'text/csv' }, chunkSize: 1 << 20,
+      onError: reject, onChunkComplete: () => { broken.abort().then(resolve); } });
+    broken.start();
+  });
+  const kept = (await uploadRow(broken)).offset;
+  assert.ok(kept >= 1 << 20 && kept < bytes.length);
+  process.kill(p.processes().control[0], 'SIGKILL');
+  await until(async () => (await p.rest.raw('GET', '/api/v1/health').catch(() => ({}))).status === 200, { ms: 20000, what: 'the control plane' });
+  assert.equal((await uploadRow(broken)).offset, kept, 'what was acknowledged is there');
+  let sent = 0;
+  const done = await upload(bytes, 'text/csv', { uploadUrl: broken.url, onBeforeRequest: (r) => { if (r.getMethod() === 'PATCH') sent += 1; } });
+  assert.equal(sent, Math.ceil((bytes.length - kept) / (1 << 20)));
+  const row = await uploadRow(done);
+  assert.deepEqual([row.state, row.content_sm3], ['complete', createHash('sm3').update(bytes).digest('hex')]);
+  const small = Buffer.from('id\r\n1\r\n');
+  const made = await world.developer.raw('POST', '/api/v1/uploads', undefined, { 'tus-resumable': '1.0.0', 'upload-length': String(small.length), 'upload-metadata': `filetype ${Buffer.from('text/csv').toString('base64')}` });
+  assert.equal(made.status, 201);
+  const piece = (sum, at = 0) => world.developer.raw('PATCH', made.headers.location, small, { 'tus-resumable': '1.0.0', 'upload-offset': String(at), 'content-type': 'application/offset+octet-stream', 'upload-checksum': sum });
+  const altered = await piece(`sm3 ${createHash('sm3').update('another').digest('base64')}`);
+  assert.deepEqual([altered.status, altered.body.code], [460, 'upload-checksum']);
+  assert.equal((await piece(`sha256 ${createHash('sha256').update(small).digest('base64')}`, 3)).status, 409);
+  assert.equal((await piece(`sm3 ${createHash('sm3').update(small).digest('base64')}`)).status, 204);
+});
+
+test('[SW-9.1-7a] a file that lies about its type, unpacks to far more than it is, or is another organisation\'s is not had', async () => {
+  const bomb = gzipSync(Buffer.alloc(64 << 20), { level: 9 });
+  const status = (e) => e.originalResponse?.getStatus();
+  await assert.rejects(upload(bomb, 'application/gzip'), (e) => status(e) === 413);
+  await assert.rejects(upload(Buffer.from('not packed at all'), 'application/gzip'), (e) => status(e) === 415);
+  await assert.rejects(upload(Buffer.from([0x61, 0, 0xff, 0x0a]), 'text/csv'), (e) => status(e) === 415);
+  await assert.rejects(upload(Buffer.from('x'), 'application/x-msdownload'), (e) => status(e) === 415);
+  const good = await upload(gzipSync('id\r\n1\r\n'), 'application/gzip');
+  assert.equal((await uploadRow(good)).state, 'complete');
+  const target = new URL(good.url).pathname;
+  assert.equal((await world.provider.raw('HEAD', target, undefined, { 'tus-resumable': '1.0.0' })).status, 404);
+  assert.equal((await world.developer.raw('HEAD', target, undefined, {})).status, 412);
+  await good.abort(true);
+  assert.equal((await uploadRow(good)).state, 'terminated');
+  assert.deepEqual(readdirSync(path.join(p.data, 'control/uploads')).filter((f) => f === target.split('/').at(-1)), []);
 });

@@ -27,3 +27,9 @@ CREATE TABLE declassifications (
 CREATE INDEX declassifications_dataset ON declassifications (dataset_id);
 INSERT INTO stage_settings VALUES
   ('01a20106-0dc8-7000-8000-00000000120e', 'active', 1, 0, 0, 'declassification-required', 'off');
+
+CREATE TABLE uploads (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  name TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL, offset INTEGER NOT NULL, organisation_id TEXT, user_id TEXT NOT NULL,
+  content_sm3 TEXT, error TEXT, expires_at INTEGER NOT NULL) STRICT;
+CREATE INDEX uploads_open ON uploads (state, expires_at);
