@@ -106,6 +106,7 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_PROVIDER | ROLE_DEVELOPER},
     {"DELETE", "uploads/*", 0, upload_delete, "uploads.create",
      ROLE_STAFF | ROLE_PROVIDER | ROLE_DEVELOPER},
+    {"GET", "packages/*/content", 0, package_content, "packages.read", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},

@@ -38,3 +38,11 @@ enum problem upload_delete(struct rest_call *c); /* DELETE uploads/{id} */
 enum problem uploads_job(struct rest_call *c);   /* a job: those whose time is over */
 /* Where the bytes of a complete one lie. */
 void upload_path(const struct control *ctl, const char *id, char path[static UPLOAD_PATH_MAX]);
+
+/* packages.c: exports sealed to a receiver, and what is sealed to the platform */
+extern const struct resource packages_resource;
+enum problem package_content(struct rest_call *c); /* GET packages/{id}/content */
+/* Verifies and opens the package at path, of an upload's row, which gets `package`. SEAL_INVALID:
+ * of nobody known, changed, or not for the platform. */
+enum problem package_judge(struct rest_call *c, json_t *row, const char *path);
+enum problem packages_keep_key(struct rest_call *c); /* the platform's, shown among its keys */

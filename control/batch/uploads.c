@@ -38,6 +38,7 @@ static const struct attr attrs[] = {
     {"user_id", ATTR_TEXT, AF_READ_ONLY},
     {"content_sm3", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
     {"error", ATTR_TEXT, AF_READ_ONLY},
+    {"package", ATTR_JSON, AF_READ_ONLY},
     {"expires_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
 };
 
@@ -170,9 +171,9 @@ static json_t *fresh(const struct rest_call *c)
 
     uuid_new_text(id);
     clock_format_ms(c->now_ms + LIFE_MS, until);
-    return json_pack("{s:s, s:s, s:i, s:s?, s:s, s:s, s:n, s:n}", "id", id, "state", "open",
+    return json_pack("{s:s, s:s, s:i, s:s?, s:s, s:s, s:n, s:n, s:n}", "id", id, "state", "open",
                      "offset", 0, "organisation_id", organisation[0] ? organisation : NULL,
-                     "user_id", c->user.id, "expires_at", until, "content_sm3", "error");
+                     "user_id", c->user.id, "expires_at", until, "content_sm3", "error", "package");
 }
 
 static enum problem few_open(struct rest_call *c, struct store_txn *txn)
@@ -437,6 +438,9 @@ static enum problem judge(struct rest_call *c, json_t *row)
     crypto_hasher_fini(&look.hasher);
     if (look.gzip) {
         inflateEnd(&look.z);
+    }
+    if (p == PROBLEM_OK && strcmp(row_text(row, "media_type"), "application/jose") == 0) {
+        p = package_judge(c, row, path);
     }
     json_object_set_new(row, "state", json_string(p == PROBLEM_OK ? "complete" : "refused"));
     if (p == PROBLEM_OK) {

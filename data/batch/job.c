@@ -270,10 +270,11 @@ struct job *job_load(const char *root, const char *id)
 
 void job_erase(const char *root, const struct job *job, bool forget)
 {
-    static const char *const files[] = {"data", "index", "job.json.new", "job.json"};
+    static const char *const files[] = {"data",        "index",        "package",
+                                        "package.new", "job.json.new", "job.json"};
     char dir[JOB_DIR_MAX], path[JOB_DIR_MAX + 16];
     job_dir(root, &job->id, dir);
-    for (size_t i = 0; i < (forget ? 4 : 3); i++) {
+    for (size_t i = 0; i < (forget ? 6 : 5); i++) {
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);
         unlink(path);
     }

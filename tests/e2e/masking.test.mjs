@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -203,4 +203,47 @@ test('[SW-9.1-7a] a file that lies about its type, unpacks to far more than it i
   await good.abort(true);
   assert.equal((await uploadRow(good)).state, 'terminated');
   assert.deepEqual(readdirSync(path.join(p.data, 'control/uploads')).filter((f) => f === target.split('/').at(-1)), []);
+});
+
+test('[SW-9.7-1b, EC-6.1.4.2] an offline package opens for its receiver alone, is found changed, and is receipted; one for the platform is verified, opened and on record', async () => {
+  const file = (name, content) => { const f = path.join(p.dir, name); writeFileSync(f, content, { mode: 0o600 }); return f; };
+  const pair = (name) => { const k = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    return { pem: k.publicKey.export({ type: 'spki', format: 'pem' }), own: file(name, k.privateKey.export({ type: 'pkcs8', format: 'pem' })) }; };
+  const keys = (await world.operator.get('/keys')).keys;
+  const keyFile = file('keys.json', JSON.stringify({ keys: keys.filter((k) => k.use === 'sig') }));
+  const receiver = pair('receiver.pem');
+  const credential = await world.developer.post('/credentials', { app_id: world.app, algorithm: 'ECDH-ES', public_key: receiver.pem });
+  const job = (await call(`${ORDERS}/exports`, { method: 'POST', body: '{"format":"csv","compression":"none"}' })).json;
+  await until(async () => (await world.developer.list('exports')).find((e) => e.id === job.id && e.state === 'ready'), { ms: 15000, what: 'the export' });
+  const plain = (await call(`${ORDERS}/exports/${job.id}/data`)).text;
+  const made = await world.developer.post('/packages', { export_id: job.id, credential_id: credential.id });
+  const text = (await world.developer.raw('GET', `/api/v1/packages/${made.id}/content`)).body;
+  assert.equal(createHash('sm3').update(text).digest('hex'), made.sm3);
+  assert.ok(!text.includes('order_id'), 'sealed');
+  const pkg = file('orders.pkg', text);
+  assert.equal(p.sluice('package', 'verify', '--signer', keyFile, pkg).code, 0);
+  const opened = p.sluice('package', 'open', '--key', receiver.own, '--signer', keyFile, pkg);
+  assert.equal(opened.code, 0, opened.err);
+  assert.equal(opened.out, plain, 'what the API gives');
+  assert.equal(p.sluice('package', 'open', '--key', pair('stranger.pem').own, '--signer', keyFile, pkg).code, 1);
+  const changed = file('changed.pkg', text.replace(/\n(.)/, (_, c) => `\n${c === 'e' ? 'f' : 'e'}`));
+  assert.equal(p.sluice('package', 'verify', '--signer', keyFile, changed).code, 1);
+  await restRefuses(world.developer.act('packages', made.id, 'receive', { receipt: 'ff' }), 'field-invalid', '/receipt');
+  assert.equal((await world.developer.act('packages', made.id, 'receive', { receipt: made.sm3 })).state, 'received');
+  await restRefuses(world.developer.post('/packages', { export_id: job.id, credential_id: world.key.id }), 'field-invalid', '/credential_id');
+
+  const signer = pair('signer.pem');
+  await world.developer.post('/signing_keys', { organisation_id: world.thirdParty, public_key: signer.pem });
+  const to = file('platform.jwk', JSON.stringify(keys.find((k) => k.purpose === 'packages')));
+  const inbound = file('returns.csv', 'id,amount\r\n1,2.50\r\n');
+  const sealed = p.sluice('package', 'seal', '--to', to, '--key', signer.own, '--type', 'text/csv', inbound);
+  assert.equal(sealed.code, 0, sealed.err);
+  const row = await uploadRow(await upload(Buffer.from(sealed.out), 'application/jose'));
+  assert.equal(row.state, 'complete');
+  assert.equal(row.package.sm3, createHash('sm3').update('id,amount\r\n1,2.50\r\n').digest('hex'));
+  assert.equal(row.package.files[0].name, 'returns.csv');
+  const forged = p.sluice('package', 'seal', '--to', to, '--key', pair('unknown.pem').own, inbound).out;
+  for (const bad of [forged, sealed.out.slice(0, -9), sealed.out.replace('\n', '\nx')]) {
+    await assert.rejects(upload(Buffer.from(bad), 'application/jose'), (e) => [400, 415].includes(e.originalResponse?.getStatus()));
+  }
 });

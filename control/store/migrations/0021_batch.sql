@@ -31,5 +31,11 @@ INSERT INTO stage_settings VALUES
 CREATE TABLE uploads (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   name TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL, offset INTEGER NOT NULL, organisation_id TEXT, user_id TEXT NOT NULL,
-  content_sm3 TEXT, error TEXT, expires_at INTEGER NOT NULL) STRICT;
+  content_sm3 TEXT, error TEXT, package TEXT, expires_at INTEGER NOT NULL) STRICT;
 CREATE INDEX uploads_open ON uploads (state, expires_at);
+
+CREATE TABLE packages (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  export_id TEXT NOT NULL, credential_id TEXT NOT NULL, app_id TEXT, bytes INTEGER, sm3 TEXT, made_by TEXT, receipt TEXT, received_by TEXT,
+  received_at INTEGER) STRICT;
+CREATE INDEX packages_app ON packages (app_id);
