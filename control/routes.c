@@ -20,6 +20,7 @@
 #include "rest/rest.h"
 #include "sandbox/sandbox.h"
 #include "web/web.h"
+#include "write/write.h"
 
 const struct rest_route rest_routes[] = {
     {"GET", "health", ROUTE_OPEN, rest_health},
@@ -114,6 +115,16 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_AUDITOR},
     {"POST", "apis/*/cancel-registration", 0, registration_cancel, "api_registrations.cancel",
      ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "writes", 0, writes_list, "writes.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
+    {"GET", "writes/*", 0, writes_get, "writes.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
+    {"POST", "writes/*/rollback", 0, writes_rollback, "writes.roll-back",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"POST", "datasets/*/rollback", 0, writes_rollback_many, "writes.roll-back",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "datasets/*/deliveries", 0, deliveries_list, "writes.read",
+     ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
+    {"POST", "datasets/*/deliveries/*/retry", 0, deliveries_retry, "writes.redeliver",
+     ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -155,6 +166,7 @@ const struct rest_route web_routes[] = {
     {"POST", "oauth/revoke", 0, oauth_revoke_token},
     {"GET", "oauth/userinfo", 0, oauth_userinfo},
     {"POST", "oauth/userinfo", 0, oauth_userinfo},
+    {"POST", "supply/*/records", 0, supply_records},
     {"GET", "pki/apps.crt", 0, ca_certificate},
     {"GET", "pki/apps-sm2.crt", 0, ca_certificate_sm2},
     {"GET", "pki/apps.crl", 0, ca_crl},

@@ -46,6 +46,8 @@ void catalog_fini(struct catalog *c)
         api_free(&c->apis[i]);
     for (size_t i = 0; i < CATALOG_SOURCES; i++)
         source_free(&c->sources[i].source);
+    for (size_t i = 0; i < CATALOG_WRITERS; i++)
+        source_free(&c->writers[i].source);
     if (c->reader)
         replica_reader_free(&c->reader);
     crypto_wipe(c->secret_key, sizeof c->secret_key);
@@ -113,9 +115,10 @@ static bool make_columns(struct catalog_api *api, size_t n)
     api->members = arena_get(&api->arena, sizeof *api->members, n + 1);
     api->stands_for = arena_get(&api->arena, sizeof *api->stands_for, n + 1);
     api->rules = arena_get(&api->arena, sizeof *api->rules, n + 1);
+    api->writable = arena_get(&api->arena, sizeof *api->writable, n + 1);
     api->table.columns = api->columns;
     api->table.n_columns = n;
-    return api->columns && api->members && api->stands_for && api->rules;
+    return api->columns && api->members && api->stands_for && api->rules && api->writable;
 }
 
 static bool fill_keys(struct catalog_api *api, const json_t *columns)
@@ -152,6 +155,44 @@ static bool fill_owner(struct catalog_api *api, const json_t *dataset, const jso
     return api->table.owner_column.p != NULL;
 }
 
+static uint8_t write_bits(const json_t *operations)
+{
+    static const struct {
+        const char *name;
+        uint8_t bit;
+    } rows[] = {{"insert", CATALOG_INSERT}, {"update", CATALOG_UPDATE}, {"delete", CATALOG_DELETE}};
+    uint8_t bits = 0;
+    size_t i;
+    const json_t *v;
+    json_array_foreach(operations, i, v)
+    {
+        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+            if (json_is_string(v) && strcmp(json_string_value(v), rows[k].name) == 0)
+                bits |= rows[k].bit;
+    }
+    return bits;
+}
+
+/* What is not named is not written. */
+static void fill_writes(struct catalog_api *api, const struct policy_api *policy,
+                        const json_t *dataset)
+{
+    const json_t *writable = json_object_get(dataset, "writable"),
+                 *names = json_object_get(writable, "fields"), *name;
+    size_t k;
+    for (size_t i = 0; i < policy->n_fields; i++) {
+        json_array_foreach(names, k, name)
+        {
+            if (json_is_string(name) && api->columns[i].column.n &&
+                slice_eq(slice_str(json_string_value(name)), api->columns[i].name))
+                api->writable[i] = true;
+        }
+    }
+    api->delivers = json_is_true(json_object_get(dataset, "delivers"));
+    if (api->profile == CATALOG_REST && api->table.n_keys)
+        api->writes = write_bits(json_object_get(writable, "operations"));
+}
+
 static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
                        const json_t *dataset)
 {
@@ -170,14 +211,17 @@ static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
     }
     api->table.schema = arena_copy(&api->arena, json_text(dataset, "schema"));
     api->table.table = arena_copy(&api->arena, json_text(dataset, "table"));
-    return api->table.schema.p && api->table.table.p && fill_keys(api, columns) &&
-           fill_owner(api, dataset, columns);
+    bool ok = api->table.schema.p && api->table.table.p && fill_keys(api, columns) &&
+              fill_owner(api, dataset, columns);
+    if (ok)
+        fill_writes(api, policy, dataset);
+    return ok;
 }
 
 static size_t room_of(const struct policy_api *policy)
 {
     size_t room = 8192 + policy->n_fields * (sizeof(struct query_column) + sizeof(struct slice) +
-                                             sizeof(struct catalog_rule) + 1);
+                                             sizeof(struct catalog_rule) + 2);
     for (size_t i = 0; i < policy->n_fields; i++)
         room += policy->fields[i].path.n * 8;
     return room;
@@ -387,11 +431,12 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     return s;
 }
 
-static struct catalog_source *source_slot(struct catalog *c, const struct uuid *id)
+static struct catalog_source *source_slot(struct catalog_source *slots, size_t n,
+                                          const struct uuid *id)
 {
-    struct catalog_source *oldest = &c->sources[0];
-    for (size_t i = 0; i < CATALOG_SOURCES; i++) {
-        struct catalog_source *s = &c->sources[i];
+    struct catalog_source *oldest = &slots[0];
+    for (size_t i = 0; i < n; i++) {
+        struct catalog_source *s = &slots[i];
         if (s->source && uuid_eq(&s->id, id))
             return s;
         if (s->used < oldest->used)
@@ -402,9 +447,9 @@ static struct catalog_source *source_slot(struct catalog *c, const struct uuid *
     return oldest;
 }
 
-enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
+static enum problem refresh_source(struct catalog *c, struct catalog_source *slot,
+                                   const struct uuid *id, bool write)
 {
-    struct catalog_source *slot = source_slot(c, id);
     uint64_t version, synced_ms, rev;
     struct slice json;
     if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
@@ -414,11 +459,41 @@ enum problem catalog_source(struct catalog *c, const struct uuid *id, struct sou
         source_free(&slot->source);
         json_t *data = found ? json_loadb(json.p, json.n, 0, NULL) : NULL;
         slot->source = data ? open_sealed(c, id, data) : NULL;
+        if (slot->source && write)
+            source_set_writable(slot->source);
         slot->rev = found ? rev : 0;
         json_decref(data);
     }
     replica_read_end(c->reader);
     slot->used = ++c->uses;
-    *source = slot->source;
     return slot->source ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+}
+
+enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
+{
+    struct catalog_source *slot = source_slot(c->sources, CATALOG_SOURCES, id);
+    enum problem p = refresh_source(c, slot, id, false);
+    *source = slot->source;
+    return p;
+}
+
+enum problem catalog_writer(struct catalog *c, const struct uuid *id, struct source **source)
+{
+    struct catalog_source *slot = source_slot(c->writers, CATALOG_WRITERS, id);
+    enum problem p = refresh_source(c, slot, id, true);
+    *source = slot->source;
+    return p;
+}
+
+json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev)
+{
+    uint64_t version, synced_ms;
+    struct slice json;
+    json_t *dataset = NULL;
+    if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
+        return NULL;
+    if (replica_get_json(c->reader, "dataset", id, rev, &json) == REPLICA_OK)
+        dataset = json_loadb(json.p, json.n, 0, NULL);
+    replica_read_end(c->reader);
+    return dataset;
 }

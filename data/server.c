@@ -124,6 +124,12 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct work
     MHD_add_response_header(r, "Content-Type", rp->content_type);
     if (rp->content_range[0])
         MHD_add_response_header(r, "Content-Range", rp->content_range);
+    if (rp->etag[0])
+        MHD_add_response_header(r, "ETag", rp->etag);
+    if (rp->operation[0])
+        MHD_add_response_header(r, "Sluice-Operation", rp->operation);
+    if (rp->replayed)
+        MHD_add_response_header(r, "Sluice-Replayed", "true");
     if (rp->problem)
         MHD_add_response_header(r, "Sluice-Problem", problem_row(rp->problem)->code);
     enum MHD_Result result = MHD_queue_response(connection, rp->status, r);

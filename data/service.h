@@ -14,13 +14,18 @@ struct service_config { /* shared by all workers, read only */
     const char *data_dir;             /* the platform's own files: no source may be one */
     uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
     uint32_t max_rows;
-    struct batch *batch; /* export jobs; NULL: none can be asked for */
+    struct journal *journal; /* of writes; NULL: none are taken */
+    struct batch *batch;     /* export jobs; NULL: none can be asked for */
 };
 
 /* One per thread. */
 struct worker {
     struct catalog catalog;
     struct crypto_hmac *link, *ticket;
+    struct crypto_hmac *version; /* of rows, see data/write/write.h */
+    struct mask_key *mask_key;
+    struct journal *journal;
+    bool versioned; /* the rows being written out are hashed for their version */
     uint32_t max_rows;
     struct batch *batch;
     struct arena arena;
@@ -53,8 +58,11 @@ struct service_reply { /* the body is the worker's */
     unsigned status;
     enum problem problem; /* PROBLEM_OK: no Sluice-Problem */
     const char *content_type;
-    char content_range[72];    /* "": none; three numbers fit */
-    struct compose_job *later; /* NULL, or what gives the answer: the receiver submits it */
+    char content_range[72]; /* "": none; three numbers fit */
+    char etag[40];          /* of an answer of one row of a dataset that takes writes; "": none */
+    char operation[UUID_TEXT_LEN + 1]; /* of a write; "": none */
+    bool replayed;                     /* the answer is that of an earlier call of its key */
+    struct compose_job *later;         /* NULL, or what gives the answer: the receiver submits it */
     struct service_file file;
     size_t n_headers;
     struct service_header {

@@ -362,6 +362,8 @@ size_t testing_prove(struct testing *t, const struct testing_call *call, char ou
         memcpy(link.outcome, orders ? orders_outcome : all_keep, link.n_fields);
         link.app = t->grant; /* always the same one */
     }
+    if (call->app)
+        link.app = *call->app;
     link.api_rev = call->rev ? call->rev : link.api_rev;
     link.n_fields = call->n_fields ? call->n_fields : link.n_fields;
     if (call->outcome)
@@ -382,7 +384,10 @@ static struct slice get_header(void *ctx, const char *name)
     } rows[] = {{"Content-Type", h->call->content_type},
                 {"Prefer", h->call->prefer},
                 {"Range", h->call->range},
-                {"Accept", h->call->accept}};
+                {"Accept", h->call->accept},
+                {"If-Match", h->call->if_match},
+                {"Idempotency-Key", h->call->key},
+                {"Batch-Id", h->call->batch}};
     if (strcmp(name, LINK_HEADER) == 0)
         return h->proof;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -10,6 +10,9 @@ static ngx_http_output_header_filter_pt next_header;
 static const char *const allowed_headers[] = {"content-range", "preference-applied", "range-unit",
                                               "content-language", "allow"};
 
+/* What the data service says of a row's version and of a write; nobody else's word counts there. */
+static const char *const own_headers[] = {"etag", "sluice-operation", "sluice-replayed"};
+
 static bool named(const ngx_table_elt_t *header, const char *name)
 {
     size_t n = strlen(name);
@@ -19,7 +22,7 @@ static bool named(const ngx_table_elt_t *header, const char *name)
 /* Those of an export beside them. */
 static const char *const export_headers[] = {"accept-ranges", "etag", "location"};
 
-static bool header_allowed(const ngx_table_elt_t *header, const sluice_ctx_t *ctx)
+static bool header_allowed(const ngx_table_elt_t *header, const sluice_ctx_t *ctx, bool own)
 {
     for (size_t i = 0; ctx->export_asked && i < sizeof export_headers / sizeof *export_headers;
          i++) {
@@ -32,6 +35,11 @@ static bool header_allowed(const ngx_table_elt_t *header, const sluice_ctx_t *ct
             return true;
         }
     }
+    for (size_t i = 0; own && i < sizeof own_headers / sizeof *own_headers; i++) {
+        if (named(header, own_headers[i])) {
+            return true;
+        }
+    }
     return false;
 }
 
@@ -39,11 +47,12 @@ static bool header_allowed(const ngx_table_elt_t *header, const sluice_ctx_t *ct
  * but stands where nginx would put its own. */
 static ngx_int_t scrub_headers(ngx_http_request_t *r, const sluice_ctx_t *ctx)
 {
+    bool own = ctx->api && !sluice_to_unit(ctx) && ctx->api->record.policy.kind == POLICY_DATASET;
     ngx_list_part_t *part = &r->headers_out.headers.part;
     for (; part; part = part->next) {
         ngx_table_elt_t *header = part->elts;
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            if (!header_allowed(&header[i], ctx)) {
+            if (!header_allowed(&header[i], ctx, own)) {
                 header[i].hash = 0;
             }
         }
@@ -150,7 +159,9 @@ static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
         ctx->problem = ctx->problem ? ctx->problem : sluice_problem_of_status(r, status);
         return;
     }
-    if (r->method == NGX_HTTP_HEAD || status == NGX_HTTP_NO_CONTENT) {
+    bool bare = status == NGX_HTTP_NO_CONTENT ||
+                (status == NGX_HTTP_CREATED && r->headers_out.content_length_n == 0);
+    if (r->method == NGX_HTTP_HEAD || bare) {
         ctx->mode = SLUICE_PASS;
         return;
     }
@@ -224,7 +235,9 @@ static ngx_int_t hold_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
     ngx_http_clear_accept_ranges(r);
     ngx_http_clear_last_modified(r);
-    ngx_http_clear_etag(r);
+    if (sluice_to_unit(ctx)) { /* of a dataset it names the row's version, not these bytes */
+        ngx_http_clear_etag(r);
+    }
     r->filter_need_in_memory = 1;
     ctx->request = r;
     ctx->out.more = sluice_more_room;

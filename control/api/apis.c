@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "classify/classify.h"
 #include "identifiers/identifiers.h"
+#include "write/write.h"
 
 #define PATH_MAX_BYTES 255
 #define SEGMENTS_MAX   12
@@ -173,6 +174,9 @@ static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && strcmp(row_text(dataset, "state"), "retired") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/dataset_id", "the dataset is retired");
+    }
+    if (p == PROBLEM_OK && !credit) {
+        p = write_check_methods(c, ch->row, dataset);
     }
     json_decref(dataset);
     return p;

@@ -5,6 +5,7 @@
 #include "batch/batch.h"
 #include "data_client.h"
 #include "sandbox/stage.h"
+#include "write/write.h"
 
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 128},
@@ -15,6 +16,7 @@ static const struct attr attrs[] = {
     {"table", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE, 1, 128},
     {"owner_column", ATTR_TEXT, 0, 1, 128},
     {"fields", ATTR_JSON, 0, .fallback = "[]", .check = fields_check_dataset},
+    {"writable", ATTR_JSON, 0, .check = write_check_writable},
     {"published", ATTR_JSON, AF_HIDDEN},
 };
 
@@ -99,7 +101,8 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (owner[0] && !has_column(json_object_get(ch->row, "fields"), owner)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner_column", "no field has this column");
     }
-    return check_masks(c, ch);
+    enum problem p = check_masks(c, ch);
+    return p == PROBLEM_OK ? write_check_dataset(c, ch->row) : p;
 }
 
 static enum problem after(struct rest_call *c, struct change *ch)
@@ -132,14 +135,11 @@ static enum problem no_live_api(struct rest_call *c, struct change *ch)
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
-    json_t *published = json_object_get(row, "published");
-
-    (void)c;
-    (void)txn;
-    *data = strcmp(row_text(row, "state"), "published") == 0 && json_is_object(published)
-                ? json_incref(published)
-                : NULL;
-    return PROBLEM_OK;
+    *data = NULL;
+    return strcmp(row_text(row, "state"), "published") == 0 &&
+                   json_is_object(json_object_get(row, "published"))
+               ? write_feed(c, txn, row, data)
+               : PROBLEM_OK;
 }
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)

@@ -12,6 +12,7 @@
 #include "notices/notices.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "write/write.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */
@@ -94,6 +95,8 @@ const struct resource *const resources[] = {
     &api_registrations_resource,
     &classify_settings_resource,
     &security_reviews_resource,
+    &delivery_targets_resource,
+    &supply_keys_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

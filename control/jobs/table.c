@@ -16,10 +16,12 @@
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
 #include "web/web.h"
+#include "write/write.h"
 
 const struct job job_table[] = {
     /* clang-format off */
     {"notices-deliver", 1000, notices_deliver},
+    {"writes-deliver", 1000, deliveries_job},
     {"logout-tell", 1000, web_logout_job},
     {"identity", 5000, identity_job},
     {"oauth-issues", 1000, oauth_job_issues},

@@ -15,6 +15,7 @@ static const struct {
     {"notice", "notify"},
     {"authority", "create"},
     {"dataset", "publish"},
+    {"dataset", "roll-back"},
     {"session", "add-otp"},
     {"session", "add-certificate"},
     {"session", "fail-to-prove"},

@@ -314,6 +314,8 @@ bool record_unpack_api(struct slice in, struct replica_api *api, struct policy_f
     take_uuid(&c, &api->dataset);
     api->name = take_text(&c);
     api->profile = take_text(&c);
+    api->policy.posts_rows =
+        api->policy.kind == POLICY_DATASET && slice_eq(api->profile, SLICE("rest"));
     take_treatment(&c, api);
     take_fields(&c, &api->policy, fields);
     take_upstreams(&c, api);
