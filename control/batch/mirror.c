@@ -219,9 +219,15 @@ static json_t *question(const json_t *row)
                                           ? json_object_get(row, "since_after")
                                           : NULL));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", row_text(row, "id"), "api_id",
-                     row_text(row, "api_id"), "owner", row_text(row, "owner"), "query",
-                     row_text(row, "query"), "ask", ask);
+    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", row_text(row, "id"), "api_id",
+                            row_text(row, "api_id"), "owner", row_text(row, "owner"), "query",
+                            row_text(row, "query"), "ask", ask);
+    if (row_text(row, "zone_source_id")[0]) {
+        json_object_set(out, "zone", json_object_get(row, "zone_source_id"));
+        json_object_set(out, "table", json_object_get(row, "zone_table"));
+        json_object_set_new(out, "whole", json_boolean(!row_text(row, "owner")[0]));
+    }
+    return out;
 }
 
 static enum problem give_up(struct rest_call *c, const json_t *old, enum problem why)

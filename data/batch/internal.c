@@ -121,8 +121,13 @@ static enum problem create(struct internal *c)
     p = batch_make(w, api, c->rq, ask, slice_str(query), &job, &c->detail, &c->where);
     if (p)
         return p;
+    const char *table = text_of(c->body, "table");
     job->whole = whole;
-    if (!read_id(c->body, "id", &job->id)) {
+    bool zone = json_object_get(c->body, "zone") != NULL;
+    snprintf(job->table, sizeof job->table, "%s", table);
+    if (!read_id(c->body, "id", &job->id) || strlen(table) > JOB_COLUMN_MAX ||
+        zone != (table[0] != '\0') || (zone && !read_id(c->body, "zone", &job->zone)) ||
+        (whole && !zone)) {
         job_free(&job);
         return PROBLEM_BODY_MALFORMED;
     }
@@ -195,7 +200,7 @@ static enum problem piece(struct internal *c)
     struct job *job = at >= 0 && n > 0 && n <= PIECE_MAX ? locked(c) : NULL;
     if (!job)
         return PROBLEM_NOT_FOUND;
-    bool ready = job->state == JOB_READY;
+    bool ready = job->state == JOB_READY && uuid_is_nil(&job->zone);
     job_dir(c->w->batch->root, &job->id, dir);
     pthread_mutex_unlock(&c->w->batch->lock);
     bool packaged = strcmp(text_of(c->body, "of"), "package") == 0;
@@ -211,7 +216,7 @@ static enum problem manifest(struct internal *c)
         return PROBLEM_NOT_FOUND;
     buf_init(&text);
     buf_init(&jws);
-    bool ready = job->state == JOB_READY;
+    bool ready = job->state == JOB_READY && uuid_is_nil(&job->zone);
     bool ok =
         ready && manifest_write(c->w->batch, job, &text) && manifest_sign(c->w->batch, job, &jws);
     pthread_mutex_unlock(&c->w->batch->lock);
@@ -237,10 +242,10 @@ static enum problem package(struct internal *c)
         return PROBLEM_BODY_MALFORMED;
     struct jwe_key *to = jwe_key_take(&public_key, slice_str(text_of(c->body, "kid")));
     struct job *job = to ? locked(c) : NULL;
-    enum problem p = !to                       ? PROBLEM_BODY_MALFORMED
-                     : !job                    ? PROBLEM_NOT_FOUND
-                     : job->state != JOB_READY ? PROBLEM_STATE_CONFLICT
-                                               : PROBLEM_OK;
+    enum problem p = !to                                                   ? PROBLEM_BODY_MALFORMED
+                     : !job                                                ? PROBLEM_NOT_FOUND
+                     : job->state != JOB_READY || !uuid_is_nil(&job->zone) ? PROBLEM_STATE_CONFLICT
+                                                                           : PROBLEM_OK;
     bool mine = !p && !job->taken;
     if (mine)
         job->taken = true; /* nobody erases it under the pen */

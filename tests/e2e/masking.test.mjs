@@ -247,3 +247,39 @@ test('[SW-9.7-1b, EC-6.1.4.2] an offline package opens for its receiver alone, i
     await assert.rejects(upload(Buffer.from(bad), 'application/jose'), (e) => [400, 415].includes(e.originalResponse?.getStatus()));
   }
 });
+
+test('[SW-8.2a1-9, SW-9.8-exc4, SW-9.8-exc5] whole tables go masked into the open zone: joins still hold, each value is one of its column, and a rule that would break that is refused with the table as it was', async () => {
+  const orders = path.join(p.dir, 'orders.db');
+  const sql = (db, text) => execFileSync('sqlite3', [db, text], { encoding: 'utf8' }).trim();
+  sql(orders, 'CREATE TABLE callers (caller_id INTEGER PRIMARY KEY, phone TEXT); INSERT INTO callers (phone) SELECT DISTINCT buyer_phone FROM orders');
+  const made = await world.provider.post('/datasets', { name: 'callers', source_id: world.source, table: 'callers' });
+  await world.provider.patch(`/datasets/${made.id}`, { fields: w.classify(made.fields, { caller_id: 1, phone: [3, 'pseudonym:phones'] }) }, made.revision);
+  const callers = await world.provider.act('datasets', made.id, 'publish', { name: 'callers', version: 'v1', path: '/trade/callers/v1', title: 'Callers', batch: true });
+  const masks = { buyer_phone: { mask: 'pseudonym:phones' }, amount: { level: 3, mask: 'scale:amounts' } };
+  await review(masks);
+  await fields(masks);
+  const store = await world.provider.post('/sources', { name: 'open store', organisation_id: world.holder, kind: 'managed', zone: 'open' });
+  await world.provider.act('sources', store.id, 'check');
+  const load = async (api, table) => {
+    const asked = await world.operator.post('/exports', { api_id: api, zone_source_id: store.id, zone_table: table });
+    return until(async () => { const e = await world.operator.get(`/exports/${asked.id}`); return ['ready', 'failed'].includes(e.state) && e; }, { ms: 20000, what: table });
+  };
+  const [a, b] = [await load(world.api, 'orders_open'), await load(callers.id, 'callers_open')];
+  assert.deepEqual([a.state, b.state], ['ready', 'ready'], JSON.stringify([a.error, b.error]));
+  const zone = path.join(p.data, 'data/zones', `${store.id}.db`);
+  const join = (x, y) => `SELECT count(*) FROM ${x} o JOIN ${y} c ON c.phone = o.buyer_phone`;
+  assert.equal(sql(zone, join('orders_open', 'callers_open')), sql(orders, join('orders', 'callers')));
+  const order = (table) => `SELECT group_concat(order_id) FROM (SELECT order_id FROM ${table} ORDER BY amount, order_id)`;
+  assert.equal(sql(zone, order('orders_open')), sql(orders, order('orders')), 'amounts keep their order');
+  assert.equal(sql(zone, 'SELECT count(*) FROM orders_open'), '60', 'the rows of all owners');
+  assert.equal(sql(zone, "SELECT count(*) FROM callers_open WHERE phone GLOB '1[3-9]*' AND length(phone) = 11"), String(b.rows));
+  assert.equal(sql(zone, `ATTACH '${orders}' AS o; SELECT count(*) FROM callers_open WHERE phone IN (SELECT phone FROM o.callers)`), '0');
+  assert.ok(!/card_number|pay_password/.test(sql(zone, ".schema orders_open")), 'level 4 is not there');
+  await review({ quantity: { level: 3, mask: 'name' } });
+  await fields({ quantity: { level: 3, mask: 'name' } });
+  const bad = await load(world.api, 'orders_open');
+  assert.deepEqual([bad.state, bad.error], ['failed', 'masked-unfit']);
+  assert.equal(sql(zone, 'SELECT count(*) FROM orders_open'), '60');
+  await restRefuses(world.operator.post('/exports', { api_id: world.api, zone_source_id: world.source, zone_table: 'x' }), 'field-invalid', '/zone_source_id');
+  await restRefuses(world.operator.post('/exports', { api_id: world.api, zone_source_id: store.id }), 'field-invalid', '/zone_table');
+});

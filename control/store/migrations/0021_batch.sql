@@ -5,7 +5,7 @@ ALTER TABLE apis ADD COLUMN batch INTEGER;
 CREATE TABLE exports (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   api_id TEXT NOT NULL, owner TEXT, query TEXT, format TEXT, compression TEXT, since_column TEXT, since_after TEXT, expires_in_s INTEGER,
-  app_id TEXT, grant_id TEXT, requested_by TEXT, fields TEXT, rules TEXT, rows INTEGER, bytes INTEGER, sm3 TEXT, cursor TEXT, error TEXT,
+  zone_source_id TEXT, zone_table TEXT, app_id TEXT, grant_id TEXT, requested_by TEXT, fields TEXT, rules TEXT, rows INTEGER, bytes INTEGER, sm3 TEXT, cursor TEXT, error TEXT,
   finished_at INTEGER, expires_at INTEGER) STRICT;
 CREATE INDEX exports_app ON exports (app_id);
 CREATE INDEX exports_api ON exports (api_id);
