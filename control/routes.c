@@ -9,6 +9,7 @@
 #include "ca/ca.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
+#include "events/events.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
@@ -112,6 +113,10 @@ const struct rest_route rest_routes[] = {
     {"GET", "packages/*/content", 0, package_content, "packages.read", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
+    {"GET", "event_subscriptions/*/status", 0, event_subscription_status,
+     "event_subscriptions.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_DEVELOPER},
+    {"POST", "event_subscriptions/*/replay", 0, event_subscription_replay,
+     "event_subscriptions.replay", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
     {"POST", "services/publish", 0, service_publish, "services.publish",
      ROLE_STAFF | ROLE_PROVIDER},

@@ -7,6 +7,7 @@
 #include "api/apis.h"
 #include "base/clock.h"
 #include "classify/classify.h"
+#include "events/events.h"
 #include "exchange/exchange.h"
 #include "identifiers/identifiers.h"
 #include "services/services.h"
@@ -15,7 +16,7 @@
 #define PATH_MAX_BYTES 255
 #define SEGMENTS_MAX   12
 
-static const char *const kinds[] = {"dataset", "http", "composed", NULL};
+static const char *const kinds[] = {"dataset", "http", "composed", "topic", NULL};
 static const char *const classes[] = {"A1", "A2", NULL};
 static const char *const accesses[] = {"subscription", "registered", NULL};
 static const char *const profiles[] = {
@@ -260,7 +261,9 @@ static enum problem check_service(struct rest_call *c, struct change *ch)
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     const json_t *fields = json_object_get(ch->row, "fields");
-    bool dataset = strcmp(row_text(ch->row, "kind"), "dataset") == 0;
+    bool topic = strcmp(row_text(ch->row, "kind"), "topic") == 0;
+    bool dataset = strcmp(row_text(ch->row, "kind"), "dataset") == 0 ||
+                   (topic && row_text(ch->row, "dataset_id")[0]);
 
     if (ch->old && strcmp(row_text(ch->old, "state"), "archived") == 0) {
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the API is archived");
@@ -274,6 +277,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK) {
         p = dataset ? check_dataset_kind(c, ch) : check_other_kind(c, ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = topic_check_api(c, ch);
     }
     if (p == PROBLEM_OK) {
         p = check_account_parameters(c, ch->row);

@@ -5,6 +5,7 @@
 #include "batch/batch.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
+#include "events/events.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
@@ -84,6 +85,8 @@ const struct resource *const resources[] = {
     &incidents_resource,
     &self_reports_resource,
     &report_duties_resource,
+    &topics_resource,
+    &event_subscriptions_resource,
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,

@@ -75,6 +75,7 @@ static const struct {
     {"confirmation", "refuse"},
     {"confirmation", "expire"},
     {"test-preparation", "warn"},
+    {"event-subscription", "replay"},
     {"export", "follow"},
     {"upload", "complete"},
     {"upload", "terminate"},

@@ -39,6 +39,7 @@ static const struct word words[] = {
     {"dataset", POLICY_DATASET},
     {"http", POLICY_HTTP},
     {"composed", POLICY_COMPOSED},
+    {"topic", POLICY_TOPIC},
     {"A1", POLICY_A1},
     {"A2", POLICY_A2},
     {"subscription", POLICY_SUBSCRIPTION},
