@@ -7,6 +7,7 @@
 #include "batch/batch.h"
 #include "ca/ca.h"
 #include "consent/consent.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -15,6 +16,7 @@
 #include "oauth/engine.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "services/services.h"
 #include "web/web.h"
 #include "write/write.h"
 
@@ -42,6 +44,11 @@ const struct job job_table[] = {
     {"exports", 1000, exports_job},
     {"uploads", 60000, uploads_job},
     {"exits-remind", 60000, exits_remind_job},
+    {"services", 1000, services_job},
+    {"service-instances", 1000, service_instances_job},
+    {"scheduled-tasks", 1000, scheduled_tasks_job},
+    {"exchange", 300, exchange_job},
+    {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);
