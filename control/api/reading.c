@@ -173,6 +173,9 @@ enum problem reading_check(struct rest_call *c, struct change *ch)
     if (json_array_size(json_object_get(ch->row, "parameters")) && !row_text(ch->row, "query")[0]) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/parameters", "they are a query's");
     }
+    if (row_text(ch->row, "query")[0] && json_is_object(json_object_get(ch->row, "writable"))) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/writable", "a query has no table to write to");
+    }
     return check_relations(c, ch);
 }
 

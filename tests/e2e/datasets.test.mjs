@@ -127,6 +127,7 @@ test('[SW-8.3.2-c] a provider\'s own query with parameters is an API of live, pa
   assert.deepEqual(rows(await call('/totals/v1?from_day=2026-01-01&state=open&merchant=eq.M1')).map((r) => r.n), [20]);
   refused(await call('/totals/v1?order=merchant'), 400, 'parameter-missing');
   refused(await call('/totals/v1?from_day=x%27%20OR%201=1'), 400, 'query-malformed');
+  await restRefuses(world.provider.patch(`/datasets/${d.id}`, { writable: { operations: ['insert'], fields: ['merchant'] } }, (await world.provider.get(`/datasets/${d.id}`)).revision), 'field-invalid', '/writable');
   for (const [i, text] of ['DELETE FROM orders; SELECT 1', 'SELECT 1 -- x', 'SELECT * FROM orders WHERE id = ?', 'SELECT * FROM orders WHERE id = :unknown'].entries()) {
     const bad = await world.provider.post('/datasets', { name: `bad-${i}`, source_id: world.source, table: 'bad', query: text, fields: d.fields });
     await w.reviewed(world, 'datasets', bad.id);
