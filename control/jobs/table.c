@@ -6,6 +6,7 @@
 #include "api/credentials.h"
 #include "batch/batch.h"
 #include "ca/ca.h"
+#include "catalog/catalog.h"
 #include "consent/consent.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
@@ -42,6 +43,7 @@ const struct job job_table[] = {
     {"exits-end", 1000, exits_end_job},
     {"exports", 1000, exports_job},
     {"exits-remind", 60000, exits_remind_job},
+    {"harvests", 300, harvest_job},
     {"exchange", 300, exchange_job},
     {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */
