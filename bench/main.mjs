@@ -16,6 +16,7 @@ const benches = {
   mask: async () => (await import('./streams.mjs')).mask(),
   audit: async () => (await import('./streams.mjs')).audit(),
   consent: async () => (await import('./consent.mjs')).consent(),
+  events: async () => (await import('./events.mjs')).events(),
   tokens: async () => (await import('./trust.mjs')).tokens(),
 };
 

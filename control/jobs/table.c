@@ -11,12 +11,14 @@
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
+#include "incidents/cases.h"
 #include "incidents/incidents.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "services/services.h"
 #include "web/web.h"
 #include "write/write.h"
 
@@ -38,12 +40,16 @@ const struct job job_table[] = {
     {"revocation-lists", 3600000, ca_refresh},
     {"test-stage", 60000, sandbox_job},
     {"incidents", 60000, incidents_job},
+    {"cases", 2000, cases_job},
     {"report-duties", 60000, report_duties_job},
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},
     {"exports", 1000, exports_job},
     {"exits-remind", 60000, exits_remind_job},
     {"harvests", 300, harvest_job},
+    {"services", 1000, services_job},
+    {"service-instances", 1000, service_instances_job},
+    {"scheduled-tasks", 1000, scheduled_tasks_job},
     {"exchange", 300, exchange_job},
     {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */
