@@ -3,6 +3,7 @@
  * the last publication; a level reaches every API at once (EC-4.2.1b2). */
 #include "api/api.h"
 #include "batch/batch.h"
+#include "catalog/catalog.h"
 #include "data_client.h"
 #include "sandbox/stage.h"
 #include "write/write.h"
@@ -120,9 +121,13 @@ static enum problem check(struct rest_call *c, struct change *ch)
 
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    return strcmp(ch->action, "update") == 0 && api_changed(ch->old, ch->row, "fields")
-               ? publication_levels(c, ch->txn, ch->row)
-               : PROBLEM_OK;
+    enum problem p = strcmp(ch->action, "update") == 0 && api_changed(ch->old, ch->row, "fields")
+                         ? publication_levels(c, ch->txn, ch->row)
+                         : PROBLEM_OK;
+
+    return p == PROBLEM_OK && strcmp(row_text(ch->row, "state"), "published") == 0
+               ? entry_of_dataset(c, ch->txn, ch->row)
+               : p;
 }
 
 static enum problem no_live_api(struct rest_call *c, struct change *ch)

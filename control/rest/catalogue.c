@@ -108,6 +108,14 @@ static const struct {
     {"transfer", "begin"},
     {"transfer", "finish"},
     {"security-review", "supersede"},
+    {"entry", "harvest"},
+    {"entry", "refresh"},
+    {"entry", "follow"},
+    {"entry", "gone"},
+    {"harvest", "begin"},
+    {"harvest", "finish"},
+    {"harvest", "retry"},
+    {"harvest", "fail"},
     /* clang-format on */
 };
 
