@@ -3,6 +3,7 @@
  * does it hold. The connection lives for the request only. */
 #include <stdlib.h>
 
+#include "data/scan.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
 #include "data/zones/zones.h"
@@ -13,6 +14,7 @@ struct internal_call {
     struct uuid id;
     bool managed;
     const char *schema, *table;
+    const json_t *body;
     json_t *answer;
 };
 
@@ -73,13 +75,18 @@ static enum problem drop(struct internal_call *c)
     return zone_problem(zone_drop(c->w->catalog.data_dir, &c->id));
 }
 
+static enum problem scan(struct internal_call *c)
+{
+    return scan_step(c->source, c->body, &c->answer);
+}
+
 static const struct {
     struct slice path;
     enum problem (*run)(struct internal_call *c);
 } routes[] = {
     {{"/internal/v1/sources/check", 26}, check},     {{"/internal/v1/sources/tables", 27}, tables},
     {{"/internal/v1/sources/columns", 28}, columns}, {{"/internal/v1/sources/make", 25}, make},
-    {{"/internal/v1/sources/drop", 25}, drop},
+    {{"/internal/v1/sources/drop", 25}, drop},       {{"/internal/v1/sources/scan", 25}, scan},
 };
 
 static const char *text_member(const json_t *body, const char *name)
@@ -128,6 +135,7 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
         return p;
     c->schema = text_member(body, "schema");
     c->table = text_member(body, "table");
+    c->body = body;
     return routes[i].run(c);
 }
 

@@ -115,6 +115,7 @@ static const json_t *find(const json_t *list, const char *member, const char *va
  * level any more and is dropped by the decision. */
 static json_t *relevelled(const json_t *api, const json_t *dataset)
 {
+    static const char *const copied[] = {"tags", "category", "sensitive"};
     json_t *fields = json_deep_copy(json_object_get(api, "fields")), *f;
     const json_t *columns = json_object_get(json_object_get(dataset, "published"), "columns");
     json_t *envelope = fields_for_profile(row_text(api, "profile"), NULL);
@@ -132,10 +133,11 @@ static json_t *relevelled(const json_t *api, const json_t *dataset)
         json_t *level = json_object_get(now, "level");
         json_object_set_new(f, "level", level ? json_incref(level) : json_integer(0));
         json_object_set_new(f, "mask", json_string(now ? row_text(now, "mask") : ""));
-        if (json_object_get(now, "tags")) {
-            json_object_set(f, "tags", json_object_get(now, "tags"));
-        } else {
-            json_object_del(f, "tags");
+        for (size_t k = 0; k < COUNT(copied); k++) {
+            json_object_del(f, copied[k]);
+            if (json_object_get(now, copied[k])) {
+                json_object_set(f, copied[k], json_object_get(now, copied[k]));
+            }
         }
     }
     json_decref(envelope);

@@ -84,6 +84,12 @@ const struct resource *const resources[] = {
     &exit_duties_resource,
     &classify_settings_resource,
     &security_reviews_resource,
+    &level_definitions_resource,
+    &opening_classes_resource,
+    &detection_patterns_resource,
+    &classification_rules_resource,
+    &discoveries_resource,
+    &findings_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "api/credentials.h"
 #include "ca/ca.h"
+#include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
@@ -37,6 +38,7 @@ const struct job job_table[] = {
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},
     {"exits-remind", 60000, exits_remind_job},
+    {"discoveries", 250, classify_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

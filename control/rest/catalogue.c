@@ -86,6 +86,10 @@ static const struct {
     {"report-duty", "warn"},
     {"report-duty", "suspend"},
     {"security-review", "supersede"},
+    {"discovery", "finish"},
+    {"discovery", "fail"},
+    {"finding", "apply"},
+    {"finding", "supersede"},
     /* clang-format on */
 };
 

@@ -136,15 +136,16 @@ static bool same_table(SQLHSTMT h, const char *schema, const char *table)
 
 static json_t *pack_column(SQLHSTMT h)
 {
-    char name[256], native[256];
+    char name[256], native[256], comment[256];
     get_text(h, 4, name);
     long odbc = get_long(h, 5);
     get_text(h, 6, native);
     long length = get_long(h, 7), nullable = get_long(h, 11);
-    return json_pack("{s:s,s:s,s:i,s:b,s:b,s:s}", "name", name, "type",
+    get_text(h, 12, comment);
+    return json_pack("{s:s,s:s,s:i,s:b,s:b,s:s,s:s}", "name", name, "type",
                      query_type_name(metadata_type((int)odbc, native)), "length",
                      (int)(length > 0 ? length : 0), "nullable", nullable != SQL_NO_NULLS, "key", 0,
-                     "native_type", native);
+                     "native_type", native, "comment", comment);
 }
 
 static void mark_keys(SQLHDBC dbc, const char *schema, const char *table, json_t *columns)
