@@ -10,7 +10,7 @@
 #include "unknown.h"
 
 static const char help[] =
-    "usage: sluice mask [--key-file FILE] RULE [VALUE...]\n"
+    "usage: sluice mask [try] [--key-file FILE] RULE [VALUE...]\n"
     "\n"
     "Prints each VALUE as third-party software would receive it under RULE; without\n"
     "values, masks the lines of standard input. It is the function the gateway calls.\n"
@@ -29,11 +29,14 @@ static const char help[] =
     "  null              nothing: JSON null\n"
     "  pseudonym[:DOMAIN]  a false value of the same form; equal values in a domain\n"
     "                    give equal ones, valid check digits stay valid\n"
+    "  fake_name[:DOMAIN]  another name of as many characters\n"
+    "  date_shift:DAYS[:DOMAIN]  all dates of a domain by as many days, at most DAYS either way\n"
+    "  scale[:DOMAIN]    all numbers of a domain times one factor: order and sums stay\n"
     "\n"
     "A value its rule does not recognise is covered whole: phone 'call me' -> ***\n"
     "\n"
     "Options:\n"
-    "  --key-file FILE   32-byte key (mode 0600) for pseudonym; without it a fresh random\n"
+    "  --key-file FILE   32-byte key (mode 0600) for keyed rules; without it a fresh random\n"
     "                    key is used and the pseudonyms differ from run to run\n"
     "  -h, --help        this text\n"
     "\n"
@@ -114,7 +117,11 @@ int cli_mask(int argc, char **argv)
     const char *key_file = NULL;
     struct mask_spec spec;
     struct mask_key *key = NULL;
-    optind = 0; /* getopt may have been used before */
+    optind = 0;                                    /* getopt may have been used before */
+    if (argc > 1 && strcmp(argv[1], "try") == 0) { /* the same, for who looks for a verb */
+        argc--;
+        argv++;
+    }
     for (int c; (c = getopt_long(argc, argv, "+:h", options, NULL)) != -1;) {
         if (c == 'h') {
             fputs(help, stdout);

@@ -104,26 +104,40 @@ static enum problem read_answer(struct rest_call *c, struct answer *a, json_t **
     return p;
 }
 
+static enum problem exchange(struct rest_call *c, struct answer *a, const char *target,
+                             json_t **answer)
+{
+    *answer = NULL;
+    buf_init(&a->body);
+    enum problem p = send_request(c, a, target) ? read_answer(c, a, answer)
+                                                : rest_fail(c, PROBLEM_SOURCE_UNAVAILABLE, "",
+                                                            "the data service does not answer");
+    if (a->request) {
+        crypto_wipe(a->request, strlen(a->request));
+    }
+    free(a->request);
+    curl_slist_free_all(a->headers);
+    curl_easy_cleanup(a->curl);
+    buf_fini(&a->body);
+    return p;
+}
+
+enum problem data_client_post(struct rest_call *c, const char *target, const json_t *body,
+                              json_t **answer)
+{
+    struct answer a = {.request = json_dumps(body, JSON_COMPACT)};
+
+    return exchange(c, &a, target, answer);
+}
+
 enum problem data_client_source(struct rest_call *c, const char *operation, const json_t *source,
                                 const json_t *more, json_t **answer)
 {
     struct answer a = {.request = request_body(c, source, more)};
     char target[64];
 
-    *answer = NULL;
-    buf_init(&a.body);
     snprintf(target, sizeof target, "/internal/v1/sources/%s", operation);
-    enum problem p = send_request(c, &a, target) ? read_answer(c, &a, answer)
-                                                 : rest_fail(c, PROBLEM_SOURCE_UNAVAILABLE, "",
-                                                             "the data service does not answer");
-    if (a.request) {
-        crypto_wipe(a.request, strlen(a.request));
-    }
-    free(a.request);
-    curl_slist_free_all(a.headers);
-    curl_easy_cleanup(a.curl);
-    buf_fini(&a.body);
-    return p;
+    return exchange(c, &a, target, answer);
 }
 
 enum problem data_client_call(struct rest_call *c, const char *operation, const json_t *source,

@@ -5,11 +5,13 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/credentials.h"
+#include "batch/batch.h"
 #include "ca/ca.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
@@ -19,6 +21,7 @@
 #include "rest/rest.h"
 #include "sandbox/sandbox.h"
 #include "web/web.h"
+#include "write/write.h"
 
 const struct rest_route rest_routes[] = {
     {"GET", "health", ROUTE_OPEN, rest_health},
@@ -102,8 +105,25 @@ const struct rest_route rest_routes[] = {
     {"POST", "users/me/close", 0, rest_me_close, "account.close", ROLE_OWNER},
     {"POST", "apps/*/test-report", 0, sandbox_test_report, "test_reports.count",
      ROLE_STAFF | ROLE_DEVELOPER},
+    {"GET", "exports/*/manifest", 0, export_manifest, "exports.read",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR | ROLE_DEVELOPER},
+    {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"GET", "api_registrations/export", 0, registrations_export, "api_registrations.export",
+     ROLE_STAFF | ROLE_AUDITOR},
+    {"POST", "apis/*/cancel-registration", 0, registration_cancel, "api_registrations.cancel",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "writes", 0, writes_list, "writes.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
+    {"GET", "writes/*", 0, writes_get, "writes.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
+    {"POST", "writes/*/rollback", 0, writes_rollback, "writes.roll-back",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"POST", "datasets/*/rollback", 0, writes_rollback_many, "writes.roll-back",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "datasets/*/deliveries", 0, deliveries_list, "writes.read",
+     ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
+    {"POST", "datasets/*/deliveries/*/retry", 0, deliveries_retry, "writes.redeliver",
+     ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},
@@ -145,6 +165,7 @@ const struct rest_route web_routes[] = {
     {"POST", "oauth/revoke", 0, oauth_revoke_token},
     {"GET", "oauth/userinfo", 0, oauth_userinfo},
     {"POST", "oauth/userinfo", 0, oauth_userinfo},
+    {"POST", "supply/*/records", 0, supply_records},
     {"GET", "pki/apps.crt", 0, ca_certificate},
     {"GET", "pki/apps-sm2.crt", 0, ca_certificate_sm2},
     {"GET", "pki/apps.crl", 0, ca_crl},

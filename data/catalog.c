@@ -46,6 +46,8 @@ void catalog_fini(struct catalog *c)
         api_free(&c->apis[i]);
     for (size_t i = 0; i < CATALOG_SOURCES; i++)
         source_free(&c->sources[i].source);
+    for (size_t i = 0; i < CATALOG_WRITERS; i++)
+        source_free(&c->writers[i].source);
     if (c->reader)
         replica_reader_free(&c->reader);
     crypto_wipe(c->secret_key, sizeof c->secret_key);
@@ -112,9 +114,11 @@ static bool make_columns(struct catalog_api *api, size_t n)
     api->columns = arena_get(&api->arena, sizeof *api->columns, n + 1);
     api->members = arena_get(&api->arena, sizeof *api->members, n + 1);
     api->stands_for = arena_get(&api->arena, sizeof *api->stands_for, n + 1);
+    api->rules = arena_get(&api->arena, sizeof *api->rules, n + 1);
+    api->writable = arena_get(&api->arena, sizeof *api->writable, n + 1);
     api->table.columns = api->columns;
     api->table.n_columns = n;
-    return api->columns && api->members && api->stands_for;
+    return api->columns && api->members && api->stands_for && api->rules && api->writable;
 }
 
 static bool fill_keys(struct catalog_api *api, const json_t *columns)
@@ -151,6 +155,44 @@ static bool fill_owner(struct catalog_api *api, const json_t *dataset, const jso
     return api->table.owner_column.p != NULL;
 }
 
+static uint8_t write_bits(const json_t *operations)
+{
+    static const struct {
+        const char *name;
+        uint8_t bit;
+    } rows[] = {{"insert", CATALOG_INSERT}, {"update", CATALOG_UPDATE}, {"delete", CATALOG_DELETE}};
+    uint8_t bits = 0;
+    size_t i;
+    const json_t *v;
+    json_array_foreach(operations, i, v)
+    {
+        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+            if (json_is_string(v) && strcmp(json_string_value(v), rows[k].name) == 0)
+                bits |= rows[k].bit;
+    }
+    return bits;
+}
+
+/* What is not named is not written. */
+static void fill_writes(struct catalog_api *api, const struct policy_api *policy,
+                        const json_t *dataset)
+{
+    const json_t *writable = json_object_get(dataset, "writable"),
+                 *names = json_object_get(writable, "fields"), *name;
+    size_t k;
+    for (size_t i = 0; i < policy->n_fields; i++) {
+        json_array_foreach(names, k, name)
+        {
+            if (json_is_string(name) && api->columns[i].column.n &&
+                slice_eq(slice_str(json_string_value(name)), api->columns[i].name))
+                api->writable[i] = true;
+        }
+    }
+    api->delivers = json_is_true(json_object_get(dataset, "delivers"));
+    if (api->profile == CATALOG_REST && api->table.n_keys)
+        api->writes = write_bits(json_object_get(writable, "operations"));
+}
+
 static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
                        const json_t *dataset)
 {
@@ -163,17 +205,23 @@ static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
         if (!fill_column(api, i, name, find_column(columns, name, "name")))
             return false;
         api->stands_for[i] = (uint8_t)sandbox_kind_of(name, &policy->fields[i].mask);
+        api->rules[i] = (struct catalog_rule){.level = policy->fields[i].level,
+                                              .type = policy->fields[i].type,
+                                              .mask = policy->fields[i].mask};
     }
     api->table.schema = arena_copy(&api->arena, json_text(dataset, "schema"));
     api->table.table = arena_copy(&api->arena, json_text(dataset, "table"));
-    return api->table.schema.p && api->table.table.p && fill_keys(api, columns) &&
-           fill_owner(api, dataset, columns);
+    bool ok = api->table.schema.p && api->table.table.p && fill_keys(api, columns) &&
+              fill_owner(api, dataset, columns);
+    if (ok)
+        fill_writes(api, policy, dataset);
+    return ok;
 }
 
 static size_t room_of(const struct policy_api *policy)
 {
-    size_t room =
-        8192 + policy->n_fields * (sizeof(struct query_column) + sizeof(struct slice) + 1);
+    size_t room = 8192 + policy->n_fields * (sizeof(struct query_column) + sizeof(struct slice) +
+                                             sizeof(struct catalog_rule) + 2);
     for (size_t i = 0; i < policy->n_fields; i++)
         room += policy->fields[i].path.n * 8;
     return room;
@@ -190,7 +238,7 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
         return NULL;
     struct catalog_api *api = calloc(1, sizeof *api);
     json_t *dataset = json_loadb(json.p, json.n, 0, NULL);
-    size_t room = room_of(&from->policy) + json.n * 2;
+    size_t room = room_of(&from->policy) + json.n * 2 + from->path.n;
     room += json_array_size(json_object_get(dataset, "columns")) * sizeof(struct slice);
     if (api && dataset && arena_init(&api->arena, room)) {
         api->id = from->policy.id;
@@ -200,7 +248,9 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
         api->state = from->policy.state;
         api->profile = profiles[profile].profile;
         api->owner_scoped = from->policy.owner_scoped;
-        if (!fill_table(api, &from->policy, dataset))
+        api->path = arena_copy(&api->arena, from->path).p;
+        api->batch = from->batch;
+        if (!api->path || !fill_table(api, &from->policy, dataset))
             api_free(&api);
     } else {
         api_free(&api);
@@ -333,6 +383,19 @@ enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
     }
 }
 
+enum problem catalog_api_now(struct catalog *c, const struct uuid *id,
+                             const struct catalog_api **api)
+{
+    struct catalog_api **slot = &c->apis[slot_of(id)];
+    uint64_t version, synced_ms;
+    if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
+        return PROBLEM_INTERNAL;
+    enum problem p = refresh(c, slot, id, version);
+    replica_read_end(c->reader);
+    *api = p ? NULL : *slot;
+    return p;
+}
+
 bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
                     struct buf *text)
 {
@@ -368,11 +431,12 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     return s;
 }
 
-static struct catalog_source *source_slot(struct catalog *c, const struct uuid *id)
+static struct catalog_source *source_slot(struct catalog_source *slots, size_t n,
+                                          const struct uuid *id)
 {
-    struct catalog_source *oldest = &c->sources[0];
-    for (size_t i = 0; i < CATALOG_SOURCES; i++) {
-        struct catalog_source *s = &c->sources[i];
+    struct catalog_source *oldest = &slots[0];
+    for (size_t i = 0; i < n; i++) {
+        struct catalog_source *s = &slots[i];
         if (s->source && uuid_eq(&s->id, id))
             return s;
         if (s->used < oldest->used)
@@ -383,9 +447,9 @@ static struct catalog_source *source_slot(struct catalog *c, const struct uuid *
     return oldest;
 }
 
-enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
+static enum problem refresh_source(struct catalog *c, struct catalog_source *slot,
+                                   const struct uuid *id, bool write)
 {
-    struct catalog_source *slot = source_slot(c, id);
     uint64_t version, synced_ms, rev;
     struct slice json;
     if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
@@ -395,11 +459,41 @@ enum problem catalog_source(struct catalog *c, const struct uuid *id, struct sou
         source_free(&slot->source);
         json_t *data = found ? json_loadb(json.p, json.n, 0, NULL) : NULL;
         slot->source = data ? open_sealed(c, id, data) : NULL;
+        if (slot->source && write)
+            source_set_writable(slot->source);
         slot->rev = found ? rev : 0;
         json_decref(data);
     }
     replica_read_end(c->reader);
     slot->used = ++c->uses;
-    *source = slot->source;
     return slot->source ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+}
+
+enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
+{
+    struct catalog_source *slot = source_slot(c->sources, CATALOG_SOURCES, id);
+    enum problem p = refresh_source(c, slot, id, false);
+    *source = slot->source;
+    return p;
+}
+
+enum problem catalog_writer(struct catalog *c, const struct uuid *id, struct source **source)
+{
+    struct catalog_source *slot = source_slot(c->writers, CATALOG_WRITERS, id);
+    enum problem p = refresh_source(c, slot, id, true);
+    *source = slot->source;
+    return p;
+}
+
+json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev)
+{
+    uint64_t version, synced_ms;
+    struct slice json;
+    json_t *dataset = NULL;
+    if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
+        return NULL;
+    if (replica_get_json(c->reader, "dataset", id, rev, &json) == REPLICA_OK)
+        dataset = json_loadb(json.p, json.n, 0, NULL);
+    replica_read_end(c->reader);
+    return dataset;
 }

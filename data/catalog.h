@@ -6,10 +6,12 @@
 #include "data/query/query.h"
 #include "data/sources/odbc.h"
 #include "graph/graph.h"
+#include "mask/mask.h"
 #include "replica/replica.h"
 
 #define CATALOG_APIS    1024 /* slots; two APIs in one take turns */
 #define CATALOG_SOURCES 64
+#define CATALOG_WRITERS 16
 #define CATALOG_WAIT_MS 200 /* for the feed, when the gateway knows more than we do */
 
 enum catalog_profile {
@@ -19,20 +21,31 @@ enum catalog_profile {
     CATALOG_TRADING /* getPublicResourcesTrading */
 };
 
+enum catalog_write { CATALOG_INSERT = 1, CATALOG_UPDATE = 2, CATALOG_DELETE = 4 };
+struct catalog_rule {
+    uint8_t level, type; /* enum policy_level, enum plan_type */
+    struct mask_spec mask;
+};
+
 struct catalog_api {
     struct uuid id, dataset, source;
     uint64_t version, rev, dataset_rev;
     uint8_t state, profile;
     bool owner_scoped;
     struct graph *graph; /* of a composed API; NULL of a dataset */
-    const char *path;    /* of a composed API */
+    const char *path;    /* of a composed API and of a dataset's */
     uint32_t timeout_ms;
     struct query_table table;
     struct query_column *columns;
-    struct slice *members; /* `"name":`, one for each column */
-    uint8_t *stands_for;   /* enum sandbox_kind, one for each column */
-    bool unit;             /* a business unit's own: answered here in the test stage alone */
-    struct arena arena;    /* what the slices point at */
+    struct slice *members;      /* `"name":`, one for each column */
+    uint8_t *stands_for;        /* enum sandbox_kind, one for each column */
+    struct catalog_rule *rules; /* of a dataset, one for each column */
+    bool *writable;             /* one for each column: a write may say it (data/write) */
+    uint8_t writes;             /* enum catalog_write bits the dataset takes */
+    bool delivers;              /* its business unit is told of writes */
+    bool batch;                 /* export jobs may be asked for */
+    bool unit;                  /* a business unit's own: answered here in the test stage alone */
+    struct arena arena;         /* what the slices point at */
 };
 
 struct catalog_source {
@@ -47,6 +60,7 @@ struct catalog {
     uint8_t secret_key[CRYPTO_KEY_LEN]; /* sub-key feed.secret */
     struct catalog_api *apis[CATALOG_APIS];
     struct catalog_source sources[CATALOG_SOURCES];
+    struct catalog_source writers[CATALOG_WRITERS]; /* the same sources, to write to */
     uint64_t uses;
     struct policy_field fields[POLICY_FIELDS_MAX];
 };
@@ -61,9 +75,18 @@ void catalog_fini(struct catalog *c);
  * the next call. */
 enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
                          const struct catalog_api **api) __attribute__((warn_unused_result));
+/* The API as it is known here now. */
+enum problem catalog_api_now(struct catalog *c, const struct uuid *id,
+                             const struct catalog_api **api) __attribute__((warn_unused_result));
 /* The connection of the API's source, not necessarily open. Borrowed until the next call. */
 enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
     __attribute__((warn_unused_result));
+
+/* The same, a connection that may write. */
+enum problem catalog_writer(struct catalog *c, const struct uuid *id, struct source **source)
+    __attribute__((warn_unused_result));
+/* The dataset as the feed tells it, a new reference; NULL: there is none. */
+json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev);
 
 /* Unseals a connection string (base64url of SM4-GCM, AAD: the source's id). Wipe *text after use.
  */

@@ -3,9 +3,11 @@
  * does it hold. The connection lives for the request only. */
 #include <stdlib.h>
 
+#include "data/batch/batch.h"
 #include "data/scan.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
+#include "data/write/write.h"
 #include "data/zones/zones.h"
 
 struct internal_call {
@@ -16,6 +18,7 @@ struct internal_call {
     const char *schema, *table;
     const json_t *body;
     json_t *answer;
+    char detail[400]; /* of a write's refusal */
 };
 
 static enum problem check(struct internal_call *c)
@@ -84,10 +87,19 @@ static const struct {
     struct slice path;
     enum problem (*run)(struct internal_call *c);
 } routes[] = {
-    {{"/internal/v1/sources/check", 26}, check},     {{"/internal/v1/sources/tables", 27}, tables},
-    {{"/internal/v1/sources/columns", 28}, columns}, {{"/internal/v1/sources/make", 25}, make},
-    {{"/internal/v1/sources/drop", 25}, drop},       {{"/internal/v1/sources/scan", 25}, scan},
+    {{"/internal/v1/sources/check", 26}, check},
+    {{"/internal/v1/sources/tables", 27}, tables},
+    {{"/internal/v1/sources/columns", 28}, columns},
+    {{"/internal/v1/sources/make", 25}, make},
+    {{"/internal/v1/sources/drop", 25}, drop},
+    {{"/internal/v1/sources/scan", 25}, scan},
+    {{"/internal/v1/writes/", 20}, NULL}, /* what follows: data/write/internal.c */
 };
+
+static bool starts_with(struct slice text, struct slice start)
+{
+    return text.n >= start.n && memcmp(text.p, start.p, start.n) == 0;
+}
 
 static const char *text_member(const json_t *body, const char *name)
 {
@@ -122,7 +134,9 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
                         struct internal_call *c)
 {
     size_t i = 0;
-    while (i < sizeof routes / sizeof *routes && !slice_eq(routes[i].path, rq->target))
+    while (i < sizeof routes / sizeof *routes &&
+           !(routes[i].run ? slice_eq(routes[i].path, rq->target)
+                           : starts_with(rq->target, routes[i].path)))
         i++;
     if (i == sizeof routes / sizeof *routes)
         return PROBLEM_NOT_FOUND;
@@ -130,6 +144,8 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
         return PROBLEM_METHOD_NOT_ALLOWED;
     if (!json_is_object(body))
         return PROBLEM_BODY_MALFORMED;
+    if (routes[i].run == NULL)
+        return write_internal(w, rq->target, body, &c->answer, c->detail);
     enum problem p = open_source(w, body, c);
     if (p)
         return p;
@@ -142,6 +158,8 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
 void internal_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp)
 {
     struct internal_call c = {0};
+    if (batch_internal(w, rq, rp))
+        return;
     json_t *body = json_loadb(rq->body.p, rq->body.n, JSON_REJECT_DUPLICATES, NULL);
     enum problem p = run(w, rq, body, &c);
     char *text = p ? NULL : json_dumps(c.answer, JSON_COMPACT);
@@ -152,6 +170,8 @@ void internal_handle(struct worker *w, const struct service_request *rq, struct 
     const char *detail = p == PROBLEM_SOURCE_UNAVAILABLE
                              ? "it cannot be reached, or its connection string is not acceptable"
                              : NULL;
+    if (c.detail[0])
+        detail = c.detail;
     if (p)
         service_problem(w, rq, rp, p, detail, SLICE(""));
     else

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "data/service.h"
+#include "data/write/write.h"
+#include "plan/plan.h"
 
 #define WHERE_MAX 64 /* bytes */
 
@@ -38,6 +40,20 @@ static void set_range(const struct worker *w, struct service_reply *rp, uint64_t
     rp->status = w->query.count && n < total ? 206 : 200;
 }
 
+/* A version is of all that the caller may read, in the fields' order: of fewer it would be another.
+ */
+static bool whole_row(const struct worker *w, const struct catalog_api *api)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < api->table.n_columns; i++) {
+        if (!api->columns[i].column.n || w->call.outcome[i] == PLAN_DROP)
+            continue;
+        if (n >= w->query.n_select || w->query.select[n++] != i)
+            return false;
+    }
+    return n == w->query.n_select;
+}
+
 static enum problem answer(struct worker *w, const struct catalog_api *api,
                            struct service_reply *rp, const char **detail)
 {
@@ -48,7 +64,15 @@ static enum problem answer(struct worker *w, const struct catalog_api *api,
         return p;
     if (!w->query.single)
         buf_addc(&w->body, '[');
+    w->versioned = api->writes && !w->call.sandbox && whole_row(w, api);
+    if (w->versioned)
+        write_version_begin(w);
     p = service_rows(w, api, source, false, &n);
+    if (w->versioned && !p)
+        write_version_end(w, rp->etag);
+    if (p || n != 1)
+        rp->etag[0] = '\0';
+    w->versioned = false;
     if (!p && w->query.count)
         p = find_total(w, api, source, n, &total);
     if (p)

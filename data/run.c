@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "data/batch/batch.h"
 #include "data/data.h"
 #include "data/server.h"
+#include "data/write/journal.h"
 #include "node/node.h"
 
 #define RUN_REPLICA_BYTES ((size_t)4 << 30) /* of address space, not of disk */
@@ -14,7 +16,7 @@
 #define RUN_ROWS          1000
 
 struct paths {
-    char link_key[512], inner[512], replica[512], ca[512], certificate[512], key[512];
+    char link_key[512], inner[512], replica[512], journal[512], ca[512], certificate[512], key[512];
 };
 
 static void fill_paths(struct paths *p, const char *dir)
@@ -22,6 +24,7 @@ static void fill_paths(struct paths *p, const char *dir)
     snprintf(p->link_key, sizeof p->link_key, "%s/keys/link.key", dir);
     snprintf(p->inner, sizeof p->inner, "%s/gateway/inner.sock", dir);
     snprintf(p->replica, sizeof p->replica, "%s/data/replica", dir);
+    snprintf(p->journal, sizeof p->journal, "%s/data/journal", dir);
     snprintf(p->ca, sizeof p->ca, "%s/pki/ca.crt", dir);
     snprintf(p->certificate, sizeof p->certificate, "%s/pki/data.crt", dir);
     snprintf(p->key, sizeof p->key, "%s/pki/data.key", dir);
@@ -87,7 +90,15 @@ int data_run(const struct data_config *cfg)
                                     .kinds = "api,dataset,source,composition",
                                     .replica = replica};
     server.service.replica = replica;
-    int code = serve(&server, &feed, &signals);
+    const char *why = NULL;
+    snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
+    server.service.batch = batch_start(&server.service, dir, &why);
+    server.service.journal = wjournal_open(paths.journal, server.service.link_key);
+    int code = !server.service.batch     ? fail("exports", why)
+               : !server.service.journal ? fail(paths.journal, "the journal cannot be opened")
+                                         : serve(&server, &feed, &signals);
+    batch_stop(&server.service.batch);
+    wjournal_close(&server.service.journal);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);
     return code;

@@ -97,9 +97,11 @@ static struct slice get_header(void *ctx, const char *name)
 }
 
 /* Large answers are handed over, small ones copied so that the worker keeps its buffer. */
-static struct MHD_Response *make_response(struct worker *w)
+static struct MHD_Response *make_response(struct worker *w, const struct service_file *file)
 {
     struct buf *body = &w->body;
+    if (file->is)
+        return MHD_create_response_from_fd_at_offset64(file->bytes, file->fd, file->offset);
     if (body->n <= 65536)
         return MHD_create_response_from_buffer(body->n, body->p, MHD_RESPMEM_MUST_COPY);
     struct MHD_Response *r =
@@ -112,12 +114,22 @@ static struct MHD_Response *make_response(struct worker *w)
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct worker *w,
                                   const struct service_reply *rp)
 {
-    struct MHD_Response *r = make_response(w);
+    struct MHD_Response *r = make_response(w, &rp->file);
+    if (!r && rp->file.is)
+        close(rp->file.fd);
     if (!r)
         return MHD_NO;
+    for (size_t i = 0; i < rp->n_headers; i++)
+        MHD_add_response_header(r, rp->headers[i].name, rp->headers[i].value);
     MHD_add_response_header(r, "Content-Type", rp->content_type);
     if (rp->content_range[0])
         MHD_add_response_header(r, "Content-Range", rp->content_range);
+    if (rp->etag[0])
+        MHD_add_response_header(r, "ETag", rp->etag);
+    if (rp->operation[0])
+        MHD_add_response_header(r, "Sluice-Operation", rp->operation);
+    if (rp->replayed)
+        MHD_add_response_header(r, "Sluice-Replayed", "true");
     if (rp->problem)
         MHD_add_response_header(r, "Sluice-Problem", problem_row(rp->problem)->code);
     enum MHD_Result result = MHD_queue_response(connection, rp->status, r);

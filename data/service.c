@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/service.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "data/batch/batch.h"
 #include "data/query/cell.h"
+#include "data/write/write.h"
 
 struct worker *worker_new(const struct service_config *cfg)
 {
@@ -13,12 +17,18 @@ struct worker *worker_new(const struct service_config *cfg)
     if (!w)
         return NULL;
     w->max_rows = cfg->max_rows;
+    w->batch = cfg->batch;
     buf_init(&w->sql);
     buf_init(&w->body);
     crypto_derive(cfg->link_key, "link.call", key);
     w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
     crypto_derive(cfg->link_key, "link.ticket", key);
     w->ticket = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
+    w->journal = cfg->journal;
+    crypto_derive(cfg->link_key, "write.version", key);
+    w->version = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
+    crypto_derive(cfg->link_key, "mask.pseudonym", key); /* as the gateway masks */
+    w->mask_key = mask_key_new(key);
     crypto_derive(cfg->link_key, "feed.secret", key);
     if (!arena_init(&w->arena, ARENA_BYTES) ||
         !catalog_init(&w->catalog, cfg->replica, cfg->data_dir, key))
@@ -34,6 +44,8 @@ void worker_free(struct worker **w)
     catalog_fini(&(*w)->catalog);
     crypto_hmac_free(&(*w)->link);
     crypto_hmac_free(&(*w)->ticket);
+    crypto_hmac_free(&(*w)->version);
+    mask_key_free(&(*w)->mask_key);
     arena_fini(&(*w)->arena);
     buf_fini(&(*w)->sql);
     buf_fini(&(*w)->body);
@@ -53,8 +65,23 @@ void service_problem(struct worker *w, const struct service_request *rq, struct 
     rp->status = problem_row(problem)->status;
     rp->problem = problem;
     rp->content_type = "application/problem+json";
+    rp->n_headers = 0;
     buf_clear(&w->body);
     buf_add(&w->body, text, n);
+}
+
+void service_header(struct service_reply *rp, const char *name, const char *fmt, ...)
+{
+    struct service_header *h = &rp->headers[rp->n_headers];
+    va_list args;
+    if (rp->n_headers == SERVICE_HEADERS_MAX)
+        return;
+    va_start(args, fmt);
+    int n = vsnprintf(h->value, sizeof h->value, fmt, args);
+    va_end(args);
+    h->name = name;
+    if (n >= 0 && (size_t)n < sizeof h->value)
+        rp->n_headers++;
 }
 
 enum problem service_source_problem(enum source_err err)
@@ -65,6 +92,8 @@ enum problem service_source_problem(enum source_err err)
         [SOURCE_ETIMEOUT] = PROBLEM_UPSTREAM_TIMEOUT,
         [SOURCE_EVALUE] = PROBLEM_QUERY_MALFORMED,
         [SOURCE_ECONNECTION] = PROBLEM_SOURCE_UNAVAILABLE,
+        [SOURCE_ECONSTRAINT] = PROBLEM_STATE_CONFLICT,
+        [SOURCE_EBUSY] = PROBLEM_SOURCE_UNAVAILABLE,
     };
     return problems[err];
 }
@@ -129,7 +158,10 @@ static void write_row(struct worker *w, const struct catalog_api *api,
         struct slice value;
         buf_addc(&w->body, i ? ',' : '{');
         buf_add(&w->body, api->members[column].p, api->members[column].n);
-        if (!source_cell(rows, i, &value))
+        bool null = !source_cell(rows, i, &value);
+        if (w->versioned)
+            write_version_add(w, null ? SLICE("") : value, null);
+        if (null)
             buf_add(&w->body, "null", 4);
         else if (as_text)
             cell_write_text(&w->body, type, CELL_SECONDS, value);
@@ -204,6 +236,15 @@ static enum problem check_method(const struct catalog_api *api, struct slice met
 {
     if (api->graph)
         return PROBLEM_OK; /* which methods it has is the API's to say, and the gateway's to hold */
+    static const struct {
+        struct slice method;
+        uint8_t bit;
+    } writes[] = {{{"POST", 4}, CATALOG_INSERT},
+                  {{"PATCH", 5}, CATALOG_UPDATE},
+                  {{"DELETE", 6}, CATALOG_DELETE}};
+    for (size_t i = 0; api->profile == CATALOG_REST && i < sizeof writes / sizeof *writes; i++)
+        if (slice_eq(method, writes[i].method))
+            return api->writes & writes[i].bit ? PROBLEM_OK : PROBLEM_METHOD_NOT_ALLOWED;
     bool get = slice_eq(method, SLICE("GET")) || slice_eq(method, SLICE("HEAD"));
     bool fits = api->profile == CATALOG_REST ? get : slice_eq(method, SLICE("POST"));
     return fits ? PROBLEM_OK : PROBLEM_METHOD_NOT_ALLOWED;
@@ -235,12 +276,20 @@ void service_handle(struct worker *w, const struct service_request *rq, struct s
     }
     if (!p && api->owner_scoped && api->table.owner_column.n == 0)
         p = PROBLEM_INTERNAL; /* nothing tells whose rows are whose */
+    struct slice rest;
+    if (!p && batch_target(api, rq->target, &rest)) {
+        batch_handle(w, api, rq, rest, rp);
+        return;
+    }
     if (!p)
         p = check_method(api, rq->method);
     if (p)
         service_problem(w, rq, rp, p, NULL, SLICE(""));
     else if (api->graph)
         compose_handle(w, api, rq, rp);
+    else if (api->profile == CATALOG_REST && !slice_eq(rq->method, SLICE("GET")) &&
+             !slice_eq(rq->method, SLICE("HEAD")))
+        write_handle(w, api, rq, rp);
     else if (api->profile == CATALOG_REST)
         rest_handle(w, api, rq, rp);
     else

@@ -14,13 +14,20 @@ struct service_config { /* shared by all workers, read only */
     const char *data_dir;             /* the platform's own files: no source may be one */
     uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
     uint32_t max_rows;
+    struct journal *journal; /* of writes; NULL: none are taken */
+    struct batch *batch;     /* export jobs; NULL: none can be asked for */
 };
 
 /* One per thread. */
 struct worker {
     struct catalog catalog;
     struct crypto_hmac *link, *ticket;
+    struct crypto_hmac *version; /* of rows, see data/write/write.h */
+    struct mask_key *mask_key;
+    struct journal *journal;
+    bool versioned; /* the rows being written out are hashed for their version */
     uint32_t max_rows;
+    struct batch *batch;
     struct arena arena;
     struct buf sql, body;
     struct query query;
@@ -39,12 +46,29 @@ struct service_request {
     void *ctx;
 };
 
+#define SERVICE_HEADERS_MAX 8
+
+struct service_file { /* part of an open file, sent in place of the body */
+    bool is;          /* there is one; the receiver closes fd */
+    int fd;
+    uint64_t offset, bytes;
+};
+
 struct service_reply { /* the body is the worker's */
     unsigned status;
     enum problem problem; /* PROBLEM_OK: no Sluice-Problem */
     const char *content_type;
-    char content_range[72];    /* "": none; three numbers fit */
-    struct compose_job *later; /* NULL, or what gives the answer: the receiver submits it */
+    char content_range[72]; /* "": none; three numbers fit */
+    char etag[40];          /* of an answer of one row of a dataset that takes writes; "": none */
+    char operation[UUID_TEXT_LEN + 1]; /* of a write; "": none */
+    bool replayed;                     /* the answer is that of an earlier call of its key */
+    struct compose_job *later;         /* NULL, or what gives the answer: the receiver submits it */
+    struct service_file file;
+    size_t n_headers;
+    struct service_header {
+        const char *name;
+        char value[128];
+    } headers[SERVICE_HEADERS_MAX];
 };
 
 void service_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);
@@ -61,6 +85,9 @@ enum problem service_source_problem(enum source_err err);
 /* The source of the API, connected; NULL for a call of the test stage, which has none. */
 enum problem service_open(struct worker *w, const struct catalog_api *api, struct source **source)
     __attribute__((warn_unused_result));
+/* Another header of the answer; name static, a value that is too long is not said. */
+void service_header(struct service_reply *rp, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Whose rows: p NULL when the API is not owner-scoped. False: no owner, so no rows. */
 bool service_owner(const struct worker *w, const struct catalog_api *api, struct slice *owner);
 struct sql service_sql(struct worker *w, const struct source *source);

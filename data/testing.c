@@ -282,12 +282,12 @@ static void put_api(struct testing *t, const struct uuid *id, uint8_t dataset, c
         json_array_append_new(fields, json_pack("{s:s,s:s,s:i,s:s,s:s}", "path", p, "name", p,
                                                 "level", 1, "type", "scalar", "mask", ""));
     testing_put(t, "api", id,
-                json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:[s,s,s],s:s,s:s,s:b,s:i,s:i,s:i,s:s,s:o}",
+                json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:[s,s,s],s:s,s:s,s:b,s:i,s:i,s:i,s:s,s:b,s:o}",
                           "name", path, "path", path, "state", "published", "class", "A1", "access",
                           "registered", "kind", "dataset", "methods", "GET", "HEAD", "POST",
                           "profile", profile, "dataset_id", text, "owner_scoped", owned,
                           "timeout_ms", 1000, "max_body_bytes", 65536, "sunset_at", 0, "upstream",
-                          "", "fields", fields));
+                          "", "batch", 1, "fields", fields));
 }
 
 void testing_publish(struct testing *t, const char *connection)
@@ -360,8 +360,10 @@ size_t testing_prove(struct testing *t, const struct testing_call *call, char ou
         link.api = *call->api;
         link.api_rev = rev_of(t, call->api, &link.n_fields);
         memcpy(link.outcome, orders ? orders_outcome : all_keep, link.n_fields);
-        uuid_new(&link.app);
+        link.app = t->grant; /* always the same one */
     }
+    if (call->app)
+        link.app = *call->app;
     link.api_rev = call->rev ? call->rev : link.api_rev;
     link.n_fields = call->n_fields ? call->n_fields : link.n_fields;
     if (call->outcome)
@@ -382,7 +384,10 @@ static struct slice get_header(void *ctx, const char *name)
     } rows[] = {{"Content-Type", h->call->content_type},
                 {"Prefer", h->call->prefer},
                 {"Range", h->call->range},
-                {"Accept", h->call->accept}};
+                {"Accept", h->call->accept},
+                {"If-Match", h->call->if_match},
+                {"Idempotency-Key", h->call->key},
+                {"Batch-Id", h->call->batch}};
     if (strcmp(name, LINK_HEADER) == 0)
         return h->proof;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -38,8 +38,10 @@ void testing_seal(const struct testing *t, const struct uuid *id, const char *co
 
 struct testing_call {
     const char *method, *target, *body, *content_type, *prefer, *range, *accept, *owner;
-    const struct uuid *api; /* NULL: none */
-    uint64_t rev;           /* 0: the current one */
+    const char *if_match, *key, *batch; /* of a write */
+    const struct uuid *app;             /* NULL: another each time */
+    const struct uuid *api;             /* NULL: none */
+    uint64_t rev;                       /* 0: the current one */
     bool grant, no_proof, sandbox;
     uint32_t n_fields;      /* 0: of the API */
     const uint8_t *outcome; /* NULL: of the API */

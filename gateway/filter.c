@@ -352,6 +352,18 @@ static ngx_int_t relay_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_
     return replace_body(r, ctx, NULL);
 }
 
+/* An answer about an export that is signed or sealed: it leaves when all of it is here. */
+static ngx_int_t hold_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *in)
+{
+    if (!ctx->ended && !sluice_export_take(r, ctx, in)) {
+        return fail(r, ctx, PROBLEM_UPSTREAM_INVALID);
+    }
+    if (!ctx->ended) {
+        return NGX_OK;
+    }
+    return ctx->header_held ? release_whole(r, ctx) : next_body(r, NULL);
+}
+
 static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     sluice_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_sluice_module);
@@ -365,6 +377,8 @@ static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return plan_body(r, ctx, in);
     case SLUICE_RELAY:
         return relay_body(r, ctx, in);
+    case SLUICE_HOLD:
+        return hold_body(r, ctx, in);
     default:
         return next_body(r, in);
     }

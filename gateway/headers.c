@@ -10,16 +10,33 @@ static ngx_http_output_header_filter_pt next_header;
 static const char *const allowed_headers[] = {"content-range", "preference-applied", "range-unit",
                                               "content-language", "allow"};
 
+/* What the data service says of a row's version and of a write; nobody else's word counts there. */
+static const char *const own_headers[] = {"etag", "sluice-operation", "sluice-replayed"};
+
 static bool named(const ngx_table_elt_t *header, const char *name)
 {
     size_t n = strlen(name);
     return header->key.len == n && ngx_strncasecmp(header->key.data, (u_char *)name, n) == 0;
 }
 
-static bool header_allowed(const ngx_table_elt_t *header)
+/* Those of an export beside them. */
+static const char *const export_headers[] = {"accept-ranges", "etag", "location"};
+
+static bool header_allowed(const ngx_table_elt_t *header, const sluice_ctx_t *ctx, bool own)
 {
+    for (size_t i = 0; ctx->export_asked && i < sizeof export_headers / sizeof *export_headers;
+         i++) {
+        if (named(header, export_headers[i])) {
+            return true;
+        }
+    }
     for (size_t i = 0; i < sizeof allowed_headers / sizeof *allowed_headers; i++) {
         if (named(header, allowed_headers[i])) {
+            return true;
+        }
+    }
+    for (size_t i = 0; own && i < sizeof own_headers / sizeof *own_headers; i++) {
+        if (named(header, own_headers[i])) {
             return true;
         }
     }
@@ -28,13 +45,14 @@ static bool header_allowed(const ngx_table_elt_t *header)
 
 /* Drops every other header, and keeps nginx from naming itself: an element with hash 0 is not sent,
  * but stands where nginx would put its own. */
-static ngx_int_t scrub_headers(ngx_http_request_t *r)
+static ngx_int_t scrub_headers(ngx_http_request_t *r, const sluice_ctx_t *ctx)
 {
+    bool own = ctx->api && !sluice_to_unit(ctx) && ctx->api->record.policy.kind == POLICY_DATASET;
     ngx_list_part_t *part = &r->headers_out.headers.part;
     for (; part; part = part->next) {
         ngx_table_elt_t *header = part->elts;
         for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            if (!header_allowed(&header[i])) {
+            if (!header_allowed(&header[i], ctx, own)) {
                 header[i].hash = 0;
             }
         }
@@ -105,6 +123,17 @@ static bool no_http(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return true;
 }
 
+/* Of an export: streams as it is, or is held for whom signs or seals it. */
+static void choose_export(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    ctx->mode = sluice_whole_wanted(ctx) ? SLUICE_HOLD : SLUICE_PASS;
+    if (ctx->mode == SLUICE_HOLD && sluice_export_hold(r, ctx) != NGX_OK) {
+        ctx->header_held = ctx->whole = false;
+        ctx->mode = SLUICE_REPLACE;
+        ctx->problem = PROBLEM_ANSWER_TOO_LARGE;
+    }
+}
+
 static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     ngx_uint_t status = r->headers_out.status;
@@ -130,8 +159,14 @@ static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
         ctx->problem = ctx->problem ? ctx->problem : sluice_problem_of_status(r, status);
         return;
     }
-    if (r->method == NGX_HTTP_HEAD || status == NGX_HTTP_NO_CONTENT) {
+    bool bare = status == NGX_HTTP_NO_CONTENT ||
+                (status == NGX_HTTP_CREATED && r->headers_out.content_length_n == 0);
+    if (r->method == NGX_HTTP_HEAD || bare) {
         ctx->mode = SLUICE_PASS;
+        return;
+    }
+    if (sluice_export_answers(ctx, upstream_header(r, "sluice-export"))) {
+        choose_export(r, ctx);
         return;
     }
     bool readable = sluice_convert_answers(r, ctx) || (!sluice_convert_expected(ctx) && is_json(r));
@@ -200,7 +235,9 @@ static ngx_int_t hold_header(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
     ngx_http_clear_accept_ranges(r);
     ngx_http_clear_last_modified(r);
-    ngx_http_clear_etag(r);
+    if (sluice_to_unit(ctx)) { /* of a dataset it names the row's version, not these bytes */
+        ngx_http_clear_etag(r);
+    }
     r->filter_need_in_memory = 1;
     ctx->request = r;
     ctx->out.more = sluice_more_room;
@@ -240,7 +277,7 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
         r->method_name = ctx->asked_method;
     }
     choose_mode(r, ctx);
-    if (scrub_headers(r) != NGX_OK) {
+    if (scrub_headers(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
     if (r->cache && sluice_cache_answer(r, ctx) != NGX_OK) {
@@ -251,6 +288,9 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
     }
     if (ctx->mode == SLUICE_RELAY) {
         return hold_problem(r, ctx);
+    }
+    if (ctx->mode == SLUICE_HOLD) {
+        return NGX_OK;
     }
     if (ctx->mode == SLUICE_REPLACE && sluice_become_problem(r, ctx, ctx->problem) != NGX_OK) {
         return NGX_ERROR;

@@ -33,11 +33,16 @@ static void fill_parties(sluice_ctx_t *ctx, struct audit_call *call)
 /* Which plan the answer went through and which of its fields left. */
 static enum audit_err fill_fields(sluice_ctx_t *ctx, struct audit_call *call)
 {
-    if (!ctx->stream || !ctx->verdict || !ctx->verdict->plan) {
+    bool file = ctx->export_file && ctx->problem == PROBLEM_OK;
+    if ((!ctx->stream && !file) || !ctx->verdict || !ctx->verdict->plan) {
         return AUDIT_OK;
     }
-    call->rows = plan_stream_rows(ctx->stream);
-    call->seen = plan_stream_seen(ctx->stream);
+    if (file) {
+        sluice_export_fields(ctx, call);
+    } else {
+        call->rows = plan_stream_rows(ctx->stream);
+        call->seen = plan_stream_seen(ctx->stream);
+    }
     call->n_fields = ctx->verdict->verdict.n_fields;
     return audit_writer_plan(sluice_worker.audit, ctx->verdict->plan_key, &ctx->api->record.policy,
                              &ctx->verdict->verdict, &call->plan);

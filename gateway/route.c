@@ -84,6 +84,9 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return sluice_refuse(ctx, PROBLEM_POLICY_STALE, SLICE(""), SLICE(""));
     }
     ctx->api = sluice_api_find(sluice_slice(r->uri));
+    if (ctx->api && ctx->api->record.internal && !here->inner) {
+        ctx->api = NULL; /* to the outside it does not exist (BK-A-2) */
+    }
     if (!ctx->api) { /* who scans for paths is kept out here too */
         return sluice_addresses(r, ctx) == NGX_OK
                    ? sluice_refuse(ctx, PROBLEM_ROUTE_UNKNOWN, SLICE(""), SLICE("path"))
@@ -97,5 +100,6 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
                   "gateway's own"),
             SLICE("headers"));
     }
+    ctx->export_asked = sluice_export_asked(r, ctx);
     return here->inner ? sluice_inner(r, ctx) : NGX_OK;
 }

@@ -167,6 +167,7 @@ typedef enum {
     SLUICE_REPLACE,   /* an answer that must not leave: our problem goes instead */
     SLUICE_PASS,      /* no body to plan, or the data service's own problem */
     SLUICE_RELAY,     /* the same problem, held until it is whole: it is to be signed */
+    SLUICE_HOLD,      /* of an export, held until it is whole: it is to be signed or sealed */
     SLUICE_PLAN       /* the body streams through the plan */
 } sluice_mode_e;
 
@@ -184,6 +185,9 @@ typedef struct {
     struct slice signature_input, signature, grant_header, content_digest, target;
     bool duplicate_header; /* one of those came twice */
     bool reserved_header;  /* one that only we may send */
+    bool export_asked;     /* the call is about an export job (message/export.c) */
+    bool export_file;      /* what comes is its file, with so many rows */
+    uint64_t export_rows;
     struct slice inner_header;
     struct slice proof;             /* header DPoP */
     struct slice confirmation;      /* header Sluice-Confirmation */
@@ -357,6 +361,15 @@ ngx_int_t sluice_convert_answer(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_ch
 bool sluice_wrap_wanted(const sluice_ctx_t *ctx);
 ngx_int_t sluice_wrap(ngx_http_request_t *r, sluice_ctx_t *ctx); /* finisher, the first one */
 ngx_int_t sluice_convert_problem(ngx_http_request_t *r, sluice_ctx_t *ctx);
+
+/* message/export.c: is the call one about exports; is the answer, by the data service's header; it
+ * is to be held (NGX_DECLINED: too large) and taken in (false: broken off); what of it is recorded.
+ */
+bool sluice_export_asked(ngx_http_request_t *r, const sluice_ctx_t *ctx);
+bool sluice_export_answers(sluice_ctx_t *ctx, struct slice said);
+ngx_int_t sluice_export_hold(ngx_http_request_t *r, sluice_ctx_t *ctx);
+bool sluice_export_take(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *in);
+void sluice_export_fields(const sluice_ctx_t *ctx, struct audit_call *call);
 
 /* message/life.c: what a deprecated or offline API's answers say of its end; the refusal of a call
  * of an offline one (always NGX_DECLINED). */

@@ -7,6 +7,8 @@
 #include "api/apis.h"
 #include "base/clock.h"
 #include "classify/classify.h"
+#include "identifiers/identifiers.h"
+#include "write/write.h"
 
 #define PATH_MAX_BYTES 255
 #define SEGMENTS_MAX   12
@@ -16,6 +18,7 @@ static const char *const classes[] = {"A1", "A2", NULL};
 static const char *const accesses[] = {"subscription", "registered", NULL};
 static const char *const profiles[] = {"rest", "getEnterpriseGrade", "getEnterpriseGrades",
                                        "getPublicResourcesTrading", NULL};
+static const char *const types[] = {"internal", "partner", "external", NULL};
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL};
 
 static const char *const balances[] = {"round-robin", "least-connections", NULL};
@@ -74,6 +77,13 @@ static enum problem check_methods(struct rest_call *c, const char *where, const 
     return api_check_words(c, where, v, methods, COUNT(methods) - 1);
 }
 
+#define PARTNERS_MAX 200
+
+static enum problem check_partners(struct rest_call *c, const char *where, const json_t *v)
+{
+    return json_array_size(v) == 0 ? PROBLEM_OK : api_check_words(c, where, v, NULL, PARTNERS_MAX);
+}
+
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 128},
     {"version", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_SORT, 2, 16, .check = check_version},
@@ -122,6 +132,12 @@ static const struct attr attrs[] = {
     {"user_confirmation", ATTR_BOOL, 0},
     {"collects_user_data", ATTR_BOOL, 0, .fallback = "false"},
     {"provider_approval", ATTR_BOOL, 0, .fallback = "false"},
+    {"type", ATTR_TEXT, AF_FILTER, 1, 20, .values = types, .fallback = "\"external\""},
+    {"partners", ATTR_JSON, 0, .check = check_partners},
+    {"api_identifier", ATTR_TEXT, AF_FILTER, 1, 64},
+    {"category_id", ATTR_REF, AF_FILTER, .ref = "service_categories"},
+    {"u_api_id", ATTR_TEXT, AF_FILTER, 1, 64},
+    {"batch", ATTR_BOOL, AF_FILTER, .fallback = "false"},
 };
 
 static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
@@ -158,6 +174,9 @@ static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && strcmp(row_text(dataset, "state"), "retired") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/dataset_id", "the dataset is retired");
+    }
+    if (p == PROBLEM_OK && !credit) {
+        p = write_check_methods(c, ch->row, dataset);
     }
     json_decref(dataset);
     return p;
@@ -218,6 +237,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK) {
         p = protection_check_api(c, ch);
     }
+    if (p == PROBLEM_OK) {
+        p = identifiers_check(c, ch);
+    }
     if (p == PROBLEM_OK && row_text(ch->row, "successor")[0] &&
         strcmp(row_text(ch->row, "successor"), row_text(ch->row, "path")) == 0) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/successor", "it is this API's own path");
@@ -265,10 +287,11 @@ static enum problem publish(struct rest_call *c, struct change *ch)
 
     json_object_set_new(ch->row, "sunset_at", json_null());
     json_object_set_new(ch->row, "deprecated_at", json_null());
-    if (!dataset_id[0]) {
-        return publish_own(c, ch);
+    enum problem p = identifiers_publish(c, ch);
+    if (p != PROBLEM_OK || !dataset_id[0]) {
+        return p == PROBLEM_OK ? publish_own(c, ch) : p;
     }
-    enum problem p = api_load(c, ch->txn, &datasets_resource, dataset_id, &dataset);
+    p = api_load(c, ch->txn, &datasets_resource, dataset_id, &dataset);
     if (p == PROBLEM_OK && strcmp(row_text(dataset, "state"), "retired") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "its dataset is retired");
     }
@@ -356,6 +379,7 @@ static void feed_optional(const json_t *row, json_t *out)
                                            "cache_epoch",
                                            "user_confirmation",
                                            "collects_user_data",
+                                           "batch",
                                            "account_parameters"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {
@@ -418,6 +442,9 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     json_object_set_new(out, "fields", feed_fields(row, served));
     json_object_set_new(out, "upstream", json_string(row_text(row, "upstream")));
     json_object_set_new(out, "sunset_at", api_feed_ms(row, "sunset_at"));
+    if (strcmp(row_text(row, "type"), "internal") == 0) {
+        json_object_set_new(out, "internal", json_true());
+    }
     feed_optional(row, out);
     *data = out;
     return feed_attached(c, txn, row, out);
@@ -431,16 +458,19 @@ static enum problem tell(struct rest_call *c, struct change *ch)
 /* Whether a subscription counts depends on the class (BK-6.2b3-1) and on agreements. */
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    bool turned = api_changed(ch->old, ch->row, "class") ||
-                  api_changed(ch->old, ch->row, "operation") ||
-                  api_changed(ch->old, ch->row, "methods") ||
-                  api_changed(ch->old, ch->row, "agreement_required") ||
-                  api_changed(ch->old, ch->row, "provider_approval") ||
-                  (ch->old && api_changed(ch->old, ch->row, "fields"));
+    bool turned =
+        api_changed(ch->old, ch->row, "class") || api_changed(ch->old, ch->row, "operation") ||
+        api_changed(ch->old, ch->row, "methods") ||
+        api_changed(ch->old, ch->row, "agreement_required") ||
+        api_changed(ch->old, ch->row, "provider_approval") ||
+        api_changed(ch->old, ch->row, "type") || api_changed(ch->old, ch->row, "partners") ||
+        (ch->old && api_changed(ch->old, ch->row, "fields"));
 
-    enum problem p = turned ? row_each(c, ch->txn, &subscriptions_resource, "api_id",
-                                       row_text(ch->row, "id"), tell, NULL)
-                            : PROBLEM_OK;
+    enum problem p = identifiers_after(c, ch);
+    if (p == PROBLEM_OK && turned) {
+        p = row_each(c, ch->txn, &subscriptions_resource, "api_id", row_text(ch->row, "id"), tell,
+                     NULL);
+    }
     bool other_data = !ch->old || api_changed(ch->old, ch->row, "fields") ||
                       api_changed(ch->old, ch->row, "dataset_id");
     return p == PROBLEM_OK && other_data ? access_api_changed(c, ch->txn, ch->row) : p;
@@ -457,10 +487,14 @@ static const struct transition transitions[] = {
 };
 
 #define OPEN_NOW "t.state IN ('published', 'deprecated')"
+/* Internal APIs are nobody's to find, a partner's those of the organisations it names. */
+#define FOR_THEM                                                                                   \
+    "t.type = 'external' OR (t.type = 'partner' AND t.id IN (SELECT api_id FROM api_partners "     \
+    "WHERE organisation_id = ?))"
 static const struct scope scopes[] = {
-    {ROLE_PROVIDER, BIND_ORGANISATION, OPEN_NOW " OR t.organisation_id = ?",
+    {ROLE_PROVIDER, BIND_ORGANISATION, OPEN_NOW " AND (" FOR_THEM ") OR t.organisation_id = ?",
      "t.organisation_id = ?"},
-    {ROLE_DEVELOPER | ROLE_OWNER, BIND_ORGANISATION, OPEN_NOW, "1 = 0"},
+    {ROLE_DEVELOPER | ROLE_OWNER, BIND_ORGANISATION, OPEN_NOW " AND (" FOR_THEM ")", "1 = 0"},
 };
 
 const struct resource apis_resource = {

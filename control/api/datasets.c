@@ -2,8 +2,11 @@
 /* A table of a source, field by field with its level (EC-5.2). Nodes read columns as they were at
  * the last publication; a level reaches every API at once (EC-4.2.1b2). */
 #include "api/api.h"
+#include "batch/batch.h"
 #include "classify/classify.h"
 #include "data_client.h"
+#include "sandbox/stage.h"
+#include "write/write.h"
 
 static const char *const opening_classes[] = {"unconditional", "conditional", "not-open", NULL};
 static const char *const confidentialities[] = {"public", "internal", "confidential", "secret",
@@ -36,6 +39,7 @@ static const struct attr attrs[] = {
     {"table", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE, 1, 128},
     {"owner_column", ATTR_TEXT, 0, 1, 128},
     {"fields", ATTR_JSON, 0, .fallback = "[]", .check = fields_check_dataset},
+    {"writable", ATTR_JSON, 0, .check = write_check_writable},
     {"published", ATTR_JSON, AF_HIDDEN},
     {"opening_class", ATTR_TEXT, AF_FILTER, 1, 20, .values = opening_classes},
     {"confidentiality", ATTR_TEXT, AF_FILTER, 1, 20, .values = confidentialities},
@@ -122,6 +126,21 @@ static enum problem check_origins(struct rest_call *c, struct store_txn *txn, co
     return PROBLEM_OK;
 }
 
+/* What is published opens further only by a declassification, where the platform asks for one. */
+static enum problem check_masks(struct rest_call *c, struct change *ch)
+{
+    bool on = false, open = ch->old && strcmp(row_text(ch->old, "state"), "published") == 0;
+    enum problem p = PROBLEM_OK;
+
+    if (!ch->old || api_changed(ch->old, ch->row, "fields")) {
+        p = mask_rules_fill(c, ch->txn, json_object_get(ch->row, "fields"));
+    }
+    if (p == PROBLEM_OK && open) {
+        p = stage_setting_on(c, ch->txn, "declassification-required", &on);
+    }
+    return p == PROBLEM_OK && on ? declassification_check(c, ch->old, ch->row) : p;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     const char *owner = row_text(ch->row, "owner_column");
@@ -132,7 +151,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (owner[0] && !has_column(json_object_get(ch->row, "fields"), owner)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner_column", "no field has this column");
     }
-    return check_origins(c, ch->txn, ch->row);
+    enum problem p = check_masks(c, ch);
+    p = p == PROBLEM_OK ? check_origins(c, ch->txn, ch->row) : p;
+    return p == PROBLEM_OK ? write_check_dataset(c, ch->row) : p;
 }
 
 static enum problem after(struct rest_call *c, struct change *ch)
@@ -170,14 +191,11 @@ static enum problem no_live_api(struct rest_call *c, struct change *ch)
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
-    json_t *published = json_object_get(row, "published");
-
-    (void)c;
-    (void)txn;
-    *data = strcmp(row_text(row, "state"), "published") == 0 && json_is_object(published)
-                ? json_incref(published)
-                : NULL;
-    return PROBLEM_OK;
+    *data = NULL;
+    return strcmp(row_text(row, "state"), "published") == 0 &&
+                   json_is_object(json_object_get(row, "published"))
+               ? write_feed(c, txn, row, data)
+               : PROBLEM_OK;
 }
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)

@@ -18,7 +18,7 @@ static const struct member dataset_members[] = {
     {"column", TEXT, true},    {"name", TEXT, true},       {"title", TEXT, false},
     {"type", TEXT, false},     {"length", NUMBER, false},  {"key", KEY, false},
     {"level", LEVEL, false},   {"mask", TEXT, false},      {"tags", TAGS, false},
-    {"category", WORD, false}, {"sensitive", FLAG, false},
+    {"category", WORD, false}, {"sensitive", FLAG, false}, {"rule", TEXT, false},
 };
 static const struct member api_members[] = {
     {"path", TEXT, true},      {"name", TEXT, false},      {"level", LEVEL, true},
@@ -210,7 +210,9 @@ static enum problem check_dataset_field(struct rest_call *c, const char *where, 
     if (taken(columns, row_text(f, "column"))) {
         return refuse(c, where, i, "column", "another field has this column");
     }
-    return mask_ok(f) ? PROBLEM_OK : refuse(c, where, i, "mask", "there is no such mask rule");
+    bool library = row_text(f, "mask")[0] == '@'; /* which says later whether it has one */
+    return library || mask_ok(f) ? PROBLEM_OK
+                                 : refuse(c, where, i, "mask", "there is no such mask rule");
 }
 
 enum problem fields_check_dataset(struct rest_call *c, const char *where, const json_t *v)

@@ -2,14 +2,17 @@
 #include "access/access.h"
 #include "admission/admission.h"
 #include "api/api.h"
+#include "batch/batch.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "write/write.h"
 
 const struct resource *const resources[] = {
     /* clang-format off */
@@ -82,6 +85,12 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &exports_resource,
+    &mask_rules_resource,
+    &declassifications_resource,
+    &identifier_settings_resource,
+    &service_categories_resource,
+    &api_registrations_resource,
     &classify_settings_resource,
     &security_reviews_resource,
     &level_definitions_resource,
@@ -90,6 +99,8 @@ const struct resource *const resources[] = {
     &classification_rules_resource,
     &discoveries_resource,
     &findings_resource,
+    &delivery_targets_resource,
+    &supply_keys_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "classify/classify.h"
 #include "exit/exit.h"
+#include "identifiers/identifiers.h"
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apps"},
@@ -24,6 +25,31 @@ static const struct attr attrs[] = {
     {"categories", ATTR_JSON, 0, .check = classify_check_words},
 };
 
+/* BK-A-2, BK-A-3: whom the API is for at all. */
+static enum problem serves(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                           const json_t *api, bool *serves)
+{
+    json_t *app = NULL;
+    enum problem p = api_load(c, txn, &apps_resource, row_text(row, "app_id"), &app);
+
+    *serves = false;
+    if (p == PROBLEM_OK) {
+        p = identifiers_serves(c, txn, api, row_text(app, "organisation_id"), serves);
+    }
+    json_decref(app);
+    return p;
+}
+
+static enum problem check_audience(struct rest_call *c, struct change *ch, const json_t *api)
+{
+    bool yes = false;
+    enum problem p = serves(c, ch->txn, ch->row, api, &yes);
+
+    return p == PROBLEM_OK && !yes ? rest_fail(c, PROBLEM_NOT_PERMITTED, "/api_id",
+                                               "the API is not for the organisation of this app")
+                                   : p;
+}
+
 static enum problem check_states(struct rest_call *c, struct change *ch)
 {
     json_t *app = NULL, *api = NULL;
@@ -41,6 +67,9 @@ static enum problem check_states(struct rest_call *c, struct change *ch)
     const char *state = row_text(api, "state");
     if (p == PROBLEM_OK && strcmp(state, "published") != 0 && strcmp(state, "deprecated") != 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/api_id", "the API is %s", state);
+    }
+    if (p == PROBLEM_OK) {
+        p = check_audience(c, ch, api);
     }
     if (p == PROBLEM_OK) {
         p = admission_subscription_allowed(c, ch->txn, ch->row, api);
@@ -134,7 +163,8 @@ static enum problem approve(struct rest_call *c, struct change *ch)
 }
 
 /* What was approved, as far as application, rating and agreement bear it. */
-static json_t *entry(const json_t *row, const json_t *api, struct admission_terms *terms)
+static json_t *entry(const json_t *row, const json_t *api, struct admission_terms *terms,
+                     bool for_them)
 {
     json_t *reach = classify_reach(json_object_get(api, "fields"),
                                    json_object_get(row, "categories"), terms->fields);
@@ -144,8 +174,8 @@ static json_t *entry(const json_t *row, const json_t *api, struct admission_term
     json_decref(terms->fields);
     terms->fields = reach;
     /* An API may have become A2 since the approval. */
-    bool active = strcmp(row_text(row, "state"), "approved") == 0 && !assessment_lacks(api, row) &&
-                  !provider_lacks(api, row) && terms->serves;
+    bool active = for_them && strcmp(row_text(row, "state"), "approved") == 0 &&
+                  !assessment_lacks(api, row) && !provider_lacks(api, row) && terms->serves;
 
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "app_id", row_text(row, "app_id"),
                      "api_id", row_text(row, "api_id"), "state", active ? "active" : "inactive",
@@ -160,6 +190,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
 {
     struct admission_terms terms = {0};
     json_t *api = NULL;
+    bool for_them = false;
 
     *data = NULL;
     if (strcmp(row_text(row, "state"), "cancelled") == 0) {
@@ -167,7 +198,8 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     }
     enum problem p = api_load(c, txn, &apis_resource, row_text(row, "api_id"), &api);
     p = p == PROBLEM_OK ? admission_terms_of(c, txn, row, api, &terms) : p;
-    *data = p == PROBLEM_OK ? entry(row, api, &terms) : NULL;
+    p = p == PROBLEM_OK ? serves(c, txn, row, api, &for_them) : p;
+    *data = p == PROBLEM_OK ? entry(row, api, &terms, for_them) : NULL;
     json_decref(terms.fields);
     json_decref(api);
     return p == PROBLEM_OK && !*data ? PROBLEM_INTERNAL : p;

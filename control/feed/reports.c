@@ -69,7 +69,7 @@ static enum problem store_event(struct rest_call *c, struct store_txn *txn, cons
     return p;
 }
 
-static enum problem store_key(struct rest_call *c, struct store_txn *txn, const json_t *jwk,
+enum problem reports_keep_key(struct rest_call *c, struct store_txn *txn, const json_t *jwk,
                               const char *node)
 {
     static const char sql[] =
@@ -106,7 +106,7 @@ static enum problem store_keys(struct rest_call *c, struct store_txn *txn, const
     json_array_foreach(json_object_get(report, "keys"), i, jwk)
     {
         if (p == PROBLEM_OK) {
-            p = store_key(c, txn, jwk, node);
+            p = reports_keep_key(c, txn, jwk, node);
         }
     }
     return p;

@@ -20,6 +20,12 @@
 enum problem reports_take(struct control *ctl, struct slice body, size_t *accepted,
                           char why[static REPORTS_WHY_MAX]) __attribute__((warn_unused_result));
 
+/* A public JWK of a node, or of the data service, among those the platform shows. */
+struct rest_call;
+struct store_txn;
+enum problem reports_keep_key(struct rest_call *c, struct store_txn *txn, const json_t *jwk,
+                              const char *node) __attribute__((warn_unused_result));
+
 /* feed/reports_read.c: a report as contract/feed.md has it, or NULL and why. New reference. */
 json_t *reports_read(struct slice body, char why[static REPORTS_WHY_MAX]);
 

@@ -4,6 +4,7 @@
 #include "admission/admission.h"
 #include "api/api.h"
 #include "api/credentials.h"
+#include "batch/batch.h"
 #include "ca/ca.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
@@ -16,10 +17,12 @@
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
 #include "web/web.h"
+#include "write/write.h"
 
 const struct job job_table[] = {
     /* clang-format off */
     {"notices-deliver", 1000, notices_deliver},
+    {"writes-deliver", 1000, deliveries_job},
     {"logout-tell", 1000, web_logout_job},
     {"identity", 5000, identity_job},
     {"oauth-issues", 1000, oauth_job_issues},
@@ -37,6 +40,7 @@ const struct job job_table[] = {
     {"report-duties", 60000, report_duties_job},
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},
+    {"exports", 1000, exports_job},
     {"exits-remind", 60000, exits_remind_job},
     {"discoveries", 250, classify_job},
     /* clang-format on */

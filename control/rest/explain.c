@@ -319,6 +319,8 @@ static void fill_api(struct facts *f)
                             .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
                             .schemes = proof_bits(json_object_get(f->api, "schemes")),
                             .mobile = json_is_true(json_object_get(f->api, "mobile")),
+                            .posts_rows = strcmp(row_text(f->api, "profile"), "rest") == 0 &&
+                                          strcmp(row_text(f->api, "kind"), "dataset") == 0,
                             .collects = json_is_true(json_object_get(f->api, "collects_user_data")),
                             .user_factors = (uint8_t)protection_user_factors(f->api),
                             .sunset_ms = api_ms(f->api, "sunset_at"),

@@ -102,6 +102,12 @@ enum problem rest_dataset_publish(struct rest_call *c)
                                           "account_parameters",
                                           "user_confirmation",
                                           "provider_approval",
+                                          "type",
+                                          "partners",
+                                          "api_identifier",
+                                          "category_id",
+                                          "u_api_id",
+                                          "batch",
                                           NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();

@@ -75,6 +75,7 @@ static const struct setting settings[] = {
     {"incident-suspend-days", days_ok, "0 (never) to 3650"},
     {"self-report-suspend-days", days_ok, "0 (never) to 3650"},
     {"exit-required", setting_is_switch, "on or off"},
+    {"declassification-required", setting_is_switch, "on or off"},
     {"exit-notice-days", days_ok, "0 to 3650"},
     {"exit-receipt-days", some_days_ok, "1 to 3650"},
     {"confidentiality-days", days_ok, "0 to 3650"},

@@ -5,6 +5,18 @@
 
 #include "base/utf8.h"
 
+static void add_fixed(struct buf *out, struct slice value)
+{
+    for (size_t i = 0; i < value.n;) {
+        size_t n = utf8_char(slice_of(value.p + i, value.n - i));
+        if (n)
+            buf_add(out, value.p + i, n);
+        else
+            buf_adds(out, "\xef\xbf\xbd");
+        i += n ? n : 1;
+    }
+}
+
 static void write_string(struct buf *out, struct slice value)
 {
     if (utf8_valid(value)) {
@@ -13,14 +25,7 @@ static void write_string(struct buf *out, struct slice value)
     }
     struct buf fixed;
     buf_init(&fixed);
-    for (size_t i = 0; i < value.n;) {
-        size_t n = utf8_char(slice_of(value.p + i, value.n - i));
-        if (n)
-            buf_add(&fixed, value.p + i, n);
-        else
-            buf_adds(&fixed, "\xef\xbf\xbd");
-        i += n ? n : 1;
-    }
+    add_fixed(&fixed, value);
     if (fixed.failed)
         out->failed = true;
     else
@@ -93,16 +98,21 @@ static bool write_json(struct buf *out, struct slice v)
     return true;
 }
 
-static void write_binary(struct buf *out, struct slice v)
+static void add_hex(struct buf *out, struct slice v)
 {
     static const char hex[] = "0123456789abcdef";
-    buf_adds(out, "\"\\\\x");
     if (!buf_reserve(out, v.n * 2 + 1))
         return;
     for (size_t i = 0; i < v.n; i++) {
         out->p[out->n++] = hex[(unsigned char)v.p[i] >> 4];
         out->p[out->n++] = hex[v.p[i] & 15];
     }
+}
+
+static void write_binary(struct buf *out, struct slice v)
+{
+    buf_adds(out, "\"\\\\x");
+    add_hex(out, v);
     buf_addc(out, '"');
 }
 
@@ -113,17 +123,45 @@ static bool is_date(struct slice v)
            digits(v, 8) >= 10;
 }
 
-static void write_datetime(struct buf *out, struct slice v)
+#define ISO_MAX 64
+
+/* The same with the T of ISO 8601 where a source puts a blank. */
+static struct slice to_iso(struct slice v, char iso[static ISO_MAX])
 {
-    char iso[64];
-    if (!is_date(v) || v.n >= sizeof iso || (v.n > 10 && v.p[10] != ' ')) {
-        write_string(out, v);
-        return;
-    }
+    if (!is_date(v) || v.n >= ISO_MAX || (v.n > 10 && v.p[10] != ' '))
+        return v;
     memcpy(iso, v.p, v.n);
     if (v.n > 10)
         iso[10] = 'T';
-    write_string(out, slice_of(iso, v.n));
+    return slice_of(iso, v.n);
+}
+
+static void write_datetime(struct buf *out, struct slice v)
+{
+    char iso[ISO_MAX];
+    write_string(out, to_iso(v, iso));
+}
+
+bool cell_plain(struct buf *out, enum query_type type, struct slice value)
+{
+    char iso[ISO_MAX];
+    if ((type == QUERY_INTEGER || type == QUERY_NUMBER) && write_number(out, value))
+        return true;
+    if ((type == QUERY_BOOLEAN && write_boolean(out, value)) ||
+        (type == QUERY_JSON && write_json(out, value)))
+        return true;
+    if (type == QUERY_BINARY) {
+        buf_adds(out, "\\x");
+        add_hex(out, value);
+        return false;
+    }
+    if (type == QUERY_DATETIME)
+        value = to_iso(value, iso);
+    if (utf8_valid(value))
+        buf_add(out, value.p, value.n);
+    else
+        add_fixed(out, value);
+    return false;
 }
 
 void cell_write(struct buf *out, enum query_type type, struct slice value)

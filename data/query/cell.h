@@ -14,3 +14,6 @@ void cell_write(struct buf *out, enum query_type type, struct slice value);
 /* Always a JSON string; dates in the given style (the credit profiles). */
 void cell_write_text(struct buf *out, enum query_type type, enum cell_style style,
                      struct slice value);
+/* The same value without JSON around it: what cell_write() puts between quotes, before escapes.
+ * True: it is a literal (number, boolean, JSON), which JSON has without quotes. */
+bool cell_plain(struct buf *out, enum query_type type, struct slice value);

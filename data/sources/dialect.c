@@ -15,6 +15,10 @@ static const struct dialect dialects[] = {
         .is_false = "IS FALSE",
         .unlimited = true,
         .setup = {"PRAGMA query_only=ON", "PRAGMA case_sensitive_like=ON"},
+        .setup_write = {"PRAGMA case_sensitive_like=ON", "PRAGMA foreign_keys=ON"},
+        .begin = "BEGIN IMMEDIATE",
+        .lock = "",
+        .last_key = "SELECT last_insert_rowid()",
     },
     {
         .dbms = "PostgreSQL",
@@ -29,6 +33,11 @@ static const struct dialect dialects[] = {
         .is_false = "IS FALSE",
         .setup = {"SET default_transaction_read_only = on", "SET statement_timeout = 5000",
                   "SET client_encoding = 'UTF8'"},
+        .setup_write = {"SET statement_timeout = 5000", "SET client_encoding = 'UTF8'"},
+        .begin = "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        .lock = " FOR UPDATE",
+        .guard = "SELECT 1 FROM (SELECT pg_advisory_xact_lock(?)) AS held",
+        .last_key = "SELECT lastval()",
     },
 };
 

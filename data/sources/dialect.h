@@ -25,6 +25,11 @@ struct dialect {
     const char *is_true, *is_false; /* after the column */
     bool unlimited; /* knows no time limit of its own: sources/watchdog.h cuts statements off */
     const char *setup[4]; /* said once on each new connection: read only, time limit */
+    /* Of a connection that writes (data/write): setup_write in place of setup; the transaction's
+     * beginning; what makes a SELECT hold its rows; what waits for the transaction of the same
+     * number to be over (NULL: beginning one does); the key the last INSERT made. */
+    const char *setup_write[4];
+    const char *begin, *lock, *guard, *last_key;
 };
 
 /* NULL: we do not speak it. */

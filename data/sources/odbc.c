@@ -30,7 +30,7 @@ struct source {
     bool managed; /* a zone store: connection is ours */
     SQLHENV env;
     SQLHDBC dbc;
-    bool connected;
+    bool connected, writable, in_txn;
     const struct dialect *dialect;
     char quote[2];
     uint64_t refuse_until_us; /* monotonic */
@@ -44,6 +44,8 @@ static const char *const errors[] = {
     [SOURCE_ETIMEOUT] = "the source cut the query off",
     [SOURCE_EVALUE] = "a value does not fit its column",
     [SOURCE_ECONNECTION] = "the connection string is not acceptable",
+    [SOURCE_ECONSTRAINT] = "a rule of the table refuses the row",
+    [SOURCE_EBUSY] = "another transaction was there first",
 };
 
 const char *source_strerror(enum source_err err)
@@ -130,9 +132,10 @@ static bool run_setup(struct source *s)
     SQLHSTMT h;
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &h)))
         return false;
-    bool ok = true;
-    for (size_t i = 0; ok && i < 4 && s->dialect->setup[i]; i++) {
-        SQLRETURN r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)s->dialect->setup[i], SQL_NTS);
+    const char *const *setup = s->writable ? s->dialect->setup_write : s->dialect->setup;
+    bool ok = !s->writable || s->dialect->begin;
+    for (size_t i = 0; ok && i < 4 && setup[i]; i++) {
+        SQLRETURN r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)setup[i], SQL_NTS);
         ok = SQL_SUCCEEDED(r) || r == SQL_NO_DATA;
         SQLFreeStmt(h, SQL_CLOSE);
     }
@@ -206,12 +209,18 @@ void *source_handle(const struct source *s)
     return s->dbc;
 }
 
+/* SQLite's driver says HY000 of everything; the library's own number tells more. */
+static bool native_is(const struct source *s, SQLINTEGER native, int constraint)
+{
+    return s->dialect && s->dialect->unlimited && (native & 0xff) == constraint;
+}
+
 /* What went wrong, from the SQLSTATE: class 22 is the caller's value, 57014 and HYT00 a time limit,
  * 42 a table that is not there; the rest means that the connection cannot be relied on. */
-static enum source_err judge(SQLHSTMT h, bool *dead)
+static enum source_err judge(const struct source *s, SQLHSTMT h, bool *dead)
 {
     char state[6] = "", text[256] = "";
-    SQLINTEGER native;
+    SQLINTEGER native = 0;
     SQLSMALLINT n;
     *dead = false;
     if (h)
@@ -220,6 +229,10 @@ static enum source_err judge(SQLHSTMT h, bool *dead)
     crypto_wipe(text, sizeof text);
     if (memcmp(state, "22", 2) == 0)
         return SOURCE_EVALUE;
+    if (memcmp(state, "23", 2) == 0 || native_is(s, native, 19))
+        return SOURCE_ECONSTRAINT;
+    if (memcmp(state, "40", 2) == 0 || native_is(s, native, 5))
+        return SOURCE_EBUSY;
     if (strcmp(state, "57014") == 0 || strcmp(state, "HYT00") == 0)
         return SOURCE_ETIMEOUT;
     *dead = memcmp(state, "42", 2) != 0;
@@ -283,7 +296,7 @@ static enum source_err statement_prepare(struct source *s, struct statement *st,
     st->sql_n = sql.n;
     SQLSetStmtAttr(st->handle, SQL_ATTR_NOSCAN, (SQLPOINTER)SQL_NOSCAN_ON, 0);
     if (!SQL_SUCCEEDED(SQLPrepare(st->handle, (SQLCHAR *)st->sql, (SQLINTEGER)sql.n)))
-        return judge(st->handle, dead);
+        return judge(s, st->handle, dead);
     return SOURCE_OK;
 }
 
@@ -296,6 +309,10 @@ static bool bind_param(SQLHSTMT h, SQLUSMALLINT i, const struct source_param *p,
                                               sizeof p->integer, length));
     }
     *length = (SQLLEN)p->text.n;
+    if (p->is_binary)
+        return SQL_SUCCEEDED(SQLBindParameter(
+            h, i, SQL_PARAM_INPUT, SQL_C_BINARY, SQL_LONGVARBINARY, p->text.n ? p->text.n : 1, 0,
+            (SQLPOINTER)(uintptr_t)p->text.p, (SQLLEN)p->text.n, length));
     return SQL_SUCCEEDED(
         SQLBindParameter(h, i, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, p->text.n ? p->text.n : 1,
                          0, (SQLPOINTER)(uintptr_t)p->text.p, (SQLLEN)p->text.n, length));
@@ -312,7 +329,7 @@ static enum source_err run(struct source *s, struct statement *st, bool *dead)
         cut = watchdog_end(&watch);
     if (SQL_SUCCEEDED(r))
         return SOURCE_OK;
-    enum source_err err = judge(st->handle, dead);
+    enum source_err err = judge(s, st->handle, dead);
     *dead = *dead && !cut;
     return cut ? SOURCE_ETIMEOUT : err;
 }
@@ -324,7 +341,7 @@ static enum source_err execute(struct source *s, struct statement *st,
     *dead = true;
     for (size_t i = 0; i < n; i++)
         if (!bind_param(st->handle, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
-            return judge(st->handle, dead);
+            return judge(s, st->handle, dead);
     st->used = ++s->uses;
     enum source_err err = run(s, st, dead);
     if (err)
@@ -339,6 +356,8 @@ static enum source_err attempt(struct source *s, struct slice sql,
                                struct source_rows *rows, bool *dead)
 {
     *dead = false;
+    if (s->in_txn && !s->connected)
+        return SOURCE_EUNAVAILABLE;
     enum source_err err = source_ready(s);
     if (err)
         return err;
@@ -368,7 +387,7 @@ enum source_err source_query(struct source *s, struct slice sql, const struct so
     enum source_err err = attempt(s, sql, params, lengths, n_params, rows, &dead);
     if (err && dead) {
         source_lost(s);
-        if (was_connected)
+        if (was_connected && !s->in_txn)
             err = attempt(s, sql, params, lengths, n_params, rows, &dead);
         if (err && dead)
             source_lost(s);
@@ -409,7 +428,7 @@ enum source_err source_next(struct source_rows *rows, bool *more)
     if (r == SQL_NO_DATA)
         return SOURCE_OK;
     if (!SQL_SUCCEEDED(r))
-        return judge(rows->handle, &dead);
+        return judge(rows->source, rows->handle, &dead);
     for (size_t i = 0; i < rows->n_columns; i++) {
         struct source_column *c = &rows->columns[i];
         SQLLEN room = c->cap - (c->binary ? 0 : 1);
@@ -434,4 +453,105 @@ bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
 void source_rows_end(struct source_rows *rows)
 {
     SQLFreeStmt(rows->handle, SQL_CLOSE);
+}
+
+void source_set_writable(struct source *s)
+{
+    s->writable = true;
+}
+
+/* One statement that is ours as it stands. */
+static enum source_err say(struct source *s, const char *sql)
+{
+    SQLHSTMT h;
+    bool dead;
+    enum source_err err = SOURCE_OK;
+    if (!s->connected || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &h)))
+        return SOURCE_EUNAVAILABLE;
+    SQLRETURN r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)sql, SQL_NTS);
+    if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA)
+        err = judge(s, h, &dead);
+    SQLFreeHandle(SQL_HANDLE_STMT, h);
+    return err;
+}
+
+/* An idle connection may have died since it was last used: nothing has happened yet, so once more
+ * on a fresh one. */
+enum source_err source_begin(struct source *s)
+{
+    enum source_err err = source_ready(s);
+    if (err)
+        return err;
+    err = say(s, s->dialect->begin);
+    if (err == SOURCE_EUNAVAILABLE) {
+        source_lost(s);
+        err = source_ready(s);
+        if (!err)
+            err = say(s, s->dialect->begin);
+    }
+    s->in_txn = err == SOURCE_OK;
+    return err;
+}
+
+enum source_err source_commit(struct source *s)
+{
+    enum source_err err = say(s, "COMMIT");
+    s->in_txn = false;
+    if (err)
+        source_lost(s);
+    return err == SOURCE_OK || err == SOURCE_EBUSY || err == SOURCE_ECONSTRAINT
+               ? err
+               : SOURCE_EUNAVAILABLE;
+}
+
+void source_rollback(struct source *s)
+{
+    if (s->connected && say(s, "ROLLBACK"))
+        source_lost(s);
+    s->in_txn = false;
+}
+
+static enum source_err execute_once(struct source *s, SQLHSTMT h, struct slice sql,
+                                    const struct source_param *params, SQLLEN *lengths, size_t n,
+                                    int64_t *affected)
+{
+    bool dead;
+    SQLLEN count = -1;
+    SQLSetStmtAttr(h, SQL_ATTR_NOSCAN, (SQLPOINTER)SQL_NOSCAN_ON, 0);
+    if (!SQL_SUCCEEDED(SQLPrepare(h, (SQLCHAR *)(uintptr_t)sql.p, (SQLINTEGER)sql.n)))
+        return judge(s, h, &dead);
+    for (size_t i = 0; i < n; i++)
+        if (!bind_param(h, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
+            return judge(s, h, &dead);
+    enum source_err err = SOURCE_OK;
+    struct watch watch;
+    bool cut = false;
+    if (s->dialect->unlimited)
+        watchdog_begin(&watch, h, s->timeout_ms);
+    SQLRETURN r = SQLExecute(h);
+    if (s->dialect->unlimited)
+        cut = watchdog_end(&watch);
+    if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA)
+        err = cut ? SOURCE_ETIMEOUT : judge(s, h, &dead);
+    else
+        SQLRowCount(h, &count);
+    *affected = count;
+    return err;
+}
+
+enum source_err source_execute(struct source *s, struct slice sql,
+                               const struct source_param *params, size_t n_params,
+                               int64_t *affected)
+{
+    SQLHSTMT h;
+    SQLLEN few[16], *lengths = n_params > 16 ? malloc(n_params * sizeof *lengths) : few;
+    enum source_err err = SOURCE_EUNAVAILABLE;
+    *affected = 0;
+    if (lengths && s->connected && SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &h))) {
+        err = execute_once(s, h, sql, params, lengths, n_params, affected);
+        SQLFreeHandle(SQL_HANDLE_STMT, h);
+    }
+    if (lengths != few)
+        free(lengths);
+    return err;
 }

@@ -22,7 +22,9 @@ enum source_err {
     SOURCE_EUNAVAILABLE, /* cannot be reached, or its table is not what the dataset says */
     SOURCE_ETIMEOUT,     /* the source cut the query off */
     SOURCE_EVALUE,       /* a bound value does not fit its column */
-    SOURCE_ECONNECTION   /* the connection string is not acceptable */
+    SOURCE_ECONNECTION,  /* the connection string is not acceptable */
+    SOURCE_ECONSTRAINT,  /* a rule of the table refuses the row */
+    SOURCE_EBUSY         /* another transaction was there first; again may succeed */
 };
 const char *source_strerror(enum source_err err);
 
@@ -49,7 +51,7 @@ void source_lost(struct source *s); /* drops the connection; the next use makes 
 struct source_param {
     struct slice text;
     int64_t integer;
-    bool is_integer;
+    bool is_integer, is_binary;
 };
 
 struct source_column { /* a cell of the current row */
@@ -77,3 +79,15 @@ enum source_err source_next(struct source_rows *rows, bool *more)
 /* False: null. The slice is good until the next source_next. */
 bool source_cell(const struct source_rows *rows, size_t i, struct slice *value);
 void source_rows_end(struct source_rows *rows);
+
+/* Writing, on a connection made for it: source_set_writable before it is first used. Between begin
+ * and commit or rollback no lost connection is made anew. A commit that fails with
+ * SOURCE_EUNAVAILABLE may have happened. */
+void source_set_writable(struct source *s);
+enum source_err source_begin(struct source *s) __attribute__((warn_unused_result));
+enum source_err source_commit(struct source *s) __attribute__((warn_unused_result));
+void source_rollback(struct source *s);
+/* A statement without rows; *affected those it changed. */
+enum source_err source_execute(struct source *s, struct slice sql,
+                               const struct source_param *params, size_t n_params,
+                               int64_t *affected) __attribute__((warn_unused_result));

@@ -97,7 +97,7 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
     struct sluice_question question = {.api = ctx->api,
                                        .caller = ctx->caller,
-                                       .method = ctx->method,
+                                       .method = ctx->export_asked ? POLICY_GET : ctx->method,
                                        .proofs = ctx->proofs,
                                        .user_factors = user_factors(ctx->token),
                                        .grant_named = ctx->grant_named,

@@ -245,7 +245,7 @@ static ngx_int_t unwrap_as(ngx_http_request_t *r, sluice_ctx_t *ctx, enum conver
 ngx_int_t sluice_unwrap(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     const struct replica_api *api = &ctx->api->record;
-    if (!api->has_conversion) {
+    if (!api->has_conversion || ctx->export_asked) {
         return NGX_OK;
     }
     ctx->conversion = sluice_definition_find(SLUICE_CONVERSION, &api->policy.id);

@@ -90,7 +90,7 @@ static bool describe(ngx_http_request_t *r, const sluice_ctx_t *ctx, struct sche
 
 ngx_int_t sluice_validate(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    if (!ctx->api->record.has_schema) {
+    if (!ctx->api->record.has_schema || ctx->export_asked) {
         return NGX_OK;
     }
     struct schema_request call = {0};

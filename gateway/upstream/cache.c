@@ -23,7 +23,8 @@ static bool conditional(const ngx_http_request_t *r)
 
 static bool wanted(const ngx_http_request_t *r, const sluice_ctx_t *ctx)
 {
-    if (!ctx || !ctx->api || ctx->api->record.cache_ms == 0 || ctx->mode != SLUICE_PLAN) {
+    if (!ctx || !ctx->api || ctx->api->record.cache_ms == 0 || ctx->mode != SLUICE_PLAN ||
+        ctx->export_asked) {
         return false;
     }
     bool once = ctx->verdict->grant_known && ctx->verdict->grant_record.term == POLICY_ONCE;

@@ -7,7 +7,7 @@
 #include "mask/mask_rules.h"
 #include "mask/mask_utf8.h"
 
-enum argument { NO_ARGUMENT, COUNTS, DOMAIN };
+enum argument { NO_ARGUMENT, COUNTS, DOMAIN, DAYS_DOMAIN };
 
 static const struct {
     const char *name;
@@ -26,6 +26,9 @@ static const struct {
     [MASK_YEAR] = {"year", NO_ARGUMENT, mask_rule_year},
     [MASK_NULL] = {"null", NO_ARGUMENT, NULL},
     [MASK_PSEUDONYM] = {"pseudonym", DOMAIN, mask_rule_pseudonym},
+    [MASK_FAKE_NAME] = {"fake_name", DOMAIN, mask_rule_fake_name},
+    [MASK_DATE_SHIFT] = {"date_shift", DAYS_DOMAIN, mask_rule_date_shift},
+    [MASK_SCALE] = {"scale", DOMAIN, mask_rule_scale},
 };
 
 const char *mask_strerror(enum mask_err err)
@@ -85,6 +88,33 @@ static bool read_domain(struct mask_spec *spec, struct slice text)
     return true;
 }
 
+/* "30" or "30:domain" */
+static bool read_days(struct mask_spec *spec, struct slice text)
+{
+    const char *colon = text.n > 0 ? memchr(text.p, ':', text.n) : NULL;
+    size_t n = colon != NULL ? (size_t)(colon - text.p) : text.n;
+    unsigned days = 0;
+    for (size_t i = 0; i < n && n <= 4; i++) {
+        if (!mask_is_digit(text.p[i])) {
+            return false;
+        }
+        days = days * 10 + (unsigned)(text.p[i] - '0');
+    }
+    spec->days = (uint16_t)days;
+    return n <= 4 && days >= 1 && days <= MASK_DAYS_MAX &&
+           (colon == NULL || read_domain(spec, slice_of(colon + 1, text.n - n - 1)));
+}
+
+const char *mask_rule_name_of(uint8_t rule)
+{
+    return rule < MASK_RULES ? rules[rule].name : NULL;
+}
+
+bool mask_rule_keyed(uint8_t rule)
+{
+    return rule < MASK_RULES && rules[rule].argument >= DOMAIN;
+}
+
 enum mask_err mask_parse(struct mask_spec *spec, struct slice text)
 {
     const char *colon = text.n > 0 ? memchr(text.p, ':', text.n) : NULL;
@@ -102,6 +132,8 @@ enum mask_err mask_parse(struct mask_spec *spec, struct slice text)
         good = read_counts(&read, argument);
     } else if (rules[read.rule].argument == DOMAIN && colon != NULL) {
         good = read_domain(&read, argument);
+    } else if (rules[read.rule].argument == DAYS_DOMAIN) {
+        good = read_days(&read, argument);
     }
     if (!good) {
         return MASK_EARGUMENT;
@@ -116,7 +148,10 @@ size_t mask_format(const struct mask_spec *spec, char out[static MASK_SPEC_TEXT_
     int n;
     if (spec->rule == MASK_KEEP) {
         n = snprintf(out, MASK_SPEC_TEXT_MAX, "%s:%u:%u", name, spec->first, spec->last);
-    } else if (spec->rule == MASK_PSEUDONYM && spec->domain[0] != '\0') {
+    } else if (spec->rule == MASK_DATE_SHIFT) {
+        n = snprintf(out, MASK_SPEC_TEXT_MAX, "%s:%u%s%.*s", name, spec->days,
+                     spec->domain[0] != '\0' ? ":" : "", MASK_DOMAIN_MAX, spec->domain);
+    } else if (mask_rule_keyed(spec->rule) && spec->domain[0] != '\0') {
         n = snprintf(out, MASK_SPEC_TEXT_MAX, "%s:%.*s", name, MASK_DOMAIN_MAX, spec->domain);
     } else {
         n = snprintf(out, MASK_SPEC_TEXT_MAX, "%s", name);

@@ -39,18 +39,13 @@ void mask_key_free(struct mask_key **key)
 /* The stream ----------------------------------------------------------------------------------- */
 #define DOMAIN_BYTES (MASK_DOMAIN_MAX + 1)
 
-struct draws {
-    struct crypto_hmac *hmac;
-    uint8_t seeded[1 + CRYPTO_HASH_LEN + 4]; /* 1, the seed, the number of the next block */
-    uint8_t block[CRYPTO_HASH_LEN];
-    size_t used;
-};
+_Static_assert(MASK_BLOCK == CRYPTO_HASH_LEN, "a block is a digest");
 
-static void draws_init(struct draws *d, const struct mask_input *in)
+void mask_draws_init(struct mask_draws *d, const struct mask_input *in, struct slice value)
 {
     uint8_t message[1 + DOMAIN_BYTES + CRYPTO_HASH_LEN] = {0};
     memcpy(message + 1, in->spec->domain, strnlen(in->spec->domain, MASK_DOMAIN_MAX));
-    crypto_hash(CRYPTO_SM3, in->text.p, in->text.n, message + 1 + DOMAIN_BYTES);
+    crypto_hash(CRYPTO_SM3, value.p, value.n, message + 1 + DOMAIN_BYTES);
     memset(d, 0, sizeof *d);
     d->hmac = in->key->hmac;
     d->used = CRYPTO_HASH_LEN;
@@ -59,8 +54,7 @@ static void draws_init(struct draws *d, const struct mask_input *in)
     crypto_wipe(message, sizeof message);
 }
 
-/* A number in [0, n), its bias below n / 2^32. */
-static uint32_t draw(struct draws *d, uint32_t n)
+uint32_t mask_draw(struct mask_draws *d, uint32_t n)
 {
     if (d->used == CRYPTO_HASH_LEN) {
         crypto_hmac_sign(d->hmac, d->seeded, sizeof d->seeded, d->block);
@@ -74,17 +68,17 @@ static uint32_t draw(struct draws *d, uint32_t n)
     return (uint32_t)(((uint64_t)__builtin_bswap32(x) * n) >> 32);
 }
 
-static void draw_digits(struct draws *d, char *out, size_t n)
+static void draw_digits(struct mask_draws *d, char *out, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        out[i] = (char)('0' + draw(d, 10));
+        out[i] = (char)('0' + mask_draw(d, 10));
     }
 }
 
 /* `width` digits of a number in [from, from + n) */
-static void draw_number(struct draws *d, char *out, size_t width, uint32_t from, uint32_t n)
+static void draw_number(struct mask_draws *d, char *out, size_t width, uint32_t from, uint32_t n)
 {
-    uint32_t value = from + draw(d, n);
+    uint32_t value = from + mask_draw(d, n);
     for (size_t i = width; i-- > 0; value /= 10) {
         out[i] = (char)('0' + value % 10);
     }
@@ -93,18 +87,18 @@ static void draw_number(struct draws *d, char *out, size_t width, uint32_t from,
 /* Values that prove themselves -------------------------------------------------------------------
  */
 /* A division code of the right shape in a province that exists (GB/T 2260). */
-static void draw_division(struct draws *d, char out[static 6])
+static void draw_division(struct mask_draws *d, char out[static 6])
 {
     static const char provinces[][3] = {"11", "12", "13", "14", "15", "21", "22", "23",
                                         "31", "32", "33", "34", "35", "36", "37", "41",
                                         "42", "43", "44", "45", "46", "50", "51", "52",
                                         "53", "54", "61", "62", "63", "64", "65"};
-    memcpy(out, provinces[draw(d, sizeof provinces / sizeof *provinces)], 2);
+    memcpy(out, provinces[mask_draw(d, sizeof provinces / sizeof *provinces)], 2);
     draw_number(d, out + 2, 2, 1, 20);
     draw_number(d, out + 4, 2, 1, 28);
 }
 
-static size_t id_card(struct draws *d, const struct mask_input *in, char *out)
+static size_t id_card(struct mask_draws *d, const struct mask_input *in, char *out)
 {
     bool old = in->text.n == 15;
     char *date = out + 6;
@@ -124,13 +118,13 @@ static size_t id_card(struct draws *d, const struct mask_input *in, char *out)
     return in->text.n;
 }
 
-static size_t uscc(struct draws *d, const struct mask_input *in, char *out)
+static size_t uscc(struct mask_draws *d, const struct mask_input *in, char *out)
 {
     static const char alphabet[] = "0123456789ABCDEFGHJKLMNPQRTUWXY"; /* GB 32100 */
     memcpy(out, in->text.p, 2); /* the kind of organisation, which names nobody */
     draw_division(d, out + 2);
     for (size_t i = 8; i < 17; i++) {
-        out[i] = alphabet[draw(d, sizeof alphabet - 1)];
+        out[i] = alphabet[mask_draw(d, sizeof alphabet - 1)];
     }
     out[17] = idnum_uscc_check(out);
     return IDNUM_USCC_LEN;
@@ -156,7 +150,7 @@ static bool read_card(struct slice text, char digits[static CARD_MAX], size_t *n
 
 /* The first digit tells the trade (6: banks), not the holder; it stays, so no card begins with 0.
  */
-static size_t bank_card(struct draws *d, const struct mask_input *in, char *digits, size_t n,
+static size_t bank_card(struct mask_draws *d, const struct mask_input *in, char *digits, size_t n,
                         char *out)
 {
     draw_digits(d, digits + 1, n - 2);
@@ -180,7 +174,7 @@ static bool is_mobile(struct slice text)
     return true;
 }
 
-static size_t mobile(struct draws *d, char *out)
+static size_t mobile(struct mask_draws *d, char *out)
 {
     out[0] = '1';
     draw_number(d, out + 1, 1, 3, 7);
@@ -224,7 +218,7 @@ static const struct {
     {0xff5b, 0xff65, 0, 0},
 };
 
-static uint32_t replace(struct draws *d, uint32_t c, bool *changed)
+static uint32_t replace(struct mask_draws *d, uint32_t c, bool *changed)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (c < kinds[i].from || c > kinds[i].to) {
@@ -234,13 +228,13 @@ static uint32_t replace(struct draws *d, uint32_t c, bool *changed)
             return c;
         }
         *changed = true;
-        return kinds[i].low + draw(d, kinds[i].high - kinds[i].low + 1);
+        return kinds[i].low + mask_draw(d, kinds[i].high - kinds[i].low + 1);
     }
     *changed = true;
-    return 0x4e00 + draw(d, 0x9fa5 - 0x4e00 + 1);
+    return 0x4e00 + mask_draw(d, 0x9fa5 - 0x4e00 + 1);
 }
 
-static size_t any_text(struct draws *d, const struct mask_input *in, char *out)
+static size_t any_text(struct mask_draws *d, const struct mask_input *in, char *out)
 {
     size_t n = 0, width;
     bool changed = false;
@@ -252,13 +246,13 @@ static size_t any_text(struct draws *d, const struct mask_input *in, char *out)
 
 size_t mask_rule_pseudonym(const struct mask_input *in, char *out)
 {
-    struct draws d;
+    struct mask_draws d;
     char card[CARD_MAX];
     size_t card_n, n;
     if (in->key == NULL) {
         return MASK_UNRECOGNISED;
     }
-    draws_init(&d, in);
+    mask_draws_init(&d, in, in->text);
     if (idnum_is_id_card(in->text)) {
         n = id_card(&d, in, out);
     } else if (idnum_is_uscc(in->text)) {

@@ -25,6 +25,21 @@ size_t mask_rule_uscc(const struct mask_input *in, char *out);      /* mask_numb
 size_t mask_rule_year(const struct mask_input *in, char *out);      /* mask_number.c */
 size_t mask_rule_pseudonym(const struct mask_input *in, char *out); /* mask_pseudonym.c */
 
+size_t mask_rule_fake_name(const struct mask_input *in, char *out);  /* mask_substitute.c */
+size_t mask_rule_date_shift(const struct mask_input *in, char *out); /* mask_substitute.c */
+size_t mask_rule_scale(const struct mask_input *in, char *out);      /* mask_substitute.c */
+
+/* mask_pseudonym.c: numbers drawn from the key, the spec's domain and a value. */
+#define MASK_BLOCK 32
+struct mask_draws {
+    struct crypto_hmac *hmac;
+    uint8_t seeded[1 + MASK_BLOCK + 4]; /* 1, the seed, the number of the next block */
+    uint8_t block[MASK_BLOCK];
+    size_t used;
+};
+void mask_draws_init(struct mask_draws *d, const struct mask_input *in, struct slice value);
+uint32_t mask_draw(struct mask_draws *d, uint32_t n); /* in [0, n), its bias below n / 2^32 */
+
 static inline bool mask_is_digit(char c)
 {
     return c >= '0' && c <= '9';

@@ -209,12 +209,31 @@ static void huge(void **state)
     mask_key_free(&key);
 }
 
+struct text_row {
+    const char *text;
+    enum mask_err err;
+};
+
+static void check_texts(const struct text_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct mask_spec spec, before;
+        char out[MASK_SPEC_TEXT_MAX];
+        memset(&spec, '?', sizeof spec);
+        before = spec;
+        assert_int_equal(mask_parse(&spec, slice_str(rows[i].text)), rows[i].err);
+        if (rows[i].err != MASK_OK) {
+            assert_memory_equal(&spec, &before, sizeof spec);
+            continue;
+        }
+        assert_int_equal(mask_format(&spec, out), strlen(rows[i].text));
+        assert_string_equal(out, rows[i].text);
+    }
+}
+
 static void rule_text(void **state)
 {
-    static const struct {
-        const char *text;
-        enum mask_err err;
-    } rows[] = {
+    static const struct text_row rows[] = {
         {"name", MASK_OK},
         {"phone", MASK_OK},
         {"email", MASK_OK},
@@ -254,19 +273,29 @@ static void rule_text(void **state)
         {"pseudonym:\xe5\xbc\xa0", MASK_EARGUMENT},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct mask_spec spec, before;
-        char out[MASK_SPEC_TEXT_MAX];
-        memset(&spec, '?', sizeof spec);
-        before = spec;
-        assert_int_equal(mask_parse(&spec, slice_str(rows[i].text)), rows[i].err);
-        if (rows[i].err != MASK_OK) {
-            assert_memory_equal(&spec, &before, sizeof spec);
-            continue;
-        }
-        assert_int_equal(mask_format(&spec, out), strlen(rows[i].text));
-        assert_string_equal(out, rows[i].text);
-    }
+    check_texts(rows, sizeof rows / sizeof *rows);
+}
+
+static void keyed_rule_text(void **state)
+{
+    static const struct text_row rows[] = {
+        {"fake_name", MASK_OK},
+        {"fake_name:people", MASK_OK},
+        {"date_shift:30", MASK_OK},
+        {"date_shift:3650:orders", MASK_OK},
+        {"scale", MASK_OK},
+        {"scale:amounts", MASK_OK},
+        {"fake_name:", MASK_EARGUMENT},
+        {"date_shift", MASK_EARGUMENT},
+        {"date_shift:", MASK_EARGUMENT},
+        {"date_shift:0", MASK_EARGUMENT},
+        {"date_shift:3651", MASK_EARGUMENT},
+        {"date_shift:3x", MASK_EARGUMENT},
+        {"date_shift:30:", MASK_EARGUMENT},
+        {"scale:a b", MASK_EARGUMENT},
+    };
+    (void)state;
+    check_texts(rows, sizeof rows / sizeof *rows);
 }
 
 /* Pseudonyms ------------------------------------------------------------------------------------
@@ -378,6 +407,117 @@ static void pseudonym_checks(void **state)
     mask_key_free(&key);
 }
 
+/* Each keyed rule: the same in gives the same out, under this key and domain alone. */
+static void substitutes_are_keyed(void **state)
+{
+    static const struct row values[] = {{"fake_name:d", "张三丰", ""},
+                                        {"date_shift:3000:d", "2026-01-02", ""},
+                                        {"scale:d", "1234.56", ""}};
+    struct mask_key *key = mask_key_new(test_key), *other;
+    uint8_t bytes[32] = "another key of this test alone.";
+    char a[256], b[256];
+    (void)state;
+    other = mask_key_new(bytes);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        pseudonym(key, values[i].rule, values[i].in, a);
+        assert_string_not_equal(a, values[i].in);
+        pseudonym(key, values[i].rule, values[i].in, b);
+        assert_string_equal(a, b);
+        pseudonym(other, values[i].rule, values[i].in, b);
+        assert_string_not_equal(a, b);
+        pseudonym(NULL, values[i].rule, values[i].in, b);
+        assert_string_equal(b, MASK_COVER);
+    }
+    mask_key_free(&key);
+    mask_key_free(&other);
+}
+
+static void fake_names_are_names(void **state)
+{
+    static const char *const names[] = {"张三", "欧阳娜娜", "李四光"};
+    struct mask_key *key = mask_key_new(test_key);
+    char out[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n = pseudonym(key, "fake_name", names[i], out);
+        assert_int_equal(n, strlen(names[i]));
+        assert_true(utf8_valid(slice_of(out, n)));
+        assert_string_not_equal(out, names[i]);
+    }
+    assert_int_equal(pseudonym(key, "fake_name", "John Smith", out), 10);
+    assert_int_equal(out[4], ' ');
+    mask_key_free(&key);
+}
+
+/* Days between dates, and which comes first, are those of the originals; a time stays. */
+static void shifted_dates_keep_their_order(void **state)
+{
+    static const char *const dates[] = {"2024-02-28", "2024-02-29", "2024-03-01", "2025-12-31",
+                                        "2026-01-01"};
+    struct mask_key *key = mask_key_new(test_key);
+    char last[64] = "", out[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof dates / sizeof *dates; i++) {
+        assert_int_equal(pseudonym(key, "date_shift:400", dates[i], out), 10);
+        assert_true(strcmp(last, out) < 0);
+        snprintf(last, sizeof last, "%.20s", out);
+    }
+    pseudonym(key, "date_shift:400", "2024-02-29T13:01:59+08:00", out);
+    assert_string_equal(out + 10, "T13:01:59+08:00");
+    assert_int_equal(pseudonym(key, "date_shift:400", "20240229", out), 8);
+    assert_int_equal(pseudonym(key, "date_shift:400", "2024/02/29", out), 10);
+    static const char *const none[] = {"2024-13-01",  "2024-00-01", "2024-02/29", "no date",
+                                       "2024-02-29x", "202402291",  "1024-02-29"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        pseudonym(key, "date_shift:400", none[i], out);
+        assert_string_equal(out, MASK_COVER);
+    }
+    mask_key_free(&key);
+}
+
+/* Lines that add up to a total do so afterwards, to the last digit. */
+static void scaled_numbers_keep_their_sums(void **state)
+{
+    static const char *const lines[] = {"10.25", "0.75", "-3.00", "1999.99"}, *total = "2007.99";
+    struct mask_key *key = mask_key_new(test_key);
+    char out[256];
+    long long sum = 0, whole = 0;
+    (void)state;
+    for (size_t i = 0; i <= sizeof lines / sizeof *lines; i++) {
+        bool last = i == sizeof lines / sizeof *lines;
+        pseudonym(key, "scale", last ? total : lines[i], out);
+        long long scaled = 0;
+        size_t places = 4;
+        const char *point = strchr(out, '.');
+        for (const char *p = out; *p; p++) {
+            if (*p >= '0' && *p <= '9') {
+                scaled = scaled * 10 + (*p - '0');
+            }
+        }
+        for (size_t k = point ? strlen(point + 1) : 0; k < places; k++) {
+            scaled *= 10;
+        }
+        scaled = out[0] == '-' ? -scaled : scaled;
+        *(last ? &whole : &sum) += scaled;
+    }
+    assert_int_equal(sum, whole);
+    static const char *const none[] = {"1e5", "", "1.", ".5", "12a", "-", "1234567890123456",
+                                       "NaN"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        pseudonym(key, "scale", none[i], out);
+        assert_string_equal(out, none[i][0] ? MASK_COVER : "");
+    }
+    mask_key_free(&key);
+}
+
+static void removal_leaves_nothing(void **state)
+{
+    struct mask_spec spec = spec_of("null");
+    char out[64];
+    (void)state;
+    assert_int_equal(mask_apply(&spec, NULL, SLICE("secret"), out), 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -397,6 +537,15 @@ int main(void)
          NULL, NULL},
         {"[SW-9.6.2-3b] pseudonyms keep the format", pseudonym_format, NULL, NULL, NULL},
         {"[SW-9.8-exc5] pseudonyms keep check digits valid", pseudonym_checks, NULL, NULL, NULL},
+        {"texts of keyed rules are read", keyed_rule_text, NULL, NULL, NULL},
+        {"[SW-9.6.2-3b, EC-3.15b] substitutes are keyed", substitutes_are_keyed, NULL, NULL, NULL},
+        {"[SW-9.6.2-3b] a name becomes another name of as many characters", fake_names_are_names,
+         NULL, NULL, NULL},
+        {"[SW-9.8-exc4] shifted dates keep their order and distances",
+         shifted_dates_keep_their_order, NULL, NULL, NULL},
+        {"[SW-9.8-exc4] scaled numbers keep their sums", scaled_numbers_keep_their_sums, NULL, NULL,
+         NULL},
+        {"[SW-9.6.2-3a] the removal rule leaves nothing", removal_leaves_nothing, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

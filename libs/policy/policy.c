@@ -270,11 +270,12 @@ static enum problem gate_grant(const struct policy_call *c)
     return !g->restricted || in_audience(g, &c->user) ? PROBLEM_OK : PROBLEM_AUDIENCE_EXCLUDED;
 }
 
-/* EC-7.1.3-T2, -T3: only a controlled environment writes. A dataset's POST carries a query, and so
- * does a composed API's, whose graph only reads. */
+/* EC-7.1.3-T2, -T3: only a controlled environment writes. A dataset's POST carries a query unless
+ * it says that rows are posted to it, and so does a composed API's, whose graph only reads. */
 static enum problem gate_environment(const struct policy_call *c)
 {
-    bool queried = c->api->kind == POLICY_DATASET || c->api->kind == POLICY_COMPOSED;
+    bool queried =
+        (c->api->kind == POLICY_DATASET && !c->api->posts_rows) || c->api->kind == POLICY_COMPOSED;
     bool read = c->method == POLICY_GET || c->method == POLICY_HEAD ||
                 (c->method == POLICY_POST && queried);
     return read || is_own(c) || c->app->environment == POLICY_CONTROLLED

@@ -72,6 +72,7 @@ struct policy_api {
     uint8_t schemes;   /* policy_proof bits any of which suffices; 0: A1 all, A2 key, certificate */
     bool owner_scoped; /* rows belong to an owner: level 2 and above need that owner's grant */
     bool mobile;       /* apps of channel mobile may call it */
+    bool posts_rows;   /* a dataset whose POST inserts; else a dataset's POST carries a query */
     bool collects;     /* takes what users enter: writing needs the grant of whose data it is */
     uint8_t user_factors; /* kinds of proof its user must have signed in with; 0: no user needed */
     uint64_t sunset_ms, deprecated_ms;

@@ -173,7 +173,9 @@ static void security_members(struct source *s, uint8_t class_)
     record_uint_or(s, "user_factors", 0, 3, 0, 1);
     record_put_uint(s->out, record_bool_or(s, "account_parameters", false), 1);
     record_put_uint(s->out, record_bool_or(s, "user_confirmation", false), 1);
+    record_put_uint(s->out, record_bool_or(s, "batch", false), 1);
     record_put_uint(s->out, record_bool_or(s, "collects_user_data", false), 1);
+    record_put_uint(s->out, record_bool_or(s, "internal", false), 1);
 }
 
 static void lifecycle_members(struct source *s)

@@ -286,7 +286,9 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->policy.user_factors = (uint8_t)take_uint(c, 1);
     api->account_parameters = take_uint(c, 1) != 0;
     api->user_confirmation = take_uint(c, 1) != 0;
+    api->batch = take_uint(c, 1) != 0;
     api->policy.collects = take_uint(c, 1) != 0;
+    api->internal = take_uint(c, 1) != 0;
     api->has_schema = take_uint(c, 1) != 0;
     api->has_conversion = take_uint(c, 1) != 0;
     api->policy.sunset_ms = take_uint(c, 8);
@@ -312,6 +314,8 @@ bool record_unpack_api(struct slice in, struct replica_api *api, struct policy_f
     take_uuid(&c, &api->dataset);
     api->name = take_text(&c);
     api->profile = take_text(&c);
+    api->policy.posts_rows =
+        api->policy.kind == POLICY_DATASET && slice_eq(api->profile, SLICE("rest"));
     take_treatment(&c, api);
     take_fields(&c, &api->policy, fields);
     take_upstreams(&c, api);

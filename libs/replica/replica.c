@@ -8,7 +8,7 @@
 
 #include "replica/env.h"
 
-#define FORMAT      6
+#define FORMAT      8
 #define MAP_DEFAULT ((size_t)16 << 30) /* address space; the file holds what is used */
 #define MAX_READERS 512
 

@@ -96,6 +96,7 @@ struct replica_api {
     struct uuid dataset;
     bool user_confirmation; /* each call needs what its user confirmed of it (token/confirmation.h)
                              */
+    bool batch;             /* of a dataset: export jobs may be asked for */
     uint32_t timeout_ms;
     uint32_t max_body_bytes;
     uint32_t prefix_bytes; /* of the request path that replica_route matched */
@@ -110,6 +111,7 @@ struct replica_api {
     uint32_t health_interval_ms, health_timeout_ms;
     uint32_t cache_ms; /* 0: not cached */
     uint64_t cache_epoch;
+    bool internal;           /* parts of composed APIs alone reach it (BK-A-2) */
     bool account_parameters; /* accessid, username and pwd prove the caller too */
     uint16_t signature_max_s;
     bool sign_response;                  /* always true of A2 */

@@ -248,3 +248,20 @@ test('[SW-8.3.4-orchestrate] many composed calls at once do not wait for each ot
   assert.deepEqual([...new Set(answers.map((a) => a.status))], [200], answers.find((a) => a.status !== 200)?.text);
   assert.ok(Date.now() - before_ < 3000);
 });
+
+test('[BK-A-2] an internal API is a part of composed ones and to the outside does not exist', async () => {
+  const inside = await w.httpApi(world, 'inside', unit.url, { type: `internal` });
+  const { api } = await composed('outside', { deadline_ms: 2500, steps: [{ ...LEFT, name: 'inside', api: '/inside/v1', query: {} }], output: { id: body('inside', '/id') } },
+    ['id'], { subscribe: false });
+  await restRefuses(world.operator.post('/subscriptions', { app_id: world.app, api_id: inside, purpose: 'none', max_level: 1 }), 'not-permitted', '/api_id');
+  const { organisation_id } = await world.provider.get(`/apis/${inside}`);
+  const own = (await world.admin.post('/apps', { name: 'The unit\'s own', organisation_id, environment: 'monitored' })).id;
+  await world.operator.act('apps', own, 'admit');
+  const key = await world.admin.post('/credentials', { app_id: own, algorithm: 'hmac-sm3' });
+  for (const to of [inside, api]) {
+    const s = await world.admin.post('/subscriptions', { app_id: own, api_id: to, purpose: 'its own work', max_level: 2 });
+    await world.operator.act('subscriptions', s.id, 'approve');
+  }
+  assert.deepEqual((await becomes('/outside/v1', served, 'the composed API', { key })).json, { id: 'l' });
+  refused(await call('/inside/v1/l', { key }), 404, 'route-unknown');
+});

@@ -145,3 +145,16 @@ test('[BK-7.3.4b2, SW-9.3-3b, SW-9.4-1b] no file of the platform holds a secret 
 });
 
 test('[EC-4.2.1d2] all of it is in the audit log, which verifies', () => verified(p));
+
+test('[BK-B.3.6b] APIs published at the same time get consecutive codes, each its own', async () => {
+  const [setting] = (await world.admin.get('/identifier_settings')).items;
+  const [category] = (await world.admin.get('/service_categories?code=010001')).items;
+  await world.admin.patch(`/identifier_settings/${setting.id}`, { value: 'C1010211000012' }, setting.revision);
+  const apis = await Promise.all(Array.from({ length: 12 }, (_, i) => world.provider.post('/apis', { name: `coded-${i}`, version: 'v1', path: `/coded/${i}`, kind: 'http',
+    upstream: 'http://127.0.0.1:9', category_id: category.id, fields: [{ path: 'id', name: 'id', level: 1, type: 'scalar', mask: '' }] })));
+  await Promise.all(apis.map((a) => world.provider.act('apis', a.id, 'publish')));
+  const codes = await Promise.all(apis.map(async (a) => (await world.provider.get(`/apis/${a.id}`)).u_api_id));
+  assert.deepEqual(codes.sort(), Array.from({ length: 12 }, (_, i) => `OPC1010201010001${String(i + 1).padStart(6, '0')}00`));
+  const waiting = await world.admin.get('/api_registrations?state=pending&kind=register');
+  assert.equal(waiting.total, 12);
+});

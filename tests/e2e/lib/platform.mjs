@@ -110,17 +110,18 @@ export class Platform {
 
   signedIn(login) { return this.rest.signIn(login, this.demo.logins[login]); }
 
-  // One request to the gateway as it stands. body: string or Buffer. Resolves to {status, headers, text, json, cut}.
+  // One request to the gateway as it stands. body: string or Buffer. Resolves to {status, headers, bytes, text, json, cut}.
   send(method, target, { headers = {}, body, ms = 30000, agent = this.agent } = {}) {
     return new Promise((resolve, reject) => {
       const all = body === undefined ? headers : { 'content-length': Buffer.byteLength(body), ...headers };
       const req = (this.plain ? http : https).request({ host: '127.0.0.1', port: this.gatewayPort, path: target, method, headers: all, agent, ca: this.ca }, (res) => {
         const parts = [];
         const done = (cut) => {
-          const text = Buffer.concat(parts).toString('utf8');
+          const bytes = Buffer.concat(parts);
+          const text = bytes.toString('utf8');
           let json;
           try { json = JSON.parse(text); } catch { /* the test looks at the text */ }
-          resolve({ status: res.statusCode, headers: res.headers, txn: res.headers['sluice-transaction'], text, json, cut });
+          resolve({ status: res.statusCode, headers: res.headers, txn: res.headers['sluice-transaction'], bytes, text, json, cut });
         };
         res.on('data', (p) => parts.push(p));
         res.on('end', () => done(!res.complete));

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every export there was: who asked, for what, under which grant, masked by which rules, and what
+ * became of it (SW-9.7-2a). Those of apps come from the data service; an operator, or the provider
+ * of the API, asks for one here. */
+#include "batch/batch.h"
+
+#include <stdio.h>
+
+#include "api/api.h"
+#include "data_client.h"
+
+static const char *const formats[] = {"csv", "ndjson", "xml", NULL};
+static const char *const methods[] = {"none", "gzip", "zstd", NULL};
+
+static const struct attr attrs[] = {
+    {"api_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apis"},
+    {"owner", ATTR_TEXT, AF_IMMUTABLE | AF_FILTER, 1, 128},
+    {"query", ATTR_TEXT, AF_IMMUTABLE, 0, 4096},
+    {"format", ATTR_TEXT, AF_IMMUTABLE, 1, 10, .values = formats, .fallback = "\"ndjson\""},
+    {"compression", ATTR_TEXT, AF_IMMUTABLE, 1, 10, .values = methods, .fallback = "\"none\""},
+    {"since_column", ATTR_TEXT, AF_IMMUTABLE, 1, 128},
+    {"since_after", ATTR_TEXT, AF_IMMUTABLE, 1, 256},
+    {"expires_in_s", ATTR_INT, AF_IMMUTABLE, 60, 604800, .fallback = "86400"},
+    {"app_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"grant_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"requested_by", ATTR_TEXT, AF_READ_ONLY},
+    {"fields", ATTR_JSON, AF_READ_ONLY},
+    {"rules", ATTR_JSON, AF_READ_ONLY},
+    {"rows", ATTR_INT, AF_READ_ONLY | AF_SORT},
+    {"bytes", ATTR_INT, AF_READ_ONLY | AF_SORT},
+    {"sm3", ATTR_TEXT, AF_READ_ONLY},
+    {"cursor", ATTR_TEXT, AF_READ_ONLY},
+    {"error", ATTR_TEXT, AF_READ_ONLY},
+    {"finished_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
+    {"expires_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
+};
+
+static enum problem check(struct rest_call *c, struct change *ch)
+{
+    json_t *api = NULL;
+
+    if (ch->old) {
+        return PROBLEM_OK;
+    }
+    enum problem p = api_load(c, ch->txn, &apis_resource, row_text(ch->row, "api_id"), &api);
+    if (p == PROBLEM_OK && !json_is_true(json_object_get(api, "batch"))) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/api_id",
+                      "its API makes no exports: batch is off");
+    }
+    if (p == PROBLEM_OK && json_is_true(json_object_get(api, "owner_scoped")) &&
+        !row_text(ch->row, "owner")[0]) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/owner", "the API's rows have owners: whose?");
+    }
+    if (p == PROBLEM_OK) {
+        json_object_set_new(ch->row, "requested_by", json_string(c->user.login));
+        p = mask_rules_used(c, ch->txn, json_object_get(api, "fields"), NULL);
+    }
+    json_decref(api);
+    return p;
+}
+
+/* Outside a transaction: the data service is asked first, so what is `erased` here is gone there.
+ */
+static enum problem erase(struct rest_call *c, struct change *ch)
+{
+    json_t *body = json_pack("{s:s}", "id", row_text(ch->row, "id")), *answer = NULL;
+    enum problem p = data_client_post(c, "/internal/v1/exports/erase", body, &answer);
+
+    json_decref(body);
+    json_decref(answer);
+    return p == PROBLEM_NOT_FOUND ? PROBLEM_OK : p;
+}
+
+#define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
+static const struct transition transitions[] = {
+    {"requested|queued|running|ready|failed", "erase", "erased", KEEPER | ROLE_DEVELOPER,
+     .prepare = erase},
+};
+
+static const struct scope scopes[] = {
+    {ROLE_PROVIDER, BIND_ORGANISATION,
+     "t.api_id IN (SELECT id FROM apis WHERE organisation_id = ?)",
+     "t.api_id IN (SELECT id FROM apis WHERE organisation_id = ?)"},
+    {ROLE_DEVELOPER, BIND_ORGANISATION,
+     "t.app_id IN (SELECT id FROM apps WHERE organisation_id = ?)",
+     "t.app_id IN (SELECT id FROM apps WHERE organisation_id = ?)"},
+};
+
+const struct resource exports_resource = {
+    .plural = "exports",
+    .kind = "export",
+    .initial = "requested",
+    .attrs = attrs,
+    .n_attrs = COUNT(attrs),
+    .transitions = transitions,
+    .n_transitions = COUNT(transitions),
+    .scopes = scopes,
+    .n_scopes = COUNT(scopes),
+    .read_roles = KEEPER | ROLE_AUDITOR | ROLE_DEVELOPER,
+    .create_roles = KEEPER,
+    .check = check,
+};
+
+enum problem export_manifest(struct rest_call *c)
+{
+    struct store_txn *txn = NULL;
+    json_t *row = NULL, *body = NULL, *answer = NULL;
+    struct uuid id;
+    enum problem p = uuid_parse(&id, c->segment[1], strlen(c->segment[1]))
+                         ? rest_begin(c, STORE_READ, &txn)
+                         : PROBLEM_NOT_FOUND;
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = row_load(c, txn, &exports_resource, c->segment[1], true, &row);
+    store_rollback(&txn);
+    if (p == PROBLEM_OK && !row) {
+        return PROBLEM_NOT_FOUND;
+    }
+    body = json_pack("{s:s}", "id", c->segment[1]);
+    p = p == PROBLEM_OK ? data_client_post(c, "/internal/v1/exports/manifest", body, &answer) : p;
+    json_decref(body);
+    json_decref(row);
+    return p == PROBLEM_OK ? rest_answer(c, 200, answer) : p;
+}
