@@ -10,6 +10,7 @@
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
 #include "identity/identity.h"
@@ -110,6 +111,15 @@ const struct rest_route rest_routes[] = {
     {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"POST", "sources/*/tables", 0, rest_zone_table, "sources.make-table",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"POST", "collections/*/start", 0, collection_start, "collections.start",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"POST", "collections/*/deliveries", ROUTE_OPEN, collection_deliver},
+    {"GET", "collection_runs/*/quarantine", 0, collection_quarantine, "collection_runs.quarantine",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "exchange_spaces/*/resources", 0, exchange_zone, "exchange_spaces.read",
+     ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER | ROLE_DEVELOPER},
     {"GET", "api_registrations/export", 0, registrations_export, "api_registrations.export",
      ROLE_STAFF | ROLE_AUDITOR},
     {"POST", "apis/*/cancel-registration", 0, registration_cancel, "api_registrations.cancel",

@@ -19,6 +19,7 @@ static const struct {
     {{"getEnterpriseGrade", 18}, CATALOG_GRADE},
     {{"getEnterpriseGrades", 19}, CATALOG_GRADES},
     {{"getPublicResourcesTrading", 25}, CATALOG_TRADING},
+    {{"submission", 10}, CATALOG_SUBMISSION},
 };
 
 static void api_free(struct catalog_api **api)
@@ -74,6 +75,7 @@ static struct slice field_name(uint8_t profile, struct slice path)
         [CATALOG_GRADE] = {"data.", 5},
         [CATALOG_GRADES] = {"data.companyList.", 17},
         [CATALOG_TRADING] = {"data.", 5},
+        [CATALOG_SUBMISSION] = {"records.", 8},
     };
     struct slice prefix = prefixes[profile];
     if (path.n <= prefix.n || (prefix.n && memcmp(path.p, prefix.p, prefix.n) != 0))

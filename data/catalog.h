@@ -16,9 +16,10 @@
 
 enum catalog_profile {
     CATALOG_REST,
-    CATALOG_GRADE,  /* getEnterpriseGrade */
-    CATALOG_GRADES, /* getEnterpriseGrades */
-    CATALOG_TRADING /* getPublicResourcesTrading */
+    CATALOG_GRADE,     /* getEnterpriseGrade */
+    CATALOG_GRADES,    /* getEnterpriseGrades */
+    CATALOG_TRADING,   /* getPublicResourcesTrading */
+    CATALOG_SUBMISSION /* what an enterprise reports */
 };
 
 enum catalog_write { CATALOG_INSERT = 1, CATALOG_UPDATE = 2, CATALOG_DELETE = 4 };

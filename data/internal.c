@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "data/batch/batch.h"
+#include "data/collect/handle.h"
 #include "data/scan.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
@@ -134,6 +135,11 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
                         struct internal_call *c)
 {
     size_t i = 0;
+    if (slice_eq(rq->method, SLICE("POST")) && json_is_object(body)) {
+        enum problem p = collect_handle(w, rq->target, body, &c->answer);
+        if (p != PROBLEM_NOT_FOUND)
+            return p;
+    }
     while (i < sizeof routes / sizeof *routes &&
            !(routes[i].run ? slice_eq(routes[i].path, rq->target)
                            : starts_with(rq->target, routes[i].path)))

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "data/batch/batch.h"
+#include "data/collect/collect.h"
 #include "data/data.h"
 #include "data/server.h"
 #include "data/write/journal.h"
@@ -90,6 +91,10 @@ int data_run(const struct data_config *cfg)
                                     .kinds = "api,dataset,source,composition",
                                     .replica = replica};
     server.service.replica = replica;
+    uint8_t secret[CRYPTO_KEY_LEN];
+    crypto_derive(server.service.link_key, "feed.secret", secret);
+    const struct collect_env env = {cfg->data_dir, secret};
+    server.service.collector = collector_start(&env);
     const char *why = NULL;
     snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
     server.service.batch = batch_start(&server.service, dir, &why);
@@ -99,6 +104,8 @@ int data_run(const struct data_config *cfg)
                                          : serve(&server, &feed, &signals);
     batch_stop(&server.service.batch);
     wjournal_close(&server.service.journal);
+    collector_stop(&server.service.collector);
+    crypto_wipe(secret, sizeof secret);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);
     return code;

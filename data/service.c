@@ -17,6 +17,7 @@ struct worker *worker_new(const struct service_config *cfg)
     if (!w)
         return NULL;
     w->max_rows = cfg->max_rows;
+    w->collector = cfg->collector;
     w->batch = cfg->batch;
     buf_init(&w->sql);
     buf_init(&w->body);
@@ -292,6 +293,8 @@ void service_handle(struct worker *w, const struct service_request *rq, struct s
         write_handle(w, api, rq, rp);
     else if (api->profile == CATALOG_REST)
         rest_handle(w, api, rq, rp);
+    else if (api->profile == CATALOG_SUBMISSION)
+        submission_handle(w, api, rq, rp);
     else
         credit_handle(w, api, rq, rp);
 }

@@ -14,13 +14,15 @@ struct service_config { /* shared by all workers, read only */
     const char *data_dir;             /* the platform's own files: no source may be one */
     uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
     uint32_t max_rows;
-    struct journal *journal; /* of writes; NULL: none are taken */
-    struct batch *batch;     /* export jobs; NULL: none can be asked for */
+    struct collector *collector; /* NULL: none is to be had (tests) */
+    struct journal *journal;     /* of writes; NULL: none are taken */
+    struct batch *batch;         /* export jobs; NULL: none can be asked for */
 };
 
 /* One per thread. */
 struct worker {
     struct catalog catalog;
+    struct collector *collector;
     struct crypto_hmac *link, *ticket;
     struct crypto_hmac *version; /* of rows, see data/write/write.h */
     struct mask_key *mask_key;
@@ -109,6 +111,8 @@ void rest_handle(struct worker *w, const struct catalog_api *api, const struct s
                  struct service_reply *rp);
 void credit_handle(struct worker *w, const struct catalog_api *api,
                    const struct service_request *rq, struct service_reply *rp);
+void submission_handle(struct worker *w, const struct catalog_api *api,
+                       const struct service_request *rq, struct service_reply *rp);
 void compose_handle(struct worker *w, const struct catalog_api *api,
                     const struct service_request *rq, struct service_reply *rp);
 void internal_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp);

@@ -7,6 +7,7 @@
 #include "api/apis.h"
 #include "base/clock.h"
 #include "classify/classify.h"
+#include "exchange/exchange.h"
 #include "identifiers/identifiers.h"
 #include "write/write.h"
 
@@ -16,8 +17,9 @@
 static const char *const kinds[] = {"dataset", "http", "composed", NULL};
 static const char *const classes[] = {"A1", "A2", NULL};
 static const char *const accesses[] = {"subscription", "registered", NULL};
-static const char *const profiles[] = {"rest", "getEnterpriseGrade", "getEnterpriseGrades",
-                                       "getPublicResourcesTrading", NULL};
+static const char *const profiles[] = {
+    "rest", "getEnterpriseGrade", "getEnterpriseGrades", "getPublicResourcesTrading", "submission",
+    NULL};
 static const char *const types[] = {"internal", "partner", "external", NULL};
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", NULL};
 
@@ -198,8 +200,9 @@ static enum problem check_other_kind(struct rest_call *c, struct change *ch)
 /* A password in each call is for the interfaces that have it in their contract, and for no more. */
 static enum problem check_account_parameters(struct rest_call *c, const json_t *row)
 {
-    bool fits =
-        strcmp(row_text(row, "class"), "A1") == 0 && strcmp(row_text(row, "profile"), "rest") != 0;
+    bool fits = strcmp(row_text(row, "class"), "A1") == 0 &&
+                strcmp(row_text(row, "profile"), "rest") != 0 &&
+                strcmp(row_text(row, "profile"), "submission") != 0;
 
     return fits || !json_is_true(json_object_get(row, "account_parameters"))
                ? PROBLEM_OK
@@ -233,6 +236,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK) {
         p = check_account_parameters(c, ch->row);
+    }
+    if (p == PROBLEM_OK) {
+        p = space_check_api(c, ch);
     }
     if (p == PROBLEM_OK) {
         p = protection_check_api(c, ch);

@@ -338,6 +338,9 @@ static const struct {
      "data.companyList.",
      {"msg", "result", "data.pageno", "data.count", "data.pagesize", NULL}},
     {"getPublicResourcesTrading", "data.", {"msg", "result", NULL}},
+    {"submission",
+     "records.",
+     {"receipt_id", "received_at", "sm3", "received", "accepted", "quarantined", NULL}},
 };
 
 static json_t *api_field(const char *prefix, const json_t *f)

@@ -5,6 +5,7 @@
 #include "batch/batch.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
 #include "identity/identity.h"
@@ -85,6 +86,13 @@ const struct resource *const resources[] = {
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &exchange_nodes_resource,
+    &collection_tools_resource,
+    &collections_resource,
+    &collection_runs_resource,
+    &exchange_records_resource,
+    &transfers_resource,
+    &exchange_spaces_resource,
     &exports_resource,
     &mask_rules_resource,
     &declassifications_resource,

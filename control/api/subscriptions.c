@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "classify/classify.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
 
@@ -100,6 +101,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
                          "what the approval rests on stays");
     }
     enum problem p = ch->old ? PROBLEM_OK : check_states(c, ch);
+    if (p == PROBLEM_OK && !ch->old) {
+        p = space_check_subscription(c, ch);
+    }
     if (p == PROBLEM_OK) {
         p = api_check_validity(c, ch->row);
     }

@@ -8,6 +8,7 @@
 #include "ca/ca.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
+#include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/incidents.h"
@@ -43,6 +44,8 @@ const struct job job_table[] = {
     {"exports", 1000, exports_job},
     {"exits-remind", 60000, exits_remind_job},
     {"discoveries", 250, classify_job},
+    {"exchange", 300, exchange_job},
+    {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */
 };
 const size_t job_table_n = COUNT(job_table);

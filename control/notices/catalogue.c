@@ -93,6 +93,11 @@ static const struct notice_kind kinds[] = {
     {"exit-receipt-returned", "The receipt of deletion was returned: %s", "数据删除回执已退回：%s"},
     {"exit-receipt-overdue", "The receipt of deletion is overdue: %s", "数据删除回执已逾期：%s"},
     {"exit-duty-ended", "A duty that outlived an exit is over: %s", "退出后的存续义务已到期：%s"},
+    {"collection-out-of-scope", "A collection was refused, it is outside its tool's scope: %s",
+     "数据采集超出采集工具授权范围，已拒绝：%s"},
+    {"collection-missed", "A scheduled collection was missed: %s", "定期采集任务未按时执行：%s"},
+    {"collection-failed", "A collection failed: %s", "数据采集失败：%s"},
+    {"transfer-ended", "A transfer into your zone has ended: %s", "数据推送任务已结束：%s"},
     /* clang-format on */
 };
 

@@ -312,10 +312,9 @@ static enum problem roll_back(struct rest_call *c, const char *dataset, json_t *
     }
     /* The journal has it whatever comes now; the operations log says who, for those who read that.
      */
-    p = rest_begin(c, STORE_WRITE, &txn);
-    if (p == PROBLEM_OK) {
-        p = note(c, txn, dataset, answer);
-        p = rest_finish(c, &txn, p);
+    if (rest_begin(c, STORE_WRITE, &txn) == PROBLEM_OK) {
+        enum problem noted = note(c, txn, dataset, answer);
+        (void)rest_finish(c, &txn, noted);
     }
     return rest_answer(c, 200, answer);
 }

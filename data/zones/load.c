@@ -199,6 +199,11 @@ static enum zone_err record(struct zone *z, const struct zone_sum *sum)
     return zone_db_err(z->db, rc);
 }
 
+enum zone_err zone_load_sum(struct zone *z, struct zone_sum *sum)
+{
+    return z->loading ? zone_table_sum(z->db, SLICE(ZONE_STAGE), sum) : ZONE_EMISSING;
+}
+
 enum zone_err zone_load_commit(struct zone *z, struct zone_sum *sum)
 {
     struct zone_sum own;

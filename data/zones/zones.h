@@ -91,6 +91,10 @@ enum zone_err zone_load_begin(struct zone *z, struct slice id, struct slice tabl
 /* One value for each column. After an error the load can go on with another row, or be aborted. */
 enum zone_err zone_load_row(struct zone *z, const struct zone_value *values)
     __attribute__((warn_unused_result));
+/* Of what the load has staged, read back, before it is visible: to be held against what was sent.
+ */
+enum zone_err zone_load_sum(struct zone *z, struct zone_sum *sum)
+    __attribute__((warn_unused_result));
 /* Makes the load visible, durably. *sum, when not NULL: of the load's rows as the store now holds
  * them, read back; equal to zone_sum_* of what was given when nothing was changed on the way. */
 enum zone_err zone_load_commit(struct zone *z, struct zone_sum *sum)
