@@ -267,6 +267,8 @@ static int run_data(const struct settings *s, int argc, char **argv)
         .control = s->gateway.control,
         .threads = s->data.threads,
         .max_rows = s->data.max_rows,
+        .node = s->gateway.node,
+        .private_webhooks = s->control.private_webhooks,
     };
     if (!has_keys(s, "data") || (mkdir(dir, 0750) != 0 && errno != EEXIST)) {
         return 1;

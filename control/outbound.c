@@ -2,9 +2,9 @@
 #include "outbound.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -43,6 +43,16 @@ void outbound_prepare(CURL *curl, const struct control_config *cfg)
     if (!cfg->private_webhooks) {
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_public);
     }
+}
+
+bool outbound_webhook_ok(const struct control_config *cfg, const char *url)
+{
+    bool plain = cfg->private_webhooks && strncasecmp(url, "http://", 7) == 0;
+
+    if (!plain && strncasecmp(url, "https://", 8) != 0) {
+        return false;
+    }
+    return !strpbrk(url, " \"<>\\^`{|}@#"); /* no user, no fragment */
 }
 
 /* Exchanges ---------------------------------------------------------------------------------------

@@ -11,6 +11,9 @@
  * too: a user must not make the platform knock where they cannot. */
 void outbound_prepare(CURL *curl, const struct control_config *cfg);
 
+/* https:// without user and fragment; with cfg->private_webhooks http:// too. */
+bool outbound_webhook_ok(const struct control_config *cfg, const char *url);
+
 /* One exchange, its answer kept. */
 struct outbound {
     const char *url, *authorization, *content_type; /* NULL: none */

@@ -10,6 +10,7 @@
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
+#include "events/events.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
@@ -21,6 +22,7 @@
 #include "rest/catalogue.h"
 #include "rest/rest.h"
 #include "sandbox/sandbox.h"
+#include "services/services.h"
 #include "web/web.h"
 #include "write/write.h"
 
@@ -110,7 +112,32 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR | ROLE_DEVELOPER},
     {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
+    {"GET", "event_subscriptions/*/status", 0, event_subscription_status,
+     "event_subscriptions.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_DEVELOPER},
+    {"POST", "event_subscriptions/*/replay", 0, event_subscription_replay,
+     "event_subscriptions.replay", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"POST", "services/publish", 0, service_publish, "services.publish",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "services/*/openapi", 0, service_openapi, "services.read", ROLE_ALL},
+    {"GET", "services/*/dependencies", 0, service_dependencies, "services.dependencies",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "apis/*/openapi", 0, service_api_openapi, "apis.read", ROLE_ALL},
+    {"POST", "apis/*/probe", 0, service_test, "service_reports.probe", ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "apis/*/lint", 0, service_lint, "apis.read", ROLE_ALL},
+    {"GET", "apis/*/history", 0, life_history, "apis.history",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "datasets/*/interfaces", 0, catalogue_interfaces, "datasets.interfaces", ROLE_ALL},
+    {"GET", "catalogue/business", 0, catalogue_business, "catalogue.read", ROLE_ALL},
+    {"GET", "catalogue/developer", 0, catalogue_developer, "catalogue.read", ROLE_ALL},
+    {"GET", "catalogue/completeness", 0, catalogue_completeness, "catalogue.completeness",
+     ROLE_STAFF | ROLE_AUDITOR},
+    {"GET", "service_terminations/*/cancellation", 0, termination_application,
+     "service_terminations.read", ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"POST", "service_terminations/*/cancellation", 0, termination_submit,
+     "service_terminations.cancellation", ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "*/*/revisions", 0, settings_history, "settings.revisions", ROLE_STAFF | ROLE_AUDITOR},
+    {"POST", "*/*/restore", 0, settings_restore, "settings.restore", ROLE_ADMIN},
     {"POST", "sources/*/tables", 0, rest_zone_table, "sources.make-table",
      ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "collections/*/start", 0, collection_start, "collections.start",

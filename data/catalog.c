@@ -313,9 +313,26 @@ static struct catalog_api *unit_new(const struct replica_api *from)
     return api;
 }
 
+/* Of a dataset, whose rows are looked at for changes, or of an app's own fields. */
+static struct catalog_api *topic_new(const struct replica_api *from, uint64_t rev,
+                                     struct slice json)
+{
+    struct catalog_api *api =
+        uuid_is_nil(&from->dataset) ? unit_new(from) : api_new(from, rev, json);
+    if (!api)
+        return NULL;
+    api->topic = true;
+    api->owner_scoped = from->policy.owner_scoped;
+    api->path = arena_copy(&api->arena, from->path).p;
+    if (!api->path)
+        api_free(&api);
+    return api;
+}
+
 static struct catalog_api *make(const struct replica_api *from, uint64_t rev, struct slice json)
 {
     return from->policy.kind == POLICY_HTTP       ? unit_new(from)
+           : from->policy.kind == POLICY_TOPIC    ? topic_new(from, rev, json)
            : from->policy.kind == POLICY_COMPOSED ? composed_new(from, rev, json)
                                                   : api_new(from, rev, json);
 }
@@ -333,10 +350,11 @@ static enum problem refresh(struct catalog *c, struct catalog_api **slot, const 
     if (replica_get_api(c->reader, id, &from, c->fields) != REPLICA_OK)
         return PROBLEM_NOT_FOUND;
     bool composed = from.policy.kind == POLICY_COMPOSED;
-    if (from.policy.kind != POLICY_HTTP &&
-        replica_get_json(c->reader, composed ? "composition" : "dataset",
-                         composed ? &from.policy.id : &from.dataset, &dataset_rev,
-                         &json) != REPLICA_OK)
+    bool plain = from.policy.kind == POLICY_HTTP ||
+                 (from.policy.kind == POLICY_TOPIC && uuid_is_nil(&from.dataset));
+    if (!plain && replica_get_json(c->reader, composed ? "composition" : "dataset",
+                                   composed ? &from.policy.id : &from.dataset, &dataset_rev,
+                                   &json) != REPLICA_OK)
         return PROBLEM_NOT_FOUND;
     struct catalog_api *old = *slot;
     if (!old || !uuid_eq(&old->id, id) || old->rev != from.policy.rev ||

@@ -34,7 +34,7 @@ struct catalog_api {
     uint8_t state, profile;
     bool owner_scoped;
     struct graph *graph; /* of a composed API; NULL of a dataset */
-    const char *path;    /* of a composed API and of a dataset's */
+    const char *path;    /* of a composed API, of a dataset's and of a topic */
     uint32_t timeout_ms;
     struct query_table table;
     struct query_column *columns;
@@ -45,6 +45,7 @@ struct catalog_api {
     uint8_t writes;             /* enum catalog_write bits the dataset takes */
     bool delivers;              /* its business unit is told of writes */
     bool batch;                 /* export jobs may be asked for */
+    bool topic;                 /* events: table is there when it is a dataset's and not unit */
     bool unit;                  /* a business unit's own: answered here in the test stage alone */
     struct arena arena;         /* what the slices point at */
 };

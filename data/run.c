@@ -3,11 +3,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "data/batch/batch.h"
 #include "data/collect/collect.h"
 #include "data/data.h"
+#include "data/events/events.h"
 #include "data/server.h"
 #include "data/write/journal.h"
 #include "node/node.h"
@@ -15,6 +18,7 @@
 #define RUN_REPLICA_BYTES ((size_t)4 << 30) /* of address space, not of disk */
 #define RUN_THREADS       8
 #define RUN_ROWS          1000
+#define KINDS             "api,dataset,source,composition,app,subscription,grant,list,topic,event-subscription"
 
 struct paths {
     char link_key[512], inner[512], replica[512], journal[512], ca[512], certificate[512], key[512];
@@ -57,6 +61,51 @@ static int serve(const struct server_config *cfg, const struct node_feed_config 
     return code;
 }
 
+/* A replica that was fed fewer kinds than we want now would be taken for whole: it is fetched anew.
+ */
+static bool same_kinds(const char *dir, const char *replica)
+{
+    char path[600], file[600], was[sizeof KINDS] = "";
+    static const char *const files[] = {"data.mdb", "lock.mdb"};
+    snprintf(path, sizeof path, "%s/kinds", dir);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(was, 1, sizeof was - 1, f) : 0;
+    bool whole = f && fgetc(f) == EOF;
+    if (f)
+        fclose(f);
+    if (whole && n == sizeof KINDS - 1 && memcmp(was, KINDS, n) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(file, sizeof file, "%s/%s", replica, files[i]);
+        if (unlink(file) != 0 && errno != ENOENT)
+            return false;
+    }
+    f = fopen(path, "we");
+    bool ok = f && fputs(KINDS, f) >= 0;
+    return f && fclose(f) == 0 && ok;
+}
+
+/* Threads made from here on inherit the mask, so the signal comes to sigwait alone. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static struct events *start_events(const struct data_config *cfg,
+                                   const struct service_config *service, const char **why)
+{
+    const struct events_config events = {.replica = service->replica,
+                                         .link_key = service->link_key,
+                                         .data_dir = cfg->data_dir,
+                                         .node = cfg->node ? cfg->node : "data",
+                                         .private_webhooks = cfg->private_webhooks};
+    return events_start(&events, why);
+}
+
 int data_run(const struct data_config *cfg)
 {
     struct paths paths;
@@ -68,18 +117,15 @@ int data_run(const struct data_config *cfg)
     server.service.max_rows = cfg->max_rows ? cfg->max_rows : RUN_ROWS;
     fill_paths(&paths, cfg->data_dir);
     server.gateway_socket = paths.inner;
-    /* Threads made from here on inherit the mask, so the signal comes to sigwait alone. */
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    block_signals(&signals);
     enum crypto_err key_err = crypto_keyfile_load(paths.link_key, server.service.link_key);
     if (key_err)
         return fail(paths.link_key, crypto_strerror(key_err));
     snprintf(dir, sizeof dir, "%s/data", cfg->data_dir);
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
         return fail(dir, "cannot be made");
+    if (!same_kinds(dir, paths.replica))
+        return fail(paths.replica, "cannot be made anew");
     struct replica *replica = NULL;
     enum replica_err err = replica_open_writer(&replica, paths.replica, RUN_REPLICA_BYTES);
     if (err)
@@ -88,7 +134,7 @@ int data_run(const struct data_config *cfg)
                                     .ca = paths.ca,
                                     .certificate = paths.certificate,
                                     .key = paths.key,
-                                    .kinds = "api,dataset,source,composition",
+                                    .kinds = KINDS,
                                     .replica = replica};
     server.service.replica = replica;
     uint8_t secret[CRYPTO_KEY_LEN];
@@ -96,14 +142,17 @@ int data_run(const struct data_config *cfg)
     const struct collect_env env = {cfg->data_dir, secret};
     server.service.collector = collector_start(&env);
     const char *why = NULL;
+    server.service.events = start_events(cfg, &server.service, &why);
     snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
     server.service.batch = batch_start(&server.service, dir, &why);
     server.service.journal = wjournal_open(paths.journal, server.service.link_key);
-    int code = !server.service.batch     ? fail("exports", why)
+    int code = !server.service.events    ? fail("events", why)
+               : !server.service.batch   ? fail("exports", why)
                : !server.service.journal ? fail(paths.journal, "the journal cannot be opened")
                                          : serve(&server, &feed, &signals);
     batch_stop(&server.service.batch);
     wjournal_close(&server.service.journal);
+    events_free(&server.service.events);
     collector_stop(&server.service.collector);
     crypto_wipe(secret, sizeof secret);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);

@@ -18,10 +18,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "data/events/events.h"
+
 #define SERVER_POOL_BYTES  (128u << 10) /* of a connection: holds the request head, taken apart */
 #define SERVER_CONNECTIONS 1024
 #define SERVER_IDLE_S      120
-#define SERVER_COMPOSERS   2 /* threads that run composed APIs */
+#define STREAM_BYTES       32768 /* of a stream's events sent at once */
+#define SERVER_COMPOSERS   2     /* threads that run composed APIs */
 
 struct server {
     struct service_config service;
@@ -111,10 +114,45 @@ static struct MHD_Response *make_response(struct worker *w, const struct service
     return r;
 }
 
+static void suspend(void *connection)
+{
+    MHD_suspend_connection(connection);
+}
+
+static void resume(void *connection)
+{
+    MHD_resume_connection(connection);
+}
+
+static ssize_t read_stream(void *cls, uint64_t at, char *out, size_t max)
+{
+    (void)at;
+    ptrdiff_t n = events_stream_read(cls, out, max);
+    return n == EVENTS_STREAM_END ? MHD_CONTENT_READER_END_OF_STREAM : n;
+}
+
+static void free_stream(void *cls)
+{
+    events_stream_free(cls);
+}
+
+/* Events as they come: the connection sleeps between them. */
+static struct MHD_Response *stream_response(struct MHD_Connection *connection,
+                                            struct events_stream *stream)
+{
+    events_stream_connect(stream, suspend, resume, connection);
+    struct MHD_Response *r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES,
+                                                               read_stream, stream, free_stream);
+    if (!r)
+        events_stream_free(stream);
+    return r;
+}
+
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct worker *w,
                                   const struct service_reply *rp)
 {
-    struct MHD_Response *r = make_response(w, &rp->file);
+    struct MHD_Response *r =
+        rp->stream ? stream_response(connection, rp->stream) : make_response(w, &rp->file);
     if (!r && rp->file.is)
         close(rp->file.fd);
     if (!r)
@@ -305,6 +343,7 @@ void server_stop(struct server **slot)
     uint64_t one = 1;
     if (s->acceptor_made && write(s->wake_fd, &one, sizeof one) == sizeof one)
         pthread_join(s->acceptor, NULL);
+    events_stop(s->service.events);
     if (s->compose)
         compose_stop(s->compose); /* no connection may be suspended when the daemon stops */
     if (s->daemon)

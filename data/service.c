@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "data/batch/batch.h"
+#include "data/events/events.h"
 #include "data/query/cell.h"
 #include "data/write/write.h"
 
@@ -17,6 +18,7 @@ struct worker *worker_new(const struct service_config *cfg)
     if (!w)
         return NULL;
     w->max_rows = cfg->max_rows;
+    w->events = cfg->events;
     w->collector = cfg->collector;
     w->batch = cfg->batch;
     buf_init(&w->sql);
@@ -259,7 +261,10 @@ void service_handle(struct worker *w, const struct service_request *rq, struct s
     arena_reset(&w->arena);
     enum problem p = check_caller(w, rq);
     if (!p && is_internal(rq->target)) {
-        internal_handle(w, rq, rp);
+        if (events_is_internal(rq->target))
+            events_internal(w, rq, rp);
+        else
+            internal_handle(w, rq, rp);
         return;
     }
     if (!p)
@@ -268,6 +273,10 @@ void service_handle(struct worker *w, const struct service_request *rq, struct s
         p = PROBLEM_PLAN_CHANGED;
     if (!p && api->state == POLICY_API_OFFLINE)
         p = PROBLEM_API_OFFLINE;
+    if (!p && api->topic) {
+        events_handle(w, api, rq, rp);
+        return;
+    }
     if (!p && api->unit) { /* the gateway sends its calls there, but for those of the test stage */
         if (w->call.sandbox) {
             synthetic_document(w, api, rq, rp);

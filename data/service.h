@@ -6,7 +6,7 @@
 #include "data/query/sql.h"
 #include "link/link.h"
 
-#define SERVICE_BODY_MAX   65536       /* bytes of a request's body */
+#define SERVICE_BODY_MAX   (1u << 20)  /* bytes of a request's body */
 #define SERVICE_ANSWER_MAX (32u << 20) /* bytes of an answer */
 
 struct service_config { /* shared by all workers, read only */
@@ -14,6 +14,7 @@ struct service_config { /* shared by all workers, read only */
     const char *data_dir;             /* the platform's own files: no source may be one */
     uint8_t link_key[CRYPTO_KEY_LEN]; /* the master: keys/link.key */
     uint32_t max_rows;
+    struct events *events;       /* NULL: there is no broker */
     struct collector *collector; /* NULL: none is to be had (tests) */
     struct journal *journal;     /* of writes; NULL: none are taken */
     struct batch *batch;         /* export jobs; NULL: none can be asked for */
@@ -35,6 +36,7 @@ struct worker {
     struct query query;
     struct link_call call;
     uint8_t scratch[LINK_TEXT_MAX];
+    struct events *events;
 };
 
 struct worker *
@@ -64,7 +66,8 @@ struct service_reply { /* the body is the worker's */
     char etag[40];          /* of an answer of one row of a dataset that takes writes; "": none */
     char operation[UUID_TEXT_LEN + 1]; /* of a write; "": none */
     bool replayed;                     /* the answer is that of an earlier call of its key */
-    struct compose_job *later;         /* NULL, or what gives the answer: the receiver submits it */
+    struct events_stream *stream; /* NULL, or what the body comes from: the receiver's to free */
+    struct compose_job *later;    /* NULL, or what gives the answer: the receiver submits it */
     struct service_file file;
     size_t n_headers;
     struct service_header {

@@ -352,6 +352,20 @@ static ngx_int_t relay_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_
     return replace_body(r, ctx, NULL);
 }
 
+/* What is counted here is recorded when the stream ends, by its own end or its client's. */
+static ngx_int_t stream_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *in)
+{
+    bool last = false;
+    for (ngx_chain_t *link = in; link; link = link->next) {
+        ctx->bytes_out += (uint64_t)(link->buf->last - link->buf->pos);
+        last |= link->buf->last_buf;
+    }
+    if (last && sluice_record(r, ctx, AUDIT_CALL) != NGX_OK) {
+        return NGX_ERROR;
+    }
+    return next_body(r, in);
+}
+
 /* An answer about an export that is signed or sealed: it leaves when all of it is here. */
 static ngx_int_t hold_body(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_chain_t *in)
 {
@@ -375,6 +389,8 @@ static ngx_int_t body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return replace_body(r, ctx, in);
     case SLUICE_PLAN:
         return plan_body(r, ctx, in);
+    case SLUICE_STREAM:
+        return stream_body(r, ctx, in);
     case SLUICE_RELAY:
         return relay_body(r, ctx, in);
     case SLUICE_HOLD:

@@ -97,6 +97,15 @@ static bool is_json(ngx_http_request_t *r)
             ngx_strncasecmp((u_char *)type.p + type.n - 5, (u_char *)"+json", 5) == 0);
 }
 
+/* A topic's events, which have been through the data service's plan. */
+static bool is_stream(ngx_http_request_t *r, const sluice_ctx_t *ctx)
+{
+    static const char type[] = "text/event-stream";
+    return ctx->mode == SLUICE_PLAN && ctx->api->record.policy.kind == POLICY_TOPIC &&
+           r->headers_out.content_type.len >= sizeof type - 1 &&
+           ngx_strncasecmp(r->headers_out.content_type.data, (u_char *)type, sizeof type - 1) == 0;
+}
+
 /* The data service's own problems are written for the caller; anyone else's errors are not. */
 static bool trusted_problem(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
@@ -163,6 +172,10 @@ static void choose_mode(ngx_http_request_t *r, sluice_ctx_t *ctx)
                 (status == NGX_HTTP_CREATED && r->headers_out.content_length_n == 0);
     if (r->method == NGX_HTTP_HEAD || bare) {
         ctx->mode = SLUICE_PASS;
+        return;
+    }
+    if (is_stream(r, ctx)) {
+        ctx->mode = SLUICE_STREAM;
         return;
     }
     if (sluice_export_answers(ctx, upstream_header(r, "sluice-export"))) {
@@ -285,6 +298,10 @@ static ngx_int_t header_filter(ngx_http_request_t *r)
     }
     if (ctx->mode == SLUICE_PLAN) {
         return hold_header(r, ctx);
+    }
+    if (ctx->mode == SLUICE_STREAM) {
+        r->upstream->buffering = 0; /* an event leaves when it comes, not when a buffer is full */
+        return sluice_send_header(r, ctx, AUDIT_OPEN);
     }
     if (ctx->mode == SLUICE_RELAY) {
         return hold_problem(r, ctx);

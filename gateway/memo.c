@@ -314,6 +314,8 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
                                .proofs = v->proofs,
                                .user_factors = v->user_factors,
                                .user = v->user,
+                               .stream = api->kind == POLICY_TOPIC ? POLICY_STREAM_OPEN
+                                                                   : POLICY_STREAM_NONE,
                                .now_ms = now_ms};
     if (v->caller->app_known) {
         call.app = &v->caller->app;
@@ -331,10 +333,26 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
     set_owner(v, verdict);
 }
 
+/* Of a topic: what the data service says around events it has decided and masked one by one. */
+static bool make_topic_plan(sluice_verdict_t *v)
+{
+    static const struct plan_field fields[] = {{{"events", 6}, PLAN_KEEP, PLAN_JSON, {0}},
+                                               {{"cursor", 6}, PLAN_KEEP, PLAN_SCALAR, {0}},
+                                               {{"receipts", 8}, PLAN_KEEP, PLAN_SCALAR, {0}},
+                                               {{"accepted", 8}, PLAN_KEEP, PLAN_SCALAR, {0}},
+                                               {{"duplicates", 10}, PLAN_KEEP, PLAN_SCALAR, {0}},
+                                               {{"acknowledged", 12}, PLAN_KEEP, PLAN_SCALAR, {0}}};
+    v->plan = plan_new(fields, sizeof fields / sizeof *fields);
+    return v->plan != NULL;
+}
+
 static bool make_plan(sluice_verdict_t *v)
 {
     static struct plan_field fields[POLICY_FIELDS_MAX];
     const struct policy_api *api = &v->api->record.policy;
+    if (api->kind == POLICY_TOPIC) {
+        return make_topic_plan(v);
+    }
     for (uint32_t i = 0; i < v->verdict.n_fields; i++) {
         fields[i] = (struct plan_field){.path = api->fields[i].path,
                                         .outcome = v->verdict.outcome[i],

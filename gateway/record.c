@@ -37,6 +37,9 @@ static enum audit_err fill_fields(sluice_ctx_t *ctx, struct audit_call *call)
     if ((!ctx->stream && !file) || !ctx->verdict || !ctx->verdict->plan) {
         return AUDIT_OK;
     }
+    if (ctx->api->record.policy.kind == POLICY_TOPIC) {
+        return AUDIT_OK; /* the data service records each event it gives */
+    }
     if (file) {
         sluice_export_fields(ctx, call);
     } else {
@@ -112,7 +115,9 @@ ngx_int_t sluice_log_handler(ngx_http_request_t *r)
     if (!ctx || ctx->recorded) {
         return NGX_OK;
     }
-    if (ctx->problem == PROBLEM_OK) {
+    if (ctx->problem == PROBLEM_OK && ctx->mode == SLUICE_STREAM) {
+        ctx->problem = PROBLEM_CLIENT_GONE; /* how a stream ends */
+    } else if (ctx->problem == PROBLEM_OK) {
         ctx->problem = ctx->failed || ctx->opened
                            ? PROBLEM_UPSTREAM_INVALID
                            : sluice_problem_of_status(r, r->headers_out.status);

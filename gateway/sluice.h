@@ -166,6 +166,7 @@ typedef enum {
     SLUICE_OWN,       /* the answer is our problem, made by our content handler */
     SLUICE_REPLACE,   /* an answer that must not leave: our problem goes instead */
     SLUICE_PASS,      /* no body to plan, or the data service's own problem */
+    SLUICE_STREAM,    /* events as they come: decided, masked and recorded by the data service */
     SLUICE_RELAY,     /* the same problem, held until it is whole: it is to be signed */
     SLUICE_HOLD,      /* of an export, held until it is whole: it is to be signed or sealed */
     SLUICE_PLAN       /* the body streams through the plan */

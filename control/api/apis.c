@@ -7,14 +7,16 @@
 #include "api/apis.h"
 #include "base/clock.h"
 #include "classify/classify.h"
+#include "events/events.h"
 #include "exchange/exchange.h"
 #include "identifiers/identifiers.h"
+#include "services/services.h"
 #include "write/write.h"
 
 #define PATH_MAX_BYTES 255
 #define SEGMENTS_MAX   12
 
-static const char *const kinds[] = {"dataset", "http", "composed", NULL};
+static const char *const kinds[] = {"dataset", "http", "composed", "topic", NULL};
 static const char *const classes[] = {"A1", "A2", NULL};
 static const char *const accesses[] = {"subscription", "registered", NULL};
 static const char *const profiles[] = {
@@ -134,6 +136,12 @@ static const struct attr attrs[] = {
     {"user_confirmation", ATTR_BOOL, 0},
     {"collects_user_data", ATTR_BOOL, 0, .fallback = "false"},
     {"provider_approval", ATTR_BOOL, 0, .fallback = "false"},
+    {"service_id", ATTR_REF, AF_FILTER, .ref = "services"},
+    {"bound_apps", ATTR_JSON, 0, .check = service_check_ids},
+    {"paged", ATTR_BOOL, 0, .fallback = "false"},
+    {"comment", ATTR_TEXT, AF_READ_ONLY},
+    {"gate", ATTR_JSON, AF_READ_ONLY},
+    {"rectified_at", ATTR_TIME, AF_READ_ONLY},
     {"type", ATTR_TEXT, AF_FILTER, 1, 20, .values = types, .fallback = "\"external\""},
     {"partners", ATTR_JSON, 0, .check = check_partners},
     {"api_identifier", ATTR_TEXT, AF_FILTER, 1, 64},
@@ -212,7 +220,8 @@ static enum problem check_account_parameters(struct rest_call *c, const json_t *
 
 bool api_state_live(const json_t *api)
 {
-    static const char *const live[] = {"published", "deprecated", "offline"};
+    static const char *const live[] = {"test",      "published", "deprecated", "stopped",
+                                       "suspended", "baffled",   "offline"};
 
     for (size_t i = 0; i < COUNT(live); i++) {
         if (strcmp(row_text(api, "state"), live[i]) == 0) {
@@ -222,17 +231,55 @@ bool api_state_live(const json_t *api)
     return false;
 }
 
+/* A page without an interface has no versions (BK-6.1d); what is bound to apps is subscribed to
+ * (BK-6.2b3-2). */
+static enum problem check_service(struct rest_call *c, struct change *ch)
+{
+    const char *id = row_text(ch->row, "service_id");
+    json_t *service = NULL;
+    enum problem p = PROBLEM_OK;
+
+    if (json_is_array(json_object_get(ch->row, "bound_apps")) &&
+        strcmp(row_text(ch->row, "access"), "subscription") != 0) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/bound_apps",
+                         "only an API that is subscribed to is bound to apps");
+    }
+    if (!id[0] || (ch->old && !api_changed(ch->old, ch->row, "service_id"))) {
+        return PROBLEM_OK;
+    }
+    p = api_load(c, ch->txn, &services_resource, id, &service);
+    if (p == PROBLEM_OK && strcmp(row_text(service, "kind"), "h5") == 0) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/service_id", "a page (h5) has no interfaces");
+    }
+    if (p == PROBLEM_OK && !row_writable(c, ch->txn, &services_resource, id)) {
+        p = rest_fail(c, PROBLEM_NOT_PERMITTED, "/service_id", "the service is not yours");
+    }
+    json_decref(service);
+    return p;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     const json_t *fields = json_object_get(ch->row, "fields");
-    bool dataset = strcmp(row_text(ch->row, "kind"), "dataset") == 0;
+    bool topic = strcmp(row_text(ch->row, "kind"), "topic") == 0;
+    bool dataset = strcmp(row_text(ch->row, "kind"), "dataset") == 0 ||
+                   (topic && row_text(ch->row, "dataset_id")[0]);
 
     if (ch->old && strcmp(row_text(ch->old, "state"), "archived") == 0) {
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the API is archived");
     }
-    enum problem p = targets_check_api(c, ch);
+    enum problem p = check_service(c, ch);
+    if (p == PROBLEM_OK) {
+        p = change_holds(c, ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = targets_check_api(c, ch);
+    }
     if (p == PROBLEM_OK) {
         p = dataset ? check_dataset_kind(c, ch) : check_other_kind(c, ch);
+    }
+    if (p == PROBLEM_OK) {
+        p = topic_check_api(c, ch);
     }
     if (p == PROBLEM_OK) {
         p = check_account_parameters(c, ch->row);
@@ -285,6 +332,12 @@ static enum problem publish_own(struct rest_call *c, struct change *ch)
     return p == PROBLEM_OK ? security_review_covers(c, ch->txn, ch->res, ch->row, fields) : p;
 }
 
+/* Into the test stage an API goes as into the open, but for what the test is to show. */
+static enum problem gate(struct rest_call *c, struct change *ch)
+{
+    return strcmp(ch->action, "accept") == 0 ? life_accept(c, ch) : life_publish(c, ch);
+}
+
 /* Takes the fields from the dataset as they are now and refuses what may not be opened. */
 static enum problem publish(struct rest_call *c, struct change *ch)
 {
@@ -295,7 +348,8 @@ static enum problem publish(struct rest_call *c, struct change *ch)
     json_object_set_new(ch->row, "deprecated_at", json_null());
     enum problem p = identifiers_publish(c, ch);
     if (p != PROBLEM_OK || !dataset_id[0]) {
-        return p == PROBLEM_OK ? publish_own(c, ch) : p;
+        p = p == PROBLEM_OK ? publish_own(c, ch) : p;
+        return p == PROBLEM_OK ? gate(c, ch) : p;
     }
     p = api_load(c, ch->txn, &datasets_resource, dataset_id, &dataset);
     if (p == PROBLEM_OK && strcmp(row_text(dataset, "state"), "retired") == 0) {
@@ -314,15 +368,30 @@ static enum problem publish(struct rest_call *c, struct change *ch)
         p = protection_check_fields(c, ch->row, json_object_get(ch->row, "fields"));
     }
     if (p == PROBLEM_OK) {
+        p = gate(c, ch);
+    }
+    if (p == PROBLEM_OK) {
         p = publication_refresh(c, ch->txn, dataset_id, row_text(ch->row, "id"));
     }
     json_decref(dataset);
     return p;
 }
 
+static enum problem resume(struct rest_call *c, struct change *ch)
+{
+    enum problem p = publish(c, ch);
+
+    return p == PROBLEM_OK ? life_resume(c, ch) : p;
+}
+
 static enum problem deprecate(struct rest_call *c, struct change *ch)
 {
     char now[CLOCK_RFC3339_LEN + 1];
+    enum problem p = life_move(c, ch);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
 
     clock_format_ms(c->now_ms, now);
     json_object_set_new(ch->row, "deprecated_at", json_string(now));
@@ -452,8 +521,10 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
         json_object_set_new(out, "internal", json_true());
     }
     feed_optional(row, out);
+    life_feed(row, out);
     *data = out;
-    return feed_attached(c, txn, row, out);
+    enum problem p = instances_feed(c, txn, row, out);
+    return p == PROBLEM_OK ? feed_attached(c, txn, row, out) : p;
 }
 
 static enum problem tell(struct rest_call *c, struct change *ch)
@@ -469,6 +540,7 @@ static enum problem after(struct rest_call *c, struct change *ch)
         api_changed(ch->old, ch->row, "methods") ||
         api_changed(ch->old, ch->row, "agreement_required") ||
         api_changed(ch->old, ch->row, "provider_approval") ||
+        api_changed(ch->old, ch->row, "bound_apps") || api_changed(ch->old, ch->row, "state") ||
         api_changed(ch->old, ch->row, "type") || api_changed(ch->old, ch->row, "partners") ||
         (ch->old && api_changed(ch->old, ch->row, "fields"));
 
@@ -477,6 +549,9 @@ static enum problem after(struct rest_call *c, struct change *ch)
         p = row_each(c, ch->txn, &subscriptions_resource, "api_id", row_text(ch->row, "id"), tell,
                      NULL);
     }
+    if (p == PROBLEM_OK) {
+        p = life_tell(c, ch);
+    }
     bool other_data = !ch->old || api_changed(ch->old, ch->row, "fields") ||
                       api_changed(ch->old, ch->row, "dataset_id");
     return p == PROBLEM_OK && other_data ? access_api_changed(c, ch->txn, ch->row) : p;
@@ -484,12 +559,29 @@ static enum problem after(struct rest_call *c, struct change *ch)
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
 static const struct transition transitions[] = {
-    {"draft|deprecated|offline", "publish", "published", KEEPER, .hook = publish},
+    {"draft", "approve-design", "development", ROLE_STAFF, .body_text = "comment",
+     .body_optional = true, .hook = life_design},
+    {"development", "submit", "review", KEEPER, .body_text = "comment", .hook = life_submit},
+    {"review", "accept", "test", ROLE_STAFF, .body_text = "comment", .body_optional = true,
+     .hook = publish},
+    {"review|test", "return", "development", ROLE_STAFF, .body_text = "comment", .hook = life_move},
+    {"draft|development|review|test|deprecated|offline", "publish", "published", KEEPER,
+     .hook = publish},
     {"published", "deprecate", "deprecated", KEEPER, .body_text = "sunset_at", .body_time = true,
      .hook = deprecate},
-    {"published|deprecated", "offline", "offline", KEEPER},
-    {"draft|offline", "archive", "archived", KEEPER},
-    {"published|deprecated|offline", "purge", NULL, KEEPER, .hook = purge},
+    {"published|deprecated", "stop", "stopped", KEEPER, .body_text = "comment",
+     .body_optional = true, .hook = life_move},
+    {"stopped", "start", "published", KEEPER, .hook = publish},
+    {"published|deprecated|stopped", "suspend", "suspended", ROLE_STAFF, .body_text = "comment",
+     .hook = life_move},
+    {"suspended", "rectify", NULL, KEEPER, .body_text = "comment", .hook = life_rectify},
+    {"suspended", "resume", "published", ROLE_STAFF, .body_text = "comment", .body_optional = true,
+     .hook = resume},
+    {"published|deprecated|stopped|suspended", "baffle", "baffled", KEEPER, .hook = life_baffle},
+    {"published|deprecated|baffled", "offline", "offline", KEEPER, .hook = life_offline},
+    {"draft|development|review|test|stopped|offline", "archive", "archived", KEEPER,
+     .hook = life_archive},
+    {"test|published|deprecated|offline", "purge", NULL, KEEPER, .hook = purge},
 };
 
 #define OPEN_NOW "t.state IN ('published', 'deprecated')"

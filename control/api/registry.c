@@ -5,6 +5,7 @@
 #include "batch/batch.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
+#include "events/events.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
@@ -13,6 +14,7 @@
 #include "notices/notices.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "services/services.h"
 #include "write/write.h"
 
 const struct resource *const resources[] = {
@@ -83,9 +85,23 @@ const struct resource *const resources[] = {
     &incidents_resource,
     &self_reports_resource,
     &report_duties_resource,
+    &topics_resource,
+    &event_subscriptions_resource,
     &exits_resource,
     &exit_notices_resource,
     &exit_duties_resource,
+    &service_settings_resource,
+    &service_domains_resource,
+    &services_resource,
+    &service_evaluations_resource,
+    &service_reports_resource,
+    &service_changes_resource,
+    &service_terminations_resource,
+    &service_notices_resource,
+    &retention_rules_resource,
+    &service_archives_resource,
+    &service_instances_resource,
+    &scheduled_tasks_resource,
     &exchange_nodes_resource,
     &collection_tools_resource,
     &collections_resource,

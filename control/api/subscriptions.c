@@ -8,6 +8,7 @@
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
+#include "services/services.h"
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apps"},
@@ -68,6 +69,9 @@ static enum problem check_states(struct rest_call *c, struct change *ch)
     const char *state = row_text(api, "state");
     if (p == PROBLEM_OK && strcmp(state, "published") != 0 && strcmp(state, "deprecated") != 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/api_id", "the API is %s", state);
+    }
+    if (p == PROBLEM_OK && !life_bound_to(api, row_text(ch->row, "app_id"))) {
+        p = rest_fail(c, PROBLEM_NOT_PERMITTED, "/api_id", "the API is bound to other apps");
     }
     if (p == PROBLEM_OK) {
         p = check_audience(c, ch, api);
@@ -179,7 +183,8 @@ static json_t *entry(const json_t *row, const json_t *api, struct admission_term
     terms->fields = reach;
     /* An API may have become A2 since the approval. */
     bool active = for_them && strcmp(row_text(row, "state"), "approved") == 0 &&
-                  !assessment_lacks(api, row) && !provider_lacks(api, row) && terms->serves;
+                  !assessment_lacks(api, row) && !provider_lacks(api, row) && terms->serves &&
+                  life_bound_to(api, row_text(row, "app_id"));
 
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "app_id", row_text(row, "app_id"),
                      "api_id", row_text(row, "api_id"), "state", active ? "active" : "inactive",

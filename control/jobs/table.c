@@ -17,6 +17,7 @@
 #include "oauth/engine.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "services/services.h"
 #include "web/web.h"
 #include "write/write.h"
 
@@ -44,6 +45,9 @@ const struct job job_table[] = {
     {"exports", 1000, exports_job},
     {"exits-remind", 60000, exits_remind_job},
     {"discoveries", 250, classify_job},
+    {"services", 1000, services_job},
+    {"service-instances", 1000, service_instances_job},
+    {"scheduled-tasks", 1000, scheduled_tasks_job},
     {"exchange", 300, exchange_job},
     {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */

@@ -3,11 +3,11 @@
  * secret, shown once, with which each delivery is signed. */
 #include <ctype.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "api/api.h"
 #include "base/codec.h"
 #include "notices/inner.h"
+#include "outbound.h"
 
 static const char *const channels[] = {"email", "webhook", NULL};
 static const char *const languages[] = {"zh", "en", NULL};
@@ -50,16 +50,6 @@ static bool email_ok(const char *s)
     return at && at > s && !strchr(at + 1, '@') && at[1] && strlen(s) <= 254;
 }
 
-static bool webhook_ok(const struct rest_call *c, const char *s)
-{
-    bool plain = c->ctl->cfg->private_webhooks && strncasecmp(s, "http://", 7) == 0;
-
-    if (!plain && strncasecmp(s, "https://", 8) != 0) {
-        return false;
-    }
-    return !strpbrk(s, " \"<>\\^`{|}@#"); /* no user, no fragment */
-}
-
 static enum problem make_secret(struct rest_call *c, json_t *row)
 {
     uint8_t secret[WEBHOOK_SECRET_LEN];
@@ -88,7 +78,7 @@ static enum problem prepare(struct rest_call *c, struct change *ch)
                                  : rest_fail(c, PROBLEM_FIELD_INVALID, "/address",
                                              "an e-mail address like name@example.org is needed");
     }
-    if (!webhook_ok(c, address)) {
+    if (!outbound_webhook_ok(c->ctl->cfg, address)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/address",
                          "an https:// address without user and fragment is needed");
     }

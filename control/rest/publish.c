@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A dataset becomes an API in one step: created and published in one transaction. */
+#include "services/publish.h"
 #include "api/api.h"
 
 static const struct transition *publish_transition(void)
@@ -12,8 +13,8 @@ static const struct transition *publish_transition(void)
     return NULL;
 }
 
-static enum problem make_row(struct rest_call *c, struct store_txn *txn, const json_t *dataset,
-                             json_t *row)
+enum problem publish_make_row(struct rest_call *c, struct store_txn *txn, const json_t *dataset,
+                              json_t *row)
 {
     struct uuid id;
     char text[UUID_TEXT_LEN + 1];
@@ -33,15 +34,11 @@ static enum problem make_row(struct rest_call *c, struct store_txn *txn, const j
     return attr_apply(c, txn, &apis_resource, row, true);
 }
 
-static enum problem write_api(struct rest_call *c, struct store_txn *txn, const json_t *dataset,
-                              json_t *row)
+enum problem publish_write_row(struct rest_call *c, struct store_txn *txn, json_t *row)
 {
     struct change ch = {.res = &apis_resource, .txn = txn, .row = row, .action = "publish"};
-    enum problem p = make_row(c, txn, dataset, row);
+    enum problem p = apis_resource.check(c, &ch);
 
-    if (p == PROBLEM_OK) {
-        p = apis_resource.check(c, &ch);
-    }
     if (p == PROBLEM_OK) {
         p = publish_transition()->hook(c, &ch);
     }
@@ -70,7 +67,10 @@ static enum problem write_all(struct rest_call *c, struct store_txn *txn, json_t
         p = change_precondition(c, dataset, false);
     }
     if (p == PROBLEM_OK) {
-        p = write_api(c, txn, dataset, row);
+        p = publish_make_row(c, txn, dataset, row);
+    }
+    if (p == PROBLEM_OK) {
+        p = publish_write_row(c, txn, row);
     }
     json_decref(dataset);
     return p;
@@ -102,6 +102,8 @@ enum problem rest_dataset_publish(struct rest_call *c)
                                           "account_parameters",
                                           "user_confirmation",
                                           "provider_approval",
+                                          "service_id",
+                                          "paged",
                                           "type",
                                           "partners",
                                           "api_identifier",

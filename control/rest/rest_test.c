@@ -674,7 +674,7 @@ static void described(void **state)
 {
     (void)state;
     FILE *file = fopen(SLUICE_OPENAPI, "rb");
-    static char yaml[1 << 20];
+    static char yaml[4 << 20];
     assert_non_null(file);
     assert_true(fread(yaml, 1, sizeof yaml - 1, file) > 0);
     fclose(file);

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "rest/resource.h"
 
-#define COLUMNS_MAX 64
+#define COLUMNS_MAX 96
 #define FIXED       5 /* id, state, revision, created_at, updated_at */
 
 static bool stored(const struct attr *a)

@@ -31,7 +31,8 @@ static bool wanted(const ngx_http_request_t *r, const sluice_ctx_t *ctx)
     bool body = r->request_body && r->request_body->bufs;
     /* What is made up is not kept for others, and what is kept is not for the test stage. */
     return !sluice_sandbox(ctx) && r->method == NGX_HTTP_GET && !once && !body && !conditional(r) &&
-           ctx->api->record.policy.kind != POLICY_COMPOSED;
+           ctx->api->record.policy.kind != POLICY_COMPOSED &&
+           ctx->api->record.policy.kind != POLICY_TOPIC;
 }
 
 static void add_part(struct crypto_hasher *hasher, struct slice part)

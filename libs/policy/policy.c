@@ -208,8 +208,16 @@ static bool collects(const struct policy_call *c)
     return c->api->collects && c->method != POLICY_GET && c->method != POLICY_HEAD;
 }
 
+static bool opens(const struct policy_call *c)
+{
+    return c->stream == POLICY_STREAM_OPEN || c->stream == POLICY_STREAM_PUBLISH;
+}
+
 static bool grant_needed(const struct policy_call *c, uint32_t n_fields)
 {
+    if (opens(c)) {
+        return false;
+    }
     if (collects(c)) {
         return true;
     }
@@ -261,7 +269,8 @@ static enum problem gate_grant(const struct policy_call *c)
         return PROBLEM_GRANT_MISMATCH;
     }
     if (!in_window(g->not_before_ms, g->expires_ms, c->now_ms) || g->term < POLICY_ONCE ||
-        g->term > POLICY_AGREEMENT) {
+        g->term > POLICY_AGREEMENT ||
+        (c->stream == POLICY_STREAM_EVENT && g->term == POLICY_ONCE)) { /* once is no stream */
         return PROBLEM_GRANT_EXPIRED;
     }
     if (g->state != POLICY_ACTIVE) {
@@ -276,7 +285,8 @@ static enum problem gate_environment(const struct policy_call *c)
 {
     bool queried =
         (c->api->kind == POLICY_DATASET && !c->api->posts_rows) || c->api->kind == POLICY_COMPOSED;
-    bool read = c->method == POLICY_GET || c->method == POLICY_HEAD ||
+    bool taken = c->stream == POLICY_STREAM_OPEN || c->stream == POLICY_STREAM_EVENT;
+    bool read = c->method == POLICY_GET || c->method == POLICY_HEAD || taken ||
                 (c->method == POLICY_POST && queried);
     return read || is_own(c) || c->app->environment == POLICY_CONTROLLED
                ? PROBLEM_OK
@@ -397,7 +407,7 @@ void policy_decide(const struct policy_call *call, struct policy_verdict *v)
     if (v->reason == PROBLEM_SCHEME_TOO_WEAK && class_known(call) && can_sign(call->credential)) {
         v->needs = proofs_missing(call);
     }
-    if (v->reason == PROBLEM_OK) {
+    if (v->reason == PROBLEM_OK && !opens(call)) {
         v->reason = fields;
     }
     if (v->reason != PROBLEM_OK) {

@@ -17,7 +17,7 @@ enum policy_access {
     POLICY_REGISTERED
 }; /* REGISTERED: any admitted app, L1 fields only (EC-5.2-T1) */
 enum policy_api_state { POLICY_API_PUBLISHED = 1, POLICY_API_DEPRECATED, POLICY_API_OFFLINE };
-enum policy_api_kind { POLICY_DATASET = 1, POLICY_HTTP, POLICY_COMPOSED };
+enum policy_api_kind { POLICY_DATASET = 1, POLICY_HTTP, POLICY_COMPOSED, POLICY_TOPIC };
 enum policy_state {
     POLICY_INACTIVE,
     POLICY_ACTIVE,
@@ -50,6 +50,15 @@ enum policy_method {
     POLICY_PUT = 8,
     POLICY_PATCH = 16,
     POLICY_DELETE = 32
+};
+
+/* What a call about a topic is. The call itself gives no row, so no grant is asked of it; each
+ * event is decided by itself, for its owner, when it is delivered. */
+enum policy_stream {
+    POLICY_STREAM_NONE,
+    POLICY_STREAM_OPEN,    /* to be given events, or to say which were taken: reads */
+    POLICY_STREAM_PUBLISH, /* writes */
+    POLICY_STREAM_EVENT    /* one event on its way to the app */
 };
 
 #define POLICY_FIELDS_MAX  512 /* = PLAN_FIELDS_MAX */
@@ -127,6 +136,7 @@ struct policy_call {
     uint8_t
         user_factors; /* how many kinds of proof the user of the call's token gave; 0: no user */
     struct uuid user; /* of the call's token; nil: none */
+    uint8_t stream;   /* enum policy_stream */
     uint64_t now_ms;
 };
 

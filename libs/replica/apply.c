@@ -125,6 +125,8 @@ static const struct kind {
     {"algorithm", ENV_ALGORITHM, record_pack_algorithm, NULL},
     {"token-key", ENV_TOKEN_KEY, record_pack_token_key, NULL},
     {"token-revocation", ENV_REVOCATION, record_pack_revocation, index_revocation},
+    {"topic", ENV_TOPIC, record_pack_topic, NULL},
+    {"event-subscription", ENV_EVENT_SUBSCRIPTION, record_pack_event_subscription, NULL},
     {"schema", ENV_SCHEMA, record_pack_schema, NULL},
     {"conversion", ENV_CONVERSION, record_pack_conversion, NULL},
     {"composition", ENV_COMPOSITION, record_pack_composition, NULL},

@@ -13,8 +13,11 @@ static const struct word state_words[] = {{"published", POLICY_API_PUBLISHED},
 static const struct word class_words[] = {{"A1", POLICY_A1}, {"A2", POLICY_A2}, {NULL, 0}};
 static const struct word access_words[] = {
     {"subscription", POLICY_SUBSCRIPTION}, {"registered", POLICY_REGISTERED}, {NULL, 0}};
-static const struct word kind_words[] = {
-    {"dataset", POLICY_DATASET}, {"http", POLICY_HTTP}, {"composed", POLICY_COMPOSED}, {NULL, 0}};
+static const struct word kind_words[] = {{"dataset", POLICY_DATASET},
+                                         {"http", POLICY_HTTP},
+                                         {"composed", POLICY_COMPOSED},
+                                         {"topic", POLICY_TOPIC},
+                                         {NULL, 0}};
 static const struct word method_words[] = {{"GET", POLICY_GET},
                                            {"HEAD", POLICY_HEAD},
                                            {"POST", POLICY_POST},

@@ -211,6 +211,41 @@ bool record_pack_conversion(struct buf *out, uint64_t rev, const json_t *data)
     return FITS(data, rows) && record_pack_json(out, rev, data);
 }
 
+bool record_pack_topic(struct buf *out, uint64_t rev, const json_t *data)
+{
+    static const struct shape_row rows[] = {
+        {"api_id", true, ID},
+        {"state", true, WORD, .words = "|active|paused|"},
+        {"source", true, WORD, .words = "|app|dataset|"},
+        {"dataset_id", false, ID},
+        {"poll_ms", false, NUMBER, 0, RECORD_TIME_MAX, NULL},
+        {"retention_ms", true, NUMBER, 1, RECORD_TIME_MAX, NULL},
+        {"retention_bytes", true, NUMBER, 1, RECORD_TIME_MAX, NULL},
+    };
+    return FITS(data, rows) && json_is_array(json_object_get(data, "publishers")) &&
+           json_is_array(json_object_get(data, "attributes")) && record_pack_json(out, rev, data);
+}
+
+bool record_pack_event_subscription(struct buf *out, uint64_t rev, const json_t *data)
+{
+    static const struct shape_row rows[] = {
+        {"app_id", true, ID},
+        {"api_id", true, ID},
+        {"name", true, TEXT, 1, 64, NULL},
+        {"state", true, WORD, .words = "|active|paused|"},
+        {"mode", true, WORD, .words = "|webhook|pull|"},
+        {"url", false, TEXT, 0, URL_MAX, NULL},
+        {"secret_sealed", false, TEXT, 0, 400, NULL},
+        {"start", true, WORD, .words = "|new|all|"},
+        {"batch", true, NUMBER, 1, 100, NULL},
+        {"attempts", true, NUMBER, 1, 50, NULL},
+        {"backoff_ms", true, NUMBER, 10, 3600000, NULL},
+        {"timeout_ms", true, NUMBER, 100, 60000, NULL},
+    };
+    return FITS(data, rows) && json_is_array(json_object_get(data, "types")) &&
+           record_pack_json(out, rev, data);
+}
+
 bool record_pack_composition(struct buf *out, uint64_t rev, const json_t *data)
 {
     static const struct shape_row rows[] = {{"graph", true, OBJECT}};

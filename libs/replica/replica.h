@@ -215,13 +215,15 @@ enum replica_err replica_user_may(struct replica_reader *rd, const struct uuid *
     __attribute__((warn_unused_result));
 
 /* Small sets that a process holds whole: limits, lists, trust anchors, algorithms, the keys of
- * tokens. */
+ * tokens, topics and who is pushed their events. */
 enum replica_set {
     REPLICA_LIMITS,
     REPLICA_LISTS,
     REPLICA_TRUST,
     REPLICA_ALGORITHMS,
     REPLICA_TOKEN_KEYS,
+    REPLICA_TOPICS,
+    REPLICA_EVENT_SUBSCRIPTIONS,
     REPLICA_SETS
 };
 /* *rev changes exactly when a record of the set does, or at a reset. O(1). */

@@ -406,6 +406,7 @@ const ELSEWHERE = { // code: why no test here meets it, and what shows it
   'storage-full': 'the store reports it: no file system is filled under it here',
   'plan-changed': 'the instant between decision and query cannot be hit from outside: data/service_test',
   'definition-missing': 'the instant between an API and its description cannot be hit from outside',
+  'cursor-gone': 'a segment is dropped after 32 MiB: data/events/log_test trims small ones',
   'internal': 'nothing that is sent makes it',
   'authorization-invalid': 'a page says it: tests/browser/consent.test.mjs',
   'form-stale': 'a page says it: tests/browser/consent.test.mjs',

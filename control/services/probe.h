@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls of the platform's own app through a gateway, as anybody's app makes them: probe_call.c. */
+#pragma once
+#include <curl/curl.h>
+
+#include "services/services.h"
+
+#define PROBE_ANSWER_MAX (1u << 20)
+
+struct probe {
+    CURL *curl;          /* one connection for all calls */
+    char gateway[300];   /* its address, without a slash at the end */
+    char authority[300]; /* host:port of it */
+    char ca_path[512];
+    char credential[UUID_TEXT_LEN + 1];
+    struct crypto_hmac *key;
+};
+
+struct probe_answer {
+    long status; /* 0: none */
+    double ms;
+    json_t *json; /* NULL: not JSON */
+};
+
+enum probe_proof { PROBE_SIGNED, PROBE_UNSIGNED, PROBE_FORGED };
+
+/* The setting's address and the app's own hmac-sm3 credential; fini in every case. */
+enum problem probe_init(struct rest_call *c, struct store_txn *txn, const char *app_id,
+                        struct probe *p);
+void probe_fini(struct probe *p); /* wipes */
+/* A GET of target (path and query); grant: NULL for none. */
+void probe_get(struct probe *p, const char *target, const char *grant, enum probe_proof proof,
+               struct probe_answer *answer);

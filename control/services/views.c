@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The service catalogue as its two kinds of readers see it (SW-8.3.2): by business domain and in
+ * users' words, or with everything technical. */
+#include <stdio.h>
+
+#include "api/api.h"
+#include "services/services.h"
+
+#define LISTED_MAX "500"
+#define WANTED_MAX 200
+
+/* Figures of the last performance report of the service's open versions against its targets. */
+static enum problem targets_of(struct rest_call *c, struct store_txn *txn, const json_t *service,
+                               json_t **out)
+{
+    static const char sql[] =
+        "SELECT r.figures FROM service_reports r JOIN apis a ON a.id = r.api_id WHERE a.service_id "
+        "= ? AND r.kind = 'performance' AND r.source = 'platform' ORDER BY r.created_at DESC LIMIT "
+        "1";
+    const struct store_value v = store_text(row_text(service, "id"));
+    json_t *rows = NULL;
+    enum problem p = services_rows(c, txn, sql, &v, 1, "figures:j", &rows);
+    const json_t *figures = json_object_get(json_array_get(rows, 0), "figures");
+    const json_t *p95 = json_object_get(figures, "p95_ms"),
+                 *failed = json_object_get(figures, "failed_permille");
+    json_int_t wanted = json_integer_value(json_object_get(service, "response_ms"));
+    json_int_t available = json_integer_value(json_object_get(service, "availability_permille"));
+
+    *out = json_pack(
+        "{s:{s:O?, s:O?, s:o}, s:{s:O?, s:o, s:o}}", "response_ms", "target",
+        json_object_get(service, "response_ms"), "measured", p95, "met",
+        p95 && wanted ? json_boolean(json_integer_value(p95) <= wanted) : json_null(),
+        "availability_permille", "target", json_object_get(service, "availability_permille"),
+        "measured", failed ? json_integer(1000 - json_integer_value(failed)) : json_null(), "met",
+        failed && available ? json_boolean(1000 - json_integer_value(failed) >= available)
+                            : json_null());
+    json_decref(rows);
+    return p;
+}
+
+static void wanted_text(const struct rest_call *c, char like[static WANTED_MAX + 3])
+{
+    const char *q = rest_query(c, "q");
+
+    snprintf(like, WANTED_MAX + 3, "%%%.*s%%", WANTED_MAX, q ? q : "");
+}
+
+static enum problem listed(struct rest_call *c, struct store_txn *txn, const char *columns,
+                           const char *names, json_t **services)
+{
+    const char *domain = rest_query(c, "domain"), *kind = rest_query(c, "kind");
+    char like[WANTED_MAX + 3], sql[1500];
+
+    wanted_text(c, like);
+    const struct store_value v[] = {store_text(domain), store_text(domain), store_text(kind),
+                                    store_text(kind),   store_text(like),   store_text(like),
+                                    store_text(like)};
+    snprintf(sql, sizeof sql,
+             "SELECT %s FROM services s LEFT JOIN service_domains d ON d.id = s.domain_id WHERE "
+             "s.state = 'listed' AND (? IS NULL OR d.code = ?) AND (? IS NULL OR s.kind = ?) AND "
+             "(s.name LIKE ? OR s.title LIKE ? OR s.purpose LIKE ?) ORDER BY d.code, s.name "
+             "LIMIT " LISTED_MAX,
+             columns);
+    return services_rows(c, txn, sql, v, COUNT(v), names, services);
+}
+
+enum problem catalogue_business(struct rest_call *c)
+{
+    static const char *const known[] = {"domain", "kind", "q"};
+    struct store_txn *txn = NULL;
+    json_t *items = NULL, *item;
+    size_t i;
+    enum problem p = rest_query_known(c, known, COUNT(known), "domain, kind and q");
+
+    if (p == PROBLEM_OK) {
+        p = rest_begin(c, STORE_READ, &txn);
+    }
+    if (p == PROBLEM_OK) {
+        p = listed(c, txn,
+                   "s.id, s.name, s.title, s.kind, d.code, d.title_zh, d.title_en, s.purpose, "
+                   "s.audience, s.usage, s.availability_permille, s.response_ms, s.support_hours, "
+                   "s.link",
+                   "id:t name:t title:t kind:t domain:t domain_zh:t domain_en:t purpose:t "
+                   "audience:t usage:t availability_permille:i response_ms:i support_hours:t "
+                   "link:t",
+                   &items);
+    }
+    json_array_foreach(items, i, item)
+    {
+        json_t *targets = NULL;
+        p = p == PROBLEM_OK ? targets_of(c, txn, item, &targets) : p;
+        json_object_set_new(item, "targets", targets ? targets : json_null());
+    }
+    store_rollback(&txn);
+    if (p != PROBLEM_OK) {
+        json_decref(items);
+        return p;
+    }
+    return rest_answer(c, 200, json_pack("{s:o}", "items", items));
+}
+
+static enum problem versions_of(struct rest_call *c, struct store_txn *txn, const char *service_id,
+                                json_t **out)
+{
+    const struct store_value v[] = {store_text(service_id), store_text(c->user.organisation),
+                                    store_int(c->user.role & (ROLE_STAFF | ROLE_AUDITOR))};
+
+    return services_rows(c, txn,
+                         "SELECT id, name, version, path, kind, class, access, methods, state, "
+                         "dataset_id, profile, sunset_at, successor FROM apis WHERE service_id = ? "
+                         "AND (state IN ('published', 'deprecated') OR organisation_id = ? OR ?) "
+                         "ORDER BY created_at",
+                         v, COUNT(v),
+                         "id:t name:t version:t path:t kind:t class:t access:t methods:j state:t "
+                         "dataset_id:t profile:t sunset_at:m successor:t",
+                         out);
+}
+
+enum problem catalogue_developer(struct rest_call *c)
+{
+    static const char *const known[] = {"domain", "kind", "q"};
+    struct store_txn *txn = NULL;
+    json_t *items = NULL, *item;
+    size_t i;
+    enum problem p = rest_query_known(c, known, COUNT(known), "domain, kind and q");
+
+    if (p == PROBLEM_OK) {
+        p = rest_begin(c, STORE_READ, &txn);
+    }
+    if (p == PROBLEM_OK) {
+        p = listed(c, txn,
+                   "s.id, s.name, s.title, s.kind, d.code, s.technical, s.dataset_ids, "
+                   "s.related_ids, s.link, s.response_ms, s.throughput",
+                   "id:t name:t title:t kind:t domain:t technical:t dataset_ids:j related_ids:j "
+                   "link:t response_ms:i throughput:i",
+                   &items);
+    }
+    json_array_foreach(items, i, item)
+    {
+        json_t *versions = NULL;
+        p = p == PROBLEM_OK ? versions_of(c, txn, row_text(item, "id"), &versions) : p;
+        json_object_set_new(item, "versions", versions ? versions : json_null());
+    }
+    store_rollback(&txn);
+    if (p != PROBLEM_OK) {
+        json_decref(items);
+        return p;
+    }
+    return rest_answer(c, 200, json_pack("{s:o}", "items", items));
+}
+
+/* SW-3.8a: every provider's services by kind, and what is open without being in the catalogue. */
+enum problem catalogue_completeness(struct rest_call *c)
+{
+    struct store_txn *txn = NULL;
+    json_t *kinds = NULL, *astray = NULL, *empty = NULL;
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+
+    if (p == PROBLEM_OK) {
+        p = services_rows(c, txn,
+                          "SELECT o.name, s.kind, s.state, count(*) FROM services s LEFT JOIN "
+                          "organisations o ON o.id = s.organisation_id GROUP BY o.name, s.kind, "
+                          "s.state ORDER BY o.name, s.kind, s.state",
+                          NULL, 0, "provider:t kind:t state:t count:i", &kinds);
+    }
+    if (p == PROBLEM_OK) {
+        p = services_rows(c, txn,
+                          "SELECT a.id, a.name, a.version, a.path FROM apis a LEFT JOIN services s "
+                          "ON s.id = a.service_id WHERE a.state IN ('published', 'deprecated') AND "
+                          "(s.id IS NULL OR s.state <> 'listed') ORDER BY a.name LIMIT 500",
+                          NULL, 0, "id:t name:t version:t path:t", &astray);
+    }
+    if (p == PROBLEM_OK) {
+        p = services_rows(c, txn,
+                          "SELECT s.id, s.name FROM services s WHERE s.state = 'listed' AND s.kind "
+                          "= 'api' AND NOT EXISTS (SELECT 1 FROM apis a WHERE a.service_id = s.id "
+                          "AND a.state IN ('published', 'deprecated')) LIMIT 500",
+                          NULL, 0, "id:t name:t", &empty);
+    }
+    store_rollback(&txn);
+    if (p != PROBLEM_OK) {
+        json_decref(kinds);
+        json_decref(astray);
+        json_decref(empty);
+        return p;
+    }
+    bool complete = json_array_size(astray) == 0 && json_array_size(empty) == 0;
+    return rest_answer(c, 200,
+                       json_pack("{s:b, s:o, s:o, s:o}", "complete", complete, "services", kinds,
+                                 "apis_without_entry", astray, "entries_without_api", empty));
+}
+
+/* SW-8.3.2-06: what gives access to a dataset. */
+enum problem catalogue_interfaces(struct rest_call *c)
+{
+    static const char sql[] =
+        "SELECT a.id, a.name, a.version, a.path, a.state, a.class, a.access, a.service_id, s.title "
+        "FROM apis a LEFT JOIN services s ON s.id = a.service_id WHERE (a.dataset_id = ? OR EXISTS "
+        "(SELECT 1 FROM json_each(s.dataset_ids) e WHERE e.value = ?)) AND (a.state IN "
+        "('published', 'deprecated') OR a.organisation_id = ?) ORDER BY a.name, a.version LIMIT "
+        "500";
+    struct store_txn *txn = NULL;
+    json_t *row = NULL, *items = NULL;
+    const char *id = c->segment[1];
+    struct uuid parsed;
+    const struct store_value v[] = {store_text(id), store_text(id),
+                                    store_text(c->user.organisation)};
+    enum problem p =
+        uuid_parse(&parsed, id, strlen(id)) ? rest_begin(c, STORE_READ, &txn) : PROBLEM_NOT_FOUND;
+
+    if (p == PROBLEM_OK) { /* what is open over it is no secret, though the dataset may be */
+        p = api_load(c, txn, &datasets_resource, id, &row);
+    }
+    if (p == PROBLEM_OK) {
+        p = services_rows(c, txn, sql, v, COUNT(v),
+                          "id:t name:t version:t path:t state:t class:t access:t service_id:t "
+                          "service:t",
+                          &items);
+    }
+    store_rollback(&txn);
+    json_decref(row);
+    if (p != PROBLEM_OK) {
+        json_decref(items);
+        return p;
+    }
+    return rest_answer(c, 200, json_pack("{s:o}", "items", items));
+}
+
+/* SW-8.1-m4: what a service rests on and what rests on it. */
+enum problem service_dependencies(struct rest_call *c)
+{
+    struct store_txn *txn = NULL;
+    json_t *row = NULL, *apis = NULL, *api, *by = NULL;
+    json_t *apps = json_array(), *composed = json_array();
+    size_t i;
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+
+    if (p == PROBLEM_OK) {
+        p = service_load(c, txn, &services_resource, false, &row);
+    }
+    const struct store_value v = store_text(row_text(row, "id"));
+    if (p == PROBLEM_OK) {
+        p = services_rows(c, txn,
+                          "SELECT id, name, version, path, state, dataset_id FROM apis WHERE "
+                          "service_id = ? AND state <> 'archived' ORDER BY created_at",
+                          &v, 1, "id:t name:t version:t path:t state:t dataset_id:t", &apis);
+    }
+    if (p == PROBLEM_OK) {
+        p = services_rows(c, txn,
+                          "SELECT s.id, s.name FROM services s, json_each(s.related_ids) e WHERE "
+                          "e.value = ? AND s.state <> 'withdrawn'",
+                          &v, 1, "id:t name:t", &by);
+    }
+    json_array_foreach(apis, i, api)
+    {
+        json_t *parties = NULL;
+        p = p == PROBLEM_OK ? parties_of(c, txn, api, &parties) : p;
+        json_array_extend(apps, json_object_get(parties, "apps"));
+        json_array_extend(composed, json_object_get(parties, "apis"));
+        json_decref(parties);
+    }
+    store_rollback(&txn);
+    if (p == PROBLEM_OK) {
+        bool warns = json_array_size(apps) || json_array_size(composed) || json_array_size(by);
+        p = rest_answer(c, 200,
+                        json_pack("{s:O, s:O?, s:O?, s:O, s:O, s:O, s:b}", "apis", apis,
+                                  "dataset_ids", json_object_get(row, "dataset_ids"), "related_ids",
+                                  json_object_get(row, "related_ids"), "related_by", by, "apps",
+                                  apps, "composed_by", composed, "breaks_dependants", warns));
+    }
+    json_decref(row);
+    json_decref(apis);
+    json_decref(by);
+    json_decref(apps);
+    json_decref(composed);
+    return p;
+}

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a service: from a table to a catalogued API in one step, through its stages, its changes and its end.
+
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import test, { after, before } from 'node:test';
+import { DOMAINS, window } from '../../demo/window.mjs';
+import { refused, restRefuses } from './lib/assertions.mjs';
+import { Platform } from './lib/platform.mjs';
+import { startUpstream } from './lib/upstream.mjs';
+import { until } from './lib/wait.mjs';
+import * as w from './lib/world.mjs';
+
+const ENTRY = { purpose: '查询', audience: '企业软件', usage: '按编号查询', response_ms: 500, availability_permille: 990, support_hours: '9:00-18:00' };
+let p;
+let world;
+let unit;
+let domains; // id by code
+let source;
+const call = (target, more = {}) => p.call(target, { key: world.key, ...more });
+const becomes = (target, wanted, more) => until(async () => { const a = await call(target, more); return (a.json?.code ?? a.status) === wanted && a; }, { ms: 10000, what: `${wanted} of ${target}` });
+
+async function setting(name, value) {
+  const [row] = await world.admin.list('service_settings', { name });
+  await world.admin.patch(`/service_settings/${row.id}`, { value }, row.revision);
+}
+
+async function refusal(promise, code, text) {
+  await assert.rejects(promise, (e) => {
+    assert.equal(e.code, code, e.message);
+    assert.match(e.problem.detail ?? '', text);
+    return true;
+  });
+}
+
+async function draft(name, more = {}) {
+  return world.provider.post('/apis', { name, version: 'v1', path: `/${name}/v1`, kind: 'http', upstream: unit.url, class: 'A1', methods: ['GET'], title: name,
+    fields: [{ path: 'id', name: 'id', level: 1, type: 'scalar', mask: '' }, { path: 'phone', name: 'phone', level: 3, type: 'scalar', mask: 'phone' }], ...more });
+}
+
+async function live(name, more) {
+  const { id } = await draft(name, more);
+  await world.provider.act('apis', id, 'publish');
+  await w.subscription(world, world.app, id);
+  await becomes(`/${name}/v1/good`, 200);
+  return id;
+}
+
+before(async () => {
+  p = await Platform.start();
+  world = await w.people(p);
+  unit = await startUpstream();
+  const file = path.join(p.dir, 'window.db');
+  window(file);
+  source = (await world.provider.post('/sources', { name: 'window', organisation_id: world.holder, kind: 'odbc', connection: w.sqliteConnection(file) })).id;
+  await world.provider.act('sources', source, 'check');
+  domains = Object.fromEntries((await world.developer.list('service_domains')).map((d) => [d.code, d.id]));
+});
+after(async () => { unit?.close(); await p?.stop(); });
+
+test('[SW-8.3.2-a, SW-8.2b-1, SW-8.2b-2, SW-5-app-1, SW-5-app-2, SW-5-app-3, SW-5-app-4, SW-5-app-5, SW-5-app-6] one action makes a table a catalogued API that answers, in each business domain; what is missing is told in one answer', async () => {
+  const [first] = DOMAINS;
+  const bare = await world.provider.post('/services/publish', { source_id: source, table: first.table, name: first.table, path: '/window/bare/v1' });
+  assert.equal(bare.published, false);
+  const kinds = new Set(bare.missing.map((m) => m.what));
+  assert.deepEqual([...kinds].sort(), ['domain', 'entry', 'level']);
+  assert.deepEqual([await world.provider.list('services'), await world.provider.list('datasets')], [[], []], 'nothing half made');
+  await Promise.all(DOMAINS.map(async (d) => {
+    const fields = Object.entries(d.columns).map(([column, l]) => { const [level, mask] = [l].flat(); return { column, level, ...(mask ? { mask } : {}) }; });
+    const entry = { name: d.table, title: d.title, path: `/window/${d.table}/v1`, domain_id: domains[d.code], ...ENTRY };
+    const dataset = await world.provider.post('/datasets', { name: d.table, source_id: source, table: d.table });
+    await world.provider.patch(`/datasets/${dataset.id}`, { fields: dataset.fields.map((f) => ({ ...f, ...fields.find((g) => g.column === f.column) })) }, dataset.revision);
+    const asked = await world.provider.post('/services/publish', { dataset_id: dataset.id, dry_run: true, ...entry });
+    assert.deepEqual([asked.published, asked.missing.map((m) => m.what)], [false, ['review']]);
+    await w.reviewed(world, 'datasets', dataset.id);
+    const made = await world.provider.post('/services/publish', { dataset_id: dataset.id, ...entry });
+    assert.deepEqual([made.published, made.api.state, made.service.state], [true, 'published', 'listed']);
+    await w.subscription(world, world.app, made.api.id);
+    const answer = await becomes(`/window/${d.table}/v1?limit=2`, 200);
+    assert.equal(answer.json.length, 2);
+    for (const [name, v] of Object.entries(answer.json[0])) if (/phone/.test(name)) assert.match(v, /\*/);
+  }));
+  const [review] = await world.admin.list('classify_settings', { name: 'security-review-required' });
+  await world.admin.patch(`/classify_settings/${review.id}`, { value: 'off' }, review.revision);
+  const table = { source_id: source, table: first.table, domain_id: domains[first.code], fields: Object.keys(first.columns).map((column) => ({ column, level: 1 })), ...ENTRY };
+  await restRefuses(world.provider.post('/services/publish', { ...table, name: 'again', path: `/window/${first.table}/v1` }), 'already-exists');
+  assert.equal((await world.provider.post('/services/publish', { ...table, name: 'from-table', path: '/window/from-table/v1' })).published, true);
+  const now = await world.admin.get(`/classify_settings/${review.id}`);
+  await world.admin.patch(`/classify_settings/${review.id}`, { value: 'on' }, now.revision);
+});
+
+test('[SW-3.8a, SW-3.8b, SW-3.8c, SW-7e1, SW-8.3.2-04, SW-8.3.2-06] the catalogue has a business view without technical words, a developer view with them, and each dataset lists its interfaces', async () => {
+  const business = (await world.developer.get('/catalogue/business?domain=manifest')).items;
+  assert.equal(business.length, 1);
+  assert.equal(business[0].purpose, ENTRY.purpose);
+  assert.deepEqual(business[0].targets.response_ms, { target: 500, measured: null, met: null });
+  assert.ok(!/path|dataset|upstream|\/window/.test(JSON.stringify(business)), 'nothing technical');
+  const [technical] = (await world.developer.get(`/catalogue/developer?q=${encodeURIComponent('舱单')}`)).items;
+  assert.equal(technical.versions[0].path, '/window/manifest/v1');
+  const { items } = await world.developer.get(`/datasets/${technical.dataset_ids[0]}/interfaces`);
+  assert.deepEqual(items.map((i) => i.path), ['/window/manifest/v1']);
+  assert.equal((await world.operator.get('/catalogue/completeness')).complete, true);
+});
+
+test('[SW-4e, SW-8.2c1-1] each API and service is described in OpenAPI, for each level what its callers see', async () => {
+  const [{ id, versions }] = (await world.developer.get('/catalogue/developer?q=manifest')).items;
+  const three = await world.developer.get(`/services/${id}/openapi?level=3`);
+  assert.equal(three.openapi, '3.1.0');
+  const fields = (doc) => Object.keys(doc.paths['/window/manifest/v1'].get.responses['200'].content['application/json'].schema.items.properties).sort();
+  assert.ok(fields(three).includes('consignee_phone'));
+  assert.deepEqual(fields(await world.developer.get(`/apis/${versions[0].id}/openapi?level=1`)), ['vessel_no']);
+  assert.ok(!JSON.stringify(three).includes('sqlite'), 'nothing of what runs behind');
+  await restRefuses(world.developer.get(`/apis/${versions[0].id}/openapi?level=4`), 'query-malformed');
+});
+
+test('[SW-3.2c, SW-5-app-a, SW-5-app-b, SW-7d1, SW-7d2, SW-7d3, SW-8.1-p7, SW-8.3.2-01, SW-8.3.2-02, SW-8.3.2-05] a service is registered, reviewed, evaluated and only then callable', async () => {
+  await setting('evaluation-required', 'on');
+  const s = await world.provider.post('/services', { name: 'registered', title: 'Registered', technical: 'JSON' });
+  const api = await draft('registered', { service_id: s.id });
+  await refusal(world.provider.act('services', s.id, 'submit'), 'state-conflict', /purpose, audience, usage, domain_id/);
+  await world.provider.patch(`/services/${s.id}`, { ...ENTRY, domain_id: domains.manifest }, s.revision);
+  await world.provider.act('services', s.id, 'submit');
+  await refusal(world.provider.act('apis', api.id, 'publish'), 'state-conflict', /not approved/);
+  refused(await call('/registered/v1/good'), 404, 'route-unknown');
+  await restRefuses(world.provider.act('services', s.id, 'approve'), 'not-permitted');
+  await refusal(world.operator.act('services', s.id, 'approve'), 'state-conflict', /evaluation/);
+  await world.operator.post('/service_evaluations', { service_id: s.id, need: 'query', acceptance: 'accepted by the port', business_value: 'high', risk: 'low', level: 2, result: 'passed' });
+  await world.operator.act('services', s.id, 'approve', { comment: 'fits' });
+  assert.equal((await world.operator.get(`/services/${s.id}`)).approved_by, 'operator');
+  await world.provider.act('apis', api.id, 'publish');
+  await w.subscription(world, world.app, api.id);
+  await becomes('/registered/v1/good', 200);
+  await setting('evaluation-required', 'off');
+  await restRefuses(world.provider.act('services', s.id, 'withdraw'), 'state-conflict');
+});
+
+test('[SW-0.3] an interface specification of a domain is loaded, and its services are held against it', async () => {
+  const domain = await world.operator.post('/service_domains', { code: 'test-domain', title_zh: '测试', title_en: 'Test', interface: { fields: [{ name: 'id' }, { name: 'owner' }] } });
+  const s = await world.provider.post('/services', { name: 'held', title: 'Held', domain_id: domain.id, ...ENTRY });
+  await world.provider.act('services', s.id, 'submit');
+  await world.operator.act('services', s.id, 'approve');
+  const api = await draft('held', { service_id: s.id });
+  await refusal(world.provider.act('apis', api.id, 'publish'), 'state-conflict', /a field owner/);
+});
+
+test('[BK-12.1a2, CI-8.1, CI-8.1a, CI-8.1b, CI-8.1c, CI-8.1e, CI-8.1f, BK-5k1, SW-8.1-m2, SW-8.1-m3] design, development, review, test, open, stopped, suspended, deleted: each step by who may, recorded in one history', async () => {
+  await setting('stages-required', 'on');
+  const { id } = await draft('staged');
+  await refusal(world.provider.act('apis', id, 'publish'), 'state-conflict', /design, development, review and test/);
+  await restRefuses(world.provider.act('apis', id, 'approve-design'), 'not-permitted');
+  await world.operator.act('apis', id, 'approve-design', { comment: 'good' });
+  await world.provider.act('apis', id, 'submit', { comment: 'own tests: 12 of 12' });
+  await restRefuses(world.provider.act('apis', id, 'publish'), 'state-conflict');
+  await world.operator.act('apis', id, 'accept');
+  refused(await becomes('/staged/v1/good', 'subscription-missing'), 403, 'subscription-missing');
+  await world.provider.act('apis', id, 'publish');
+  await setting('stages-required', 'off');
+  await w.subscription(world, world.app, id);
+  await becomes('/staged/v1/good', 200);
+  await world.provider.act('apis', id, 'stop', { comment: 'night' });
+  refused(await becomes('/staged/v1/good', 'api-offline'), 410, 'api-offline');
+  assert.match((await call('/staged/v1/good')).text, /disabled|停用/);
+  await world.provider.act('apis', id, 'start');
+  await becomes('/staged/v1/good', 200);
+  await restRefuses(world.provider.act('apis', id, 'archive'), 'state-conflict');
+  await world.operator.act('apis', id, 'suspend', { comment: 'leaks a field' });
+  await becomes('/staged/v1/good', 'api-offline');
+  await refusal(world.operator.act('apis', id, 'resume'), 'state-conflict', /put right/);
+  await world.provider.act('apis', id, 'rectify', { comment: 'field dropped' });
+  await world.operator.act('apis', id, 'resume');
+  await becomes('/staged/v1/good', 200);
+  await world.provider.act('apis', id, 'stop');
+  await world.provider.act('apis', id, 'archive');
+  await becomes('/staged/v1/good', 'route-unknown');
+  const { steps } = await world.operator.get(`/apis/${id}/history`);
+  assert.deepEqual(steps.map((s) => s.action), ['create', 'approve-design', 'submit', 'accept', 'publish', 'stop', 'start', 'suspend', 'rectify', 'resume', 'stop', 'archive']);
+  assert.ok(steps.every((s) => s.operator && s.at && s.version === 'v1'));
+  assert.equal(steps[2].comment, 'own tests: 12 of 12');
+  assert.deepEqual([steps[1].operator, steps[1].from, steps[1].to, steps[4].gate.step], ['operator', 'draft', 'development', 'publish']);
+  await setting('moved-by', 'operators');
+  const other = await draft('moved');
+  await restRefuses(world.provider.act('apis', other.id, 'publish'), 'not-permitted');
+  await world.operator.act('apis', other.id, 'publish');
+  await setting('moved-by', 'providers');
+});
+
+test('[BK-6.2b3-2] an API bound to named apps opens to them alone', async () => {
+  const api = await draft('direct');
+  const named = await world.provider.get(`/apis/${api.id}`);
+  await world.provider.patch(`/apis/${api.id}`, { bound_apps: [world.app] }, named.revision);
+  await world.provider.act('apis', api.id, 'publish');
+  await w.subscription(world, world.app, api.id);
+  await becomes('/direct/v1/good', 200);
+  const other = await w.admittedApp(world, 'Another');
+  await restRefuses(world.developer.post('/subscriptions', { app_id: other, api_id: api.id, purpose: 'x', max_level: 1 }), 'not-permitted', '/api_id');
+  const { revision } = await world.provider.get(`/apis/${api.id}`);
+  await world.provider.patch(`/apis/${api.id}`, { bound_apps: [other] }, revision);
+  await becomes('/direct/v1/good', 'subscription-missing');
+});
+
+test('[BK-6.1d] a link to a page is in the catalogue and is no interface', async () => {
+  const page = await world.provider.post('/services', { name: 'page', title: 'Page', kind: 'h5', link: 'https://bank.example/apply' });
+  await restRefuses(world.provider.post('/services', { name: 'bad', title: 'Bad', kind: 'h5', link: 'javascript:alert(1)' }), 'field-invalid', '/link');
+  await restRefuses(draft('of-page', { service_id: page.id }), 'field-invalid', '/service_id');
+  assert.ok(!('u_api_id' in page) && !('api_id' in page));
+});
+
+test('[CI-7.1b, CI-7.3a] definitions are linted: a paged interface takes pageno and pagesize or is not published', async () => {
+  const api = await draft('pages');
+  const query = (name) => ({ name, in: 'query', schema: { type: 'integer' } });
+  const openapi = (...names) => ({ openapi: '3.1.0', info: { title: 'x', version: '1' }, paths: { '/good': { get: { parameters: names.map(query), responses: { 200: { description: 'ok' } } } } } });
+  const schema = await world.provider.post('/schemas', { api_id: api.id, openapi: openapi('page', 'size') });
+  const { findings } = await world.provider.get(`/apis/${api.id}/lint`);
+  assert.deepEqual(findings.map((f) => f.rule), ['paging']);
+  await refusal(world.provider.act('apis', api.id, 'publish'), 'state-conflict', /pageno and pagesize/);
+  await world.provider.patch(`/schemas/${schema.id}`, { openapi: openapi('pageno', 'pagesize') }, schema.revision);
+  await world.provider.act('apis', api.id, 'publish');
+  const verb = await draft('deleteOrders');
+  assert.deepEqual((await world.provider.get(`/apis/${verb.id}/lint`)).findings.map((f) => f.rule), ['path-noun']);
+});
+
+test('[BK-10.3a1, BK-10.3a2, BK-10.3a3, BK-10.3a4, BK-10.3a6, BK-7.1f3, CI-8.1d, EC-3.11b] a live API changes by a record: assessed, planned, announced, released and taken back', async () => {
+  const id = await live('changing');
+  await setting('change-control', 'on');
+  await setting('change-notice-days', '0');
+  const before_ = await world.provider.get(`/apis/${id}`);
+  await refusal(world.provider.patch(`/apis/${id}`, { upstream: 'http://127.0.0.1:1' }, before_.revision), 'state-conflict', /service_changes/);
+  await world.provider.patch(`/apis/${id}`, { title: 'In better words' }, before_.revision);
+  await world.owner.post('/grants', { app_id: world.app, api_id: id, owner: 'M00001', purpose: 'x', term: 'period', expires_at: w.IN_A_YEAR });
+  const change = await world.provider.post('/service_changes', { api_id: id, summary: 'another server', change: { upstream: 'http://127.0.0.1:1' }, touches_users: true });
+  await restRefuses(world.provider.act('service_changes', change.id, 'announce'), 'state-conflict');
+  const assessed = await world.provider.act('service_changes', change.id, 'assess', { impact: 'a minute without service' });
+  assert.deepEqual(assessed.affected.apps.map((a) => a.id), [world.app]);
+  await restRefuses(world.provider.act('service_changes', change.id, 'announce'), 'state-conflict', '/plan');
+  const edit = async (body) => { const { revision } = await world.provider.get(`/service_changes/${change.id}`); return world.provider.patch(`/service_changes/${change.id}`, body, revision); };
+  await edit({ plan: 'switch at night', release_at: new Date(Date.now() + 1000).toISOString() });
+  await world.provider.act('service_changes', change.id, 'assess', { impact: 'a minute without service' });
+  await restRefuses(world.provider.act('service_changes', change.id, 'announce'), 'state-conflict', '/emergency_plan');
+  await edit({ emergency_plan: 'roll back', user_notice: 'a short pause' });
+  await world.provider.act('service_changes', change.id, 'assess', { impact: 'a minute without service' });
+  await edit({ release_at: new Date(Date.now() + 1500).toISOString() });
+  await world.provider.act('service_changes', change.id, 'assess', { impact: 'a minute without service' });
+  await world.provider.act('service_changes', change.id, 'announce');
+  const told = await world.operator.list('service_notices', { about_id: change.id });
+  assert.deepEqual(told.map((t) => t.party).sort(), ['app', 'provider', 'user']);
+  const [notice] = await world.developer.list('notices', { object_id: change.id });
+  assert.deepEqual([notice.kind, notice.state], ['service-change-announced', 'unread']);
+  await world.developer.act('notices', notice.id, 'read');
+  assert.equal((await world.owner.list('notices', { object_id: change.id })).length, 1);
+  await until(async () => (await world.provider.get(`/service_changes/${change.id}`)).state === 'released', { ms: 10000, what: 'the release at its time' });
+  await becomes('/changing/v1/good', 'upstream-unavailable');
+  assert.equal((await world.developer.list('notices', { object_id: id })).filter((n) => n.kind === 'api-changed').length, 1);
+  await world.provider.act('service_changes', change.id, 'roll-back', { comment: 'the server is not there' });
+  await becomes('/changing/v1/good', 200);
+  await setting('change-control', 'off');
+});
+
+test('[BK-10.3a5, BK-7.1f2] a new version opens to chosen parties first while the old serves the rest, then to all; each has its own state and history', async () => {
+  const id = await live('versions');
+  const other = await w.admittedApp(world, 'Elsewhere');
+  const otherKey = await w.credential(world, other);
+  await w.subscription(world, other, id);
+  const next = await draft('versions-2', { name: 'versions', version: 'v2', path: '/versions/v2' });
+  await w.reviewed(world, 'apis', next.id);
+  const change = await world.provider.post('/service_changes', { api_id: id, summary: 'v2', new_api_id: next.id, canary_apps: [other], plan: 'x', emergency_plan: 'y', release_at: new Date(Date.now() + 500).toISOString() });
+  await world.provider.act('service_changes', change.id, 'assess', { impact: 'none' });
+  await world.provider.act('service_changes', change.id, 'announce');
+  await until(async () => (await world.provider.get(`/service_changes/${change.id}`)).state === 'canary', { ms: 10000, what: 'the canary' });
+  await becomes('/versions/v2/good', 200, { key: otherKey });
+  refused(await call('/versions/v2/good'), 403, 'subscription-missing');
+  await becomes('/versions/v1/good', 200);
+  refused(await call('/versions/v9/good'), 404, 'route-unknown');
+  await world.provider.act('service_changes', change.id, 'complete');
+  await becomes('/versions/v2/good', 200);
+  const answer = await until(async () => { const a = await call('/versions/v1/good'); return a.headers.deprecation && a; }, { ms: 10000, what: 'the old version\'s end' });
+  assert.match(answer.headers.link, /versions\/v2/);
+  const states = await Promise.all([id, next.id].map(async (i) => (await world.operator.get(`/apis/${i}/history`)).state));
+  assert.deepEqual(states, ['deprecated', 'published']);
+  await world.provider.act('service_changes', change.id, 'roll-back', { comment: 'no' });
+  await becomes('/versions/v2/good', 'api-offline');
+  await until(async () => !(await call('/versions/v1/good')).headers.deprecation, { ms: 10000, what: 'the old version again' });
+});
+
+test('[BK-11b1, BK-11b2, BK-11d, BK-11e1, BK-11e2, BK-11f1, BK-11f2] an end is announced with its lead time, told, confirmed, and leaves an archive that is kept as long as its rule says', async () => {
+  const id = await live('ending');
+  await world.owner.post('/grants', { app_id: world.app, api_id: id, owner: 'M00001', purpose: 'x', term: 'period', expires_at: w.IN_A_YEAR });
+  await setting('termination-control', 'on');
+  await restRefuses(world.provider.act('apis', id, 'offline'), 'state-conflict');
+  await refusal(world.provider.act('apis', id, 'baffle'), 'state-conflict', /announced first/);
+  const end = { api_id: id, reason: 'nobody calls it', user_notice: 'it ends' };
+  await restRefuses(world.provider.post('/service_terminations', { ...end, end_at: new Date(Date.now() + 86400e3).toISOString() }), 'field-invalid', '/end_at');
+  await setting('termination-notice-days', '0');
+  const t = await world.provider.post('/service_terminations', end);
+  assert.deepEqual((await world.operator.list('service_notices', { about_id: t.id })).map((n) => n.party).sort(), ['app', 'provider', 'user']);
+  await world.provider.act('apis', id, 'baffle');
+  assert.match((await becomes('/ending/v1/good', 'api-offline')).text, /terminated|终止/);
+  await refusal(world.provider.act('apis', id, 'offline'), 'state-conflict', /not confirmed/);
+  const application = await world.provider.get(`/service_terminations/${t.id}/cancellation`);
+  assert.deepEqual([application.application, application.submitted], ['cancellation', null]);
+  const handed = await world.provider.act('service_terminations', t.id, 'cancellation', { reference: 'C-1' });
+  assert.equal(handed.cancellation.reference, 'C-1');
+  await world.provider.act('service_terminations', t.id, 'confirm');
+  await world.provider.act('apis', id, 'offline');
+  const rules = await world.admin.list('retention_rules');
+  const rule = rules.find((r) => r.data_class === 'grants');
+  await world.admin.patch(`/retention_rules/${rule.id}`, { days: 0, rule: 'none needed' }, rule.revision);
+  await world.provider.act('apis', id, 'archive');
+  const parts = await world.operator.list('service_archives', { name: 'ending' });
+  assert.deepEqual(parts.map((a) => a.data_class).sort(), ['definition', 'grants', 'operations', 'transactions']);
+  const by = Object.fromEntries(parts.map((a) => [a.data_class, a]));
+  assert.equal(by.definition.content.api.path, '/ending/v1');
+  assert.equal(by.grants.content.subscriptions.length, 1);
+  await restRefuses(world.admin.act('service_archives', by.definition.id, 'dispose', { comment: 'no more' }), 'state-conflict', '/keep_until');
+  await restRefuses(world.admin.patch(`/service_archives/${by.definition.id}`, { name: 'x' }, by.definition.revision), 'not-permitted');
+  await until(async () => (await world.operator.get(`/service_archives/${by.grants.id}`)).state === 'due', { ms: 10000, what: 'the task to dispose' });
+  assert.equal((await world.operator.list('notices', { object_id: by.grants.id })).length, 1);
+  const gone = await world.admin.act('service_archives', by.grants.id, 'dispose', { comment: 'over' });
+  assert.deepEqual([gone.state, gone.content], ['disposed', null]);
+  await setting('termination-control', 'off');
+});
+
+test('[SW-6-registry] an instance registers, is called, and is let go when its heartbeat fails', async () => {
+  const mine = await startUpstream();
+  const { id } = await draft('registry', { upstream: 'http://127.0.0.1:1' });
+  await world.provider.act('apis', id, 'publish');
+  await w.subscription(world, world.app, id);
+  const one = await world.provider.post('/service_instances', { api_id: id, url: mine.url, heartbeat_s: 1 });
+  await becomes('/registry/v1/good', 200);
+  await until(async () => (await world.provider.get(`/service_instances/${one.id}`)).state === 'lost', { ms: 15000, what: 'the loss' });
+  await becomes('/registry/v1/good', 'upstream-unavailable');
+  await world.provider.act('service_instances', one.id, 'heartbeat');
+  await becomes('/registry/v1/good', 200);
+  mine.close();
+});
+
+test('[SW-6-config, SW-6-timer] a setting has its revisions and goes back to one; a task runs at its time, once, and its failure is told', async () => {
+  const [row] = await world.admin.list('service_settings', { name: 'report-days' });
+  await world.admin.patch(`/service_settings/${row.id}`, { value: '30' }, row.revision);
+  assert.deepEqual((await world.operator.get(`/service_settings/${row.id}/revisions`)).items.map((i) => i.after.value), ['30']);
+  await restRefuses(world.operator.act('service_settings', row.id, 'restore', { revision: row.revision }), 'not-permitted');
+  assert.equal((await world.admin.act('service_settings', row.id, 'restore', { revision: row.revision })).value, row.value);
+  const task = await world.operator.post('/scheduled_tasks', { name: 'nightly', task: 'check-catalogue' });
+  const done = await until(async () => { const t = await world.operator.get(`/scheduled_tasks/${task.id}`); return t.state === 'done' && t; }, { ms: 10000, what: 'the run' });
+  assert.deepEqual([done.last_result, done.failures, done.next_at], ['failed', 1, null]);
+  assert.equal((await world.operator.list('notices', { object_id: task.id })).length, 1);
+  assert.equal((await world.operator.get(`/operations?kind=scheduled-task&resource_id=${task.id}&action=execute`)).items.length, 1);
+});
+
+test('[SW-7d4, SW-7d5, SW-7d6, SW-7d7, CI-6.1.6b] before an API opens the platform calls it by an app of its own and sees to function, safety and speed; what fails holds it back', async () => {
+  const probe = await w.admittedApp(world, 'The platform itself', 'controlled');
+  await w.credential(world, probe);
+  const s = await world.provider.post('/services', { name: 'probed', title: 'Probed', domain_id: domains.manifest, ...ENTRY, response_ms: 60000 });
+  await world.provider.act('services', s.id, 'submit');
+  await world.operator.act('services', s.id, 'approve');
+  const { id } = await draft('probed', { service_id: s.id });
+  const probed = (body) => world.provider.post(`/apis/${id}/probe`, body);
+  await restRefuses(probed({ calls: [{ target: '/good' }] }), 'state-conflict');
+  await w.reviewed(world, 'apis', id);
+  await world.operator.act('apis', id, 'approve-design');
+  await world.provider.act('apis', id, 'submit', { comment: 'tried' });
+  await world.operator.act('apis', id, 'accept');
+  await restRefuses(probed({ calls: [{ target: '/good' }] }), 'state-conflict'); // no app of its own yet
+  await setting('probe-app', probe);
+  await setting('gateway-url', p.gateway);
+  await setting('reports-required', 'functional security performance');
+  await refusal(world.provider.act('apis', id, 'publish'), 'state-conflict', /functional.*security.*performance/);
+  await restRefuses(probed({ calls: [{ target: '#' }] }), 'field-invalid', '/calls/0');
+  const failed = await probed({ calls: [{ target: '/good', fields: ['not_there'] }], repeat: 2 });
+  assert.deepEqual(failed.reports.map((r) => r.result), ['failed', 'passed', 'passed'], JSON.stringify(failed));
+  await refusal(world.provider.act('apis', id, 'publish'), 'state-conflict', /no functional report/);
+  refused(await call('/probed/v1/good'), 403, 'subscription-missing');
+  const good = await probed({ calls: [{ target: '/good', fields: ['id', 'phone'] }], repeat: 5 });
+  assert.equal(good.passed, true, JSON.stringify(good));
+  assert.deepEqual([good.figures.calls, good.figures.failed_permille], [5, 0]);
+  assert.deepEqual(good.reports[1].cases.map((c) => c.case), ['authentication', 'authentication', 'level', 'masking', 'transport']);
+  await world.provider.act('apis', id, 'publish');
+  const [entry] = (await world.developer.get('/catalogue/business?q=probed')).items;
+  assert.deepEqual([entry.targets.response_ms.met, entry.targets.availability_permille.met], [true, true]);
+  const { revision } = await world.provider.get(`/services/${s.id}`);
+  await world.provider.patch(`/services/${s.id}`, { throughput: 1000000 }, revision);
+  assert.deepEqual((await probed({ calls: [{ target: '/good' }], repeat: 3 })).reports.map((r) => r.result), ['passed', 'passed', 'failed']);
+  await setting('reports-required', 'none');
+});
