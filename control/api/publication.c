@@ -144,9 +144,21 @@ static json_t *relevelled(const json_t *api, const json_t *dataset)
     return fields;
 }
 
+/* Stopped or suspended, an API comes back as it is; from its test stage or from offline it is
+ * published first. */
 static bool any_open(const json_t *apis)
 {
-    return find(apis, "state", "published") || find(apis, "state", "deprecated");
+    json_t *api;
+    size_t i;
+
+    json_array_foreach(apis, i, api)
+    {
+        const char *state = row_text(api, "state");
+        if (api_state_live(api) && strcmp(state, "offline") != 0 && strcmp(state, "test") != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* What nodes read now: a column that was added since opens with the next publication. */

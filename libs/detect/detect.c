@@ -205,8 +205,9 @@ static bool proven(int rule, struct slice s)
             text[s.n - 1] = 'X';
         return idnum_is_id_card(slice_of(text, s.n));
     }
-    case RULE_USCC:
-        return idnum_is_uscc(s);
+    case RULE_USCC: /* one in 31 numbers has a right check character: a person's is not taken for
+                       one */
+        return idnum_is_uscc(s) && valid_division(s.p + 2) && !idnum_is_id_card(s);
     case RULE_BANK_CARD:
         return valid_bank_card(s);
     case RULE_MOBILE:

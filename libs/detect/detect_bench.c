@@ -3,14 +3,23 @@
  * plain search of the same bytes for a letter that is not there. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "base/clock.h"
 #include "detect/detect.h"
 
 #define ROWS    20000
 #define COLUMNS 8
 
 static char values[ROWS][COLUMNS][128];
+
+/* Of this process alone: what else the machine does is no matter. */
+static uint64_t cpu_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 static void fill(void)
 {
@@ -48,24 +57,24 @@ int main(void)
         fprintf(stderr, "detect_bench: %s\n", err.why);
         return 1;
     }
-    uint64_t begun = clock_mono_us();
+    uint64_t begun = cpu_us();
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < ROWS; i++) {
             for (int k = 0; k < COLUMNS; k++)
                 detect_value(d, &columns[k], slice_str(values[i][k]));
         }
     }
-    uint64_t us = clock_mono_us() - begun;
+    uint64_t us = cpu_us() - begun;
     for (int k = 0; k < COLUMNS; k++)
         bytes += columns[k].bytes;
-    begun = clock_mono_us();
+    begun = cpu_us();
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < ROWS; i++) {
             for (int k = 0; k < COLUMNS; k++)
                 found += memchr(values[i][k], '\1', strlen(values[i][k])) != NULL;
         }
     }
-    uint64_t plain = clock_mono_us() - begun;
+    uint64_t plain = cpu_us() - begun;
     double rate = (double)bytes / (double)us;
     printf("%.1f MB/s of values, %.0f ns a value; memchr of the same %.0f MB/s\n", rate,
            (double)us * 1000 / (5.0 * ROWS * COLUMNS), (double)bytes / (double)plain);

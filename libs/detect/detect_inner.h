@@ -37,7 +37,8 @@ enum detect_err detect_pattern_compiles(struct slice pattern, struct detect_erro
 
 /* detect_valid.c: whether a text that has the form is the thing. */
 bool valid_bank_card(struct slice digits);
-bool valid_mobile(struct slice digits); /* with or without 86 */
+bool valid_division(const char first[static 2]); /* of GB/T 2260, its province */
+bool valid_mobile(struct slice digits);          /* with or without 86 */
 bool valid_birthday(struct slice text);
 bool valid_chinese_name(struct slice text);
 bool valid_passport(struct slice text);

@@ -39,6 +39,19 @@ bool valid_bank_card(struct slice s)
     return false;
 }
 
+bool valid_division(const char first[static 2])
+{
+    static const char provinces[] =
+        "10111213141521222331323334353637414243444546505152535461626364657181"
+        "8291";
+
+    for (const char *at = provinces; *at; at += 2) {
+        if (at[0] == first[0] && at[1] == first[1])
+            return true;
+    }
+    return false;
+}
+
 bool valid_mobile(struct slice s)
 {
     /* By the third digit: the blocks that carry people's telephones. */
