@@ -17,6 +17,7 @@ const benches = {
   classify: async () => (await import('./classify.mjs')).discovery(),
   audit: async () => (await import('./streams.mjs')).audit(),
   consent: async () => (await import('./consent.mjs')).consent(),
+  events: async () => (await import('./events.mjs')).events(),
   tokens: async () => (await import('./trust.mjs')).tokens(),
 };
 

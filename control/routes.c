@@ -15,6 +15,7 @@
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
 #include "identity/identity.h"
+#include "incidents/cases.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
@@ -111,6 +112,7 @@ const struct rest_route rest_routes[] = {
     {"GET", "exports/*/manifest", 0, export_manifest, "exports.read",
      ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR | ROLE_DEVELOPER},
     {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
+    {"POST", "cases/*/answer", 0, case_answer, "cases.answer", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"GET", "event_subscriptions/*/status", 0, event_subscription_status,
      "event_subscriptions.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_DEVELOPER},

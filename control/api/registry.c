@@ -10,6 +10,7 @@
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
 #include "identity/identity.h"
+#include "incidents/cases.h"
 #include "incidents/incidents.h"
 #include "notices/notices.h"
 #include "peers/peers.h"
@@ -83,6 +84,7 @@ const struct resource *const resources[] = {
     &sandbox_calls_resource,
     &test_preparations_resource,
     &incidents_resource,
+    &cases_resource,
     &self_reports_resource,
     &report_duties_resource,
     &topics_resource,

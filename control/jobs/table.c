@@ -11,6 +11,7 @@
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
+#include "incidents/cases.h"
 #include "incidents/incidents.h"
 #include "jobs/jobs.h"
 #include "notices/notices.h"
@@ -39,6 +40,7 @@ const struct job job_table[] = {
     {"revocation-lists", 3600000, ca_refresh},
     {"test-stage", 60000, sandbox_job},
     {"incidents", 60000, incidents_job},
+    {"cases", 2000, cases_job},
     {"report-duties", 60000, report_duties_job},
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "data/write/write.h"
 
 #define TICK_MS 100
 
@@ -321,6 +322,14 @@ static const char *open_parts(struct events *e, const struct events_config *cfg)
     return e->key_made ? NULL : "no thread key left";
 }
 
+static void on_written(void *ctx, const char *dataset, const char *operation, const json_t *key)
+{
+    struct uuid id;
+    (void)operation, (void)key; /* the rows are looked at: what is told is what is there */
+    if (uuid_parse(&id, dataset, strlen(dataset)))
+        events_dataset_changed(ctx, &id);
+}
+
 struct events *events_start(const struct events_config *cfg, const char **why)
 {
     struct events *e = calloc(1, sizeof *e);
@@ -336,6 +345,7 @@ struct events *events_start(const struct events_config *cfg, const char **why)
     pthread_mutex_init(&e->lock, NULL);
     *why = open_parts(e, cfg);
     if (!*why) {
+        write_on_committed(on_written, e);
         e->multi = curl_multi_init();
         broker_sync(e);
         e->clock_made = pthread_create(&e->clock, NULL, clock_run, e) == 0;
@@ -385,6 +395,7 @@ void events_free(struct events **slot)
     struct events *e = *slot;
     if (!e)
         return;
+    write_on_committed(NULL, NULL);
     for (size_t i = 0; i < e->n_subs; i++) {
         if (e->subs[i]->dirty)
             (void)!state_set_position(e->state, &e->subs[i]->id, e->subs[i]->window.acked);
