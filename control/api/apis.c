@@ -523,7 +523,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     feed_optional(row, out);
     life_feed(row, out);
     *data = out;
-    enum problem p = instances_feed(c, txn, row, out);
+    p = instances_feed(c, txn, row, out);
     return p == PROBLEM_OK ? feed_attached(c, txn, row, out) : p;
 }
 
