@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "data/catalog.h"
+#include "data/catalog_inner.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -54,7 +54,7 @@ void catalog_fini(struct catalog *c)
     crypto_wipe(c->secret_key, sizeof c->secret_key);
 }
 
-static struct slice json_text(const json_t *object, const char *member)
+struct slice catalog_text(const json_t *object, const char *member)
 {
     const json_t *v = json_object_get(object, member);
     return json_is_string(v) ? slice_of(json_string_value(v), json_string_length(v)) : SLICE("");
@@ -62,7 +62,7 @@ static struct slice json_text(const json_t *object, const char *member)
 
 static bool parse_id(const json_t *object, const char *member, struct uuid *id)
 {
-    struct slice text = json_text(object, member);
+    struct slice text = catalog_text(object, member);
     return uuid_parse(id, text.p, text.n);
 }
 
@@ -89,26 +89,31 @@ static const json_t *find_column(const json_t *columns, struct slice name, const
     const json_t *column;
     json_array_foreach(columns, i, column)
     {
-        if (name.n && slice_eq(json_text(column, member), name))
+        if (name.n && slice_eq(catalog_text(column, member), name))
             return column;
     }
     return NULL;
 }
 
-static bool fill_column(struct catalog_api *api, size_t i, struct slice name, const json_t *column)
+bool catalog_member(struct arena *arena, struct slice name, struct slice *out)
 {
-    struct query_column *c = &api->columns[i];
     struct buf member;
     buf_init(&member);
     buf_add_json(&member, name);
     buf_addc(&member, ':');
-    c->name = arena_copy(&api->arena, name);
-    c->column = arena_copy(&api->arena, column ? json_text(column, "column") : SLICE(""));
-    c->type = (uint8_t)query_type_by_name(json_text(column, "type"));
-    api->members[i] = arena_copy(&api->arena, buf_slice(&member));
-    bool ok = !member.failed && c->name.p && c->column.p && api->members[i].p;
+    *out = arena_copy(arena, buf_slice(&member));
+    bool ok = !member.failed && out->p;
     buf_fini(&member);
     return ok;
+}
+
+static bool fill_column(struct catalog_api *api, size_t i, struct slice name, const json_t *column)
+{
+    struct query_column *c = &api->columns[i];
+    c->name = arena_copy(&api->arena, name);
+    c->column = arena_copy(&api->arena, column ? catalog_text(column, "column") : SLICE(""));
+    c->type = (uint8_t)query_type_by_name(catalog_text(column, "type"));
+    return catalog_member(&api->arena, name, &api->members[i]) && c->name.p && c->column.p;
 }
 
 static bool make_columns(struct catalog_api *api, size_t n)
@@ -128,30 +133,33 @@ static bool fill_keys(struct catalog_api *api, const json_t *columns)
     size_t i;
     const json_t *column;
     struct slice *keys = arena_get(&api->arena, sizeof *keys, json_array_size(columns) + 1);
-    if (!keys)
+    uint8_t *types = arena_get(&api->arena, 1, json_array_size(columns) + 1);
+    if (!keys || !types)
         return false;
     json_array_foreach(columns, i, column)
     {
         if (!json_is_true(json_object_get(column, "key")))
             continue;
-        keys[api->table.n_keys] = arena_copy(&api->arena, json_text(column, "column"));
+        types[api->table.n_keys] = (uint8_t)query_type_by_name(catalog_text(column, "type"));
+        keys[api->table.n_keys] = arena_copy(&api->arena, catalog_text(column, "column"));
         if (!keys[api->table.n_keys++].p)
             return false;
     }
     api->table.keys = keys;
+    api->table.key_types = types;
     return true;
 }
 
 /* The owner column may be given as the table's column or as the field's public name. */
 static bool fill_owner(struct catalog_api *api, const json_t *dataset, const json_t *columns)
 {
-    struct slice name = json_text(dataset, "owner_column");
+    struct slice name = catalog_text(dataset, "owner_column");
     const json_t *column = find_column(columns, name, "column");
     if (!column)
         column = find_column(columns, name, "name");
     if (column) {
-        name = json_text(column, "column");
-        api->table.owner_type = (uint8_t)query_type_by_name(json_text(column, "type"));
+        name = catalog_text(column, "column");
+        api->table.owner_type = (uint8_t)query_type_by_name(catalog_text(column, "type"));
     }
     api->table.owner_column = arena_copy(&api->arena, name);
     return api->table.owner_column.p != NULL;
@@ -211,10 +219,10 @@ static bool fill_table(struct catalog_api *api, const struct policy_api *policy,
                                               .type = policy->fields[i].type,
                                               .mask = policy->fields[i].mask};
     }
-    api->table.schema = arena_copy(&api->arena, json_text(dataset, "schema"));
-    api->table.table = arena_copy(&api->arena, json_text(dataset, "table"));
+    api->table.schema = arena_copy(&api->arena, catalog_text(dataset, "schema"));
+    api->table.table = arena_copy(&api->arena, catalog_text(dataset, "table"));
     bool ok = api->table.schema.p && api->table.table.p && fill_keys(api, columns) &&
-              fill_owner(api, dataset, columns);
+              fill_owner(api, dataset, columns) && catalog_more(api, dataset);
     if (ok)
         fill_writes(api, policy, dataset);
     return ok;
@@ -241,7 +249,8 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
     struct catalog_api *api = calloc(1, sizeof *api);
     json_t *dataset = json_loadb(json.p, json.n, 0, NULL);
     size_t room = room_of(&from->policy) + json.n * 2 + from->path.n;
-    room += json_array_size(json_object_get(dataset, "columns")) * sizeof(struct slice);
+    room += json_array_size(json_object_get(dataset, "columns")) * (sizeof(struct slice) + 1);
+    room += catalog_more_room(dataset, json.n);
     if (api && dataset && arena_init(&api->arena, room)) {
         api->id = from->policy.id;
         api->dataset = from->dataset;
@@ -437,14 +446,14 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     char text[UUID_TEXT_LEN + 1];
     struct buf connection;
     struct source *s = NULL;
-    struct slice state = json_text(data, "state");
+    struct slice state = catalog_text(data, "state");
     if (state.n && !slice_eq(state, SLICE("ready")) && !slice_eq(state, SLICE("active")))
         return NULL;
-    if (slice_eq(json_text(data, "kind"), SLICE("managed")))
+    if (slice_eq(catalog_text(data, "kind"), SLICE("managed")))
         return source_new_managed(id, c->data_dir);
     buf_init(&connection);
     uuid_format(id, text);
-    if (catalog_unseal(c->secret_key, slice_str(text), json_text(data, "connection_sealed"),
+    if (catalog_unseal(c->secret_key, slice_str(text), catalog_text(data, "connection_sealed"),
                        &connection))
         s = source_new(buf_slice(&connection), c->data_dir);
     buf_wipe(&connection);
@@ -516,4 +525,24 @@ json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev)
         dataset = json_loadb(json.p, json.n, 0, NULL);
     replica_read_end(c->reader);
     return dataset;
+}
+
+bool catalog_check(const json_t *dataset)
+{
+    const json_t *columns = json_object_get(dataset, "columns"), *column;
+    size_t n = json_array_size(columns), i, json_n = 65536;
+    struct catalog_api *api = calloc(1, sizeof *api);
+    bool ok =
+        api &&
+        arena_init(&api->arena, (n + 1) * 1024 + json_n + catalog_more_room(dataset, json_n)) &&
+        make_columns(api, n);
+    json_array_foreach(columns, i, column)
+    {
+        ok = ok && fill_column(api, i, catalog_text(column, "name"), column);
+    }
+    ok = ok && catalog_more(api, dataset);
+    if (api)
+        arena_fini(&api->arena);
+    free(api);
+    return ok;
 }

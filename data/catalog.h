@@ -22,6 +22,11 @@ enum catalog_profile {
     CATALOG_SUBMISSION /* what an enterprise reports */
 };
 
+struct catalog_related { /* how a relation and its fields are written: `"name":` */
+    struct slice member;
+    const struct slice *members;
+};
+
 enum catalog_write { CATALOG_INSERT = 1, CATALOG_UPDATE = 2, CATALOG_DELETE = 4 };
 struct catalog_rule {
     uint8_t level, type; /* enum policy_level, enum plan_type */
@@ -38,16 +43,19 @@ struct catalog_api {
     uint32_t timeout_ms;
     struct query_table table;
     struct query_column *columns;
-    struct slice *members;      /* `"name":`, one for each column */
-    uint8_t *stands_for;        /* enum sandbox_kind, one for each column */
-    struct catalog_rule *rules; /* of a dataset, one for each column */
-    bool *writable;             /* one for each column: a write may say it (data/write) */
-    uint8_t writes;             /* enum catalog_write bits the dataset takes */
-    bool delivers;              /* its business unit is told of writes */
-    bool batch;                 /* export jobs may be asked for */
-    bool topic;                 /* events: table is there when it is a dataset's and not unit */
-    bool unit;                  /* a business unit's own: answered here in the test stage alone */
-    struct arena arena;         /* what the slices point at */
+    struct slice *members;           /* `"name":`, one for each column */
+    struct catalog_related *related; /* one for each relation of the table */
+    uint32_t max_rows, max_cost;     /* of a call; 0: the service's own */
+    uint64_t query_timeout_ms;       /* 0: SOURCE_TIMEOUT_S */
+    uint8_t *stands_for;             /* enum sandbox_kind, one for each column */
+    struct catalog_rule *rules;      /* of a dataset, one for each column */
+    bool *writable;                  /* one for each column: a write may say it (data/write) */
+    uint8_t writes;                  /* enum catalog_write bits the dataset takes */
+    bool delivers;                   /* its business unit is told of writes */
+    bool batch;                      /* export jobs may be asked for */
+    bool topic;         /* events: table is there when it is a dataset's and not unit */
+    bool unit;          /* a business unit's own: answered here in the test stage alone */
+    struct arena arena; /* what the slices point at */
 };
 
 struct catalog_source {
@@ -94,3 +102,5 @@ json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev)
  */
 bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
                     struct buf *text) __attribute__((warn_unused_result));
+/* Can filter, query and relations of a dataset be read? dataset: as nodes are told of it. */
+bool catalog_check(const json_t *dataset) __attribute__((warn_unused_result));

@@ -94,8 +94,21 @@ static const struct {
     {{"/internal/v1/sources/make", 25}, make},
     {{"/internal/v1/sources/drop", 25}, drop},
     {{"/internal/v1/sources/scan", 25}, scan},
-    {{"/internal/v1/writes/", 20}, NULL}, /* what follows: data/write/internal.c */
+    {{"/internal/v1/datasets/check", 27}, NULL}, /* check_dataset: it has no source */
+    {{"/internal/v1/writes/", 20}, NULL},        /* what follows: data/write/internal.c */
 };
+
+/* No source: only whether what the provider wrote can be read. */
+static enum problem check_dataset(const json_t *body, struct internal_call *c)
+{
+    if (!catalog_check(body)) {
+        snprintf(c->detail, sizeof c->detail,
+                 "its row_filter, query or a relation cannot be read: see docs/query.md");
+        return PROBLEM_QUERY_MALFORMED;
+    }
+    c->answer = json_pack("{s:b}", "ok", 1);
+    return PROBLEM_OK;
+}
 
 static bool starts_with(struct slice text, struct slice start)
 {
@@ -150,6 +163,8 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
         return PROBLEM_METHOD_NOT_ALLOWED;
     if (!json_is_object(body))
         return PROBLEM_BODY_MALFORMED;
+    if (slice_eq(rq->target, SLICE("/internal/v1/datasets/check")))
+        return check_dataset(body, c);
     if (routes[i].run == NULL)
         return write_internal(w, rq->target, body, &c->answer, c->detail);
     enum problem p = open_source(w, body, c);

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/service.h"
+#include "data/cursor.h"
+#include "data/rows.h"
 #include "data/write/write.h"
 #include "plan/plan.h"
 
@@ -54,10 +55,11 @@ static bool whole_row(const struct worker *w, const struct catalog_api *api)
     return n == w->query.n_select;
 }
 
-static enum problem answer(struct worker *w, const struct catalog_api *api,
+static enum problem answer(struct worker *w, const struct catalog_api *api, struct slice raw,
                            struct service_reply *rp, const char **detail)
 {
     struct source *source;
+    struct rows_page page;
     uint64_t n = 0, total = 0;
     enum problem p = service_open(w, api, &source);
     if (p)
@@ -67,7 +69,8 @@ static enum problem answer(struct worker *w, const struct catalog_api *api,
     w->versioned = api->writes && !w->call.sandbox && whole_row(w, api);
     if (w->versioned)
         write_version_begin(w);
-    p = service_rows(w, api, source, false, &n);
+    p = service_page(w, api, source, &page);
+    n = page.n;
     if (w->versioned && !p)
         write_version_end(w, rp->etag);
     if (p || n != 1)
@@ -83,10 +86,23 @@ static enum problem answer(struct worker *w, const struct catalog_api *api,
     }
     if (!w->query.single)
         buf_addc(&w->body, ']');
+    if (page.more)
+        cursor_write(w, api, raw, page.last, page.n_last, rp->next);
+    if (page.more && !rp->next[0]) {
+        *detail = "the values of the order are too long for a cursor";
+        return PROBLEM_QUERY_TOO_LARGE;
+    }
     set_range(w, rp, n, total);
     if (w->query.count && w->query.offset > total) /* Content-Range still tells the total */
         return PROBLEM_RANGE_UNSATISFIABLE;
     return w->body.failed ? PROBLEM_INTERNAL : PROBLEM_OK;
+}
+
+static bool asks_for_dialect(struct slice raw)
+{
+    return raw.p && raw.n && raw.n <= QUERY_BYTES_MAX &&
+           (memmem(raw.p, raw.n, "match.", 6) || memmem(raw.p, raw.n, "->", 2) ||
+            memmem(raw.p, raw.n, "-%3E", 4) || memmem(raw.p, raw.n, "-%3e", 4));
 }
 
 /* Parsing comes before the source: a query that cannot be read never costs a connection. Whether a
@@ -104,13 +120,21 @@ static enum problem parse(struct worker *w, const struct catalog_api *api,
         .outcome = w->call.outcome,
         .max_rows = w->max_rows,
     };
-    if (in.raw.n && memmem(in.raw.p, in.raw.n, "match.", 6) && in.raw.n <= QUERY_BYTES_MAX) {
+    if (api->max_rows && api->max_rows < in.max_rows)
+        in.max_rows = api->max_rows;
+    if (asks_for_dialect(in.raw)) {
         enum problem p = service_open(w, api, &source);
         if (p)
             return p;
         in.regex = !source || source_dialect(source)->match != NULL;
+        in.json = !source || source_dialect(source)->json != NULL;
     }
-    return query_parse(&w->query, &w->arena, &api->table, &in, err);
+    enum problem p = query_parse(&w->query, &w->arena, &api->table, &in, err);
+    if (p || w->query.after.n == 0 || cursor_open(w, api, in.raw))
+        return p;
+    err->where = SLICE("after");
+    err->detail = "begin again with an empty one";
+    return PROBLEM_CURSOR_INVALID;
 }
 
 /* A name the caller sent is said again only where it can be nothing but a name. */
@@ -130,7 +154,7 @@ void rest_handle(struct worker *w, const struct catalog_api *api, const struct s
     struct query_error err = {.where = SLICE("")};
     enum problem p = parse(w, api, rq, &err);
     if (!p)
-        p = answer(w, api, rp, &err.detail);
+        p = answer(w, api, query_of(rq->target), rp, &err.detail);
     if (p)
         service_problem(w, rq, rp, p, err.detail, plain_name(err.where));
     else if (w->query.single)

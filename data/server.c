@@ -162,6 +162,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct work
     MHD_add_response_header(r, "Content-Type", rp->content_type);
     if (rp->content_range[0])
         MHD_add_response_header(r, "Content-Range", rp->content_range);
+    if (rp->next[0])
+        MHD_add_response_header(r, "Sluice-Next", rp->next);
     if (rp->etag[0])
         MHD_add_response_header(r, "ETag", rp->etag);
     if (rp->operation[0])

@@ -9,6 +9,7 @@
 #include "data/batch/batch.h"
 #include "data/events/events.h"
 #include "data/query/cell.h"
+#include "data/rows.h"
 #include "data/write/write.h"
 
 struct worker *worker_new(const struct service_config *cfg)
@@ -27,6 +28,7 @@ struct worker *worker_new(const struct service_config *cfg)
     w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
     crypto_derive(cfg->link_key, "link.ticket", key);
     w->ticket = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
+    crypto_derive(cfg->link_key, "data.cursor", w->cursor_key);
     w->journal = cfg->journal;
     crypto_derive(cfg->link_key, "write.version", key);
     w->version = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
@@ -47,6 +49,7 @@ void worker_free(struct worker **w)
     catalog_fini(&(*w)->catalog);
     crypto_hmac_free(&(*w)->link);
     crypto_hmac_free(&(*w)->ticket);
+    crypto_wipe((*w)->cursor_key, sizeof(*w)->cursor_key);
     crypto_hmac_free(&(*w)->version);
     mask_key_free(&(*w)->mask_key);
     arena_fini(&(*w)->arena);
@@ -95,6 +98,7 @@ enum problem service_source_problem(enum source_err err)
         [SOURCE_ETIMEOUT] = PROBLEM_UPSTREAM_TIMEOUT,
         [SOURCE_EVALUE] = PROBLEM_QUERY_MALFORMED,
         [SOURCE_ECONNECTION] = PROBLEM_SOURCE_UNAVAILABLE,
+        [SOURCE_ECHANGED] = PROBLEM_SOURCE_CHANGED,
         [SOURCE_ECONSTRAINT] = PROBLEM_STATE_CONFLICT,
         [SOURCE_EBUSY] = PROBLEM_SOURCE_UNAVAILABLE,
     };
@@ -107,7 +111,11 @@ enum problem service_open(struct worker *w, const struct catalog_api *api, struc
     if (w->call.sandbox)
         return PROBLEM_OK;
     enum problem p = catalog_source(&w->catalog, &api->source, source);
-    return p ? p : service_source_problem(source_ready(*source));
+    if (p)
+        return p;
+    source_set_timeout_ms(*source,
+                          api->query_timeout_ms ? api->query_timeout_ms : SOURCE_TIMEOUT_S * 1000);
+    return service_source_problem(source_ready(*source));
 }
 
 bool service_owner(const struct worker *w, const struct catalog_api *api, struct slice *owner)
@@ -152,66 +160,173 @@ enum problem service_count(struct worker *w, const struct catalog_api *api, stru
     return ok ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
 }
 
-static void write_row(struct worker *w, const struct catalog_api *api,
-                      const struct source_rows *rows, bool as_text)
+/* What the source thinks the statement will cost it, where a dataset sets a limit and the source
+ * can say: in PostgreSQL's own unit, a page read in order. */
+static enum problem check_cost(const struct catalog_api *api, struct source *source,
+                               struct sql *sql)
+{
+    static const char explain[] = "EXPLAIN (FORMAT JSON) ";
+    struct source_rows rows;
+    struct slice text;
+    bool more = false;
+    double cost = 0;
+    if (!api->max_cost || !sql->dialect->costs)
+        return PROBLEM_OK;
+    struct buf statement;
+    buf_init(&statement);
+    buf_adds(&statement, explain);
+    buf_add(&statement, sql->text->p, sql->text->n);
+    buf_addc(&statement, '\0');
+    enum source_err err = statement.failed
+                              ? SOURCE_EUNAVAILABLE
+                              : source_query(source, slice_of(statement.p, statement.n - 1),
+                                             sql->params, sql->n_params, &rows);
+    buf_fini(&statement);
+    if (err)
+        return service_source_problem(err);
+    err = source_next(&rows, &more);
+    if (!err && more && source_cell(&rows, 0, &text)) {
+        json_t *plan = json_loadb(text.p, text.n, 0, NULL);
+        cost = json_number_value(
+            json_object_get(json_object_get(json_array_get(plan, 0), "Plan"), "Total Cost"));
+        json_decref(plan);
+    }
+    source_rows_end(&rows);
+    return err                    ? service_source_problem(err)
+           : cost > api->max_cost ? PROBLEM_QUERY_TOO_COSTLY
+                                  : PROBLEM_OK;
+}
+
+static void write_text_row(struct worker *w, const struct catalog_api *api,
+                           const struct source_rows *rows)
 {
     for (size_t i = 0; i < w->query.n_select; i++) {
         uint16_t column = w->query.select[i];
-        enum query_type type = (enum query_type)api->columns[column].type;
         struct slice value;
         buf_addc(&w->body, i ? ',' : '{');
         buf_add(&w->body, api->members[column].p, api->members[column].n);
-        bool null = !source_cell(rows, i, &value);
-        if (w->versioned)
-            write_version_add(w, null ? SLICE("") : value, null);
-        if (null)
+        if (!source_cell(rows, i, &value))
             buf_add(&w->body, "null", 4);
-        else if (as_text)
-            cell_write_text(&w->body, type, CELL_SECONDS, value);
         else
-            cell_write(&w->body, type, value);
+            cell_write_text(&w->body, (enum query_type)api->columns[column].type, CELL_SECONDS,
+                            value);
     }
-    buf_addc(&w->body, '}');
+}
+
+void rows_object(struct buf *out, const struct query *q, const struct query_table *table,
+                 const struct slice *members, const struct source_rows *rows)
+{
+    if (q->n_select == 0)
+        buf_addc(out, '{');
+    for (size_t i = 0; i < q->n_select; i++) {
+        uint16_t column = q->select[i];
+        uint8_t type = q->special ? q->from[i].type : table->columns[column].type;
+        struct slice value;
+        buf_addc(out, i ? ',' : '{');
+        buf_add(out, members[column].p, members[column].n);
+        if (!source_cell(rows, i, &value))
+            buf_add(out, "null", 4);
+        else
+            cell_write(out, (enum query_type)type, value);
+    }
+}
+
+size_t rows_sorts(const struct worker *w, const struct catalog_api *api)
+{
+    struct sql_sort sorts[QUERY_SORT_MAX];
+    return w->query.after.p ? sql_sorts(&api->table, &w->query, sorts) : 0;
+}
+
+void rows_mark(struct worker *w, const struct source_rows *rows, size_t sorts,
+               struct rows_page *page)
+{
+    if (sorts == 0 || page->n + 1 != w->query.limit)
+        return;
+    page->more = true;
+    page->n_last = sorts;
+    for (size_t i = 0; i < sorts; i++) {
+        struct slice value;
+        page->last[i] = source_cell(rows, w->query.n_select + i, &value)
+                            ? arena_copy(&w->arena, value)
+                            : (struct slice){NULL, 0};
+    }
+}
+
+static void version_row(struct worker *w, const struct source_rows *rows)
+{
+    for (size_t i = 0; i < w->query.n_select; i++) {
+        struct slice value;
+        bool null = !source_cell(rows, i, &value);
+        write_version_add(w, null ? SLICE("") : value, null);
+    }
 }
 
 static enum problem write_rows(struct worker *w, const struct catalog_api *api,
-                               struct source_rows *rows, bool as_text, uint64_t *n)
+                               struct source_rows *rows, bool as_text, struct rows_page *page)
 {
-    if (rows->n_columns != w->query.n_select)
-        return PROBLEM_SOURCE_UNAVAILABLE;
-    for (*n = 0;; ++*n) {
+    size_t sorts = rows_sorts(w, api);
+    if (rows->n_columns != w->query.n_select + sorts)
+        return PROBLEM_SOURCE_CHANGED;
+    for (page->n = 0;; page->n++) {
         bool more = false;
         enum source_err err = source_next(rows, &more);
         if (err || !more)
             return service_source_problem(err);
-        if (*n)
+        if (page->n)
             buf_addc(&w->body, ',');
-        write_row(w, api, rows, as_text);
+        if (as_text)
+            write_text_row(w, api, rows);
+        else
+            rows_object(&w->body, &w->query, &api->table, api->members, rows);
+        buf_addc(&w->body, '}');
+        if (w->versioned)
+            version_row(w, rows);
         if (w->body.failed || w->body.n > SERVICE_ANSWER_MAX)
             return PROBLEM_QUERY_TOO_LARGE;
+        rows_mark(w, rows, sorts, page);
     }
 }
 
-enum problem service_rows(struct worker *w, const struct catalog_api *api, struct source *source,
-                          bool as_text, uint64_t *n)
+static enum problem run_page(struct worker *w, const struct catalog_api *api, struct source *source,
+                             bool as_text, struct rows_page *page)
 {
     struct slice owner;
     struct source_rows rows;
-    *n = 0;
+    *page = (struct rows_page){0};
     if (w->call.sandbox)
-        return synthetic_rows(w, api, as_text, n);
+        return synthetic_rows(w, api, as_text, &page->n);
     if (!service_owner(w, api, &owner) || w->query.limit == 0)
         return PROBLEM_OK;
     struct sql sql = service_sql(w, source);
     sql_select(&sql, &api->table, &w->query, owner);
     if (sql.failed)
         return PROBLEM_QUERY_TOO_LARGE;
+    enum problem p = check_cost(api, source, &sql);
+    if (p)
+        return p;
     enum source_err err =
         source_query(source, buf_slice(sql.text), sql.params, sql.n_params, &rows);
     if (err)
         return service_source_problem(err);
-    enum problem p = write_rows(w, api, &rows, as_text, n);
+    if (w->query.n_embeds)
+        return related_rows(w, api, source, &rows, page);
+    p = write_rows(w, api, &rows, as_text, page);
     source_rows_end(&rows);
+    return p;
+}
+
+enum problem service_page(struct worker *w, const struct catalog_api *api, struct source *source,
+                          struct rows_page *page)
+{
+    return run_page(w, api, source, false, page);
+}
+
+enum problem service_rows(struct worker *w, const struct catalog_api *api, struct source *source,
+                          bool as_text, uint64_t *n)
+{
+    struct rows_page page;
+    enum problem p = run_page(w, api, source, as_text, &page);
+    *n = page.n;
     return p;
 }
 

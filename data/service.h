@@ -35,6 +35,7 @@ struct worker {
     struct buf sql, body;
     struct query query;
     struct link_call call;
+    uint8_t cursor_key[CRYPTO_KEY_LEN];
     uint8_t scratch[LINK_TEXT_MAX];
     struct events *events;
 };
@@ -63,6 +64,7 @@ struct service_reply { /* the body is the worker's */
     enum problem problem; /* PROBLEM_OK: no Sluice-Problem */
     const char *content_type;
     char content_range[72]; /* "": none; three numbers fit */
+    char next[1600];        /* "": none; a cursor behind the answer (data/cursor.h) */
     char etag[40];          /* of an answer of one row of a dataset that takes writes; "": none */
     char operation[UUID_TEXT_LEN + 1]; /* of a write; "": none */
     bool replayed;                     /* the answer is that of an earlier call of its key */
@@ -98,7 +100,11 @@ bool service_owner(const struct worker *w, const struct catalog_api *api, struct
 struct sql service_sql(struct worker *w, const struct source *source);
 enum problem service_count(struct worker *w, const struct catalog_api *api, struct source *source,
                            uint64_t *total) __attribute__((warn_unused_result));
+struct rows_page;
 /* Runs w->query and writes its rows as objects with commas between them. */
+enum problem service_page(struct worker *w, const struct catalog_api *api, struct source *source,
+                          struct rows_page *page) __attribute__((warn_unused_result));
+/* The same with every value as text, and no more than how many there were told. */
 enum problem service_rows(struct worker *w, const struct catalog_api *api, struct source *source,
                           bool as_text, uint64_t *n) __attribute__((warn_unused_result));
 

@@ -62,6 +62,13 @@ static void write_row(struct worker *w, const struct catalog_api *api, uint64_t 
         buf_add(&w->body, api->members[column].p, api->members[column].n);
         write_value(w, api, column, row, owner, as_text);
     }
+    for (size_t e = 0; e < w->query.n_embeds; e++) { /* nothing belongs to what is made up */
+        const struct query_relation *r = w->query.embeds[e].relation;
+        struct slice member = api->related[r - api->table.relations].member;
+        buf_addc(&w->body, e || w->query.n_select ? ',' : '{');
+        buf_add(&w->body, member.p, member.n);
+        buf_adds(&w->body, r->many ? "[]" : "null");
+    }
     buf_addc(&w->body, '}');
 }
 

@@ -11,7 +11,8 @@ static const char *const allowed_headers[] = {"content-range", "preference-appli
                                               "content-language", "allow"};
 
 /* What the data service says of a row's version and of a write; nobody else's word counts there. */
-static const char *const own_headers[] = {"etag", "sluice-operation", "sluice-replayed"};
+static const char *const own_headers[] = {"etag", "sluice-operation", "sluice-replayed",
+                                          "sluice-next"};
 
 static bool named(const ngx_table_elt_t *header, const char *name)
 {

@@ -83,3 +83,20 @@ enum problem protection_check_fields(struct rest_call *c, const json_t *api, con
 enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, const char *dataset_id,
                                  const char *but_api);
 enum problem publication_levels(struct rest_call *c, struct store_txn *txn, const json_t *dataset);
+/* The fields of an API with this profile on the dataset as it is now: *fields new, NULL on error.
+ */
+enum problem publication_fields(struct rest_call *c, struct store_txn *txn, const char *profile,
+                                const json_t *dataset, json_t **fields);
+
+/* api/reading.c: how a dataset may be read, beyond its table. */
+enum problem reading_check_parameters(struct rest_call *c, const char *where, const json_t *v);
+enum problem reading_check_relations(struct rest_call *c, const char *where, const json_t *v);
+enum problem reading_check(struct rest_call *c, struct change *ch);
+/* Adds to what nodes are told of the dataset. */
+enum problem reading_snapshot(struct rest_call *c, struct store_txn *txn, const json_t *dataset,
+                              json_t *out);
+/* Adds the fields of what belongs to a row or is counted of rows. */
+enum problem reading_fields(struct rest_call *c, struct store_txn *txn, const json_t *dataset,
+                            json_t *fields);
+/* Outside a transaction: the data service reads filter and query, and says what is wrong. */
+enum problem reading_prepare(struct rest_call *c, const char *dataset_id);

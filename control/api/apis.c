@@ -362,9 +362,11 @@ static enum problem publish(struct rest_call *c, struct change *ch)
         p = classify_opening_apply(c, ch->txn, dataset, ch->row);
     }
     if (p == PROBLEM_OK) {
-        json_object_set_new(
-            ch->row, "fields",
-            fields_for_profile(row_text(ch->row, "profile"), json_object_get(dataset, "fields")));
+        json_t *fields = NULL;
+        p = publication_fields(c, ch->txn, row_text(ch->row, "profile"), dataset, &fields);
+        json_object_set_new(ch->row, "fields", fields);
+    }
+    if (p == PROBLEM_OK) {
         p = protection_check_fields(c, ch->row, json_object_get(ch->row, "fields"));
     }
     if (p == PROBLEM_OK) {
@@ -375,6 +377,13 @@ static enum problem publish(struct rest_call *c, struct change *ch)
     }
     json_decref(dataset);
     return p;
+}
+
+static enum problem prepare_publish(struct rest_call *c, struct change *ch)
+{
+    const char *dataset_id = row_text(ch->row, "dataset_id");
+
+    return dataset_id[0] ? reading_prepare(c, dataset_id) : PROBLEM_OK;
 }
 
 static enum problem resume(struct rest_call *c, struct change *ch)
@@ -563,20 +572,20 @@ static const struct transition transitions[] = {
      .body_optional = true, .hook = life_design},
     {"development", "submit", "review", KEEPER, .body_text = "comment", .hook = life_submit},
     {"review", "accept", "test", ROLE_STAFF, .body_text = "comment", .body_optional = true,
-     .hook = publish},
+     .prepare = prepare_publish, .hook = publish},
     {"review|test", "return", "development", ROLE_STAFF, .body_text = "comment", .hook = life_move},
     {"draft|development|review|test|deprecated|offline", "publish", "published", KEEPER,
-     .hook = publish},
+     .prepare = prepare_publish, .hook = publish},
     {"published", "deprecate", "deprecated", KEEPER, .body_text = "sunset_at", .body_time = true,
      .hook = deprecate},
     {"published|deprecated", "stop", "stopped", KEEPER, .body_text = "comment",
      .body_optional = true, .hook = life_move},
-    {"stopped", "start", "published", KEEPER, .hook = publish},
+    {"stopped", "start", "published", KEEPER, .prepare = prepare_publish, .hook = publish},
     {"published|deprecated|stopped", "suspend", "suspended", ROLE_STAFF, .body_text = "comment",
      .hook = life_move},
     {"suspended", "rectify", NULL, KEEPER, .body_text = "comment", .hook = life_rectify},
     {"suspended", "resume", "published", ROLE_STAFF, .body_text = "comment", .body_optional = true,
-     .hook = resume},
+     .prepare = prepare_publish, .hook = resume},
     {"published|deprecated|stopped|suspended", "baffle", "baffled", KEEPER, .hook = life_baffle},
     {"published|deprecated|baffled", "offline", "offline", KEEPER, .hook = life_offline},
     {"draft|development|review|test|stopped|offline", "archive", "archived", KEEPER,

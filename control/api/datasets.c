@@ -40,6 +40,15 @@ static const struct attr attrs[] = {
     {"owner_column", ATTR_TEXT, 0, 1, 128},
     {"fields", ATTR_JSON, 0, .fallback = "[]", .check = fields_check_dataset},
     {"writable", ATTR_JSON, 0, .check = write_check_writable},
+    {"row_filter", ATTR_TEXT, 0, 0, 2000},
+    {"relations", ATTR_JSON, 0, .check = reading_check_relations},
+    {"query", ATTR_TEXT, AF_LINES, 0, REST_TEXT_MAX},
+    {"parameters", ATTR_JSON, 0, .check = reading_check_parameters},
+    {"min_group", ATTR_INT, 0, 0, 1000000},
+    {"groups_only", ATTR_BOOL, 0},
+    {"query_timeout_ms", ATTR_INT, 0, 0, 60000},
+    {"max_rows", ATTR_INT, 0, 0, 100000},
+    {"max_cost", ATTR_INT, 0, 0, INT32_MAX},
     {"published", ATTR_JSON, AF_HIDDEN},
     {"opening_class", ATTR_TEXT, AF_FILTER, 1, 20, .values = opening_classes},
     {"confidentiality", ATTR_TEXT, AF_FILTER, 1, 20, .values = confidentialities},
@@ -50,6 +59,10 @@ static const struct attr attrs[] = {
 static enum problem read_fields(struct rest_call *c, const json_t *source, json_t *row)
 {
     json_t *answer = NULL;
+
+    if (row_text(row, "query")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/fields", "a query says which fields it gives");
+    }
     enum problem p = data_client_call(c, "columns", source, row_text(row, "schema"),
                                       row_text(row, "table"), &answer);
 

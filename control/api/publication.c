@@ -28,6 +28,23 @@ static json_t *snapshot(const json_t *dataset)
                      published_columns(dataset));
 }
 
+enum problem publication_fields(struct rest_call *c, struct store_txn *txn, const char *profile,
+                                const json_t *dataset, json_t **fields)
+{
+    *fields = fields_for_profile(profile, json_object_get(dataset, "fields"));
+    enum problem p =
+        strcmp(profile, "rest") == 0 ? reading_fields(c, txn, dataset, *fields) : PROBLEM_OK;
+
+    if (p == PROBLEM_OK) {
+        p = fields_check_publication(c, *fields);
+    }
+    if (p != PROBLEM_OK) {
+        json_decref(*fields);
+        *fields = NULL;
+    }
+    return p;
+}
+
 static enum problem store_fields(struct rest_call *c, struct store_txn *txn, const json_t *api,
                                  json_t *fields, const char *action)
 {
@@ -74,9 +91,11 @@ enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, con
         return p;
     }
     json_t *row = json_deep_copy(dataset);
-    json_object_set_new(row, "published", snapshot(dataset));
+    json_t *published = snapshot(dataset);
+    p = reading_snapshot(c, txn, dataset, published);
+    json_object_set_new(row, "published", published);
     json_object_set_new(row, "state", json_string("published"));
-    if (!json_equal(row, dataset)) {
+    if (p == PROBLEM_OK && !json_equal(row, dataset)) {
         p = change_store(c, txn, &datasets_resource, dataset, row, "publish");
     }
     if (p == PROBLEM_OK) {
@@ -85,10 +104,9 @@ enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, con
     json_array_foreach(apis, i, api)
     {
         if (p == PROBLEM_OK && api_state_live(api) && strcmp(row_text(api, "id"), but_api) != 0) {
-            p = store_fields(
-                c, txn, api,
-                fields_for_profile(row_text(api, "profile"), json_object_get(row, "fields")),
-                "refresh");
+            json_t *fields = NULL;
+            p = publication_fields(c, txn, row_text(api, "profile"), row, &fields);
+            p = p == PROBLEM_OK ? store_fields(c, txn, api, fields, "refresh") : p;
         }
     }
     json_decref(apis);
@@ -113,7 +131,7 @@ static const json_t *find(const json_t *list, const char *member, const char *va
 
 /* Level and mask of each field by the column it had at publication. A column that is gone has no
  * level any more and is dropped by the decision. */
-static json_t *relevelled(const json_t *api, const json_t *dataset)
+static json_t *relevelled(const json_t *api, const json_t *dataset, const json_t *more)
 {
     static const char *const copied[] = {"tags", "category", "sensitive"};
     json_t *fields = json_deep_copy(json_object_get(api, "fields")), *f;
@@ -129,7 +147,7 @@ static json_t *relevelled(const json_t *api, const json_t *dataset)
         const json_t *column = find(columns, "name", row_text(f, "name"));
         const json_t *now =
             column ? find(json_object_get(dataset, "fields"), "column", row_text(column, "column"))
-                   : NULL;
+                   : find(more, "path", row_text(f, "path"));
         json_t *level = json_object_get(now, "level");
         json_object_set_new(f, "level", level ? json_incref(level) : json_integer(0));
         json_object_set_new(f, "mask", json_string(now ? row_text(now, "mask") : ""));
@@ -179,21 +197,72 @@ static enum problem review_served(struct rest_call *c, struct store_txn *txn, co
     return p;
 }
 
+static enum problem relevel(struct rest_call *c, struct store_txn *txn, const json_t *dataset,
+                            const json_t *apis)
+{
+    json_t *more = json_array(), *api;
+    size_t i;
+    enum problem p = any_open(apis) ? reading_fields(c, txn, dataset, more) : PROBLEM_OK;
+
+    json_array_foreach(apis, i, api)
+    {
+        if (p == PROBLEM_OK && api_state_live(api)) {
+            p = store_fields(c, txn, api, relevelled(api, dataset, more), "classify");
+        }
+    }
+    json_decref(more);
+    return p;
+}
+
+/* A dataset whose rows belong to those of another: its levels hold there too. */
+static enum problem relevel_other(struct rest_call *c, struct store_txn *txn, const char *id)
+{
+    json_t *dataset = NULL, *apis = NULL;
+    enum problem p = api_load(c, txn, &datasets_resource, id, &dataset);
+
+    if (p == PROBLEM_OK) {
+        p = apis_of(c, txn, id, &apis);
+    }
+    if (p == PROBLEM_OK) {
+        p = relevel(c, txn, dataset, apis);
+    }
+    json_decref(apis);
+    json_decref(dataset);
+    return p;
+}
+
+static enum problem relevel_others(struct rest_call *c, struct store_txn *txn, const char *id)
+{
+    const struct store_value v = store_text(id);
+    struct store_rows *rows = NULL;
+    json_t *ids = json_array(), *other;
+    size_t i;
+    enum store_err err = store_query(
+        txn, "SELECT id FROM datasets WHERE relations LIKE '%' || ? || '%'", &v, 1, &rows);
+
+    while (err == STORE_OK && store_next(rows)) {
+        json_array_append_new(ids, json_string(store_get_text(rows, 0)));
+    }
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+    json_array_foreach(ids, i, other)
+    {
+        p = p == PROBLEM_OK ? relevel_other(c, txn, json_string_value(other)) : p;
+    }
+    json_decref(ids);
+    return p;
+}
+
 enum problem publication_levels(struct rest_call *c, struct store_txn *txn, const json_t *dataset)
 {
-    json_t *apis = NULL, *api;
-    size_t i;
+    json_t *apis = NULL;
     enum problem p = apis_of(c, txn, row_text(dataset, "id"), &apis);
 
     if (p == PROBLEM_OK && any_open(apis)) {
         p = review_served(c, txn, dataset);
     }
-    json_array_foreach(apis, i, api)
-    {
-        if (p == PROBLEM_OK && api_state_live(api)) {
-            p = store_fields(c, txn, api, relevelled(api, dataset), "classify");
-        }
+    if (p == PROBLEM_OK) {
+        p = relevel(c, txn, dataset, apis);
     }
     json_decref(apis);
-    return p;
+    return p == PROBLEM_OK ? relevel_others(c, txn, row_text(dataset, "id")) : p;
 }

@@ -239,7 +239,7 @@ const struct resource collections_resource = {
 enum problem collection_queue(struct rest_call *c, struct store_txn *txn, const json_t *collection,
                               const char *cause, const char *reason, json_t *payload, json_t **row)
 {
-    char why[200];
+    char why[200] = "";
     json_t *tool = NULL;
     enum problem p =
         api_load(c, txn, &collection_tools_resource, row_text(collection, "tool_id"), &tool);

@@ -181,22 +181,41 @@ static enum problem refuse(struct rest_call *c, const json_t *collection, enum p
     return p == PROBLEM_OK ? rest_fail(c, why, where, "%s", detail) : p;
 }
 
+/* Whoever calls is known before the store is held for writing. */
+static enum problem authenticate(struct rest_call *c)
+{
+    struct store_txn *txn = NULL;
+    json_t *collection = NULL, *tool = NULL;
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+
+    if (p == PROBLEM_OK) {
+        p = load(c, txn, &collection, &tool);
+        store_rollback(&txn);
+    }
+    json_decref(collection);
+    json_decref(tool);
+    return p;
+}
+
 enum problem collection_deliver(struct rest_call *c)
 {
     static const char *const members[] = {"sender", "receiver", "records", NULL};
     struct store_txn *txn = NULL;
     json_t *collection = NULL, *tool = NULL, *run = NULL;
-    enum problem p = rest_body_members(c, members), before;
+    enum problem p = authenticate(c), before;
 
+    if (p == PROBLEM_OK) {
+        p = rest_body_members(c, members);
+    }
+    if (p == PROBLEM_OK) {
+        p = check_records(c);
+    }
     if (p == PROBLEM_OK) {
         p = rest_begin(c, STORE_WRITE, &txn);
     }
     if (p == PROBLEM_OK) {
         before = load(c, txn, &collection, &tool);
-        p = before == PROBLEM_OK ? check_records(c) : before;
-        if (p == PROBLEM_OK) {
-            p = accept(c, txn, collection, tool, &run);
-        }
+        p = before == PROBLEM_OK ? accept(c, txn, collection, tool, &run) : before;
         p = rest_finish(c, &txn, p);
         if (before == PROBLEM_OK &&
             (p == PROBLEM_NOT_PERMITTED || strcmp(c->where, "/sender") == 0 ||

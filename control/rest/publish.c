@@ -121,6 +121,9 @@ enum problem rest_dataset_publish(struct rest_call *c)
         p = rest_body_members(c, members);
     }
     if (p == PROBLEM_OK) {
+        p = reading_prepare(c, c->segment[1]);
+    }
+    if (p == PROBLEM_OK) {
         p = rest_begin(c, STORE_WRITE, &txn);
     }
     if (p == PROBLEM_OK) {

@@ -140,7 +140,7 @@ static json_t *own_path(const json_t *api, json_int_t level)
     {
         const char *method = json_string_value(m);
         size_t k = 0;
-        for (; method[k] && k < sizeof lower - 1; k++) {
+        for (; k < sizeof lower - 1 && method[k]; k++) {
             lower[k] = (char)tolower((unsigned char)method[k]);
         }
         lower[k] = '\0';

@@ -249,7 +249,7 @@ static void judge(struct testing *t, double p95, double rate, json_int_t failed)
 
 static void test_speed(struct testing *t, const json_t *call, size_t repeat)
 {
-    double ms[REPEAT_MAX], began = (double)clock_wall_ms();
+    double ms[REPEAT_MAX] = {0}, began = (double)clock_wall_ms();
     size_t n = 0, failed = 0;
     char target[1400];
 

@@ -147,14 +147,16 @@ static bool put_sub(void *ctx, const struct uuid *id, uint64_t rev, struct slice
     s->seen = true;
     if (s->rev == rev && s->config)
         return true;
-    pthread_mutex_unlock(&e->lock); /* the order of locks */
-    pthread_mutex_lock(&s->lock);
+    /* Tried only: who holds it may be waiting for the broker's, which is ours now. */
+    if (pthread_mutex_trylock(&s->lock) != 0) {
+        e->again = true;
+        return true;
+    }
     json_decref(s->config);
     s->config = json_loadb(json.p, json.n, 0, NULL);
     s->rev = rev;
     read_sub(e, s);
     pthread_mutex_unlock(&s->lock);
-    pthread_mutex_lock(&e->lock);
     return true;
 }
 
@@ -169,9 +171,14 @@ static void end_unseen(struct events *e)
         struct sub *s = e->subs[i];
         if (s->seen || !s->config)
             continue;
+        if (pthread_mutex_trylock(&s->lock) != 0) {
+            e->again = true;
+            continue;
+        }
         s->live = false;
         s->rev = 0;
         crypto_wipe(s->secret, sizeof s->secret);
+        pthread_mutex_unlock(&s->lock);
     }
 }
 
@@ -183,6 +190,7 @@ void broker_sync(struct events *e)
         bool ok = replica_set_rev(e->reader, REPLICA_TOPICS, &topics) == REPLICA_OK &&
                   replica_set_rev(e->reader, REPLICA_EVENT_SUBSCRIPTIONS, &subs) == REPLICA_OK;
         if (ok && (topics != e->topics_rev || subs != e->subs_rev)) {
+            e->again = false;
             for (size_t i = 0; i < e->n_topics; i++)
                 e->topics[i]->seen = false;
             for (size_t i = 0; i < e->n_subs; i++)
@@ -192,7 +200,7 @@ void broker_sync(struct events *e)
             if (ok) {
                 end_unseen(e);
                 e->topics_rev = topics;
-                e->subs_rev = subs;
+                e->subs_rev = e->again ? 0 : subs; /* what was missed is read the next time */
             }
         }
         replica_read_end(e->reader);

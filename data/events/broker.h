@@ -95,6 +95,7 @@ struct events {
     struct events_stream *streams;
     size_t n_streams;
     bool stopping;
+    bool again; /* a subscription was in use when its change was read */
     pthread_t clock, pusher, poller;
     bool clock_made, pusher_made, poller_made;
     void *multi; /* CURLM of the pusher: to wake it */

@@ -128,7 +128,7 @@ static enum problem read_pages(struct credit_call *c, struct worker *w, uint64_t
 static enum problem query_all(struct worker *w, const struct catalog_api *api)
 {
     struct query *q = &w->query;
-    q->n_select = q->n_order = 0;
+    query_clear(q);
     q->where = (struct query_node){.kind = QUERY_AND};
     q->offset = 0;
     q->limit = w->max_rows;

@@ -122,7 +122,7 @@ static struct slice take_value(struct parser *ps, struct slice *s)
 static enum problem check_value(struct parser *ps, const struct query_node *node,
                                 struct slice value)
 {
-    uint8_t type = ps->table->columns[node->column].type;
+    uint8_t type = node->path ? QUERY_STRING : ps->table->columns[node->column].type;
     if (value.n > QUERY_VALUE_MAX)
         return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "a value is longer than 4 KiB");
     if (type == QUERY_BINARY || type == QUERY_JSON)
@@ -143,7 +143,7 @@ static enum problem check_is(struct parser *ps, const struct query_node *node, s
     if (!slice_eq(value, SLICE("true")) && !slice_eq(value, SLICE("false")) &&
         !slice_eq(value, SLICE("unknown")))
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "is: null, true, false, unknown");
-    if (ps->table->columns[node->column].type != QUERY_BOOLEAN)
+    if (node->path || ps->table->columns[node->column].type != QUERY_BOOLEAN)
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED,
                            "true, false, unknown need a boolean field");
     return PROBLEM_OK;
@@ -233,9 +233,11 @@ static enum problem take_condition(struct parser *ps, struct slice column, struc
     if (!node)
         return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "too many conditions");
     node->kind = QUERY_CONDITION;
-    enum problem p = parser_column(ps, column, QUERY_USE_FILTER, &node->column);
+    enum problem p = parser_path_column(ps, column, QUERY_USE_FILTER, &node->column, &node->path);
     if (p)
         return p;
+    if (node->path && !node->path->text)
+        return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "end the path of a condition with ->>");
     if (!take_operator(node, s))
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "no such operator");
     if ((node->op == QUERY_MATCH || node->op == QUERY_IMATCH) && !ps->in->regex)

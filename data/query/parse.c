@@ -5,6 +5,8 @@
  */
 #include "data/query/query.h"
 
+#include <stdlib.h>
+
 #include "base/utf8.h"
 #include "data/query/parse_internal.h"
 #include "plan/plan.h"
@@ -106,34 +108,30 @@ enum problem parser_column(struct parser *ps, struct slice name, enum query_use 
     return PROBLEM_OK;
 }
 
-static void select_add(struct query *q, uint16_t column)
+void query_clear(struct query *q)
 {
-    for (size_t i = 0; i < q->n_select; i++)
-        if (q->select[i] == column)
-            return;
-    if (q->n_select < QUERY_SELECT_MAX)
-        q->select[q->n_select++] = column;
+    q->n_select = q->n_order = q->n_embeds = q->n_seek = 0;
+    q->special = q->grouped = q->count = q->single = false;
+    q->where = (struct query_node){.kind = QUERY_AND};
+    q->after = (struct slice){NULL, 0};
+    q->offset = q->limit = 0;
+    memset(q->arguments, 0, sizeof q->arguments);
 }
 
-static void select_all(struct parser *ps)
+struct slice parser_item(struct slice *text)
 {
-    for (size_t i = 0; i < ps->table->n_columns && i < QUERY_SELECT_MAX; i++) {
-        uint8_t outcome = ps->in->outcome[i];
-        if ((outcome == PLAN_KEEP || outcome == PLAN_MASK) && ps->table->columns[i].column.n)
-            select_add(ps->q, (uint16_t)i);
-    }
-}
-
-/* The part of text up to the next comma outside of double quotes; *text moves behind it. */
-static struct slice next_item(struct slice *text)
-{
-    size_t i = 0;
+    size_t i = 0, depth = 0;
     bool quoted = false;
-    while (i < text->n && (quoted || text->p[i] != ',')) {
-        if (quoted && text->p[i] == '\\' && i + 1 < text->n)
+    while (i < text->n && (quoted || depth || text->p[i] != ',')) {
+        char c = text->p[i];
+        if (quoted && c == '\\' && i + 1 < text->n)
             i++;
-        else if (text->p[i] == '"')
+        else if (c == '"')
             quoted = !quoted;
+        else if (!quoted && c == '(')
+            depth++;
+        else if (!quoted && c == ')' && depth)
+            depth--;
         i++;
     }
     struct slice item = slice_of(text->p, i);
@@ -142,7 +140,7 @@ static struct slice next_item(struct slice *text)
     return item;
 }
 
-static struct slice trim(struct slice s)
+struct slice parser_trim(struct slice s)
 {
     while (s.n && s.p[0] == ' ')
         s = slice_of(s.p + 1, s.n - 1);
@@ -151,60 +149,64 @@ static struct slice trim(struct slice s)
     return s;
 }
 
-static struct slice unquote_name(struct slice name)
+struct slice parser_unquoted(struct slice name)
 {
     if (name.n >= 2 && name.p[0] == '"' && name.p[name.n - 1] == '"')
         return slice_of(name.p + 1, name.n - 2);
     return name;
 }
 
-/* An alias would carry a value past the gateway's field plan, which knows fields by name: `a:phone`
- * would come out unmasked under a kept name. So a name may only be itself. */
-static enum problem select_item(struct parser *ps, struct slice item)
+static const char *arrow(struct slice s)
 {
-    if (item.n == 0)
-        return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "an empty name in select");
-    if (slice_eq(item, SLICE("*"))) {
-        select_all(ps);
+    return s.n && s.p[0] != '"' ? memmem(s.p, s.n, "->", 2) : NULL;
+}
+
+enum problem parser_path(struct parser *ps, struct slice text, struct slice *name,
+                         const struct query_path **out)
+{
+    const char *at = arrow(text);
+    *out = NULL;
+    *name = text;
+    if (!at)
         return PROBLEM_OK;
+    struct query_path *path = arena_get(ps->arena, sizeof *path, 1);
+    if (!path)
+        return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "too many JSON paths");
+    *name = slice_of(text.p, (size_t)(at - text.p));
+    struct slice rest = slice_of(at, text.n - name->n);
+    while (rest.n) {
+        size_t skip = rest.n > 2 && rest.p[2] == '>' ? 3 : 2;
+        if (path->text || path->n == QUERY_PATH_MAX || rest.n < skip)
+            return parser_fail(ps, PROBLEM_QUERY_MALFORMED,
+                               "a JSON path is up to 8 of ->name, ->>name at the end alone");
+        path->text = skip == 3;
+        rest = slice_of(rest.p + skip, rest.n - skip);
+        const char *next = arrow(rest);
+        size_t n = next ? (size_t)(next - rest.p) : rest.n;
+        if (n == 0 || memchr(rest.p, '"', n) || memchr(rest.p, '\'', n))
+            return parser_fail(ps, PROBLEM_QUERY_MALFORMED,
+                               "a step of a JSON path is a plain name");
+        path->steps[path->n++] = slice_of(rest.p, n);
+        rest = slice_of(rest.p + n, rest.n - n);
     }
-    const char *colon = item.p[0] == '"' ? NULL : memchr(item.p, ':', item.n);
-    struct slice alias = {NULL, 0};
-    if (colon) {
-        alias = slice_of(item.p, (size_t)(colon - item.p));
-        item = slice_of(colon + 1, item.n - alias.n - 1);
-    }
-    if (item.n == 0 || item.p[0] == ':' ||
-        (item.p[0] != '"' && (memchr(item.p, '(', item.n) || memchr(item.p, ':', item.n))))
-        return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "embedding and casts are not spoken here");
-    uint16_t column;
-    enum problem p = parser_column(ps, unquote_name(item), QUERY_USE_SELECT, &column);
-    if (p)
-        return p;
-    if (alias.p && !slice_eq(alias, ps->table->columns[column].name))
-        return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "fields keep their names: no alias");
-    select_add(ps->q, column);
+    *out = path;
     return PROBLEM_OK;
 }
 
-static enum problem parse_select(struct parser *ps, struct slice text)
+enum problem parser_path_column(struct parser *ps, struct slice text, enum query_use use,
+                                uint16_t *column, const struct query_path **path)
 {
-    if (ps->q->n_select)
-        return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "given twice");
-    size_t items = 0;
-    while (text.n) {
-        if (++items > QUERY_SELECT_MAX)
-            return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "too many names in select");
-        bool more = text.p[text.n - 1] == ',';
-        enum problem p = select_item(ps, trim(next_item(&text)));
-        if (p)
-            return p;
-        if (more && text.n == 0)
-            return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "an empty name in select");
-    }
-    if (items == 0)
-        select_all(ps);
-    return PROBLEM_OK;
+    struct slice name;
+    enum problem p = parser_path(ps, text, &name, path);
+    if (!p)
+        p = parser_column(ps, parser_unquoted(name), *path ? QUERY_USE_FILTER : use, column);
+    if (p || !*path)
+        return p;
+    if (ps->table->columns[*column].type != QUERY_JSON)
+        return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "only a JSON field has a path");
+    return ps->in->json
+               ? PROBLEM_OK
+               : parser_fail(ps, PROBLEM_QUERY_MALFORMED, "the source cannot look into JSON");
 }
 
 static const struct {
@@ -259,9 +261,11 @@ static enum problem order_item(struct parser *ps, struct slice item)
         rest = slice_of(rest.p + n, rest.n - n);
     }
     enum problem p =
-        parser_column(ps, unquote_name(slice_of(item.p, name_n)), QUERY_USE_FILTER, &o.column);
+        parser_path_column(ps, slice_of(item.p, name_n), QUERY_USE_FILTER, &o.column, &o.path);
     if (p)
         return p;
+    if (o.path && !o.path->text)
+        return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "JSON has no order: end the path with ->>");
     ps->q->order[ps->q->n_order++] = o;
     return PROBLEM_OK;
 }
@@ -271,7 +275,7 @@ static enum problem parse_order(struct parser *ps, struct slice text)
     if (ps->q->n_order)
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "given twice");
     while (text.n) {
-        enum problem p = order_item(ps, trim(next_item(&text)));
+        enum problem p = order_item(ps, parser_trim(parser_item(&text)));
         if (p)
             return p;
     }
@@ -289,12 +293,52 @@ static const struct {
     {{"not.or", 6}, QUERY_OR, true},
 };
 
+static enum problem take_argument(struct parser *ps, size_t i, struct slice value)
+{
+    const struct query_argument *a = &ps->table->arguments[i];
+    if (ps->q->arguments[i].p)
+        return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "given twice");
+    if (value.n > QUERY_VALUE_MAX)
+        return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "a value is longer than 4 KiB");
+    if (!query_value_fits((enum query_type)a->type, value))
+        return parser_fail(ps, PROBLEM_QUERY_MALFORMED,
+                           "the value does not fit the parameter's type");
+    ps->q->arguments[i] = value;
+    return PROBLEM_OK;
+}
+
+static enum problem check_arguments(struct parser *ps)
+{
+    for (size_t i = 0; i < ps->table->n_arguments; i++) {
+        const struct query_argument *a = &ps->table->arguments[i];
+        if (ps->q->arguments[i].p)
+            continue;
+        ps->where = a->name;
+        if (a->required)
+            return parser_fail(ps, PROBLEM_PARAMETER_MISSING, "the query needs it");
+        if (a->fallback.n)
+            ps->q->arguments[i] = a->fallback;
+    }
+    return PROBLEM_OK;
+}
+
 static enum problem parse_paging(struct parser *ps, struct slice *slot, struct slice value)
 {
     if (slot->p)
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "given twice");
     *slot = value;
     return PROBLEM_OK;
+}
+
+/* What chooses and sorts the rows of a table. */
+static enum problem parse_rows(struct parser *ps, struct slice name, struct slice value)
+{
+    if (slice_eq(name, SLICE("order")))
+        return parse_order(ps, value);
+    for (size_t i = 0; i < sizeof logic_words / sizeof *logic_words; i++)
+        if (slice_eq(name, logic_words[i].name))
+            return filter_logic(ps, logic_words[i].kind, logic_words[i].negate, value);
+    return filter_column(ps, name, value);
 }
 
 static enum problem parse_param(struct parser *ps, struct range_params *range, struct slice value)
@@ -304,26 +348,33 @@ static enum problem parse_param(struct parser *ps, struct range_params *range, s
         struct slice name;
         struct slice *slot;
     } paging[] = {
-        {SLICE("limit"), &range->limit},
-        {SLICE("offset"), &range->offset},
-        {SLICE("pageno"), &range->pageno},
-        {SLICE("pagesize"), &range->pagesize},
+        {SLICE("limit"), &range->limit},   {SLICE("offset"), &range->offset},
+        {SLICE("pageno"), &range->pageno}, {SLICE("pagesize"), &range->pagesize},
+        {SLICE("after"), &range->after},
     };
+    for (size_t i = 0; i < ps->table->n_arguments; i++)
+        if (slice_eq(name, ps->table->arguments[i].name))
+            return take_argument(ps, i, value);
     for (size_t i = 0; i < sizeof paging / sizeof *paging; i++)
         if (slice_eq(name, paging[i].name))
             return parse_paging(ps, paging[i].slot, value);
-    if (slice_eq(name, SLICE("select")))
-        return parse_select(ps, value);
-    if (slice_eq(name, SLICE("order")))
-        return parse_order(ps, value);
-    for (size_t i = 0; i < sizeof logic_words / sizeof *logic_words; i++)
-        if (slice_eq(name, logic_words[i].name))
-            return filter_logic(ps, logic_words[i].kind, logic_words[i].negate, value);
-    return filter_column(ps, unquote_name(name), value);
+    if (slice_eq(name, SLICE("select"))) /* read before: a relation's conditions come after it */
+        return PROBLEM_OK;
+    struct parser child;
+    struct slice rest;
+    if (!select_embedded(ps, name, &child, &rest))
+        return parse_rows(ps, name, value);
+    enum problem p = parse_rows(&child, rest, value);
+    ps->conditions = child.conditions;
+    return p;
 }
 
+typedef enum problem (*take_pair)(struct parser *ps, struct range_params *range,
+                                  struct slice value);
+
 /* One `name=value` of the raw query string. */
-static enum problem parse_pair(struct parser *ps, struct range_params *range, struct slice pair)
+static enum problem parse_pair(struct parser *ps, struct range_params *range, take_pair take,
+                               struct slice pair)
 {
     const char *equals = memchr(pair.p, '=', pair.n);
     size_t name_n = equals ? (size_t)(equals - pair.p) : pair.n;
@@ -337,7 +388,7 @@ static enum problem parse_pair(struct parser *ps, struct range_params *range, st
     struct slice value = query_decode(ps->arena, slice_of(equals + 1, pair.n - name_n - 1));
     if (!value.p)
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "a value is not percent-encoded UTF-8");
-    return parse_param(ps, range, value);
+    return take(ps, range, value);
 }
 
 static bool contains(struct slice text, const char *word)
@@ -345,33 +396,72 @@ static bool contains(struct slice text, const char *word)
     return text.n && memmem(text.p, text.n, word, strlen(word)) != NULL;
 }
 
-enum problem query_parse(struct query *q, struct arena *arena, const struct query_table *table,
-                         const struct query_input *in, struct query_error *err)
+/* In a first pass over the string select alone is read, so the order of parameters is of no matter.
+ */
+static enum problem take_select(struct parser *ps, struct range_params *range, struct slice value)
 {
-    struct parser ps = {.arena = arena, .table = table, .in = in, .q = q, .err = err};
-    struct range_params range = {0};
-    q->n_select = q->n_order = 0;
-    q->where = (struct query_node){.kind = QUERY_AND};
-    q->count = contains(in->prefer, "count=exact") || contains(in->prefer, "count=planned") ||
-               contains(in->prefer, "count=estimated");
-    q->single = contains(in->accept, "application/vnd.pgrst.object+json");
-    ps.where = SLICE("");
-    if (in->raw.n > QUERY_BYTES_MAX)
-        return parser_fail(&ps, PROBLEM_QUERY_TOO_LARGE, "the query string is longer than 16 KiB");
-    struct slice rest = in->raw;
+    (void)range;
+    return slice_eq(ps->where, SLICE("select")) ? select_parse(ps, value) : PROBLEM_OK;
+}
+
+static enum problem take_filter(struct parser *ps, struct range_params *range, struct slice value)
+{
+    (void)range;
+    return slice_eq(ps->where, SLICE("order"))
+               ? parser_fail(ps, PROBLEM_QUERY_MALFORMED, "conditions alone")
+               : parse_rows(ps, ps->where, value);
+}
+
+static enum problem each_pair(struct parser *ps, struct range_params *range, take_pair take)
+{
+    struct slice rest = ps->in->raw;
+    ps->where = SLICE("");
+    if (rest.n > QUERY_BYTES_MAX)
+        return parser_fail(ps, PROBLEM_QUERY_TOO_LARGE, "the query string is longer than 16 KiB");
     while (rest.n) {
         const char *amp = memchr(rest.p, '&', rest.n);
         size_t n = amp ? (size_t)(amp - rest.p) : rest.n;
-        enum problem p = n ? parse_pair(&ps, &range, slice_of(rest.p, n)) : PROBLEM_OK;
+        enum problem p = n ? parse_pair(ps, range, take, slice_of(rest.p, n)) : PROBLEM_OK;
         if (p)
             return p;
         size_t skip = amp ? n + 1 : n;
         rest = slice_of(rest.p + skip, rest.n - skip);
     }
-    if (q->n_select == 0)
-        select_all(&ps);
-    ps.where = SLICE("select");
-    if (q->n_select == 0)
-        return parser_fail(&ps, PROBLEM_NO_READABLE_FIELD, "no readable field");
-    return range_resolve(&ps, &range);
+    return PROBLEM_OK;
+}
+
+enum problem query_parse(struct query *q, struct arena *arena, const struct query_table *table,
+                         const struct query_input *in, struct query_error *err)
+{
+    struct parser ps = {.arena = arena, .table = table, .in = in, .q = q, .err = err};
+    struct range_params range = {0};
+    enum problem p = PROBLEM_OK;
+    query_clear(q);
+    q->count = contains(in->prefer, "count=exact") || contains(in->prefer, "count=planned") ||
+               contains(in->prefer, "count=estimated");
+    q->single = contains(in->accept, "application/vnd.pgrst.object+json");
+    if (contains(in->raw, "select=") || contains(in->raw, "%"))
+        p = each_pair(&ps, &range, take_select);
+    if (!p)
+        p = each_pair(&ps, &range, parse_param);
+    if (!p)
+        p = check_arguments(&ps);
+    if (!p)
+        p = select_check(&ps);
+    return p ? p : range_resolve(&ps, &range);
+}
+
+enum problem query_parse_filter(struct query_node *filter, struct arena *arena,
+                                const struct query_table *table, const struct query_input *in,
+                                struct query_error *err)
+{
+    struct query *q = calloc(1, sizeof *q);
+    struct parser ps = {.arena = arena, .table = table, .in = in, .q = q, .err = err};
+    if (!q)
+        return PROBLEM_INTERNAL;
+    query_clear(q);
+    enum problem p = each_pair(&ps, NULL, take_filter);
+    *filter = q->where;
+    free(q);
+    return p;
 }

@@ -71,6 +71,15 @@ static enum problem cut_to_range(struct parser *ps, uint64_t *first, uint64_t *e
 enum problem range_resolve(struct parser *ps, const struct range_params *params)
 {
     uint64_t offset = 0, limit = QUERY_NO_LIMIT;
+    ps->q->after = params->after;
+    if (params->after.p) {
+        ps->where = SLICE("after");
+        if (params->offset.p || params->pageno.p || params->pagesize.p || ps->in->range.n ||
+            ps->q->grouped || ps->q->single)
+            return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "a cursor goes with limit alone");
+        if (ps->table->n_keys == 0)
+            return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "the dataset has no key to go by");
+    }
     if (params->pageno.p || params->pagesize.p)
         return resolve_pages(ps, params);
     enum problem p = params->offset.p ? whole(ps, "offset", params->offset, &offset) : PROBLEM_OK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "data/query/sql.h"
+#include "data/query/sql_internal.h"
 
 /* A quote in a name is doubled (SQL-92, delimited identifiers). */
-static void add_name(struct sql *sql, struct slice name)
+void sql_name(struct sql *sql, struct slice name)
 {
     if (name.n == 0 || name.n > 256 || memchr(name.p, '\0', name.n))
         sql->failed = true;
@@ -33,11 +33,18 @@ static struct source_param *new_param(struct sql *sql)
     return &sql->params[sql->n_params++];
 }
 
-static void bind_integer(struct sql *sql, int64_t value)
+void sql_bind_integer(struct sql *sql, int64_t value)
 {
     struct source_param *p = new_param(sql);
     if (p)
         *p = (struct source_param){.integer = value, .is_integer = true};
+}
+
+void sql_bind_null(struct sql *sql)
+{
+    struct source_param *p = new_param(sql);
+    if (p)
+        *p = (struct source_param){.is_null = true, .text = SLICE("")};
 }
 
 /* The text has passed query_value_fits(QUERY_INTEGER): a sign, at most 18 digits. */
@@ -50,15 +57,15 @@ static int64_t to_integer(struct slice text)
     return text.n && text.p[0] == '-' ? -v : v;
 }
 
-static void bind_value(struct sql *sql, uint8_t type, struct slice text)
+void sql_bind(struct sql *sql, uint8_t type, struct slice text)
 {
     bool typed = sql->dialect->binding == DIALECT_BIND_TYPED;
     if (typed && type == QUERY_INTEGER) {
-        bind_integer(sql, to_integer(text));
+        sql_bind_integer(sql, to_integer(text));
         return;
     }
     if (typed && type == QUERY_BOOLEAN) {
-        bind_integer(sql, text.p[0] == 't' || text.p[0] == '1');
+        sql_bind_integer(sql, text.p[0] == 't' || text.p[0] == '1');
         return;
     }
     struct source_param *p = new_param(sql);
@@ -69,17 +76,43 @@ static void bind_value(struct sql *sql, uint8_t type, struct slice text)
         *p = (struct source_param){.text = copy};
 }
 
+/* Steps are bound, never written: `col->?::text->>?::int`. */
+void sql_column(struct sql *sql, struct slice column, const struct query_path *path)
+{
+    const struct dialect *d = sql->dialect;
+    if (path && !d->json) {
+        sql->failed = true;
+        return;
+    }
+    sql_name(sql, column);
+    for (size_t i = 0; path && i < path->n; i++) {
+        uint64_t index;
+        bool number = query_uint(path->steps[i], &index) && index < 1000000;
+        buf_adds(sql->text, path->text && i + 1 == path->n ? "->>" : "->");
+        buf_addf(sql->text, "?%s", number ? d->json[1] : d->json[0]);
+        if (number)
+            sql_bind_integer(sql, (int64_t)index);
+        else
+            sql_bind(sql, QUERY_STRING, path->steps[i]);
+    }
+}
+
+static uint8_t type_of(const struct query_node *node, const struct query_column *c)
+{
+    return node->path ? QUERY_STRING : c->type;
+}
+
 static void add_in(struct sql *sql, const struct query_node *node, const struct query_column *c)
 {
     if (node->n_values == 0) {
         buf_adds(sql->text, "1 = 0");
         return;
     }
-    add_name(sql, c->column);
+    sql_column(sql, c->column, node->path);
     buf_adds(sql->text, " IN (");
     for (size_t i = 0; i < node->n_values; i++) {
         buf_adds(sql->text, i ? ", ?" : "?");
-        bind_value(sql, c->type, node->values[i]);
+        sql_bind(sql, type_of(node, c), node->values[i]);
     }
     buf_addc(sql->text, ')');
 }
@@ -91,7 +124,7 @@ static void add_is(struct sql *sql, const struct query_node *node, const struct 
         test = sql->dialect->is_true;
     else if (node->values[0].p[0] == 'f')
         test = sql->dialect->is_false;
-    add_name(sql, c->column);
+    sql_column(sql, c->column, node->path);
     if (test != NULL && test[0] != ' ')
         buf_addc(sql->text, ' ');
     buf_adds(sql->text, test);
@@ -127,9 +160,9 @@ static void add_like(struct sql *sql, const struct query_node *node, const struc
 {
     const char *const *around = node->op == QUERY_LIKE ? sql->dialect->like : sql->dialect->ilike;
     buf_adds(sql->text, around[0]);
-    add_name(sql, c->column);
+    sql_column(sql, c->column, node->path);
     buf_adds(sql->text, around[1]);
-    bind_value(sql, QUERY_STRING, node->values[0]);
+    sql_bind(sql, QUERY_STRING, node->values[0]);
 }
 
 static void add_condition(struct sql *sql, const struct query_table *table,
@@ -144,10 +177,10 @@ static void add_condition(struct sql *sql, const struct query_table *table,
         add_like(sql, node, c);
     } else {
         const char *op = operator_text(sql->dialect, node->op);
-        add_name(sql, c->column);
+        sql_column(sql, c->column, node->path);
         buf_addf(sql->text, " %s ?", op ? op : "=");
         sql->failed = sql->failed || !op;
-        bind_value(sql, c->type, node->values[0]);
+        sql_bind(sql, type_of(node, c), node->values[0]);
     }
 }
 
@@ -166,87 +199,74 @@ static void add_node(struct sql *sql, const struct query_table *table,
     buf_addc(sql->text, ')');
 }
 
-static void add_from_where(struct sql *sql, const struct query_table *table, const struct query *q,
-                           struct slice owner)
+/* A provider's own query stands in parentheses; its parameters are bound where it has them. */
+static void add_from(struct sql *sql, const struct query_table *table, const struct query *q)
 {
     buf_adds(sql->text, " FROM ");
+    if (table->text.n) {
+        buf_addc(sql->text, '(');
+        buf_add(sql->text, table->text.p, table->text.n);
+        buf_adds(sql->text, "\n) AS ");
+        sql_name(sql, SLICE("q"));
+        for (size_t i = 0; i < table->n_marks; i++) {
+            uint16_t at = table->marks[i];
+            if (q->arguments[at].p)
+                sql_bind(sql, table->arguments[at].type, q->arguments[at]);
+            else
+                sql_bind_null(sql);
+        }
+        return;
+    }
     if (table->schema.n) {
-        add_name(sql, table->schema);
+        sql_name(sql, table->schema);
         buf_addc(sql->text, '.');
     }
-    add_name(sql, table->table);
+    sql_name(sql, table->table);
+}
+
+const char *sql_from_where(struct sql *sql, const struct query_table *table, const struct query *q,
+                           struct slice owner)
+{
+    add_from(sql, table, q);
     const char *glue = " WHERE ";
     if (owner.p) {
         sql->failed = sql->failed || !query_value_fits((enum query_type)table->owner_type, owner);
         buf_adds(sql->text, glue);
-        add_name(sql, table->owner_column);
+        sql_name(sql, table->owner_column);
         buf_adds(sql->text, " = ?");
         if (!sql->failed)
-            bind_value(sql, table->owner_type, owner);
+            sql_bind(sql, table->owner_type, owner);
+        glue = " AND ";
+    }
+    if (table->filter) {
+        buf_adds(sql->text, glue);
+        add_node(sql, table, table->filter);
         glue = " AND ";
     }
     if (q->where.first) {
         buf_adds(sql->text, glue);
         add_node(sql, table, &q->where);
+        glue = " AND ";
     }
+    return glue;
 }
 
-static bool ordered_by(const struct query_table *table, const struct query *q, struct slice column)
-{
-    for (size_t i = 0; i < q->n_order; i++)
-        if (slice_eq(table->columns[q->order[i].column].column, column))
-            return true;
-    return false;
-}
-
-/* Nulls last ascending, first descending, said outright: sources differ in what they do unasked. */
-static void add_order_item(struct sql *sql, const struct query_table *table,
-                           const struct query_order *o)
-{
-    bool first = o->nulls == QUERY_NULLS_DEFAULT ? o->descending : o->nulls == QUERY_NULLS_FIRST;
-    add_name(sql, table->columns[o->column].column);
-    buf_adds(sql->text, o->descending ? " DESC" : " ASC");
-    buf_adds(sql->text, first ? " NULLS FIRST" : " NULLS LAST");
-}
-
-static bool can_order(uint8_t type)
-{
-    return type != QUERY_JSON && type != QUERY_BINARY;
-}
-
-/* The key comes last so that pages neither overlap nor leave rows out; a table without one is
- * ordered by what was selected, and then equal rows cannot be told apart anyway. */
-static void add_order(struct sql *sql, const struct query_table *table, const struct query *q)
-{
-    const char *glue = " ORDER BY ";
-    for (size_t i = 0; i < q->n_order; i++, glue = ", ") {
-        buf_adds(sql->text, glue);
-        add_order_item(sql, table, &q->order[i]);
-    }
-    for (size_t i = 0; i < table->n_keys; i++) {
-        if (ordered_by(table, q, table->keys[i]))
-            continue;
-        buf_adds(sql->text, glue);
-        add_name(sql, table->keys[i]);
-        glue = ", ";
-    }
-    for (size_t i = 0; table->n_keys == 0 && i < q->n_select; i++) {
-        const struct query_column *c = &table->columns[q->select[i]];
-        if (!can_order(c->type) || ordered_by(table, q, c->column))
-            continue;
-        buf_adds(sql->text, glue);
-        add_name(sql, c->column);
-        glue = ", ";
-    }
-}
-
+/* The limit stands in the text: a planner that knows it plans once for all calls, where a bound one
+ * makes PostgreSQL plan each anew. */
 static void add_paging(struct sql *sql, const struct query *q)
 {
-    bool limit_first = sql->dialect->paging == DIALECT_LIMIT_OFFSET;
-    buf_adds(sql->text,
-             limit_first ? " LIMIT ? OFFSET ?" : " OFFSET ? ROWS FETCH NEXT ? ROWS ONLY");
-    bind_integer(sql, (int64_t)(limit_first ? q->limit : q->offset));
-    bind_integer(sql, (int64_t)(limit_first ? q->offset : q->limit));
+    unsigned long long limit = (unsigned long long)q->limit;
+    if (sql->dialect->paging == DIALECT_OFFSET_FETCH) {
+        buf_adds(sql->text, " OFFSET ? ROWS");
+        sql_bind_integer(sql, (int64_t)q->offset);
+        buf_addf(sql->text, " FETCH NEXT %llu ROWS ONLY", limit);
+        return;
+    }
+    buf_addf(sql->text, " LIMIT %llu", limit);
+    if (q->offset) {
+        buf_adds(sql->text, " OFFSET ?");
+        sql_bind_integer(sql, (int64_t)q->offset);
+    }
 }
 
 static void begin(struct sql *sql)
@@ -265,16 +285,91 @@ static void finish(struct sql *sql)
         sql->text->n--;
 }
 
+static void add_selected(struct sql *sql, const struct query_table *table, const struct query *q,
+                         size_t i)
+{
+    static const char *const fns[QUERY_FNS] = {"", "COUNT(", "SUM(", "AVG(", "MIN(", "MAX("};
+    const struct query_from *from = &q->from[i];
+    if (!q->special) {
+        sql_name(sql, table->columns[q->select[i]].column);
+    } else if (from->fn && from->column == QUERY_NO_COLUMN) {
+        buf_adds(sql->text, "COUNT(*)");
+    } else {
+        buf_adds(sql->text, fns[from->fn]);
+        sql_column(sql, table->columns[from->column].column, from->path);
+        buf_adds(sql->text, from->fn ? ")" : "");
+    }
+}
+
+static void add_list(struct sql *sql, const struct query_table *table, const struct query *q)
+{
+    buf_adds(sql->text, "SELECT ");
+    for (size_t i = 0; i < q->n_select; i++) {
+        buf_adds(sql->text, i ? ", " : "");
+        add_selected(sql, table, q, i);
+    }
+}
+
+/* Groups that are too small to be given are not there. */
+static void add_groups(struct sql *sql, const struct query_table *table, const struct query *q)
+{
+    const char *glue = " GROUP BY ";
+    for (size_t i = 0; i < q->n_select; i++) {
+        if (q->from[i].fn)
+            continue;
+        buf_adds(sql->text, glue);
+        sql_name(sql, table->columns[q->select[i]].column);
+        glue = ", ";
+    }
+    buf_addf(sql->text, " HAVING COUNT(*) >= %u", table->min_group);
+}
+
 void sql_select(struct sql *sql, const struct query_table *table, const struct query *q,
                 struct slice owner)
 {
+    struct sql_sort sorts[QUERY_SORT_MAX];
+    size_t n_sorts = q->grouped ? 0 : sql_sorts(table, q, sorts);
+    const char *glue = q->n_select ? ", " : "";
     begin(sql);
-    for (size_t i = 0; i < q->n_select; i++) {
-        buf_adds(sql->text, i ? ", " : "SELECT ");
-        add_name(sql, table->columns[q->select[i]].column);
+    add_list(sql, table, q);
+    for (size_t i = 0; q->after.p && i < n_sorts; i++, glue = ", ") {
+        buf_adds(sql->text, glue);
+        sql_column(sql, sorts[i].column, sorts[i].path);
     }
-    add_from_where(sql, table, q, owner);
-    add_order(sql, table, q);
+    for (size_t i = 0; i < q->n_embeds; i++, glue = ", ") {
+        buf_adds(sql->text, glue);
+        sql_name(sql, q->embeds[i].relation->local);
+    }
+    glue = sql_from_where(sql, table, q, owner);
+    if (q->n_seek)
+        sql_seek(sql, q, sorts, n_sorts, glue);
+    if (q->grouped)
+        add_groups(sql, table, q);
+    sql_order(sql, table, q);
+    add_paging(sql, q);
+    finish(sql);
+}
+
+void sql_related(struct sql *sql, const struct query_embed *embed, struct slice owner,
+                 const struct slice *values, size_t n, uint64_t limit)
+{
+    const struct query_relation *r = embed->relation;
+    struct query *q = embed->query;
+    begin(sql);
+    add_list(sql, &r->table, q);
+    buf_adds(sql->text, ", ");
+    sql_name(sql, r->foreign);
+    buf_adds(sql->text, sql_from_where(sql, &r->table, q, owner));
+    sql_name(sql, r->foreign);
+    buf_adds(sql->text, " IN (");
+    for (size_t i = 0; i < n; i++) {
+        buf_adds(sql->text, i ? ", ?" : "?");
+        sql_bind(sql, r->foreign_type, values[i]);
+    }
+    buf_addc(sql->text, ')');
+    sql_order(sql, &r->table, q);
+    q->offset = 0;
+    q->limit = limit;
     add_paging(sql, q);
     finish(sql);
 }
@@ -283,7 +378,11 @@ void sql_count(struct sql *sql, const struct query_table *table, const struct qu
                struct slice owner)
 {
     begin(sql);
-    buf_adds(sql->text, "SELECT COUNT(*)");
-    add_from_where(sql, table, q, owner);
+    buf_adds(sql->text, q->grouped ? "SELECT COUNT(*) FROM (SELECT 1" : "SELECT COUNT(*)");
+    sql_from_where(sql, table, q, owner);
+    if (q->grouped) {
+        add_groups(sql, table, q);
+        buf_adds(sql->text, ") AS g");
+    }
     finish(sql);
 }

@@ -18,8 +18,23 @@ struct sql {
                   */
 };
 
-/* owner.p NULL: no isolation. */
+/* What an order consists of, the key last so that it is total. */
+struct sql_sort {
+    struct slice column;
+    const struct query_path *path;
+    uint8_t type;
+    bool descending, nulls_first, key;
+};
+size_t sql_sorts(const struct query_table *table, const struct query *q,
+                 struct sql_sort out[static QUERY_SORT_MAX]);
+
+/* owner.p NULL: no isolation. With a cursor wanted (q->after) the columns of the order follow the
+ * selected ones; with embeds the columns their rows are found by follow after those. */
 void sql_select(struct sql *sql, const struct query_table *table, const struct query *q,
                 struct slice owner);
+/* The rows of a relation that belong to these values of its column; that column follows the
+ * selected ones. At most limit rows. */
+void sql_related(struct sql *sql, const struct query_embed *embed, struct slice owner,
+                 const struct slice *values, size_t n, uint64_t limit);
 void sql_count(struct sql *sql, const struct query_table *table, const struct query *q,
                struct slice owner);

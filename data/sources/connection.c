@@ -10,6 +10,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "data/sources/attributes.h"
+
 /* Attributes that load code, run a program or a statement, write a file or read one; an operator
  * who needs one sets it in odbc.ini and gives the provider the DSN. */
 static const char *const refused_names[] = {
@@ -24,10 +26,6 @@ static const char *const refused_names[] = {
 static const char *const database_names[] = {"DATABASE", "DB", "DBNAME"};
 static const char *const driver_names[] = {"DRIVER", "DSN"};
 
-struct attribute {
-    struct slice name, value;
-};
-
 static bool same_name(struct slice a, const char *b)
 {
     return a.n == strlen(b) && strncasecmp(a.p, b, a.n) == 0;
@@ -40,28 +38,6 @@ static bool is_one_of(struct slice name, const char *const *list, size_t n)
         if (same_name(name, list[i]))
             return true;
     return false;
-}
-
-/* False at the end. An attribute without '=' has a name whose p is NULL. */
-static bool next_attribute(struct slice *rest, struct attribute *a)
-{
-    while (rest->n && (*rest->p == ';' || *rest->p == ' '))
-        *rest = slice_of(rest->p + 1, rest->n - 1);
-    if (rest->n == 0)
-        return false;
-    const char *end = memchr(rest->p, ';', rest->n);
-    size_t n = end ? (size_t)(end - rest->p) : rest->n;
-    const char *equals = memchr(rest->p, '=', n);
-    size_t name_n = equals ? (size_t)(equals - rest->p) : 0;
-    *a = (struct attribute){{NULL, 0}, {NULL, 0}};
-    if (equals)
-        a->value = slice_of(equals + 1, n - name_n - 1);
-    while (name_n && rest->p[name_n - 1] == ' ')
-        name_n--;
-    if (equals)
-        a->name = slice_of(rest->p, name_n);
-    *rest = slice_of(rest->p + n, rest->n - n);
-    return true;
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -102,15 +78,6 @@ static bool is_platform_file(const char *path, const char *data_dir)
             return true;
     } while (to_parent(at));
     return false;
-}
-
-static struct slice unquoted(struct slice value)
-{
-    static const char pairs[][2] = {{'{', '}'}, {'"', '"'}, {'\'', '\''}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (value.n > 1 && value.p[0] == pairs[i][0] && value.p[value.n - 1] == pairs[i][1])
-            return slice_of(value.p + 1, value.n - 2);
-    return value;
 }
 
 /* A value as it stands or without its quotes: which of them a driver opens is the driver's affair.
@@ -158,14 +125,15 @@ static bool attribute_allowed(const struct attribute *a, bool sqlite, const char
         return memchr(a->value.p, '/', a->value.n) == NULL;
     if (NAMED(a->name, database_names) && !database_allowed(a->value, sqlite))
         return false;
-    return value_keeps_away(a->value, data_dir) && value_keeps_away(unquoted(a->value), data_dir);
+    return value_keeps_away(a->value, data_dir) &&
+           value_keeps_away(attribute_unquoted(a->value), data_dir);
 }
 
 /* As a driver's name or a DSN's says; odbc.c adds what SQLite's driver needs by the same sign. */
 static bool is_sqlite(struct slice rest)
 {
     struct attribute a;
-    while (next_attribute(&rest, &a))
+    while (attribute_next(&rest, &a))
         for (size_t i = 0; i + 6 <= a.value.n && NAMED(a.name, driver_names); i++)
             if (strncasecmp(a.value.p + i, "sqlite", 6) == 0)
                 return true;
@@ -182,7 +150,7 @@ bool connection_allowed(struct slice connection, const char *data_dir)
         if ((unsigned char)connection.p[i] < ' ')
             return false;
     sqlite = is_sqlite(connection);
-    while (next_attribute(&connection, &a)) {
+    while (attribute_next(&connection, &a)) {
         if (!attribute_allowed(&a, sqlite, data_dir))
             return false;
         driver = driver || NAMED(a.name, driver_names);

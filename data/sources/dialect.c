@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+static const char *const plain_steps[2] = {"", ""}, *const cast_steps[2] = {"::text", "::int"};
+
 static const struct dialect dialects[] = {
     {
         .dbms = "SQLite",
@@ -13,6 +15,8 @@ static const struct dialect dialects[] = {
         .distinct = "IS NOT",
         .is_true = "IS TRUE",
         .is_false = "IS FALSE",
+        .json = plain_steps,
+        .nulls_words = true,
         .unlimited = true,
         .setup = {"PRAGMA query_only=ON", "PRAGMA case_sensitive_like=ON"},
         .setup_write = {"PRAGMA case_sensitive_like=ON", "PRAGMA foreign_keys=ON"},
@@ -31,6 +35,9 @@ static const struct dialect dialects[] = {
         .distinct = "IS DISTINCT FROM",
         .is_true = "IS TRUE",
         .is_false = "IS FALSE",
+        .json = cast_steps,
+        .costs = true,
+        .nulls_words = true,
         .setup = {"SET default_transaction_read_only = on", "SET statement_timeout = 5000",
                   "SET client_encoding = 'UTF8'"},
         .setup_write = {"SET statement_timeout = 5000", "SET client_encoding = 'UTF8'"},

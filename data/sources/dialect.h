@@ -23,7 +23,11 @@ struct dialect {
     const char *match, *imatch;     /* operator; NULL: the database has none */
     const char *distinct;           /* operator */
     const char *is_true, *is_false; /* after the column */
-    bool unlimited; /* knows no time limit of its own: sources/watchdog.h cuts statements off */
+    const char *const
+        *json;        /* what follows a bound step of ->: a name, an index; NULL: no arrows */
+    bool costs;       /* EXPLAIN (FORMAT JSON) tells what a statement will cost */
+    bool nulls_words; /* knows NULLS FIRST and LAST */
+    bool unlimited;   /* knows no time limit of its own: sources/watchdog.h cuts statements off */
     const char *setup[4]; /* said once on each new connection: read only, time limit */
     /* Of a connection that writes (data/write): setup_write in place of setup; the transaction's
      * beginning; what makes a SELECT hold its rows; what waits for the transaction of the same

@@ -85,7 +85,10 @@ static enum source_err open_statement(struct source *s, SQLHSTMT *h)
     enum source_err err = source_ready(s);
     if (err)
         return err;
-    if (SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, source_handle(s), h)))
+    void *dbc = source_handle(s);
+    if (!dbc)
+        return SOURCE_EUNAVAILABLE;
+    if (SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, dbc, h)))
         return SOURCE_OK;
     source_lost(s);
     return SOURCE_EUNAVAILABLE;

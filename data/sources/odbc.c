@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "crypto/crypto.h"
 #include "data/sources/connection.h"
+#include "data/sources/postgres.h"
 #include "data/sources/watchdog.h"
 #include "data/zones/zones.h"
 
@@ -27,10 +28,12 @@ struct source {
     char *connection;
     size_t given_n, connection_n; /* given_n: as the provider wrote it; then what we add */
     const char *data_dir;
-    bool managed; /* a zone store: connection is ours */
+    struct postgres *postgres; /* NULL: queries go by ODBC */
+    bool managed;              /* a zone store: connection is ours */
     SQLHENV env;
     SQLHDBC dbc;
-    bool connected, writable, in_txn;
+    bool connected; /* by ODBC */
+    bool writable, in_txn;
     const struct dialect *dialect;
     char quote[2];
     uint64_t refuse_until_us; /* monotonic */
@@ -44,6 +47,7 @@ static const char *const errors[] = {
     [SOURCE_ETIMEOUT] = "the source cut the query off",
     [SOURCE_EVALUE] = "a value does not fit its column",
     [SOURCE_ECONNECTION] = "the connection string is not acceptable",
+    [SOURCE_ECHANGED] = "the source's table is not what the dataset says",
     [SOURCE_ECONSTRAINT] = "a rule of the table refuses the row",
     [SOURCE_EBUSY] = "another transaction was there first",
 };
@@ -72,6 +76,7 @@ struct source *source_new(struct slice connection, const char *data_dir)
     s->given_n = connection.n;
     s->connection_n = connection.n + sizeof sqlite_extra;
     s->data_dir = data_dir;
+    s->postgres = postgres_new(connection);
     return s;
 }
 
@@ -114,6 +119,8 @@ void source_lost(struct source *s)
         s->env = NULL;
     }
     s->connected = false;
+    if (s->postgres)
+        postgres_close(s->postgres);
 }
 
 void source_free(struct source **s)
@@ -121,6 +128,7 @@ void source_free(struct source **s)
     if (!*s)
         return;
     source_lost(*s);
+    postgres_free(&(*s)->postgres);
     crypto_wipe((*s)->connection, (*s)->connection_n);
     free((*s)->connection);
     free(*s);
@@ -171,22 +179,35 @@ static bool connect_now(struct source *s)
     return s->connected && learn_dialect(s) && run_setup(s);
 }
 
-enum source_err source_ready(struct source *s)
+static bool connect_postgres(struct source *s)
 {
-    if (s->connected)
+    s->dialect = dialect_by_dbms("PostgreSQL");
+    s->quote[0] = '"';
+    return postgres_connect(s->postgres, s->dialect->setup);
+}
+
+static enum source_err ready(struct source *s, bool connected, bool (*connect)(struct source *s))
+{
+    if (connected)
         return SOURCE_OK;
     uint64_t now = clock_mono_us();
     if (now < s->refuse_until_us)
         return SOURCE_EUNAVAILABLE;
     if (!s->managed && !connection_allowed(slice_of(s->connection, s->given_n), s->data_dir))
         return SOURCE_ECONNECTION;
-    if (connect_now(s)) {
+    if (connect(s)) {
         s->refuse_until_us = 0;
         return SOURCE_OK;
     }
     source_lost(s);
     s->refuse_until_us = clock_mono_us() + SOURCE_RETRY_MS * 1000;
     return SOURCE_EUNAVAILABLE;
+}
+
+enum source_err source_ready(struct source *s)
+{
+    return s->postgres ? ready(s, postgres_connected(s->postgres), connect_postgres)
+                       : ready(s, s->connected, connect_now);
 }
 
 const struct dialect *source_dialect(const struct source *s)
@@ -202,11 +223,13 @@ const char *source_quote(const struct source *s)
 void source_set_timeout_ms(struct source *s, uint64_t timeout_ms)
 {
     s->timeout_ms = timeout_ms;
+    if (s->postgres)
+        postgres_limit(s->postgres, timeout_ms);
 }
 
-void *source_handle(const struct source *s)
+void *source_handle(struct source *s)
 {
-    return s->dbc;
+    return ready(s, s->connected, connect_now) == SOURCE_OK ? s->dbc : NULL;
 }
 
 /* SQLite's driver says HY000 of everything; the library's own number tells more. */
@@ -236,7 +259,7 @@ static enum source_err judge(const struct source *s, SQLHSTMT h, bool *dead)
     if (strcmp(state, "57014") == 0 || strcmp(state, "HYT00") == 0)
         return SOURCE_ETIMEOUT;
     *dead = memcmp(state, "42", 2) != 0;
-    return SOURCE_EUNAVAILABLE;
+    return *dead ? SOURCE_EUNAVAILABLE : SOURCE_ECHANGED;
 }
 
 static bool bind_column(SQLHSTMT h, SQLUSMALLINT i, struct source_column *c)
@@ -308,7 +331,7 @@ static bool bind_param(SQLHSTMT h, SQLUSMALLINT i, const struct source_param *p,
                                               0, (SQLPOINTER)(uintptr_t)&p->integer,
                                               sizeof p->integer, length));
     }
-    *length = (SQLLEN)p->text.n;
+    *length = p->is_null ? SQL_NULL_DATA : (SQLLEN)p->text.n;
     if (p->is_binary)
         return SQL_SUCCEEDED(SQLBindParameter(
             h, i, SQL_PARAM_INPUT, SQL_C_BINARY, SQL_LONGVARBINARY, p->text.n ? p->text.n : 1, 0,
@@ -361,6 +384,10 @@ static enum source_err attempt(struct source *s, struct slice sql,
     enum source_err err = source_ready(s);
     if (err)
         return err;
+    if (s->postgres) {
+        *rows = (struct source_rows){.source = s, .postgres = s->postgres};
+        return postgres_query(s->postgres, sql, params, n, &rows->n_columns, dead);
+    }
     uint64_t hash = XXH3_64bits(sql.p, sql.n);
     struct statement *st = statement_find(s, sql, hash);
     if (!st->handle) {
@@ -373,7 +400,8 @@ static enum source_err attempt(struct source *s, struct slice sql,
         statement_drop(st);
         return err;
     }
-    *rows = (struct source_rows){s, st->handle, st->columns, st->n_columns};
+    *rows = (struct source_rows){
+        .source = s, .handle = st->handle, .columns = st->columns, .n_columns = st->n_columns};
     return SOURCE_OK;
 }
 
@@ -381,7 +409,7 @@ enum source_err source_query(struct source *s, struct slice sql, const struct so
                              size_t n_params, struct source_rows *rows)
 {
     SQLLEN few[16], *lengths = n_params > 16 ? malloc(n_params * sizeof *lengths) : few;
-    bool dead = false, was_connected = s->connected;
+    bool dead = false, was_connected = s->postgres ? postgres_connected(s->postgres) : s->connected;
     if (!lengths)
         return SOURCE_EUNAVAILABLE;
     enum source_err err = attempt(s, sql, params, lengths, n_params, rows, &dead);
@@ -423,6 +451,8 @@ static bool fetch_long(SQLHSTMT h, SQLUSMALLINT i, struct source_column *c)
 enum source_err source_next(struct source_rows *rows, bool *more)
 {
     bool dead;
+    if (rows->postgres)
+        return postgres_next(rows->postgres, more);
     SQLRETURN r = SQLFetch(rows->handle);
     *more = r != SQL_NO_DATA;
     if (r == SQL_NO_DATA)
@@ -441,6 +471,8 @@ enum source_err source_next(struct source_rows *rows, bool *more)
 
 bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
 {
+    if (rows->postgres)
+        return postgres_cell(rows->postgres, i, value);
     const struct source_column *c = &rows->columns[i];
     if (c->length == SQL_NULL_DATA)
         return false;
@@ -452,11 +484,16 @@ bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
 
 void source_rows_end(struct source_rows *rows)
 {
-    SQLFreeStmt(rows->handle, SQL_CLOSE);
+    if (rows->postgres)
+        postgres_end(rows->postgres);
+    else
+        SQLFreeStmt(rows->handle, SQL_CLOSE);
 }
 
+/* Transactions are spoken by ODBC alone. */
 void source_set_writable(struct source *s)
 {
+    postgres_free(&s->postgres);
     s->writable = true;
 }
 

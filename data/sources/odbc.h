@@ -19,10 +19,11 @@
 
 enum source_err {
     SOURCE_OK,
-    SOURCE_EUNAVAILABLE, /* cannot be reached, or its table is not what the dataset says */
+    SOURCE_EUNAVAILABLE, /* cannot be reached */
     SOURCE_ETIMEOUT,     /* the source cut the query off */
     SOURCE_EVALUE,       /* a bound value does not fit its column */
     SOURCE_ECONNECTION,  /* the connection string is not acceptable */
+    SOURCE_ECHANGED,     /* its table is not what the dataset says */
     SOURCE_ECONSTRAINT,  /* a rule of the table refuses the row */
     SOURCE_EBUSY         /* another transaction was there first; again may succeed */
 };
@@ -38,20 +39,21 @@ struct source *source_new(struct slice connection, const char *data_dir);
 struct source *source_new_managed(const struct uuid *id, const char *data_dir);
 void source_free(struct source **s); /* closes, wipes */
 
-/* Connects when it must. */
+/* Connects when it must: by libpq to PostgreSQL (postgres.h), else by ODBC. */
 enum source_err source_ready(struct source *s) __attribute__((warn_unused_result));
 const struct dialect *source_dialect(const struct source *s); /* after source_ready */
 const char *source_quote(const struct source *s);             /* one character, or "" */
-void *source_handle(const struct source *s);                  /* SQLHDBC, for metadata.c */
-/* Of a statement; SOURCE_TIMEOUT_S seconds unless said. Only for sources without a limit of their
- * own. */
+/* SQLHDBC, for metadata.c and what else speaks ODBC itself: connects when it must, whatever serves
+ * queries. NULL: it cannot. */
+void *source_handle(struct source *s);
+/* Of a statement; SOURCE_TIMEOUT_S seconds unless said. */
 void source_set_timeout_ms(struct source *s, uint64_t timeout_ms);
 void source_lost(struct source *s); /* drops the connection; the next use makes another */
 
 struct source_param {
     struct slice text;
     int64_t integer;
-    bool is_integer, is_binary;
+    bool is_integer, is_null, is_binary;
 };
 
 struct source_column { /* a cell of the current row */
@@ -64,6 +66,7 @@ struct source_column { /* a cell of the current row */
 
 struct source_rows {
     struct source *source;
+    struct postgres *postgres; /* NULL: by the handle */
     SQLHSTMT handle;
     struct source_column *columns;
     size_t n_columns;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include <hs.h>
+#include <pthread.h>
 
 #include "base/utf8.h"
 #include "id/idnum.h"
@@ -51,9 +52,13 @@ static const struct {
 };
 #define FORMS (sizeof forms / sizeof *forms)
 
+/* The forms take a tenth of a second to compile and never change: once for the process. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static hs_database_t *forms_database; /* NULL: it could not be made */
+
 struct detect {
-    hs_database_t *database;
-    hs_scratch_t *scratch;
+    hs_database_t *own_database; /* NULL: no patterns of an operator */
+    hs_scratch_t *scratch;       /* fits both */
     size_t own;
 };
 
@@ -80,61 +85,75 @@ static char *wrap(struct slice pattern)
     return out;
 }
 
-static void explain(const hs_compile_error_t *error, size_t from, struct detect_error *err)
+/* The offset vectorscan names is one in the wrapped text. */
+static void explain(const hs_compile_error_t *error, size_t from, size_t most,
+                    struct detect_error *err)
 {
     const char *at = error ? strstr(error->message, "at index ") : NULL;
     size_t index = at ? strtoul(at + 9, NULL, 10) : 0;
 
-    say(err, index > from ? index - from : 0, error ? error->message : "it cannot be compiled");
+    index = index > from ? index - from : 0;
+    say(err, index < most ? index : most, error ? error->message : "it cannot be compiled");
 }
 
-struct list { /* what vectorscan compiles */
-    const char *expression[FORMS + DETECT_OWN_MAX];
-    unsigned flags[FORMS + DETECT_OWN_MAX], ids[FORMS + DETECT_OWN_MAX];
-    char *owned[DETECT_OWN_MAX];
-    unsigned n;
-};
-
-static enum detect_err collect(struct list *l, const struct slice *own, size_t n, size_t *bad,
-                               struct detect_error *err)
+static void compile_forms(void)
 {
-    for (; l->n < FORMS; l->n++) {
-        l->expression[l->n] = forms[l->n].expression;
-        l->flags[l->n] = HS_FLAG_UTF8 | (forms[l->n].extent == WHOLE ? HS_FLAG_SINGLEMATCH : 0);
-        l->ids[l->n] = l->n;
+    const char *expressions[FORMS];
+    unsigned flags[FORMS], ids[FORMS];
+    hs_compile_error_t *error = NULL;
+
+    for (unsigned i = 0; i < FORMS; i++) {
+        expressions[i] = forms[i].expression;
+        flags[i] = HS_FLAG_UTF8 | (forms[i].extent == WHOLE ? HS_FLAG_SINGLEMATCH : 0);
+        ids[i] = i;
     }
-    for (size_t i = 0; i < n; i++, l->n++) {
+    if (hs_compile_multi(expressions, flags, ids, FORMS, HS_MODE_BLOCK, NULL, &forms_database,
+                         &error) != HS_SUCCESS)
+        hs_free_compile_error(error);
+}
+
+static enum detect_err compile_own(const struct slice *own, size_t n, size_t *bad,
+                                   struct detect_error *err, hs_database_t **database)
+{
+    char *texts[DETECT_OWN_MAX] = {NULL};
+    unsigned flags[DETECT_OWN_MAX], ids[DETECT_OWN_MAX];
+    hs_compile_error_t *error = NULL;
+    enum detect_err e = DETECT_OK;
+
+    for (size_t i = 0; i < n && !e; i++) {
         *bad = i;
-        enum detect_err e = detect_pattern_check(own[i], err);
-        l->owned[i] = e ? NULL : wrap(own[i]);
-        if (e || !l->owned[i])
-            return e ? e : DETECT_EMEMORY;
-        l->expression[l->n] = l->owned[i];
-        l->flags[l->n] = HS_FLAG_UTF8 | HS_FLAG_SINGLEMATCH;
-        l->ids[l->n] = l->n;
+        e = detect_pattern_check(own[i], err);
+        texts[i] = e ? NULL : wrap(own[i]);
+        if (!e && !texts[i])
+            e = DETECT_EMEMORY;
+        flags[i] = HS_FLAG_UTF8 | HS_FLAG_SINGLEMATCH;
+        ids[i] = FORMS + (unsigned)i;
     }
-    return DETECT_OK;
+    if (!e && hs_compile_multi((const char *const *)texts, flags, ids, (unsigned)n, HS_MODE_BLOCK,
+                               NULL, database, &error) != HS_SUCCESS) {
+        explain(error, 0, 0, err);
+        hs_free_compile_error(error);
+        e = DETECT_EPATTERN;
+    }
+    for (size_t i = 0; i < n; i++)
+        free(texts[i]);
+    return e;
 }
 
 enum detect_err detect_new(struct detect **d, const struct slice *own, size_t n, size_t *bad,
                            struct detect_error *err)
 {
-    struct list l = {0};
-    hs_compile_error_t *error = NULL;
     struct detect *made = calloc(1, sizeof *made);
-    enum detect_err e =
-        made && n <= DETECT_OWN_MAX ? collect(&l, own, n, bad, err) : DETECT_EMEMORY;
+    enum detect_err e = made && n <= DETECT_OWN_MAX ? DETECT_OK : DETECT_EMEMORY;
 
-    if (!e && hs_compile_multi(l.expression, l.flags, l.ids, l.n, HS_MODE_BLOCK, NULL,
-                               &made->database, &error) != HS_SUCCESS) {
-        explain(error, WRAP_BEFORE, err);
-        hs_free_compile_error(error);
-        e = DETECT_EPATTERN;
-    }
-    if (!e && hs_alloc_scratch(made->database, &made->scratch) != HS_SUCCESS)
+    pthread_once(&once, compile_forms);
+    if (!e && n > 0)
+        e = compile_own(own, n, bad, err, &made->own_database);
+    if (!e && (!forms_database || hs_alloc_scratch(forms_database, &made->scratch) != HS_SUCCESS))
         e = DETECT_EMEMORY;
-    for (size_t i = 0; i < DETECT_OWN_MAX; i++)
-        free(l.owned[i]);
+    if (!e && made->own_database &&
+        hs_alloc_scratch(made->own_database, &made->scratch) != HS_SUCCESS)
+        e = DETECT_EMEMORY;
     if (e) {
         detect_free(&made);
         return e;
@@ -149,7 +168,7 @@ void detect_free(struct detect **d)
     if (!*d)
         return;
     hs_free_scratch((*d)->scratch);
-    hs_free_database((*d)->database);
+    hs_free_database((*d)->own_database);
     free(*d);
     *d = NULL;
 }
@@ -164,7 +183,7 @@ enum detect_err detect_pattern_compiles(struct slice pattern, struct detect_erro
         return DETECT_EMEMORY;
     hs_error_t rc = hs_compile(text, HS_FLAG_UTF8, HS_MODE_BLOCK, NULL, &database, &error);
     if (rc != HS_SUCCESS)
-        explain(error, WRAP_BEFORE, err);
+        explain(error, WRAP_BEFORE, pattern.n, err);
     hs_free_compile_error(error);
     hs_free_database(database);
     free(text);
@@ -287,6 +306,15 @@ static void count(struct detect_column *column, const struct scan *scan, size_t 
     }
 }
 
+static void run(struct detect *d, struct scan *scan)
+{
+    struct slice v = scan->value;
+
+    (void)hs_scan(forms_database, v.p, (unsigned)v.n, 0, d->scratch, on_match, scan);
+    if (d->own_database)
+        (void)hs_scan(d->own_database, v.p, (unsigned)v.n, 0, d->scratch, on_match, scan);
+}
+
 void detect_value(struct detect *d, struct detect_column *column, struct slice value)
 {
     struct scan scan = {.value = trim(value)};
@@ -306,12 +334,11 @@ void detect_value(struct detect *d, struct detect_column *column, struct slice v
     if (valid_chinese_name(scan.value))
         scan.matched[RULE_NAME] = scan.valid[RULE_NAME] = true;
     struct slice plain = ungroup(scan.value, room), as_written = scan.value;
-    (void)hs_scan(d->database, scan.value.p, (unsigned)scan.value.n, 0, d->scratch, on_match,
-                  &scan);
+    run(d, &scan);
     if (plain.p != as_written.p) {
         memset(scan.seen, 0, sizeof scan.seen);
         scan.value = plain;
-        (void)hs_scan(d->database, plain.p, (unsigned)plain.n, 0, d->scratch, on_match, &scan);
+        run(d, &scan);
     }
     count(column, &scan, DETECT_BUILT_IN + d->own);
 }

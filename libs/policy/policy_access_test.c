@@ -331,13 +331,58 @@ static void a_composed_post_is_a_query(void **state)
     assert_int_equal(v.reason, PROBLEM_ENVIRONMENT_TOO_LOW);
 }
 
+/* A topic's stream opens without a grant and gives nothing by itself; each event needs its owner's,
+ * and one for a single use is none. To publish is to write. */
+static void streams(void **state)
+{
+    struct world w;
+    struct policy_verdict v;
+    (void)state;
+    world_init(&w);
+    w.api.kind = POLICY_TOPIC;
+    w.api.owner_scoped = true;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_GRANT_MISSING);
+    w.call.stream = POLICY_STREAM_OPEN;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    assert_int_equal(v.outcome[1], PLAN_DROP);
+    w.call.method = POLICY_POST; /* to fetch and to acknowledge is to read */
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    w.call.stream = POLICY_STREAM_PUBLISH;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_ENVIRONMENT_TOO_LOW);
+    w.app.environment = POLICY_CONTROLLED;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    w.call.method = POLICY_GET;
+    w.call.stream = POLICY_STREAM_EVENT;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_GRANT_MISSING);
+    w.call.grant_named = true;
+    w.call.grant = &w.grant;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    assert_int_equal(v.outcome[2], PLAN_MASK);
+    w.grant.term = POLICY_ONCE;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_GRANT_EXPIRED);
+    w.call.stream = POLICY_STREAM_OPEN;
+    w.call.grant = NULL;
+    w.call.grant_named = false;
+    w.subscription.state = POLICY_INACTIVE;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_SUBSCRIPTION_MISSING);
+}
+
 int main(void)
 {
     enum {
         SCHEMES = sizeof scheme_rows / sizeof *scheme_rows,
         CHANNELS = sizeof channel_rows / sizeof *channel_rows,
         OWNS = sizeof own_rows / sizeof *own_rows,
-        ALL = SCHEMES + CHANNELS + OWNS + 5
+        ALL = SCHEMES + CHANNELS + OWNS + 6
     };
     struct CMUnitTest tests[ALL];
     size_t n = 0;
@@ -360,5 +405,7 @@ int main(void)
                                      gates_keep_their_order, NULL, NULL, NULL};
     tests[n++] = (struct CMUnitTest){"[EC-7.1.3-T2] a POST to a composed API is a query",
                                      a_composed_post_is_a_query, NULL, NULL, NULL};
+    tests[n++] = (struct CMUnitTest){"[EC-7.1.4.2b] events of a topic, one by one", streams, NULL,
+                                     NULL, NULL};
     return cmocka_run_group_tests_name("policy access", tests, NULL, NULL);
 }

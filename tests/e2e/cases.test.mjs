@@ -35,7 +35,7 @@ test('[BK-10.5b, BK-10.2.3d, BK-10.2.1b4] an alert becomes a case with its times
   const row = await until(async () => {
     await p.call('/trade/orders/v1?limit=1', { key: world.key, grant: world.grant });
     return (await world.operator.list('cases', { source: 'alert', app_id: world.app }))[0];
-  }, { ms: 20000, every: 300, what: 'the case of the alert' });
+  }, { ms: 45000, every: 300, what: 'the case of the alert' });
   assert.deepEqual([row.kind, row.state, row.grade, row.organisation_id], ['anomaly', 'open', 3, world.thirdParty]);
   assert.ok(row.alert_id && row.alerted_at && row.due_at > row.created_at);
   assert.equal((await world.developer.list('cases')).length, 0, 'not yet shared, so not yet seen');
@@ -65,7 +65,7 @@ test('[BK-10.5c, BK-10.5d] a production incident has a grade and a deadline, is 
   assert.ok(Math.abs(hours - 24) < 0.1, `due in ${hours} hours`);
   await restRefuses(world.operator.act('cases', row.id, 'share', { question: 'You too?' }), 'state-conflict');
   await world.operator.patch(`/cases/${row.id}`, { due_at: new Date(Date.now() + 100).toISOString(), organisation_id: world.thirdParty }, row.revision);
-  const late = await until(async () => { const now = await fresh(world.operator, row); return now.escalations > 0 && now; }, { ms: 20000, every: 200, what: 'the escalation' });
+  const late = await until(async () => { const now = await fresh(world.operator, row); return now.escalations > 0 && now; }, { ms: 45000, every: 200, what: 'the escalation' });
   assert.deepEqual([late.grade, await told(world.operator, 'case-unanswered')], [1, 1]);
   await world.operator.act('cases', row.id, 'share', { question: 'What did you see?' });
   await world.developer.post(`/cases/${row.id}/answer`, { text: 'timeouts since nine' });
@@ -91,7 +91,7 @@ test('[BK-9.3.5d1, BK-9.3.5d2] a party reports a defect with what it did about i
 
 test('[CI-8.2c, CI-8.2d] a failed check opens a problem with handler, deadline and result; the solution agreed with the connected user is kept', async () => {
   const api = await w.httpApi(world, 'checked', 'http://127.0.0.1:9', { health: { path: '/ok', interval_ms: 500, timeout_ms: 300 } });
-  const row = await until(async () => (await world.operator.list('cases', { kind: 'problem', api_id: api }))[0], { ms: 20000, every: 300, what: 'the problem of the failed check' });
+  const row = await until(async () => (await world.operator.list('cases', { kind: 'problem', api_id: api }))[0], { ms: 45000, every: 300, what: 'the problem of the failed check' });
   assert.ok(row.due_at);
   await world.operator.patch(`/cases/${row.id}`, { organisation_id: world.thirdParty }, (await fresh(world.operator, row)).revision);
   await world.operator.act('cases', row.id, 'share', { question: 'Until when can you wait?' });

@@ -89,7 +89,7 @@ test('[SW-8.3.2-a, SW-8.2b-1, SW-8.2b-2, SW-5-app-1, SW-5-app-2, SW-5-app-3, SW-
   await world.admin.patch(`/classify_settings/${review.id}`, { value: 'on' }, now.revision);
 });
 
-test('[SW-3.8a, SW-3.8b, SW-3.8c, SW-7e1, SW-8.3.2-04, SW-8.3.2-06] the catalogue has a business view without technical words, a developer view with them, and each dataset lists its interfaces', async () => {
+test('[SW-3.8a, SW-3.8b, SW-3.8c, SW-7e1, SW-8.1-m4, SW-8.3.2-03, SW-8.3.2-04, SW-8.3.2-06] the catalogue has a business view without technical words, a developer view with them, and each dataset lists its interfaces', async () => {
   const business = (await world.developer.get('/catalogue/business?domain=manifest')).items;
   assert.equal(business.length, 1);
   assert.equal(business[0].purpose, ENTRY.purpose);
@@ -99,6 +99,11 @@ test('[SW-3.8a, SW-3.8b, SW-3.8c, SW-7e1, SW-8.3.2-04, SW-8.3.2-06] the catalogu
   assert.equal(technical.versions[0].path, '/window/manifest/v1');
   const { items } = await world.developer.get(`/datasets/${technical.dataset_ids[0]}/interfaces`);
   assert.deepEqual(items.map((i) => i.path), ['/window/manifest/v1']);
+  const mine = (await world.provider.list('services', { name: 'manifest' }))[0];
+  const other = (await world.provider.list('services', { name: 'parcel' }))[0];
+  await world.provider.patch(`/services/${other.id}`, { related_ids: [mine.id] }, other.revision);
+  const rests = await world.provider.get(`/services/${mine.id}/dependencies`);
+  assert.deepEqual([rests.dataset_ids, rests.related_by.map((r) => r.name), rests.apps.map((a) => a.id), rests.breaks_dependants], [technical.dataset_ids, ['parcel'], [world.app], true]);
   assert.equal((await world.operator.get('/catalogue/completeness')).complete, true);
 });
 

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a dataset may be read beyond its table: related rows, groups, cursors, row filters, a provider's own query,
+// JSON, limits of cost; on a real PostgreSQL, driven by a stock client too.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test, { after, before } from 'node:test';
+import { refused, restRefuses, rows } from './lib/assertions.mjs';
+import { Platform, freePorts } from './lib/platform.mjs';
+import { Postgres, postgresConnection } from './lib/postgres.mjs';
+import { until } from './lib/wait.mjs';
+import * as w from './lib/world.mjs';
+
+const TABLES = `
+CREATE TABLE orders (id integer PRIMARY KEY, merchant text, status text, amount numeric(10,2), phone text, note jsonb, made_on date);
+CREATE TABLE lines (line_id integer PRIMARY KEY, order_id integer, sku text, price numeric(10,2), card text);
+INSERT INTO orders SELECT i, 'M' || (i % 5), CASE i % 4 WHEN 0 THEN 'open' WHEN 1 THEN 'paid' WHEN 2 THEN 'sent' ELSE 'void' END, i * 1.5,
+  '1381234' || lpad(i::text, 4, '0'), jsonb_build_object('port', jsonb_build_object('code', 'P' || (i % 3)), 'tags', jsonb_build_array('a', i)), DATE '2026-01-01' + i % 28
+  FROM generate_series(1, 400) i;
+INSERT INTO lines SELECT i, (i - 1) / 2 + 1, 'SKU-' || i, i, '6222020000000' || lpad(i::text, 6, '0') FROM generate_series(1, 800) i;
+ANALYZE;`;
+const LEVELS = { id: 1, merchant: 1, status: 1, amount: 2, phone: [3, 'phone'], note: 2, made_on: 1, line_id: 1, order_id: 1, sku: 1, price: 2, card: [3, 'bank_card'], total: 2, n: 1 };
+let p;
+let pg;
+let world;
+const api = {};
+const call = (target, more = {}) => p.call(target, { key: world.key, ...more });
+const query = (text) => `/orders/v1?${text}`;
+
+async function dataset(name, more = {}) {
+  const d = await world.provider.post('/datasets', { name, source_id: world.source, table: name, ...more });
+  return world.provider.patch(`/datasets/${d.id}`, { fields: w.classify(d.fields, LEVELS) }, d.revision);
+}
+
+async function publish(d, name) {
+  const made = await world.provider.act('datasets', d.id, 'publish', { name, version: 'v1', path: `/${name}/v1`, title: name });
+  await w.subscription(world, world.app, made.id);
+  await until(async () => ![404, 403].includes((await call(`/${name}/v1?limit=1`)).status), { ms: 10000, what: name });
+  return made.id;
+}
+
+before(async () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'sluice-e2e-'));
+  const [port] = await freePorts(1);
+  pg = new Postgres(dir, port);
+  pg.create();
+  pg.start();
+  pg.sql(TABLES);
+  p = await Platform.start({ dir });
+  world = await w.people(p);
+  const source = await world.provider.post('/sources', { name: 'trade', organisation_id: world.holder, kind: 'odbc', connection: postgresConnection(port) });
+  world.source = source.id;
+  await world.provider.act('sources', source.id, 'check');
+  world.lines = await dataset('lines');
+  await w.reviewed(world, 'datasets', world.lines.id);
+  world.orders = await dataset('orders', { row_filter: 'status=neq.void', min_group: 5,
+    relations: [{ name: 'lines', dataset_id: world.lines.id, local: 'id', foreign: 'order_id', many: true }] });
+  api.orders = await publish(world.orders, 'orders');
+});
+after(async () => { pg?.stop(); await p?.stop(); });
+
+test('[SW-8.3.2-b1, EC-4.2.1c1] rows outside the dataset\'s filter are never given, whatever is asked', async () => {
+  const all = rows(await call(query('select=id,status&limit=1000')));
+  assert.equal(all.length, 300);
+  assert.ok(all.every((r) => r.status !== 'void'));
+  rows(await call(query('status=eq.void')), 0);
+  rows(await call(query('or=(status.eq.void,id.eq.3)')), 0);
+  assert.deepEqual(rows(await call(query('select=count()'))), [{ count: 300 }]);
+});
+
+test('[SW-3.3d, SW-3.3e] groups and their sums are answered, but for groups that are too small or fields that are masked', async () => {
+  const sums = rows(await call(query('select=status,amount_sum:amount.sum(),count()&order=status')), 3);
+  assert.deepEqual(sums.map((r) => [r.status, r.count]), [['open', 100], ['paid', 100], ['sent', 100]]);
+  const expected = Array.from({ length: 400 }, (_, i) => i + 1).filter((i) => i % 4 === 0).reduce((a, i) => a + i * 1.5, 0);
+  assert.equal(Number(sums[0].amount_sum), expected);
+  rows(await call(query('select=id,count()')), 0); // groups of one row
+  refused(await call(query('select=phone,count()')), 403, 'filter-forbidden');
+  refused(await call(query('select=phone_max:phone.max()')), 403, 'filter-forbidden');
+  refused(await call(query('select=nope_sum:nope.sum()')), 400, 'field-unknown');
+});
+
+test('[EC-6.1.4.1, EC-6.1.3.1e] rows of a related table come with theirs, each field as its own level says', async () => {
+  const [order] = rows(await call(query('select=id,phone,lines(sku,price,card)&id=eq.4')), 1);
+  assert.equal(order.lines.length, 2);
+  assert.deepEqual(order.lines.map((l) => l.sku).sort(), ['SKU-7', 'SKU-8']);
+  assert.match(order.phone, /^138\*{4}\d{4}$/);
+  for (const line of order.lines) assert.match(line.card, /^622202\*+\d{4}$/);
+  refused(await call(query('select=id,other(*)')), 400, 'field-unknown');
+  refused(await call(query('select=id,lines(nope)')), 400, 'field-unknown');
+});
+
+test('[SW-8.2b-5] a cursor goes through all rows once, in any order, and no other text is one', async () => {
+  const seen = [];
+  let next = '';
+  for (let pages = 0; pages < 20; pages += 1) {
+    const a = await call(query(`select=id,status&order=status.desc,id&limit=40&after=${encodeURIComponent(next)}`));
+    seen.push(...rows(a).map((r) => r.id));
+    next = a.headers['sluice-next'];
+    if (!next) break;
+  }
+  assert.equal(seen.length, 300);
+  assert.equal(new Set(seen).size, 300);
+  const first = await call(query('select=id&order=id&limit=10&after='));
+  const cursor = first.headers['sluice-next'];
+  assert.ok(cursor);
+  for (const bad of ['x', `${cursor.slice(0, -2)}AA`, cursor.repeat(2), '1 OR 1=1']) refused(await call(query(`select=id&order=id&limit=10&after=${encodeURIComponent(bad)}`)), 400, 'cursor-invalid');
+  refused(await call(query(`select=id&order=status&limit=10&after=${encodeURIComponent(cursor)}`)), 400, 'cursor-invalid');
+  refused(await call(query(`select=id&order=id&limit=10&status=eq.open&after=${encodeURIComponent(cursor)}`)), 400, 'cursor-invalid');
+});
+
+test('[SW-8.3.2-b3] a step into a JSON value is asked for under its field\'s name', async () => {
+  assert.deepEqual(rows(await call(query('select=id,note:note->port->>code&id=eq.4'))), [{ id: 4, note: 'P1' }]);
+  assert.equal(rows(await call(query('select=id&note->port->>code=eq.P1&limit=500'))).length, Array.from({ length: 400 }, (_, i) => i + 1).filter((i) => i % 4 !== 3 && i % 3 === 1).length);
+  refused(await call(query("select=id&note->'port'->>code=eq.P1")), 400, 'query-malformed');
+});
+
+test('[SW-8.3.2-c] a provider\'s own query with parameters is an API of live, paged rows', async () => {
+  const d = await world.provider.post('/datasets', { name: 'totals', source_id: world.source, table: 'totals',
+    query: 'SELECT merchant, sum(amount) AS total, count(*) AS n FROM orders WHERE made_on >= :from_day AND (CAST(:state AS text) IS NULL OR status = :state) GROUP BY merchant',
+    parameters: [{ name: 'from_day', type: 'date', required: true }, { name: 'state', type: 'string' }],
+    fields: w.classify([['merchant', 'string'], ['total', 'number'], ['n', 'integer']].map(([name, type], i) => ({ column: name, name, type, key: i === 0 })), LEVELS) });
+  await publish(d, 'totals');
+  const all = rows(await call('/totals/v1?from_day=2026-01-01&order=merchant&limit=3'), 3);
+  assert.deepEqual(all.map((r) => [r.merchant, r.n]), [['M0', 80], ['M1', 80], ['M2', 80]]);
+  assert.deepEqual(rows(await call('/totals/v1?from_day=2026-01-01&state=open&merchant=eq.M1')).map((r) => r.n), [20]);
+  refused(await call('/totals/v1?order=merchant'), 400, 'parameter-missing');
+  refused(await call('/totals/v1?from_day=x%27%20OR%201=1'), 400, 'query-malformed');
+  for (const [i, text] of ['DELETE FROM orders; SELECT 1', 'SELECT 1 -- x', 'SELECT * FROM orders WHERE id = ?', 'SELECT * FROM orders WHERE id = :unknown'].entries()) {
+    const bad = await world.provider.post('/datasets', { name: `bad-${i}`, source_id: world.source, table: 'bad', query: text, fields: d.fields });
+    await w.reviewed(world, 'datasets', bad.id);
+    await restRefuses(world.provider.act('datasets', bad.id, 'publish', { name: 'bad', version: 'v1', path: '/bad/v1' }), 'query-malformed');
+  }
+});
+
+test('what a query may cost is limited, and a table that changed is said to have', async () => {
+  let d = await world.provider.get(`/datasets/${world.orders.id}`);
+  await world.provider.patch(`/datasets/${d.id}`, { max_cost: 1 }, d.revision);
+  const other = await world.provider.act('datasets', d.id, 'publish', { name: 'dear', version: 'v1', path: '/dear/v1' });
+  await w.subscription(world, world.app, other.id);
+  await until(async () => (await call('/dear/v1')).json?.code === 'query-too-costly', { ms: 10000, what: 'the limit' });
+  d = await world.provider.get(`/datasets/${world.orders.id}`);
+  await world.provider.patch(`/datasets/${d.id}`, { max_cost: 0, max_rows: 7 }, d.revision);
+  await world.provider.act('apis', other.id, 'offline');
+  await world.provider.act('apis', other.id, 'publish');
+  await until(async () => (await call('/orders/v1?limit=500')).json?.length === 7, { ms: 10000, what: 'the row limit' });
+  pg.sql('ALTER TABLE orders RENAME COLUMN merchant TO seller');
+  refused(await call('/orders/v1'), 502, 'source-changed');
+  pg.sql('ALTER TABLE orders RENAME COLUMN seller TO merchant');
+  await until(async () => (await call('/orders/v1')).status === 200, { ms: 10000, what: 'the table again' });
+});
+
+test('[EC-4.2.1b2] a level of the related table takes effect in what is embedded', async () => {
+  const d = await world.provider.get(`/datasets/${world.lines.id}`);
+  await world.provider.patch(`/datasets/${d.id}`, { fields: w.classify(d.fields, { ...LEVELS, price: 4 }) }, d.revision);
+  await until(async () => (await call(query('select=id,lines(price)&id=eq.4'))).json?.code === 'field-forbidden', { ms: 10000, what: 'the level' });
+  const [order] = rows(await call(query('select=id,lines(*)&id=eq.4')), 1);
+  assert.ok(order.lines.every((l) => !('price' in l)));
+});
