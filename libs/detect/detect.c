@@ -116,7 +116,7 @@ static enum detect_err compile_own(const struct slice *own, size_t n, size_t *ba
                                    struct detect_error *err, hs_database_t **database)
 {
     char *texts[DETECT_OWN_MAX] = {NULL};
-    unsigned flags[DETECT_OWN_MAX], ids[DETECT_OWN_MAX];
+    unsigned flags[DETECT_OWN_MAX] = {0}, ids[DETECT_OWN_MAX] = {0};
     hs_compile_error_t *error = NULL;
     enum detect_err e = DETECT_OK;
 
