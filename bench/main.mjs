@@ -14,6 +14,7 @@ const benches = {
   postgres: async () => (await import('./product.mjs')).datasetPostgres(),
   limits: async () => (await import('./limits.mjs')).limits(),
   mask: async () => (await import('./streams.mjs')).mask(),
+  classify: async () => (await import('./classify.mjs')).discovery(),
   audit: async () => (await import('./streams.mjs')).audit(),
   consent: async () => (await import('./consent.mjs')).consent(),
   events: async () => (await import('./events.mjs')).events(),

@@ -29,8 +29,7 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
     return a->body.failed ? 0 : size * n;
 }
 
-static char *request_body(struct rest_call *c, const json_t *source, const char *schema,
-                          const char *table)
+static char *request_body(struct rest_call *c, const json_t *source, const json_t *more)
 {
     const char *id = row_text(source, "id");
     bool managed = strcmp(row_text(source, "kind"), "managed") == 0;
@@ -42,12 +41,7 @@ static char *request_body(struct rest_call *c, const json_t *source, const char 
     if (!body) {
         return NULL;
     }
-    if (schema) {
-        json_object_set_new(body, "schema", json_string(schema));
-    }
-    if (table) {
-        json_object_set_new(body, "table", json_string(table));
-    }
+    json_object_update(body, (json_t *)more);
     char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     return text;
@@ -136,12 +130,28 @@ enum problem data_client_post(struct rest_call *c, const char *target, const jso
     return exchange(c, &a, target, answer);
 }
 
-enum problem data_client_call(struct rest_call *c, const char *operation, const json_t *source,
-                              const char *schema, const char *table, json_t **answer)
+enum problem data_client_source(struct rest_call *c, const char *operation, const json_t *source,
+                                const json_t *more, json_t **answer)
 {
-    struct answer a = {.request = request_body(c, source, schema, table)};
+    struct answer a = {.request = request_body(c, source, more)};
     char target[64];
 
     snprintf(target, sizeof target, "/internal/v1/sources/%s", operation);
     return exchange(c, &a, target, answer);
+}
+
+enum problem data_client_call(struct rest_call *c, const char *operation, const json_t *source,
+                              const char *schema, const char *table, json_t **answer)
+{
+    json_t *more = json_object();
+
+    if (schema) {
+        json_object_set_new(more, "schema", json_string(schema));
+    }
+    if (table) {
+        json_object_set_new(more, "table", json_string(table));
+    }
+    enum problem p = data_client_source(c, operation, source, more, answer);
+    json_decref(more);
+    return p;
 }

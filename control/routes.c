@@ -8,6 +8,7 @@
 #include "batch/batch.h"
 #include "ca/ca.h"
 #include "catalog/catalog.h"
+#include "classify/classify.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
 #include "events/events.h"
@@ -44,6 +45,13 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "datasets/*/publish", 0, rest_dataset_publish, "datasets.publish",
      ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "datasets/*/classification", 0, classify_dataset_get, "datasets.read",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"POST", "datasets/*/zone-check", 0, classify_zone_check_post, "datasets.zone-check",
+     ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "classification/tags", 0, classify_tags_get, "classification.tags", ROLE_ALL},
+    {"GET", "classification/coverage", 0, classify_coverage_get, "classification.coverage",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
     {"GET", "keys", ROUTE_OPEN, rest_keys},
     {"GET", "live/nodes", 0, rest_live_nodes, "live.nodes", ROLE_STAFF | ROLE_AUDITOR},
     {"GET", "live/limits", 0, rest_live_limits, "live.read",

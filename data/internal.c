@@ -6,6 +6,7 @@
 #include "data/batch/batch.h"
 #include "data/collect/handle.h"
 #include "data/harvest/harvest.h"
+#include "data/scan.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
 #include "data/write/write.h"
@@ -88,6 +89,11 @@ static enum problem drop(struct internal_call *c)
     return zone_problem(zone_drop(c->w->catalog.data_dir, &c->id));
 }
 
+static enum problem scan(struct internal_call *c)
+{
+    return scan_step(c->source, c->body, &c->answer);
+}
+
 static const struct {
     struct slice path;
     enum problem (*run)(struct internal_call *c);
@@ -98,6 +104,7 @@ static const struct {
     {{"/internal/v1/sources/profile", 28}, profile},
     {{"/internal/v1/sources/make", 25}, make},
     {{"/internal/v1/sources/drop", 25}, drop},
+    {{"/internal/v1/sources/scan", 25}, scan},
     {{"/internal/v1/datasets/check", 27}, NULL}, /* check_dataset: it has no source */
     {{"/internal/v1/writes/", 20}, NULL},        /* what follows: data/write/internal.c */
 };

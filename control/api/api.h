@@ -56,6 +56,7 @@ bool api_app_calls(const json_t *app); /* in earnest or in its test stage */
 void grants_witness(struct rest_call *c, json_t *row);
 
 /* api/fields.c */
+extern const char *const field_tags[]; /* NULL-terminated */
 enum problem fields_check_dataset(struct rest_call *c, const char *where, const json_t *v);
 enum problem fields_check_api(struct rest_call *c, const char *where, const json_t *v);
 /* Refuses a publication that would open an unclassified or unmasked field, or nothing at all. */

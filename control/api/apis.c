@@ -359,6 +359,9 @@ static enum problem publish(struct rest_call *c, struct change *ch)
         p = fields_check_publication(c, json_object_get(dataset, "fields"));
     }
     if (p == PROBLEM_OK) {
+        p = classify_opening_apply(c, ch->txn, dataset, ch->row);
+    }
+    if (p == PROBLEM_OK) {
         json_t *fields = NULL;
         p = publication_fields(c, ch->txn, row_text(ch->row, "profile"), dataset, &fields);
         json_object_set_new(ch->row, "fields", fields);
@@ -415,19 +418,24 @@ static enum problem purge(struct rest_call *c, struct change *ch)
 
 /* In full, whatever the provider left out. Tags are the platform's own business: nodes go by level,
  * mask and sealing. */
-static json_t *feed_fields(const json_t *fields)
+static json_t *feed_fields(const json_t *api, const int served[static 5])
 {
     json_t *out = json_array(), *f;
+    bool registered = strcmp(row_text(api, "access"), "registered") == 0;
     size_t i;
 
-    json_array_foreach(fields, i, f)
+    json_array_foreach(json_object_get(api, "fields"), i, f)
     {
         const char *name = row_text(f, "name"), *path = row_text(f, "path"),
                    *type = strcmp(row_text(f, "type"), "json") == 0 ? "json" : "scalar";
-        json_array_append_new(out,
-                              json_pack("{s:s, s:s, s:O, s:s, s:s}", "path", path, "name",
-                                        name[0] ? name : path, "level", json_object_get(f, "level"),
-                                        "type", type, "mask", row_text(f, "mask")));
+        json_int_t level = json_integer_value(json_object_get(f, "level"));
+        /* Without a subscription nobody has a category. */
+        level = registered && row_text(f, "category")[0]
+                    ? 4
+                    : served[level >= 0 && level < 5 ? level : 0];
+        json_array_append_new(out, json_pack("{s:s, s:s, s:I, s:s, s:s}", "path", path, "name",
+                                             name[0] ? name : path, "level", level, "type", type,
+                                             "mask", row_text(f, "mask")));
     }
     return out;
 }
@@ -506,11 +514,16 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     if (!api_state_live(row)) {
         return PROBLEM_OK;
     }
+    int served[5];
+    enum problem p = classify_served_levels(c, txn, served);
+    if (p != PROBLEM_OK) {
+        return p;
+    }
     json_t *out = json_object();
     for (size_t i = 0; i < COUNT(copied); i++) {
         json_object_set(out, copied[i], json_object_get(row, copied[i]));
     }
-    json_object_set_new(out, "fields", feed_fields(json_object_get(row, "fields")));
+    json_object_set_new(out, "fields", feed_fields(row, served));
     json_object_set_new(out, "upstream", json_string(row_text(row, "upstream")));
     json_object_set_new(out, "sunset_at", api_feed_ms(row, "sunset_at"));
     if (strcmp(row_text(row, "type"), "internal") == 0) {
@@ -519,7 +532,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     feed_optional(row, out);
     life_feed(row, out);
     *data = out;
-    enum problem p = instances_feed(c, txn, row, out);
+    p = instances_feed(c, txn, row, out);
     return p == PROBLEM_OK ? feed_attached(c, txn, row, out) : p;
 }
 
@@ -537,7 +550,8 @@ static enum problem after(struct rest_call *c, struct change *ch)
         api_changed(ch->old, ch->row, "agreement_required") ||
         api_changed(ch->old, ch->row, "provider_approval") ||
         api_changed(ch->old, ch->row, "bound_apps") || api_changed(ch->old, ch->row, "state") ||
-        api_changed(ch->old, ch->row, "type") || api_changed(ch->old, ch->row, "partners");
+        api_changed(ch->old, ch->row, "type") || api_changed(ch->old, ch->row, "partners") ||
+        (ch->old && api_changed(ch->old, ch->row, "fields"));
 
     enum problem p = identifiers_after(c, ch);
     if (p == PROBLEM_OK && turned) {

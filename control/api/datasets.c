@@ -4,9 +4,32 @@
 #include "api/api.h"
 #include "batch/batch.h"
 #include "catalog/catalog.h"
+#include "classify/classify.h"
 #include "data_client.h"
 #include "sandbox/stage.h"
 #include "write/write.h"
+
+static const char *const opening_classes[] = {"unconditional", "conditional", "not-open", NULL};
+static const char *const confidentialities[] = {"public", "internal", "confidential", "secret",
+                                                NULL};
+static const char *const audiences[] = {"public", "registered", "authorised", "internal", NULL};
+
+static enum problem check_derived(struct rest_call *c, const char *where, const json_t *v)
+{
+    struct uuid id;
+    json_t *item;
+    size_t i;
+    bool ok = json_is_array(v) && json_array_size(v) <= 20;
+
+    json_array_foreach(v, i, item)
+    {
+        const char *s = json_is_string(item) ? json_string_value(item) : "";
+        ok = ok && uuid_parse(&id, s, strlen(s));
+    }
+    return ok ? PROBLEM_OK
+              : rest_fail(c, PROBLEM_FIELD_INVALID, where,
+                          "the ids of 20 datasets at most are needed");
+}
 
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 128},
@@ -28,6 +51,10 @@ static const struct attr attrs[] = {
     {"max_rows", ATTR_INT, 0, 0, 100000},
     {"max_cost", ATTR_INT, 0, 0, INT32_MAX},
     {"published", ATTR_JSON, AF_HIDDEN},
+    {"opening_class", ATTR_TEXT, AF_FILTER, 1, 20, .values = opening_classes},
+    {"confidentiality", ATTR_TEXT, AF_FILTER, 1, 20, .values = confidentialities},
+    {"audience", ATTR_TEXT, AF_FILTER, 1, 20, .values = audiences},
+    {"derived_from", ATTR_JSON, 0, .check = check_derived},
 };
 
 static enum problem read_fields(struct rest_call *c, const json_t *source, json_t *row)
@@ -46,6 +73,7 @@ static enum problem read_fields(struct rest_call *c, const json_t *source, json_
                    : p;
     }
     json_t *fields = fields_from_columns(json_object_get(answer, "columns"));
+    classify_harvest(fields, json_object_get(answer, "columns"));
     json_decref(answer);
     if (json_array_size(fields) == 0) {
         json_decref(fields);
@@ -90,6 +118,28 @@ static bool has_column(const json_t *fields, const char *column)
     return false;
 }
 
+/* What it was made from is there, and is not itself (EC-3.14). */
+static enum problem check_origins(struct rest_call *c, struct store_txn *txn, const json_t *row)
+{
+    json_t *id;
+    size_t i;
+
+    json_array_foreach(json_object_get(row, "derived_from"), i, id)
+    {
+        json_t *from = NULL;
+        enum problem p = row_load(c, txn, &datasets_resource, json_string_value(id), true, &from);
+        bool there = from && strcmp(json_string_value(id), row_text(row, "id")) != 0;
+        json_decref(from);
+        if (p != PROBLEM_OK) {
+            return p;
+        }
+        if (!there) {
+            return rest_fail(c, PROBLEM_FIELD_INVALID, "/derived_from", "there is no such dataset");
+        }
+    }
+    return PROBLEM_OK;
+}
+
 /* What is published opens further only by a declassification, where the platform asks for one. */
 static enum problem check_masks(struct rest_call *c, struct change *ch)
 {
@@ -116,15 +166,23 @@ static enum problem check(struct rest_call *c, struct change *ch)
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner_column", "no field has this column");
     }
     enum problem p = check_masks(c, ch);
+    p = p == PROBLEM_OK ? check_origins(c, ch->txn, ch->row) : p;
     return p == PROBLEM_OK ? write_check_dataset(c, ch->row) : p;
 }
 
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    enum problem p = strcmp(ch->action, "update") == 0 && api_changed(ch->old, ch->row, "fields")
-                         ? publication_levels(c, ch->txn, ch->row)
-                         : PROBLEM_OK;
+    enum problem p = PROBLEM_OK;
 
+    if (!ch->old) {
+        p = classify_dataset_made(c, ch->txn, ch->row);
+    } else {
+        p = classify_opening_changed(c, ch->txn, ch->old, ch->row);
+    }
+    if (p == PROBLEM_OK && strcmp(ch->action, "update") == 0 &&
+        api_changed(ch->old, ch->row, "fields")) {
+        p = publication_levels(c, ch->txn, ch->row);
+    }
     return p == PROBLEM_OK && strcmp(row_text(ch->row, "state"), "published") == 0
                ? entry_of_dataset(c, ch->txn, ch->row)
                : p;

@@ -10,22 +10,28 @@
 
 struct member {
     const char *name;
-    enum { TEXT, NUMBER, LEVEL, KEY, TAGS } type;
+    enum { TEXT, NUMBER, LEVEL, KEY, TAGS, WORD, FLAG } type;
     bool required;
 };
 
 static const struct member dataset_members[] = {
-    {"column", TEXT, true},  {"name", TEXT, true},      {"title", TEXT, false},
-    {"type", TEXT, false},   {"length", NUMBER, false}, {"key", KEY, false},
-    {"level", LEVEL, false}, {"mask", TEXT, false},     {"tags", TAGS, false},
-    {"rule", TEXT, false},
+    {"column", TEXT, true},    {"name", TEXT, true},       {"title", TEXT, false},
+    {"type", TEXT, false},     {"length", NUMBER, false},  {"key", KEY, false},
+    {"level", LEVEL, false},   {"mask", TEXT, false},      {"tags", TAGS, false},
+    {"category", WORD, false}, {"sensitive", FLAG, false}, {"rule", TEXT, false},
 };
 static const struct member api_members[] = {
-    {"path", TEXT, true},  {"name", TEXT, false}, {"level", LEVEL, true},
-    {"type", TEXT, false}, {"mask", TEXT, false}, {"tags", TAGS, false},
+    {"path", TEXT, true},      {"name", TEXT, false},      {"level", LEVEL, true},
+    {"type", TEXT, false},     {"mask", TEXT, false},      {"tags", TAGS, false},
+    {"category", WORD, false}, {"sensitive", FLAG, false},
 };
-/* What a field is to the bank standard, beside its level (BK-7.2.2c). */
-static const char *const tags[] = {"personal-financial", "payment-sensitive", NULL};
+/* What a field is beside its level: to the bank standard (BK-7.2.2c, BK-3.9b: those seven kinds and
+ * no other, BK-3.10, BK-3.11), and to the trade standard (EC-3.13, EC-3.14). */
+const char *const field_tags[] = {"personal-financial", "pfi-account",  "pfi-authentication",
+                                  "pfi-transaction",    "pfi-identity", "pfi-property",
+                                  "pfi-lending",        "pfi-other",    "payment-sensitive",
+                                  "payment-account",    "user-data",    "business-data",
+                                  "behaviour",          "derived",      NULL};
 
 static enum problem refuse(struct rest_call *c, const char *where, size_t i, const char *member,
                            const char *why)
@@ -44,13 +50,21 @@ static bool tags_ok(const json_t *v)
     json_array_foreach(v, i, item)
     {
         const char *tag = json_is_string(item) ? json_string_value(item) : "";
-        for (k = 0; tags[k] && strcmp(tags[k], tag) != 0; k++) {
+        for (k = 0; field_tags[k] && strcmp(field_tags[k], tag) != 0; k++) {
         }
-        if (!tags[k]) {
+        if (!field_tags[k]) {
             return false;
         }
     }
-    return json_is_array(v) && json_array_size(v) < COUNT(tags);
+    return json_is_array(v) && json_array_size(v) < COUNT(field_tags);
+}
+
+static bool word_ok(const json_t *v)
+{
+    const char *s = json_string_value(v);
+    size_t n = s ? strlen(s) : 0;
+
+    return n > 0 && n <= 40 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
 static const char *member_wrong(const struct member *m, const json_t *v)
@@ -75,7 +89,11 @@ static const char *member_wrong(const struct member *m, const json_t *v)
         return json_is_boolean(v) || (json_is_integer(v) && n >= 0) ? NULL
                                                                     : "true or false is needed";
     case TAGS:
-        return tags_ok(v) ? NULL : "personal-financial and payment-sensitive are tags";
+        return tags_ok(v) ? NULL : "it is none of the tags of GET /classification/tags";
+    case WORD:
+        return word_ok(v) ? NULL : "a word of letters, digits and - is needed";
+    case FLAG:
+        return json_is_boolean(v) ? NULL : "true or false is needed";
     }
     return NULL;
 }
@@ -330,9 +348,11 @@ static json_t *api_field(const char *prefix, const json_t *f)
     json_t *level = json_object_get(f, "level");
     const char *type = strcmp(row_text(f, "type"), "json") == 0 ? "json" : "scalar";
 
-    return json_pack("{s:s+, s:s, s:O, s:s, s:s, s:O*}", "path", prefix, row_text(f, "name"),
-                     "name", row_text(f, "name"), "level", level ? level : json_null(), "type",
-                     type, "mask", row_text(f, "mask"), "tags", json_object_get(f, "tags"));
+    return json_pack("{s:s+, s:s, s:O, s:s, s:s, s:O*, s:O*, s:O*}", "path", prefix,
+                     row_text(f, "name"), "name", row_text(f, "name"), "level",
+                     level ? level : json_null(), "type", type, "mask", row_text(f, "mask"), "tags",
+                     json_object_get(f, "tags"), "category", json_object_get(f, "category"),
+                     "sensitive", json_object_get(f, "sensitive"));
 }
 
 json_t *fields_for_profile(const char *profile, const json_t *dataset_fields)
@@ -366,11 +386,11 @@ json_t *fields_from_columns(const json_t *columns)
         json_t *length = json_object_get(col, "length"), *key = json_object_get(col, "key");
         bool is_key = json_is_true(key) || json_integer_value(key) > 0;
         json_array_append_new(
-            out,
-            json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:i, s:s}", "column", row_text(col, "name"),
-                      "name", row_text(col, "name"), "title", "", "type", row_text(col, "type"),
-                      "length", json_is_integer(length) ? json_incref(length) : json_integer(0),
-                      "key", is_key, "level", 0, "mask", ""));
+            out, json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:i, s:s}", "column",
+                           row_text(col, "name"), "name", row_text(col, "name"), "title",
+                           row_text(col, "comment"), "type", row_text(col, "type"), "length",
+                           json_is_integer(length) ? json_incref(length) : json_integer(0), "key",
+                           is_key, "level", 0, "mask", ""));
     }
     return out;
 }

@@ -133,6 +133,7 @@ static const json_t *find(const json_t *list, const char *member, const char *va
  * level any more and is dropped by the decision. */
 static json_t *relevelled(const json_t *api, const json_t *dataset, const json_t *more)
 {
+    static const char *const copied[] = {"tags", "category", "sensitive"};
     json_t *fields = json_deep_copy(json_object_get(api, "fields")), *f;
     const json_t *columns = json_object_get(json_object_get(dataset, "published"), "columns");
     json_t *envelope = fields_for_profile(row_text(api, "profile"), NULL);
@@ -150,19 +151,32 @@ static json_t *relevelled(const json_t *api, const json_t *dataset, const json_t
         json_t *level = json_object_get(now, "level");
         json_object_set_new(f, "level", level ? json_incref(level) : json_integer(0));
         json_object_set_new(f, "mask", json_string(now ? row_text(now, "mask") : ""));
-        if (json_object_get(now, "tags")) {
-            json_object_set(f, "tags", json_object_get(now, "tags"));
-        } else {
-            json_object_del(f, "tags");
+        for (size_t k = 0; k < COUNT(copied); k++) {
+            json_object_del(f, copied[k]);
+            if (json_object_get(now, copied[k])) {
+                json_object_set(f, copied[k], json_object_get(now, copied[k]));
+            }
         }
     }
     json_decref(envelope);
     return fields;
 }
 
+/* Stopped or suspended, an API comes back as it is; from its test stage or from offline it is
+ * published first. */
 static bool any_open(const json_t *apis)
 {
-    return find(apis, "state", "published") || find(apis, "state", "deprecated");
+    json_t *api;
+    size_t i;
+
+    json_array_foreach(apis, i, api)
+    {
+        const char *state = row_text(api, "state");
+        if (api_state_live(api) && strcmp(state, "offline") != 0 && strcmp(state, "test") != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* What nodes read now: a column that was added since opens with the next publication. */

@@ -127,6 +127,12 @@ const struct resource *const resources[] = {
     &harvests_resource,
     &harvest_items_resource,
     &catalog_nodes_resource,
+    &level_definitions_resource,
+    &opening_classes_resource,
+    &detection_patterns_resource,
+    &classification_rules_resource,
+    &discoveries_resource,
+    &findings_resource,
     &delivery_targets_resource,
     &supply_keys_resource,
     /* clang-format on */

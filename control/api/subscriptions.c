@@ -4,6 +4,7 @@
 #include "admission/terms.h"
 #include "api/api.h"
 #include "base/clock.h"
+#include "classify/classify.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
@@ -23,6 +24,7 @@ static const struct attr attrs[] = {
     {"risk_approved_at", ATTR_TIME, AF_READ_ONLY},
     {"provider_approved_by", ATTR_TEXT, AF_READ_ONLY},
     {"provider_approved_at", ATTR_TIME, AF_READ_ONLY},
+    {"categories", ATTR_JSON, 0, .check = classify_check_words},
 };
 
 /* BK-A-2, BK-A-3: whom the API is for at all. */
@@ -172,6 +174,13 @@ static enum problem approve(struct rest_call *c, struct change *ch)
 static json_t *entry(const json_t *row, const json_t *api, struct admission_terms *terms,
                      bool for_them)
 {
+    json_t *reach = classify_reach(json_object_get(api, "fields"),
+                                   json_object_get(row, "categories"), terms->fields);
+
+    /* Nothing left is not "all": the subscription does not serve. */
+    terms->serves = terms->serves && !(reach && json_array_size(reach) == 0);
+    json_decref(terms->fields);
+    terms->fields = reach;
     /* An API may have become A2 since the approval. */
     bool active = for_them && strcmp(row_text(row, "state"), "approved") == 0 &&
                   !assessment_lacks(api, row) && !provider_lacks(api, row) && terms->serves &&

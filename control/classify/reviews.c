@@ -187,7 +187,8 @@ static enum problem close_api(struct rest_call *c, struct change *ch)
 {
     const char *state = row_text(ch->row, "state");
 
-    if (strcmp(state, "published") != 0 && strcmp(state, "deprecated") != 0) {
+    /* What is only stopped or suspended would come back without being published again. */
+    if (strcmp(state, "offline") == 0 || !api_state_live(ch->row)) {
         return PROBLEM_OK;
     }
     json_t *old = json_deep_copy(ch->row);

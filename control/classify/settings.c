@@ -5,8 +5,29 @@
 #include "api/api.h"
 #include "classify/classify.h"
 
+static bool attributes_ok(const char *v)
+{
+    static const char *const known[] = {"opening-class", "confidentiality", "audience", "title"};
+
+    for (const char *at = v; *at && strcmp(v, "none") != 0; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " "), i = 0;
+        while (i < COUNT(known) && (strlen(known[i]) != n || strncmp(known[i], at, n) != 0)) {
+            i++;
+        }
+        if (i == COUNT(known)) {
+            return false;
+        }
+        at += n;
+    }
+    return true;
+}
+
 static const struct setting settings[] = {
     {"security-review-required", setting_is_switch, "on or off"},
+    {"discover-new-datasets", setting_is_switch, "on or off"},
+    {"sensitive-check-required", setting_is_switch, "on or off"},
+    {"required-attributes", attributes_ok,
+     "none, or words among opening-class, confidentiality, audience and title"},
 };
 
 static const struct attr attrs[] = {

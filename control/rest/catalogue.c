@@ -116,6 +116,10 @@ static const struct {
     {"harvest", "finish"},
     {"harvest", "retry"},
     {"harvest", "fail"},
+    {"discovery", "finish"},
+    {"discovery", "fail"},
+    {"finding", "apply"},
+    {"finding", "supersede"},
     /* clang-format on */
 };
 

@@ -11,8 +11,8 @@
 /* Names are matched exactly; schema may be "". *items: a new array of {schema,name,type}. */
 enum source_err metadata_tables(struct source *s, json_t **items)
     __attribute__((warn_unused_result));
-/* *columns: a new array of {name,type,length,nullable,key,native_type}; empty: there is no such
- * table. */
+/* *columns: a new array of {name,type,length,nullable,key,native_type,comment}; empty: there is no
+ * such table. */
 enum source_err metadata_columns(struct source *s, const char *schema, const char *table,
                                  json_t **columns) __attribute__((warn_unused_result));
 /* The neutral type of an ODBC type and the database's own name for it. */
