@@ -8,7 +8,7 @@ import { Platform, freePorts } from '../tests/e2e/lib/platform.mjs';
 import { sign } from '../tests/e2e/lib/sign.mjs';
 import { until } from '../tests/e2e/lib/wait.mjs';
 import * as w from '../tests/e2e/lib/world.mjs';
-import { BUILD, listening, median, row, start } from './lib.mjs';
+import { BUILD, listening, median, row, start, stop } from './lib.mjs';
 
 const TOPIC = '/shipments/v1';
 const BATCH = 500;
@@ -31,8 +31,11 @@ function count(platform, key) {
   const headers = sign(key, { method: 'GET', url: platform.gateway + TOPIC, headers: { accept: 'text/event-stream' } });
   return new Promise((resolve, reject) => {
     const req = http.get({ host: '127.0.0.1', port: platform.gatewayPort, path: TOPIC, headers, agent: false }, (res) => {
-      res.on('data', (d) => {
+      let rest = Buffer.alloc(0);
+      res.on('data', (chunk) => {
+        const d = Buffer.concat([rest, chunk]);
         for (let at = d.indexOf('\ndata: '); at >= 0; at = d.indexOf('\ndata: ', at + 1)) seen.events += 1;
+        rest = d.subarray(Math.max(d.length - 6, 0)); // a mark may be cut in two
         if (!seen.last && d.includes('"phone"')) seen.last = d.toString('utf8');
       });
       seen.stop = () => req.destroy();
@@ -61,7 +64,7 @@ async function run(platform, world, key) {
   const end = Date.now() + SECONDS * 1000, from = process.hrtime.bigint();
   let sent = 0;
   await Promise.all([0, 1, 2, 3].map(async () => { while (Date.now() < end) { await post(platform, key); sent += BATCH; } }));
-  await until(() => seen.events >= sent, { ms: 60000, what: 'all that was sent' });
+  await until(() => seen.events >= sent, { ms: 60000, what: `all that was sent (${sent})` }).catch((e) => { throw new Error(`${e.message}: ${seen.events} came`); });
   const seconds = Number(process.hrtime.bigint() - from) / 1e9;
   seen.stop();
   if (!seen.last.includes('138****5678') || seen.last.includes('13812345678')) throw new Error('not masked');
@@ -70,9 +73,10 @@ async function run(platform, world, key) {
 
 async function jetstream(dir) {
   const [port] = await freePorts(1);
-  start('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', path.join(dir, 'nats')], { stdio: 'ignore' });
+  const server = start('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', path.join(dir, 'nats')], { stdio: 'ignore' });
   await listening(port);
   const out = spawnSync(path.join(BUILD, 'bench/nats_bench'), [`nats://127.0.0.1:${port}`, String(SECONDS)], { encoding: 'utf8' });
+  await stop(server);
   if (out.status !== 0) throw new Error(out.stderr);
   return Number(out.stdout);
 }

@@ -20,6 +20,7 @@ int cli_seal(int argc, char **argv);   /* cli/seal.c: a body as JWE */
 int cli_open(int argc, char **argv);   /* cli/seal.c */
 int cli_rest(int argc, char **argv); /* cli/rest.c: login and REST requests to the control plane */
 int cli_mask(int argc, char **argv); /* cli/mask.c: try a mask rule */
+int cli_package(int argc, char **argv);  /* cli/package.c: offline packages */
 int cli_keystore(int argc, char **argv); /* cli/keystore.c: key files under a passphrase */
 
 /* cli/rest.c: the answer of a GET in the session that `sluice rest login` keeps. NULL: none, and

@@ -19,6 +19,7 @@ static const struct cli_command commands[] = {
     {"seal", "seal a body as a JWE", cli_seal},
     {"open", "open a sealed body", cli_open},
     {"mask", "try a mask rule on a value", cli_mask},
+    {"package", "seal, verify or open an offline package", cli_package},
     {"keystore", "seal a key file under a passphrase, or try to open it", cli_keystore},
 };
 

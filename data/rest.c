@@ -119,6 +119,7 @@ static enum problem parse(struct worker *w, const struct catalog_api *api,
         .accept = rq->header(rq->ctx, "Accept"),
         .outcome = w->call.outcome,
         .max_rows = w->max_rows,
+        .extended = true,
     };
     if (api->max_rows && api->max_rows < in.max_rows)
         in.max_rows = api->max_rows;

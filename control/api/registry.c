@@ -114,6 +114,8 @@ const struct resource *const resources[] = {
     &exports_resource,
     &mask_rules_resource,
     &declassifications_resource,
+    &uploads_resource,
+    &packages_resource,
     &identifier_settings_resource,
     &service_categories_resource,
     &api_registrations_resource,

@@ -27,3 +27,22 @@ enum problem mask_rules_used(struct rest_call *c, struct store_txn *txn, const j
 /* declassifications.c: refuses a change of a dataset's fields that opens what was masked or closed;
  * that takes a declassification. */
 enum problem declassification_check(struct rest_call *c, const json_t *old, const json_t *row);
+
+/* uploads.c: files handed in by tus 1.0 */
+#define UPLOAD_PATH_MAX 4200
+extern const struct resource uploads_resource;
+enum problem upload_create(struct rest_call *c); /* POST uploads */
+enum problem upload_head(struct rest_call *c);   /* HEAD uploads/{id} */
+enum problem upload_patch(struct rest_call *c);  /* PATCH uploads/{id} */
+enum problem upload_delete(struct rest_call *c); /* DELETE uploads/{id} */
+enum problem uploads_job(struct rest_call *c);   /* a job: those whose time is over */
+/* Where the bytes of a complete one lie. */
+void upload_path(const struct control *ctl, const char *id, char path[static UPLOAD_PATH_MAX]);
+
+/* packages.c: exports sealed to a receiver, and what is sealed to the platform */
+extern const struct resource packages_resource;
+enum problem package_content(struct rest_call *c); /* GET packages/{id}/content */
+/* Verifies and opens the package at path, of an upload's row, which gets `package`. SEAL_INVALID:
+ * of nobody known, changed, or not for the platform. */
+enum problem package_judge(struct rest_call *c, json_t *row, const char *path);
+enum problem packages_keep_key(struct rest_call *c); /* the platform's, shown among its keys */

@@ -12,6 +12,16 @@
 static const char *const formats[] = {"csv", "ndjson", "xml", NULL};
 static const char *const methods[] = {"none", "gzip", "zstd", NULL};
 
+static enum problem check_table(struct rest_call *c, const char *where, const json_t *v)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    const char *s = json_string_value(v);
+
+    return strspn(s, letters) == strlen(s) && s[0] != '_'
+               ? PROBLEM_OK
+               : rest_fail(c, PROBLEM_FIELD_INVALID, where, "letters, digits and _ are allowed");
+}
+
 static const struct attr attrs[] = {
     {"api_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "apis"},
     {"owner", ATTR_TEXT, AF_IMMUTABLE | AF_FILTER, 1, 128},
@@ -21,6 +31,8 @@ static const struct attr attrs[] = {
     {"since_column", ATTR_TEXT, AF_IMMUTABLE, 1, 128},
     {"since_after", ATTR_TEXT, AF_IMMUTABLE, 1, 256},
     {"expires_in_s", ATTR_INT, AF_IMMUTABLE, 60, 604800, .fallback = "86400"},
+    {"zone_source_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER, .ref = "sources"},
+    {"zone_table", ATTR_TEXT, AF_IMMUTABLE | AF_FILTER, 1, 64, .check = check_table},
     {"app_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
     {"grant_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
     {"requested_by", ATTR_TEXT, AF_READ_ONLY},
@@ -35,9 +47,35 @@ static const struct attr attrs[] = {
     {"expires_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
 };
 
+/* A whole table goes to the open zone alone, where what is sensitive is masked for everybody. */
+static enum problem check_zone(struct rest_call *c, struct change *ch)
+{
+    json_t *source = NULL;
+    bool zone = row_text(ch->row, "zone_source_id")[0], table = row_text(ch->row, "zone_table")[0];
+
+    if (zone != table) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, zone ? "/zone_table" : "/zone_source_id",
+                         "zone_source_id and zone_table go together");
+    }
+    if (!zone) {
+        return PROBLEM_OK;
+    }
+    enum problem p =
+        api_load(c, ch->txn, &sources_resource, row_text(ch->row, "zone_source_id"), &source);
+    if (p == PROBLEM_OK && (strcmp(row_text(source, "kind"), "managed") != 0 ||
+                            strcmp(row_text(source, "zone"), "open") != 0 ||
+                            strcmp(row_text(source, "state"), "ready") != 0)) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/zone_source_id",
+                      "a managed source of the open zone, ready, is needed");
+    }
+    json_decref(source);
+    return p;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     json_t *api = NULL;
+    bool zone = row_text(ch->row, "zone_source_id")[0];
 
     if (ch->old) {
         return PROBLEM_OK;
@@ -47,10 +85,11 @@ static enum problem check(struct rest_call *c, struct change *ch)
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/api_id",
                       "its API makes no exports: batch is off");
     }
-    if (p == PROBLEM_OK && json_is_true(json_object_get(api, "owner_scoped")) &&
+    if (p == PROBLEM_OK && !zone && json_is_true(json_object_get(api, "owner_scoped")) &&
         !row_text(ch->row, "owner")[0]) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/owner", "the API's rows have owners: whose?");
     }
+    p = p == PROBLEM_OK ? check_zone(c, ch) : p;
     if (p == PROBLEM_OK) {
         json_object_set_new(ch->row, "requested_by", json_string(c->user.login));
         p = mask_rules_used(c, ch->txn, json_object_get(api, "fields"), NULL);

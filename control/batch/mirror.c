@@ -7,7 +7,8 @@
 #include "data_client.h"
 #include "feed/reports.h"
 
-#define TURN_MAX 50 /* of operators' exports handed on at once */
+#define KEY_PERIOD_MS (3600 * 1000ull)
+#define TURN_MAX      50 /* of operators' exports handed on at once */
 
 static enum problem place(struct rest_call *c, struct store_txn *txn, int64_t *after)
 {
@@ -120,10 +121,11 @@ static enum problem keep_all(struct rest_call *c, const json_t *answer)
 }
 
 /* What manifests are signed with is among the platform's keys before anybody has one. Asked for
- * once by this process, which one thread runs jobs of. */
+ * now and then by this process, which one thread runs jobs of. */
 static enum problem keep_key(struct rest_call *c)
 {
-    static bool kept;
+    static uint64_t kept_ms;
+    bool kept = kept_ms && c->now_ms - kept_ms < KEY_PERIOD_MS;
     struct store_txn *txn = NULL;
     json_t *body = json_object(), *answer = NULL;
     enum problem p =
@@ -138,8 +140,9 @@ static enum problem keep_key(struct rest_call *c)
         p = rest_finish(c, &txn,
                         reports_keep_key(c, txn, json_object_get(answer, "key"), "data service"));
     }
-    kept = p == PROBLEM_OK;
     json_decref(answer);
+    p = p == PROBLEM_OK ? packages_keep_key(c) : p;
+    kept_ms = p == PROBLEM_OK ? c->now_ms : 0;
     return p;
 }
 
@@ -216,9 +219,15 @@ static json_t *question(const json_t *row)
                                           ? json_object_get(row, "since_after")
                                           : NULL));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", row_text(row, "id"), "api_id",
-                     row_text(row, "api_id"), "owner", row_text(row, "owner"), "query",
-                     row_text(row, "query"), "ask", ask);
+    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", row_text(row, "id"), "api_id",
+                            row_text(row, "api_id"), "owner", row_text(row, "owner"), "query",
+                            row_text(row, "query"), "ask", ask);
+    if (row_text(row, "zone_source_id")[0]) {
+        json_object_set(out, "zone", json_object_get(row, "zone_source_id"));
+        json_object_set(out, "table", json_object_get(row, "zone_table"));
+        json_object_set_new(out, "whole", json_boolean(!row_text(row, "owner")[0]));
+    }
+    return out;
 }
 
 static enum problem give_up(struct rest_call *c, const json_t *old, enum problem why)

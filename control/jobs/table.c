@@ -45,6 +45,7 @@ const struct job job_table[] = {
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},
     {"exports", 1000, exports_job},
+    {"uploads", 60000, uploads_job},
     {"exits-remind", 60000, exits_remind_job},
     {"discoveries", 250, classify_job},
     {"services", 1000, services_job},

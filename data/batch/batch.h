@@ -8,6 +8,7 @@
 #include "crypto/key.h"
 #include "data/batch/job.h"
 #include "data/service.h"
+#include "jwe/jwe.h"
 
 #define BATCH_THREADS      2
 #define BATCH_JOBS_MAX     20000 /* known at once, those that are over included */
@@ -62,6 +63,13 @@ enum problem batch_problem(int error); /* of an errno */
 
 /* run.c: a runner's turn; the job is `taken` and nobody else changes but its `stop`. */
 void batch_run(struct batch *b, struct worker *w, struct job *job);
+
+/* package.c: the export as an offline package (libs/package) for one receiver, `package` beside it;
+ * what was there before is replaced. */
+#define BATCH_PACKAGE_MAX (256u << 20) /* bytes of an export that is packaged */
+enum problem batch_package(struct batch *b, const struct job *job, const struct jwe_key *to,
+                           uint64_t *bytes, uint8_t sm3[static CRYPTO_HASH_LEN])
+    __attribute__((warn_unused_result));
 
 /* manifest.c: a manifest's bytes, the same each time; its signature as a compact JWS. */
 bool manifest_write(const struct batch *b, const struct job *job, struct buf *out)

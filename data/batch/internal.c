@@ -121,8 +121,13 @@ static enum problem create(struct internal *c)
     p = batch_make(w, api, c->rq, ask, slice_str(query), &job, &c->detail, &c->where);
     if (p)
         return p;
+    const char *table = text_of(c->body, "table");
     job->whole = whole;
-    if (!read_id(c->body, "id", &job->id)) {
+    bool zone = json_object_get(c->body, "zone") != NULL;
+    snprintf(job->table, sizeof job->table, "%s", table);
+    if (!read_id(c->body, "id", &job->id) || strlen(table) > JOB_COLUMN_MAX ||
+        zone != (table[0] != '\0') || (zone && !read_id(c->body, "zone", &job->zone)) ||
+        (whole && !zone)) {
         job_free(&job);
         return PROBLEM_BODY_MALFORMED;
     }
@@ -189,16 +194,17 @@ static enum problem read_piece(struct internal *c, const char *path, uint64_t at
 
 static enum problem piece(struct internal *c)
 {
-    char dir[JOB_DIR_MAX], path[JOB_DIR_MAX + 8];
+    char dir[JOB_DIR_MAX], path[JOB_DIR_MAX + 16];
     json_int_t at = json_integer_value(json_object_get(c->body, "offset"));
     json_int_t n = json_integer_value(json_object_get(c->body, "bytes"));
     struct job *job = at >= 0 && n > 0 && n <= PIECE_MAX ? locked(c) : NULL;
     if (!job)
         return PROBLEM_NOT_FOUND;
-    bool ready = job->state == JOB_READY;
+    bool ready = job->state == JOB_READY && uuid_is_nil(&job->zone);
     job_dir(c->w->batch->root, &job->id, dir);
     pthread_mutex_unlock(&c->w->batch->lock);
-    snprintf(path, sizeof path, "%s/data", dir);
+    bool packaged = strcmp(text_of(c->body, "of"), "package") == 0;
+    snprintf(path, sizeof path, "%s/%s", dir, packaged ? "package" : "data");
     return ready ? read_piece(c, path, (uint64_t)at, (size_t)n) : PROBLEM_STATE_CONFLICT;
 }
 
@@ -210,7 +216,7 @@ static enum problem manifest(struct internal *c)
         return PROBLEM_NOT_FOUND;
     buf_init(&text);
     buf_init(&jws);
-    bool ready = job->state == JOB_READY;
+    bool ready = job->state == JOB_READY && uuid_is_nil(&job->zone);
     bool ok =
         ready && manifest_write(c->w->batch, job, &text) && manifest_sign(c->w->batch, job, &jws);
     pthread_mutex_unlock(&c->w->batch->lock);
@@ -219,6 +225,46 @@ static enum problem manifest(struct internal *c)
     buf_fini(&text);
     buf_fini(&jws);
     return !ready ? PROBLEM_STATE_CONFLICT : c->answer ? PROBLEM_OK : PROBLEM_INTERNAL;
+}
+
+/* {id, public_key: base64url of the SPKI, kid}: whom it is sealed to, the control plane has looked
+ * up. */
+static enum problem package(struct internal *c)
+{
+    const char *text = text_of(c->body, "public_key");
+    uint8_t der[1024], sm3[CRYPTO_HASH_LEN];
+    char hex[CODEC_HEX_LEN(CRYPTO_HASH_LEN)];
+    struct crypto_key *public_key = NULL;
+    size_t n = 0;
+    uint64_t bytes = 0;
+    if (!codec_unbase64url(der, sizeof der, &n, text, strlen(text)) ||
+        crypto_key_load_spki(&public_key, slice_of((const char *)der, n)) != CRYPTO_OK)
+        return PROBLEM_BODY_MALFORMED;
+    struct jwe_key *to = jwe_key_take(&public_key, slice_str(text_of(c->body, "kid")));
+    struct job *job = to ? locked(c) : NULL;
+    enum problem p = !to                                                   ? PROBLEM_BODY_MALFORMED
+                     : !job                                                ? PROBLEM_NOT_FOUND
+                     : job->state != JOB_READY || !uuid_is_nil(&job->zone) ? PROBLEM_STATE_CONFLICT
+                                                                           : PROBLEM_OK;
+    bool mine = !p && !job->taken;
+    if (mine)
+        job->taken = true; /* nobody erases it under the pen */
+    if (job)
+        pthread_mutex_unlock(&c->w->batch->lock);
+    if (!p)
+        p = mine ? batch_package(c->w->batch, job, to, &bytes, sm3) : PROBLEM_STATE_CONFLICT;
+    jwe_key_free(&to);
+    if (mine) {
+        pthread_mutex_lock(&c->w->batch->lock);
+        job->taken = false;
+        if (job->state > JOB_READY)
+            job_erase(c->w->batch->root, job, false);
+        pthread_mutex_unlock(&c->w->batch->lock);
+    }
+    if (!p)
+        c->answer = json_pack("{s:I, s:s%}", "bytes", (json_int_t)bytes, "sm3", hex,
+                              codec_hex(hex, sm3, sizeof sm3));
+    return p;
 }
 
 static enum problem key(struct internal *c)
@@ -244,6 +290,7 @@ static const struct {
     {{"/internal/v1/exports/piece", 26}, piece},
     {{"/internal/v1/exports/manifest", 29}, manifest},
     {{"/internal/v1/exports/key", 24}, key},
+    {{"/internal/v1/exports/package", 28}, package},
 };
 
 bool batch_internal(struct worker *w, const struct service_request *rq, struct service_reply *rp)

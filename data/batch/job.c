@@ -102,6 +102,8 @@ static void add_numbers(const struct job *job, json_t *out)
         json_object_set_new(out, numbers[i].name, json_integer((json_int_t)numbers[i].value));
     json_object_set_new(out, "sm3", hex_text(job->sm3, sizeof job->sm3));
     json_object_set_new(out, "problem", json_string(job->problem));
+    json_object_set_new(out, "zone", id_text(&job->zone));
+    json_object_set_new(out, "table", json_string(job->table));
 }
 
 static bool write_all(int fd, const char *p, size_t n)
@@ -242,6 +244,8 @@ static bool from_json(const json_t *json, struct job *job)
     job->sandbox = json_is_true(json_object_get(json, "sandbox"));
     job->whole = json_is_true(json_object_get(json, "whole"));
     read_numbers(json, job);
+    if (json_object_get(json, "zone") && !read_id(json, "zone", &job->zone))
+        return false;
     return job->query && job->format < FORMATS && job->method < PACK_METHODS &&
            job->state < JOB_STATES && read_id(json, "id", &job->id) &&
            read_id(json, "api", &job->api) && read_id(json, "app", &job->app) &&
@@ -250,6 +254,7 @@ static bool from_json(const json_t *json, struct job *job)
            read_text(json, "since", job->since, sizeof job->since) &&
            read_text(json, "after", job->after, sizeof job->after) &&
            read_text(json, "cursor", job->cursor, sizeof job->cursor) &&
+           read_text(json, "table", job->table, sizeof job->table) &&
            read_text(json, "problem", job->problem, sizeof job->problem);
 }
 
@@ -270,10 +275,11 @@ struct job *job_load(const char *root, const char *id)
 
 void job_erase(const char *root, const struct job *job, bool forget)
 {
-    static const char *const files[] = {"data", "index", "job.json.new", "job.json"};
+    static const char *const files[] = {"data",        "index",        "package",
+                                        "package.new", "job.json.new", "job.json"};
     char dir[JOB_DIR_MAX], path[JOB_DIR_MAX + 16];
     job_dir(root, &job->id, dir);
-    for (size_t i = 0; i < (forget ? 4 : 3); i++) {
+    for (size_t i = 0; i < (forget ? 6 : 5); i++) {
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);
         unlink(path);
     }

@@ -30,6 +30,8 @@ struct job {
     struct uuid id, api, app, grant; /* app nil: of the platform itself */
     uint64_t api_rev;
     bool sandbox;
+    struct uuid zone;               /* the source of a zone store the rows go to; nil: a file */
+    char table[JOB_COLUMN_MAX + 1]; /* there */
     bool whole; /* rows of all owners: a job of the platform's own, for a zone */
     char owner[LINK_OWNER_MAX + 1];
     char *query;                     /* the query string, as it came */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "data/service.h"
 
 #define KEYS_MAX    8
 #define ARENA_ROOM  (256u << 10)
@@ -215,17 +216,10 @@ static bool keys_fit(const struct reader *r)
 
 static enum problem ask(struct reader *r)
 {
-    static const enum problem problems[] = {
-        [SOURCE_OK] = PROBLEM_OK,
-        [SOURCE_EUNAVAILABLE] = PROBLEM_SOURCE_UNAVAILABLE,
-        [SOURCE_ETIMEOUT] = PROBLEM_UPSTREAM_TIMEOUT,
-        [SOURCE_EVALUE] = PROBLEM_QUERY_MALFORMED,
-        [SOURCE_ECONNECTION] = PROBLEM_SOURCE_UNAVAILABLE,
-    };
     struct sql sql = {.text = &r->sql, .arena = &r->arena};
     enum source_err err = source_ready(r->source);
     if (err)
-        return problems[err];
+        return service_source_problem(err);
     sql.dialect = source_dialect(r->source);
     sql.quote = source_quote(r->source)[0];
     sql_select(&sql, &r->api->table, &r->query, r->owner);
@@ -235,7 +229,7 @@ static enum problem ask(struct reader *r)
     r->open = !err;
     if (r->open && r->rows.n_columns != r->query.n_select)
         return PROBLEM_SOURCE_UNAVAILABLE;
-    return problems[err];
+    return service_source_problem(err);
 }
 
 static enum problem begin_page(struct reader *r)

@@ -12,6 +12,7 @@
 #include "data/batch/batch.h"
 #include "data/batch/read.h"
 #include "data/batch/row.h"
+#include "data/batch/zone.h"
 #include "data/sandbox.h"
 
 struct run {
@@ -27,7 +28,8 @@ struct run {
     uint16_t tracked;
     uint64_t rows, made; /* in the chunk; of the test stage, so far */
     struct slice values[QUERY_SELECT_MAX];
-    bool done; /* a run before this one wrote the last chunk */
+    struct pack_total loaded; /* into a zone store */
+    bool done;                /* a run before this one wrote the last chunk */
 };
 
 static enum problem pack_problem(enum pack_err err)
@@ -122,13 +124,14 @@ static enum problem open_reader(struct run *r)
         return p;
     ask.source = source;
     ask.at = r->key.n ? buf_slice(&r->key) : SLICE("");
-    ask.rows = pack_total(r->pack).rows;
+    ask.rows = r->pack ? pack_total(r->pack).rows : 0;
     ask.owner =
         r->api->owner_scoped && !r->job->whole ? slice_str(r->job->owner) : (struct slice){NULL, 0};
     if (r->job->since[0])
         ask.tracked = r->tracked;
     r->reader = reader_new(&ask);
-    if (r->reader && !reader_resumes(r->reader) && pack_total(r->pack).chunks && !r->done) {
+    if (r->reader && r->pack && !reader_resumes(r->reader) && pack_total(r->pack).chunks &&
+        !r->done) {
         reader_free(&r->reader);
         p = start_over(r);
         ask.at = SLICE("");
@@ -159,7 +162,7 @@ static enum problem prepare(struct run *r)
                            r->b->mask_key);
     if (!r->plan)
         return PROBLEM_INTERNAL;
-    p = open_pack(r);
+    p = uuid_is_nil(&job->zone) ? open_pack(r) : PROBLEM_OK;
     return p || job->sandbox ? p : open_reader(r);
 }
 
@@ -281,9 +284,49 @@ static enum problem write_rows(struct run *r)
     }
 }
 
+static enum problem next_cells(void *ctx, const struct format_cell **cells, bool *more)
+{
+    struct run *r = ctx;
+    const struct slice *values;
+    enum problem p = next_row(r, &values, more);
+    if (p || !*more)
+        return p;
+    *cells = row_plan_apply(r->plan, values);
+    return *cells ? PROBLEM_OK : PROBLEM_INTERNAL;
+}
+
+static bool stops(void *ctx)
+{
+    return told_to_stop(ctx);
+}
+
+/* Into a zone store: there is no half of it, so a run that was killed begins anew. */
+static enum problem fill_zone(struct run *r)
+{
+    char id[UUID_TEXT_LEN + 1];
+    struct zone_sum sum = {0};
+    struct zone_run zone = {.api = r->api,
+                            .select = r->w->query.select,
+                            .n = r->w->query.n_select,
+                            .columns = row_plan_columns(r->plan),
+                            .next = next_cells,
+                            .stop = stops,
+                            .ctx = r};
+    uuid_format(&r->job->id, id);
+    enum problem p = zone_run(&zone, r->b->service.data_dir, &r->job->zone, slice_str(id),
+                              slice_str(r->job->table), &sum);
+    if (!p) {
+        r->loaded.rows = sum.rows;
+        memcpy(r->job->sm3, sum.sm3, sizeof sum.sm3);
+    }
+    return p;
+}
+
 static enum problem make_file(struct run *r)
 {
     enum problem p = prepare(r);
+    if (!uuid_is_nil(&r->job->zone))
+        return p || r->job->sandbox ? p : fill_zone(r);
     if (!p && !r->done) {
         p = write_rows(r);
         if (!p) {
@@ -305,7 +348,7 @@ static void settle(struct run *r, enum problem p)
         return; /* it goes on at the next start, or is being erased */
     }
     if (!p)
-        job->total = pack_total(r->pack);
+        job->total = r->pack ? pack_total(r->pack) : r->loaded;
     job->finished_ms = clock_wall_ms();
     job->state = p ? JOB_FAILED : JOB_READY;
     snprintf(job->problem, sizeof job->problem, "%s", p ? problem_row(p)->code : "");

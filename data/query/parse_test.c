@@ -305,6 +305,38 @@ static void test_owner(void **state)
     buf_fini(&params);
 }
 
+/* An export or a write reads rows and nothing else: what only the answer of a call can hold is
+ * refused there, whatever the dataset allows. */
+static void test_plain_askers(void **state)
+{
+    (void)state;
+    static const struct query_column counted[] = {
+        {TEXT("id"), TEXT("order_id"), QUERY_INTEGER},
+        {TEXT("count"), TEXT(""), QUERY_INTEGER, QUERY_COUNT, QUERY_NO_COLUMN},
+    };
+    static const uint8_t keep[] = {PLAN_KEEP, PLAN_KEEP};
+    static const struct query_relation relation = {.name = TEXT("lines")};
+    static const char *const asked[] = {"select=count()", "select=id.count()", "after="};
+    struct query_table open = table;
+    struct query_error err;
+    open.columns = counted;
+    open.n_columns = 2;
+    open.min_group = 3;
+    open.relations = &relation;
+    open.n_relations = 1;
+    for (int extended = 0; extended < 2; extended++)
+        for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+            struct query_input in = {
+                .raw = slice_str(asked[i]), .outcome = keep, .max_rows = 10, .extended = extended};
+            arena_reset(&arena);
+            assert_int_equal(query_parse(&query, &arena, &open, &in, &err),
+                             extended ? PROBLEM_OK : PROBLEM_QUERY_MALFORMED);
+        }
+    struct query_input in = {.raw = SLICE("select=lines(*)"), .outcome = keep, .max_rows = 10};
+    arena_reset(&arena);
+    assert_int_equal(query_parse(&query, &arena, &open, &in, &err), PROBLEM_FIELD_UNKNOWN);
+}
+
 static const struct {
     const char *raw, *range;
     uint64_t offset, limit;
@@ -490,6 +522,7 @@ int main(void)
          NULL, NULL},
         {"queries become SQL with values bound", test_golden, NULL, NULL, NULL},
         {"[EC-6.1.3.1d] an owner's rows only", test_owner, NULL, NULL, NULL},
+        {"exports and writes ask for rows alone", test_plain_askers, NULL, NULL, NULL},
         {"[CI-7.3b] rows are counted out as asked", test_ranges, NULL, NULL, NULL},
         {"too much is refused, quickly", test_sizes, NULL, NULL, NULL},
         {"headers are read", test_headers, NULL, NULL, NULL},

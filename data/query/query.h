@@ -168,6 +168,7 @@ struct query_input {
     const uint8_t *outcome;                         /* enum plan_outcome, one for each column */
     bool regex;                                     /* the source can match regular expressions */
     bool json;                                      /* and look into JSON */
+    bool extended; /* the asker can answer aggregates, relations and cursors: rest.c alone */
     uint32_t max_rows;
 };
 

@@ -75,7 +75,7 @@ enum problem range_resolve(struct parser *ps, const struct range_params *params)
     if (params->after.p) {
         ps->where = SLICE("after");
         if (params->offset.p || params->pageno.p || params->pagesize.p || ps->in->range.n ||
-            ps->q->grouped || ps->q->single)
+            !ps->in->extended || ps->q->grouped || ps->q->single)
             return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "a cursor goes with limit alone");
         if (ps->table->n_keys == 0)
             return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "the dataset has no key to go by");

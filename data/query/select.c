@@ -96,7 +96,7 @@ static enum problem aggregate(struct parser *ps, struct slice alias, struct slic
     from.fn = (uint8_t)query_fn_by_name(fn);
     if (!from.fn || (!dot && from.fn != QUERY_COUNT))
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "count(), field.sum(), avg, min, max");
-    if (!ps->table->min_group)
+    if (!ps->table->min_group || !ps->in->extended)
         return parser_fail(ps, PROBLEM_QUERY_MALFORMED, "this dataset has no aggregates");
     if (dot) {
         struct slice name = slice_of(call.p, (size_t)(dot - call.p));
@@ -145,7 +145,7 @@ static enum problem embed(struct parser *ps, struct slice name, struct slice ins
 {
     const struct query_relation *r = find_relation(ps, name);
     struct parser child;
-    if (!r)
+    if (!r || !ps->in->extended)
         return parser_fail(ps, PROBLEM_FIELD_UNKNOWN, "the dataset has no such relation");
     for (size_t i = 0; i < ps->q->n_embeds; i++)
         if (ps->q->embeds[i].relation == r)

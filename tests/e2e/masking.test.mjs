@@ -3,11 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import smCrypto from 'sm-crypto';
+import * as tus from 'tus-js-client';
 import { refused, restRefuses, rows } from './lib/assertions.mjs';
 import { Platform } from './lib/platform.mjs';
 import { until } from './lib/wait.mjs';
@@ -148,4 +150,136 @@ test('[SW-9.1-7a, EC-3.15a] no private value of the source is found in answers, 
   for (const file of files(p.data)) {
     if (!/sock$/.test(file) && statSync(file).isFile() && statSync(file).size < 64 << 20) assert.deepEqual(found(readFileSync(file, 'latin1')), [], file);
   }
+});
+
+const tusOptions = (token) => ({ endpoint: `${p.control}/api/v1/uploads`, headers: { authorization: `Bearer ${token}` }, httpStack: new tus.DefaultHttpStack({ ca: p.ca }), retryDelays: null });
+const upload = (bytes, type, more = {}) => new Promise((resolve, reject) => {
+  const u = new tus.Upload(bytes, { ...tusOptions(world.developer.token), metadata: { filename: 'orders.csv', filetype: type }, chunkSize: 1 << 20,
+    onError: reject, onSuccess: () => resolve(u), ...more });
+  u.start();
+});
+const uploadRow = (u) => world.developer.get(`/uploads/${u.url.split('/').at(-1)}`);
+
+test('[SW-9.8-tra3, SW-9.8-tra2] the stock tus client hands a file in: broken off it goes on at the byte the platform has, also after kill -9; an altered piece is not taken', async () => {
+  const bytes = Buffer.from('id,name\r\n'.repeat(400000));
+  let broken;
+  await new Promise((resolve, reject) => {
+    broken = new tus.Upload(bytes, { ...tusOptions(world.developer.token), metadata: { filename: 'orders.csv', filetype: 'text/csv' }, chunkSize: 1 << 20,
+      onError: reject, onChunkComplete: () => { broken.abort().then(resolve); } });
+    broken.start();
+  });
+  const kept = (await uploadRow(broken)).offset;
+  assert.ok(kept >= 1 << 20 && kept < bytes.length);
+  process.kill(p.processes().control[0], 'SIGKILL');
+  await until(async () => (await p.rest.raw('GET', '/api/v1/health').catch(() => ({}))).status === 200, { ms: 20000, what: 'the control plane' });
+  assert.equal((await uploadRow(broken)).offset, kept, 'what was acknowledged is there');
+  let sent = 0;
+  const done = await upload(bytes, 'text/csv', { uploadUrl: broken.url, onBeforeRequest: (r) => { if (r.getMethod() === 'PATCH') sent += 1; } });
+  assert.equal(sent, Math.ceil((bytes.length - kept) / (1 << 20)));
+  const row = await uploadRow(done);
+  assert.deepEqual([row.state, row.content_sm3], ['complete', createHash('sm3').update(bytes).digest('hex')]);
+  const small = Buffer.from('id\r\n1\r\n');
+  const made = await world.developer.raw('POST', '/api/v1/uploads', undefined, { 'tus-resumable': '1.0.0', 'upload-length': String(small.length), 'upload-metadata': `filetype ${Buffer.from('text/csv').toString('base64')}` });
+  assert.equal(made.status, 201);
+  const piece = (sum, at = 0) => world.developer.raw('PATCH', made.headers.location, small, { 'tus-resumable': '1.0.0', 'upload-offset': String(at), 'content-type': 'application/offset+octet-stream', 'upload-checksum': sum });
+  const altered = await piece(`sm3 ${createHash('sm3').update('another').digest('base64')}`);
+  assert.deepEqual([altered.status, altered.body.code], [460, 'upload-checksum']);
+  assert.equal((await piece(`sha256 ${createHash('sha256').update(small).digest('base64')}`, 3)).status, 409);
+  assert.equal((await piece(`sm3 ${createHash('sm3').update(small).digest('base64')}`)).status, 204);
+});
+
+test('[SW-9.1-7a] a file that lies about its type, unpacks to far more than it is, or is another organisation\'s is not had', async () => {
+  const bomb = gzipSync(Buffer.alloc(64 << 20), { level: 9 });
+  const status = (e) => e.originalResponse?.getStatus();
+  await assert.rejects(upload(bomb, 'application/gzip'), (e) => status(e) === 413);
+  await assert.rejects(upload(Buffer.from('not packed at all'), 'application/gzip'), (e) => status(e) === 415);
+  await assert.rejects(upload(Buffer.from([0x61, 0, 0xff, 0x0a]), 'text/csv'), (e) => status(e) === 415);
+  await assert.rejects(upload(Buffer.from('x'), 'application/x-msdownload'), (e) => status(e) === 415);
+  const good = await upload(gzipSync('id\r\n1\r\n'), 'application/gzip');
+  assert.equal((await uploadRow(good)).state, 'complete');
+  const target = new URL(good.url).pathname;
+  assert.equal((await world.provider.raw('HEAD', target, undefined, { 'tus-resumable': '1.0.0' })).status, 404);
+  assert.equal((await world.developer.raw('HEAD', target, undefined, {})).status, 412);
+  await good.abort(true);
+  assert.equal((await uploadRow(good)).state, 'terminated');
+  assert.deepEqual(readdirSync(path.join(p.data, 'control/uploads')).filter((f) => f === target.split('/').at(-1)), []);
+});
+
+test('[SW-9.7-1b, EC-6.1.4.2] an offline package opens for its receiver alone, is found changed, and is receipted; one for the platform is verified, opened and on record', async () => {
+  const file = (name, content) => { const f = path.join(p.dir, name); writeFileSync(f, content, { mode: 0o600 }); return f; };
+  const pair = (name) => { const k = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    return { pem: k.publicKey.export({ type: 'spki', format: 'pem' }), own: file(name, k.privateKey.export({ type: 'pkcs8', format: 'pem' })) }; };
+  const keys = (await world.operator.get('/keys')).keys;
+  const keyFile = file('keys.json', JSON.stringify({ keys: keys.filter((k) => k.use === 'sig') }));
+  const receiver = pair('receiver.pem');
+  const credential = await world.developer.post('/credentials', { app_id: world.app, algorithm: 'ECDH-ES', public_key: receiver.pem });
+  const job = (await call(`${ORDERS}/exports`, { method: 'POST', body: '{"format":"csv","compression":"none"}' })).json;
+  await until(async () => (await world.developer.list('exports')).find((e) => e.id === job.id && e.state === 'ready'), { ms: 15000, what: 'the export' });
+  const plain = (await call(`${ORDERS}/exports/${job.id}/data`)).text;
+  const made = await world.developer.post('/packages', { export_id: job.id, credential_id: credential.id });
+  const text = (await world.developer.raw('GET', `/api/v1/packages/${made.id}/content`)).body;
+  assert.equal(createHash('sm3').update(text).digest('hex'), made.sm3);
+  assert.ok(!text.includes('order_id'), 'sealed');
+  const pkg = file('orders.pkg', text);
+  assert.equal(p.sluice('package', 'verify', '--signer', keyFile, pkg).code, 0);
+  const opened = p.sluice('package', 'open', '--key', receiver.own, '--signer', keyFile, pkg);
+  assert.equal(opened.code, 0, opened.err);
+  assert.equal(opened.out, plain, 'what the API gives');
+  assert.equal(p.sluice('package', 'open', '--key', pair('stranger.pem').own, '--signer', keyFile, pkg).code, 1);
+  const changed = file('changed.pkg', text.replace(/\n(.)/, (_, c) => `\n${c === 'e' ? 'f' : 'e'}`));
+  assert.equal(p.sluice('package', 'verify', '--signer', keyFile, changed).code, 1);
+  await restRefuses(world.developer.act('packages', made.id, 'receive', { receipt: 'ff' }), 'field-invalid', '/receipt');
+  assert.equal((await world.developer.act('packages', made.id, 'receive', { receipt: made.sm3 })).state, 'received');
+  await restRefuses(world.developer.post('/packages', { export_id: job.id, credential_id: world.key.id }), 'field-invalid', '/credential_id');
+
+  const signer = pair('signer.pem');
+  await world.developer.post('/signing_keys', { organisation_id: world.thirdParty, public_key: signer.pem });
+  const to = file('platform.jwk', JSON.stringify(keys.find((k) => k.purpose === 'packages')));
+  const inbound = file('returns.csv', 'id,amount\r\n1,2.50\r\n');
+  const sealed = p.sluice('package', 'seal', '--to', to, '--key', signer.own, '--type', 'text/csv', inbound);
+  assert.equal(sealed.code, 0, sealed.err);
+  const row = await uploadRow(await upload(Buffer.from(sealed.out), 'application/jose'));
+  assert.equal(row.state, 'complete');
+  assert.equal(row.package.sm3, createHash('sm3').update('id,amount\r\n1,2.50\r\n').digest('hex'));
+  assert.equal(row.package.files[0].name, 'returns.csv');
+  const forged = p.sluice('package', 'seal', '--to', to, '--key', pair('unknown.pem').own, inbound).out;
+  for (const bad of [forged, sealed.out.slice(0, -9), sealed.out.replace('\n', '\nx')]) {
+    await assert.rejects(upload(Buffer.from(bad), 'application/jose'), (e) => [400, 415].includes(e.originalResponse?.getStatus()));
+  }
+});
+
+test('[SW-8.2a1-9, SW-9.8-exc4, SW-9.8-exc5] whole tables go masked into the open zone: joins still hold, each value is one of its column, and a rule that would break that is refused with the table as it was', async () => {
+  const orders = path.join(p.dir, 'orders.db');
+  const sql = (db, text) => execFileSync('sqlite3', [db, text], { encoding: 'utf8' }).trim();
+  sql(orders, 'CREATE TABLE callers (caller_id INTEGER PRIMARY KEY, phone TEXT); INSERT INTO callers (phone) SELECT DISTINCT buyer_phone FROM orders');
+  const made = await world.provider.post('/datasets', { name: 'callers', source_id: world.source, table: 'callers' });
+  await world.provider.patch(`/datasets/${made.id}`, { fields: w.classify(made.fields, { caller_id: 1, phone: [3, 'pseudonym:phones'] }) }, made.revision);
+  const callers = await world.provider.act('datasets', made.id, 'publish', { name: 'callers', version: 'v1', path: '/trade/callers/v1', title: 'Callers', batch: true });
+  const masks = { buyer_phone: { mask: 'pseudonym:phones' }, amount: { level: 3, mask: 'scale:amounts' } };
+  await review(masks);
+  await fields(masks);
+  const store = await world.provider.post('/sources', { name: 'open store', organisation_id: world.holder, kind: 'managed', zone: 'open' });
+  await world.provider.act('sources', store.id, 'check');
+  const load = async (api, table) => {
+    const asked = await world.operator.post('/exports', { api_id: api, zone_source_id: store.id, zone_table: table });
+    return until(async () => { const e = await world.operator.get(`/exports/${asked.id}`); return ['ready', 'failed'].includes(e.state) && e; }, { ms: 20000, what: table });
+  };
+  const [a, b] = [await load(world.api, 'orders_open'), await load(callers.id, 'callers_open')];
+  assert.deepEqual([a.state, b.state], ['ready', 'ready'], JSON.stringify([a.error, b.error]));
+  const zone = path.join(p.data, 'data/zones', `${store.id}.db`);
+  const join = (x, y) => `SELECT count(*) FROM ${x} o JOIN ${y} c ON c.phone = o.buyer_phone`;
+  assert.equal(sql(zone, join('orders_open', 'callers_open')), sql(orders, join('orders', 'callers')));
+  const order = (table) => `SELECT group_concat(order_id) FROM (SELECT order_id FROM ${table} ORDER BY amount, order_id)`;
+  assert.equal(sql(zone, order('orders_open')), sql(orders, order('orders')), 'amounts keep their order');
+  assert.equal(sql(zone, 'SELECT count(*) FROM orders_open'), '60', 'the rows of all owners');
+  assert.equal(sql(zone, "SELECT count(*) FROM callers_open WHERE phone GLOB '1[3-9]*' AND length(phone) = 11"), String(b.rows));
+  assert.equal(sql(zone, `ATTACH '${orders}' AS o; SELECT count(*) FROM callers_open WHERE phone IN (SELECT phone FROM o.callers)`), '0');
+  assert.ok(!/card_number|pay_password/.test(sql(zone, ".schema orders_open")), 'level 4 is not there');
+  await review({ quantity: { level: 3, mask: 'name' } });
+  await fields({ quantity: { level: 3, mask: 'name' } });
+  const bad = await load(world.api, 'orders_open');
+  assert.deepEqual([bad.state, bad.error], ['failed', 'masked-unfit']);
+  assert.equal(sql(zone, 'SELECT count(*) FROM orders_open'), '60');
+  await restRefuses(world.operator.post('/exports', { api_id: world.api, zone_source_id: world.source, zone_table: 'x' }), 'field-invalid', '/zone_source_id');
+  await restRefuses(world.operator.post('/exports', { api_id: world.api, zone_source_id: store.id }), 'field-invalid', '/zone_table');
 });
