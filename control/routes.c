@@ -7,6 +7,7 @@
 #include "api/credentials.h"
 #include "batch/batch.h"
 #include "ca/ca.h"
+#include "catalog/catalog.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
@@ -172,6 +173,13 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
     {"POST", "datasets/*/deliveries/*/retry", 0, deliveries_retry, "writes.redeliver",
      ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "entries/search", 0, entries_search, "entries.read", ROLE_ALL},
+    {"GET", "entries/*/lineage", 0, entry_lineage, "entries.read", ROLE_ALL},
+    {"GET", "entries/*/preview", 0, entry_preview, "entries.preview",
+     ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
+    {"GET", "catalog/resolve", 0, catalog_resolve, "entries.read", ROLE_ALL},
+    {"GET", "catalog/overview", 0, catalog_overview, "entries.read", ROLE_ALL},
+    {"GET", "catalog/export", 0, catalog_export, "entries.read", ROLE_ALL},
     {"GET", "*", 0, rest_list},
     {"POST", "*", 0, rest_create},
     {"GET", "*/*", 0, rest_get},

@@ -5,6 +5,7 @@
 
 #include "data/batch/batch.h"
 #include "data/collect/handle.h"
+#include "data/harvest/harvest.h"
 #include "data/scan.h"
 #include "data/service.h"
 #include "data/sources/metadata.h"
@@ -55,6 +56,15 @@ static enum problem columns(struct internal_call *c)
     return PROBLEM_OK;
 }
 
+static enum problem profile(struct internal_call *c)
+{
+    json_int_t n = json_integer_value(json_object_get(c->body, "sample"));
+    if (!c->table[0])
+        return PROBLEM_BODY_MALFORMED;
+    return harvest_profile(c->source, c->schema, c->table, json_object_get(c->body, "masks"),
+                           n > 0 && n < HARVEST_ROWS_MAX ? (unsigned)n : 3, &c->answer);
+}
+
 static enum problem zone_problem(enum zone_err err)
 {
     return err == ZONE_OK      ? PROBLEM_OK
@@ -91,6 +101,7 @@ static const struct {
     {{"/internal/v1/sources/check", 26}, check},
     {{"/internal/v1/sources/tables", 27}, tables},
     {{"/internal/v1/sources/columns", 28}, columns},
+    {{"/internal/v1/sources/profile", 28}, profile},
     {{"/internal/v1/sources/make", 25}, make},
     {{"/internal/v1/sources/drop", 25}, drop},
     {{"/internal/v1/sources/scan", 25}, scan},

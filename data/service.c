@@ -252,12 +252,14 @@ void rows_mark(struct worker *w, const struct source_rows *rows, size_t sorts,
     }
 }
 
-static void version_row(struct worker *w, const struct source_rows *rows)
+static void version_row(struct worker *w, const struct catalog_api *api,
+                        const struct source_rows *rows)
 {
     for (size_t i = 0; i < w->query.n_select; i++) {
         struct slice value;
         bool null = !source_cell(rows, i, &value);
-        write_version_add(w, null ? SLICE("") : value, null);
+        write_version_add(w, (enum query_type)api->columns[w->query.select[i]].type,
+                          null ? SLICE("") : value, null);
     }
 }
 
@@ -280,7 +282,7 @@ static enum problem write_rows(struct worker *w, const struct catalog_api *api,
             rows_object(&w->body, &w->query, &api->table, api->members, rows);
         buf_addc(&w->body, '}');
         if (w->versioned)
-            version_row(w, rows);
+            version_row(w, api, rows);
         if (w->body.failed || w->body.n > SERVICE_ANSWER_MAX)
             return PROBLEM_QUERY_TOO_LARGE;
         rows_mark(w, rows, sorts, page);

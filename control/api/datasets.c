@@ -3,6 +3,7 @@
  * the last publication; a level reaches every API at once (EC-4.2.1b2). */
 #include "api/api.h"
 #include "batch/batch.h"
+#include "catalog/catalog.h"
 #include "classify/classify.h"
 #include "data_client.h"
 #include "sandbox/stage.h"
@@ -171,13 +172,15 @@ static enum problem check(struct rest_call *c, struct change *ch)
 
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    if (!ch->old) {
-        return classify_dataset_made(c, ch->txn, ch->row);
+    bool fields = strcmp(ch->action, "update") == 0 && api_changed(ch->old, ch->row, "fields");
+    enum problem p = ch->old ? classify_opening_changed(c, ch->txn, ch->old, ch->row)
+                             : classify_dataset_made(c, ch->txn, ch->row);
+
+    if (p == PROBLEM_OK && ch->old && fields) {
+        p = publication_levels(c, ch->txn, ch->row);
     }
-    enum problem p = classify_opening_changed(c, ch->txn, ch->old, ch->row);
-    return p == PROBLEM_OK && strcmp(ch->action, "update") == 0 &&
-                   api_changed(ch->old, ch->row, "fields")
-               ? publication_levels(c, ch->txn, ch->row)
+    return p == PROBLEM_OK && strcmp(row_text(ch->row, "state"), "published") == 0
+               ? entry_of_dataset(c, ch->txn, ch->row)
                : p;
 }
 

@@ -3,6 +3,7 @@
 #include "admission/admission.h"
 #include "api/api.h"
 #include "batch/batch.h"
+#include "catalog/catalog.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "events/events.h"
@@ -127,6 +128,11 @@ const struct resource *const resources[] = {
     &classification_rules_resource,
     &discoveries_resource,
     &findings_resource,
+    &entries_resource,
+    &entry_versions_resource,
+    &harvests_resource,
+    &harvest_items_resource,
+    &catalog_nodes_resource,
     &delivery_targets_resource,
     &supply_keys_resource,
     /* clang-format on */

@@ -7,6 +7,7 @@
 #include "batch/batch.h"
 #include "ca/ca.h"
 #include "classify/classify.h"
+#include "catalog/catalog.h"
 #include "consent/consent.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
@@ -48,6 +49,7 @@ const struct job job_table[] = {
     {"uploads", 60000, uploads_job},
     {"exits-remind", 60000, exits_remind_job},
     {"discoveries", 250, classify_job},
+    {"harvests", 300, harvest_job},
     {"services", 1000, services_job},
     {"service-instances", 1000, service_instances_job},
     {"scheduled-tasks", 1000, scheduled_tasks_job},

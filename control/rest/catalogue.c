@@ -112,6 +112,14 @@ static const struct {
     {"discovery", "fail"},
     {"finding", "apply"},
     {"finding", "supersede"},
+    {"entry", "harvest"},
+    {"entry", "refresh"},
+    {"entry", "follow"},
+    {"entry", "gone"},
+    {"harvest", "begin"},
+    {"harvest", "finish"},
+    {"harvest", "retry"},
+    {"harvest", "fail"},
     /* clang-format on */
 };
 

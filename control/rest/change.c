@@ -104,7 +104,7 @@ enum problem change_store(struct rest_call *c, struct store_txn *txn, const stru
 enum problem resource_answer(struct rest_call *c, const struct resource *res, const json_t *row,
                              unsigned status)
 {
-    json_t *shown = row_public(res, row);
+    json_t *shown = row_shown(c, res, row);
 
     snprintf(c->resp->etag, sizeof c->resp->etag, "\"%" JSON_INTEGER_FORMAT "\"",
              json_integer_value(json_object_get(row, "revision")));

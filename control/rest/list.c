@@ -159,7 +159,8 @@ static enum store_err count(struct store_txn *txn, struct listing *l, json_t *ou
     return err;
 }
 
-static enum store_err page(struct store_txn *txn, struct listing *l, json_t *items)
+static enum store_err page(const struct rest_call *c, struct store_txn *txn, struct listing *l,
+                           json_t *items)
 {
     struct store_rows *rows = NULL;
     struct buf sql;
@@ -178,7 +179,7 @@ static enum store_err page(struct store_txn *txn, struct listing *l, json_t *ite
     enum store_err err = sql.failed ? STORE_EIO : store_query(txn, sql.p, l->v, l->n + 2, &rows);
     while (err == STORE_OK && store_next(rows)) {
         json_t *row = row_read(l->res, rows);
-        json_array_append_new(items, row_public(l->res, row));
+        json_array_append_new(items, row_shown(c, l->res, row));
         json_decref(row);
     }
     if (err == STORE_OK) {
@@ -202,7 +203,7 @@ static enum problem answer_page(struct rest_call *c, struct listing *l)
     json_object_set_new(out, "page_size", json_integer(l->page_size));
     enum store_err err = count(txn, l, out);
     if (err == STORE_OK) {
-        err = page(txn, l, items);
+        err = page(c, txn, l, items);
     }
     store_rollback(&txn);
     json_decref(items);

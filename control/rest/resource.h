@@ -79,6 +79,8 @@ struct resource {
     const char *feed_kind;
     const char *feed_id; /* the attribute whose value is the entry's id; NULL: the row's id */
     unsigned depth;      /* of a body; 0: REST_DEPTH_MAX */
+    /* Takes from a row about to be answered what this caller is not told. NULL: nothing. */
+    void (*show)(const struct rest_call *c, json_t *shown);
 };
 
 /* api/registry.c */
@@ -96,6 +98,8 @@ enum problem row_update(struct rest_call *c, struct store_txn *txn, const struct
 bool row_writable(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                   const char *id);
 json_t *row_public(const struct resource *res, const json_t *row); /* new reference */
+/* As this caller is shown it: new reference. */
+json_t *row_shown(const struct rest_call *c, const struct resource *res, const json_t *row);
 /* Each row of res with column = value, oldest first; column is from a table. */
 enum problem row_each(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                       const char *column, const char *value,

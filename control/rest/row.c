@@ -84,6 +84,16 @@ json_t *row_public(const struct resource *res, const json_t *row)
     return shown;
 }
 
+json_t *row_shown(const struct rest_call *c, const struct resource *res, const json_t *row)
+{
+    json_t *shown = row_public(res, row);
+
+    if (res->show) {
+        res->show(c, shown);
+    }
+    return shown;
+}
+
 enum problem row_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                       const char *id, bool scoped, json_t **row)
 {

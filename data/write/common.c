@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/codec.h"
+#include "data/query/cell.h"
 #include "data/write/rows.h"
 #include "data/write/write.h"
 
@@ -154,12 +155,17 @@ void write_version_begin(struct worker *w)
     crypto_hmac_begin(w->version);
 }
 
-void write_version_add(struct worker *w, struct slice value, bool null)
+/* Of the value as it is answered: drivers spell one and the same value differently. */
+void write_version_add(struct worker *w, enum query_type type, struct slice value, bool null)
 {
-    uint64_t n = null ? UINT64_MAX : value.n;
-    crypto_hmac_add(w->version, &n, sizeof n);
+    struct buf plain;
+    buf_init(&plain);
     if (!null)
-        crypto_hmac_add(w->version, value.p, value.n);
+        (void)cell_plain(&plain, type, value);
+    uint64_t n = null ? UINT64_MAX : plain.n;
+    crypto_hmac_add(w->version, &n, sizeof n);
+    crypto_hmac_add(w->version, plain.p, plain.n);
+    buf_fini(&plain);
 }
 
 void write_version_end(struct worker *w, char out[static WRITE_VERSION_MAX])

@@ -228,7 +228,7 @@ static void version_of(struct writing *x, const json_t *image, char out[static W
             continue;
         const json_t *value = json_object_getn(image, c->column.p, c->column.n);
         struct slice text = rows_bytes(value, &x->w->arena);
-        write_version_add(x->w, text, !text.p);
+        write_version_add(x->w, (enum query_type)c->type, text, !text.p);
     }
     write_version_end(x->w, out);
 }

@@ -27,7 +27,7 @@ enum problem write_internal(struct worker *w, struct slice path, const json_t *b
 /* The version of a row for If-Match: keyed, so that it tells nothing of what is masked. Columns
  * that the call may read, in order, one write_version_add each. */
 void write_version_begin(struct worker *w);
-void write_version_add(struct worker *w, struct slice value, bool null);
+void write_version_add(struct worker *w, enum query_type type, struct slice value, bool null);
 void write_version_end(struct worker *w, char out[static WRITE_VERSION_MAX]);
 
 /* For the files of data/write ------------------------------------------------------------------ */

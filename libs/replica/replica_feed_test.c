@@ -116,6 +116,12 @@ static void del(struct world *w, const char *kind, const char *id)
 #define LIMIT "{'state':'active','per':'app','measure':'rate','amount':10,'window_ms':1000,'action':'reject'}"
 #define LIST  "{'list':'block','subject':'address','value':'10.0.0.0/8'}"
 #define TRUST "{'certificate':'-----BEGIN CERTIFICATE-----','crl_required':false}"
+#define TOPIC                                                                                      \
+    "{'api_id':'" ID("70") "','state':'active','source':'app','retention_ms':1,'retention_bytes':1," \
+    "'publishers':[],'attributes':[]}"
+#define EVENT_SUBSCRIPTION                                                                         \
+    "{'app_id':'" ID("01") "','api_id':'" ID("70") "','name':'n','state':'active','mode':'pull',"   \
+    "'start':'new','batch':1,'attempts':1,'backoff_ms':10,'timeout_ms':100,'types':[]}"
 #define TOKEN_KEY "{'key_id':1,'key_sealed':'AAAA','state':'current','not_before':0,'expires_at':0}"
 #define REVOCATION                                                                                 \
     "{'subject':'session','value':'019a0000-0000-7000-8000-000000000001','before':5,'expires_at':9}"
@@ -532,11 +538,14 @@ static void a_set_has_its_own_revision(void **state)
     struct world *w = *state;
     static const struct {
         const char *kind, *data;
-    } sets[REPLICA_SETS] = {[REPLICA_LIMITS] = {"limit", LIMIT},
-                            [REPLICA_LISTS] = {"list", LIST},
-                            [REPLICA_TRUST] = {"trust", TRUST},
-                            [REPLICA_ALGORITHMS] = {"algorithm", ALGORITHM},
-                            [REPLICA_TOKEN_KEYS] = {"token-key", TOKEN_KEY}};
+    } sets[REPLICA_SETS] = {
+        [REPLICA_LIMITS] = {"limit", LIMIT},
+        [REPLICA_LISTS] = {"list", LIST},
+        [REPLICA_TRUST] = {"trust", TRUST},
+        [REPLICA_ALGORITHMS] = {"algorithm", ALGORITHM},
+        [REPLICA_TOKEN_KEYS] = {"token-key", TOKEN_KEY},
+        [REPLICA_TOPICS] = {"topic", TOPIC},
+        [REPLICA_EVENT_SUBSCRIPTIONS] = {"event-subscription", EVENT_SUBSCRIPTION}};
     uint64_t before[REPLICA_SETS], rev;
     put(w, "app", ID("01"), APP, "{}");
     for (int i = 0; i < REPLICA_SETS; i++) {

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Harvesting, one table a step: asked outside transactions, kept in one with its entry. What is
+ * still to do is in the store, so a process that dies goes on where it was. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "catalog/catalog.h"
+#include "catalog/harvest.h"
+#include "data_client.h"
+#include "exchange/exchange.h"
+#include "sandbox/stage.h"
+
+#define TURN_MS      1500 /* of one harvest's turn */
+#define HARVESTS_MAX 20   /* harvests of one turn */
+#define TRIES        4
+#define RUNS_KEPT    10
+
+static bool is(const json_t *row, const char *state)
+{
+    return strcmp(row_text(row, "state"), state) == 0;
+}
+
+static enum problem load(struct rest_call *c, const char *id, json_t **harvest, json_t **source)
+{
+    struct store_txn *txn = NULL;
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = api_load(c, txn, &harvests_resource, id, harvest);
+    if (p == PROBLEM_OK) {
+        p = api_load(c, txn, &sources_resource, row_text(*harvest, "source_id"), source);
+    }
+    store_rollback(&txn);
+    return p;
+}
+
+static void set_time(json_t *row, const char *name, uint64_t ms)
+{
+    json_object_set_new(row, name, stage_time(ms));
+}
+
+static void ended(struct rest_call *c, json_t *harvest, const char *reason)
+{
+    json_int_t hours = json_integer_value(json_object_get(harvest, "schedule"));
+
+    set_time(harvest, "finished_at", c->now_ms);
+    json_object_set_new(harvest, "reason", reason ? json_string(reason) : json_null());
+    set_time(harvest, "due_at", hours > 0 ? c->now_ms + (uint64_t)hours * 3600000 : 0);
+}
+
+/* The rest of a run whose source is gone. */
+static enum problem fail_rest(struct rest_call *c, struct store_txn *txn, const json_t *harvest,
+                              const char *reason)
+{
+    const struct store_value v[] = {store_text(reason), store_int((int64_t)c->now_ms),
+                                    store_text(row_text(harvest, "id")),
+                                    store_int(json_integer_value(json_object_get(harvest, "run")))};
+
+    return rest_store_problem(
+        c, store_exec(txn,
+                      "UPDATE harvest_items SET state = 'failed', reason = ?, updated_at = ? WHERE "
+                      "harvest_id = ? AND run = ? AND state = 'pending'",
+                      v, 4, NULL));
+}
+
+/* Not reached: again in a while, a few times; then this run has failed. */
+static enum problem not_reached(struct rest_call *c, const json_t *harvest, const char *reason,
+                                bool at_once)
+{
+    struct store_txn *txn = NULL;
+    json_t *row = json_deep_copy(harvest);
+    json_int_t failures = json_integer_value(json_object_get(harvest, "failures")) + 1;
+    bool over = at_once || failures >= TRIES;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
+    json_object_set_new(row, "failures", json_integer(failures));
+    if (over) {
+        ended(c, row, reason);
+    } else {
+        set_time(row, "due_at", c->now_ms + 300 * (uint64_t)failures);
+    }
+    if (p == PROBLEM_OK) {
+        p = over ? fail_rest(c, txn, row, reason) : PROBLEM_OK;
+        if (p == PROBLEM_OK) {
+            p = stage_change(c, txn, &harvests_resource, harvest, row, over ? "failed" : NULL,
+                             over ? "fail" : "retry");
+        }
+        p = rest_finish(c, &txn, p);
+    }
+    json_decref(row);
+    return p;
+}
+
+/* Beginning --------------------------------------------------------------------------------------
+ */
+static bool wanted(const json_t *harvest, const char *schema, const char *table)
+{
+    const char *filter = row_text(harvest, "filter");
+    char whole[520];
+
+    snprintf(whole, sizeof whole, "%s.%s", schema, table);
+    return !filter[0] || fnmatch(filter, table, 0) == 0 || fnmatch(filter, whole, 0) == 0;
+}
+
+static json_t *item_new(const struct rest_call *c, const json_t *harvest, const char *schema,
+                        const char *table)
+{
+    char id[UUID_TEXT_LEN + 1];
+    struct uuid u;
+
+    uuid_new(&u);
+    uuid_format(&u, id);
+    return json_pack("{s:s, s:s, s:i, s:o, s:o, s:O, s:O, s:O, s:s, s:s}", "id", id, "state",
+                     "pending", "revision", 1, "created_at", stage_time(c->now_ms), "updated_at",
+                     stage_time(c->now_ms), "harvest_id", json_object_get(harvest, "id"),
+                     "organisation_id", json_object_get(harvest, "organisation_id"), "run",
+                     json_object_get(harvest, "run"), "schema", schema, "table", table);
+}
+
+static enum problem add_items(struct rest_call *c, struct store_txn *txn, json_t *row,
+                              const json_t *tables)
+{
+    const struct store_value v[] = {
+        store_text(row_text(row, "id")),
+        store_int(json_integer_value(json_object_get(row, "run")) - RUNS_KEPT)};
+    json_t *t;
+    size_t i;
+    json_int_t total = 0;
+    enum problem p = rest_store_problem(
+        c,
+        store_exec(txn, "DELETE FROM harvest_items WHERE harvest_id = ? AND run <= ?", v, 2, NULL));
+
+    json_array_foreach(tables, i, t)
+    {
+        if (p != PROBLEM_OK || !wanted(row, row_text(t, "schema"), row_text(t, "name"))) {
+            continue;
+        }
+        json_t *item = item_new(c, row, row_text(t, "schema"), row_text(t, "name"));
+        json_object_set(item, "kind", json_object_get(t, "type"));
+        p = row_insert(c, txn, &harvest_items_resource, item);
+        json_decref(item);
+        total++;
+    }
+    json_object_set_new(row, "total", json_integer(total));
+    return p;
+}
+
+static enum problem begin(struct rest_call *c, const json_t *harvest, const json_t *source)
+{
+    json_t *answer = NULL, *row = json_deep_copy(harvest);
+    struct store_txn *txn = NULL;
+    enum problem p = data_client_call(c, "tables", source, NULL, NULL, &answer);
+
+    if (p != PROBLEM_OK) {
+        json_decref(row);
+        return not_reached(c, harvest, problem_row(p)->code, false);
+    }
+    if (!is(harvest, "waiting")) { /* by its schedule */
+        json_int_t run = json_integer_value(json_object_get(harvest, "run"));
+        json_object_set_new(row, "run", json_integer(run + 1));
+    }
+    json_object_set_new(row, "done", json_integer(0));
+    json_object_set_new(row, "failures", json_integer(0));
+    json_object_set_new(row, "reason", json_null());
+    set_time(row, "started_at", c->now_ms);
+    set_time(row, "finished_at", 0);
+    set_time(row, "due_at", c->now_ms);
+    p = rest_begin(c, STORE_WRITE, &txn);
+    if (p == PROBLEM_OK) {
+        p = add_items(c, txn, row, json_object_get(answer, "items"));
+        if (p == PROBLEM_OK) {
+            p = stage_change(c, txn, &harvests_resource, harvest, row, "running", "begin");
+        }
+        p = rest_finish(c, &txn, p);
+    }
+    json_decref(answer);
+    json_decref(row);
+    return p;
+}
+
+/* A table ----------------------------------------------------------------------------------------
+ */
+static enum problem next_item(struct rest_call *c, const json_t *harvest, json_t **item)
+{
+    const struct store_value v[] = {store_text(row_text(harvest, "id")),
+                                    store_int(json_integer_value(json_object_get(harvest, "run")))};
+    struct store_txn *txn = NULL;
+    struct store_rows *rows = NULL;
+    char id[UUID_TEXT_LEN + 1] = "";
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = rest_store_problem(c, store_query(txn,
+                                          "SELECT id FROM harvest_items WHERE harvest_id = ? AND "
+                                          "run = ? AND state = 'pending' ORDER BY id LIMIT 1",
+                                          v, 2, &rows));
+    if (p == PROBLEM_OK && store_next(rows)) {
+        snprintf(id, sizeof id, "%s", store_get_text(rows, 0));
+    }
+    p = p == PROBLEM_OK ? rest_store_problem(c, store_rows_end(&rows)) : p;
+    if (p == PROBLEM_OK && id[0]) {
+        p = row_load(c, txn, &harvest_items_resource, id, false, item);
+    }
+    store_rollback(&txn);
+    return p;
+}
+
+/* The run may have been stopped meanwhile: then nothing is kept. */
+static enum problem keep(struct rest_call *c, const json_t *harvest, json_t *item,
+                         const json_t *answer)
+{
+    struct store_txn *txn = NULL;
+    const struct store_value v[] = {store_int((int64_t)c->now_ms),
+                                    store_text(row_text(harvest, "id")),
+                                    store_int(json_integer_value(json_object_get(harvest, "run")))};
+    int64_t changed = 0;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = rest_store_problem(c,
+                           store_exec(txn,
+                                      "UPDATE harvests SET done = done + 1, updated_at = ? WHERE "
+                                      "id = ? AND run = ? AND state = 'running'",
+                                      v, 3, &changed));
+    if (p == PROBLEM_OK && changed && answer) {
+        p = harvest_take(c, txn, harvest, item, answer);
+    }
+    if (p == PROBLEM_OK && changed) {
+        set_time(item, "updated_at", c->now_ms);
+        p = row_update(c, txn, &harvest_items_resource, item);
+    }
+    return rest_finish(c, &txn, p);
+}
+
+static enum problem table(struct rest_call *c, const json_t *harvest, const json_t *source,
+                          json_t *item, bool *go_on)
+{
+    json_t *body = exchange_source(c, source), *answer = NULL, *ok = NULL;
+    enum problem p = body ? PROBLEM_OK : PROBLEM_INTERNAL;
+
+    if (p == PROBLEM_OK) {
+        json_object_set(body, "schema", json_object_get(item, "schema"));
+        json_object_set(body, "table", json_object_get(item, "table"));
+        p = data_client_post(c, "/internal/v1/sources/profile", body, &answer);
+    }
+    json_decref(body);
+    if (p == PROBLEM_SOURCE_UNAVAILABLE &&
+        data_client_call(c, "check", source, NULL, NULL, &ok) != PROBLEM_OK) {
+        *go_on = false; /* the source, not the table */
+        return not_reached(c, harvest, problem_row(p)->code, false);
+    }
+    json_decref(ok);
+    if (p != PROBLEM_OK) {
+        json_object_set_new(item, "state", json_string("failed"));
+        json_object_set_new(item, "reason", json_string(problem_row(p)->code));
+    }
+    p = keep(c, harvest, item, answer);
+    json_decref(answer);
+    return p;
+}
+
+/* The end ----------------------------------------------------------------------------------------
+ */
+static enum problem gone_one(struct rest_call *c, struct store_txn *txn, const json_t *harvest,
+                             const char *id)
+{
+    json_t *entry = NULL, *old, *item;
+    enum problem p = api_load(c, txn, &entries_resource, id, &entry);
+
+    if (p != PROBLEM_OK || !wanted(harvest, row_text(entry, "schema"), row_text(entry, "table"))) {
+        json_decref(entry);
+        return p;
+    }
+    item = item_new(c, harvest, row_text(entry, "schema"), row_text(entry, "table"));
+    json_object_set_new(item, "state", json_string("gone"));
+    json_object_set_new(item, "entry_id", json_string(id));
+    p = row_insert(c, txn, &harvest_items_resource, item);
+    if (p == PROBLEM_OK && !json_is_true(json_object_get(harvest, "dry_run"))) {
+        old = json_deep_copy(entry);
+        set_time(entry, "gone_at", c->now_ms);
+        p = change_store(c, txn, &entries_resource, old, entry, "gone");
+        json_decref(old);
+    }
+    json_decref(item);
+    json_decref(entry);
+    return p;
+}
+
+static enum problem gone(struct rest_call *c, struct store_txn *txn, const json_t *harvest)
+{
+    static const char sql[] =
+        "SELECT e.id FROM entries e WHERE e.source_id = ? AND e.harvested_at IS NOT NULL AND "
+        "e.gone_at IS NULL AND e.state <> 'withdrawn' AND NOT EXISTS (SELECT 1 FROM harvest_items "
+        "i "
+        "WHERE i.harvest_id = ? AND i.run = ? AND i.\"table\" = e.\"table\" AND i.schema = "
+        "ifnull(e.schema, ''))";
+    const struct store_value v[] = {store_text(row_text(harvest, "source_id")),
+                                    store_text(row_text(harvest, "id")),
+                                    store_int(json_integer_value(json_object_get(harvest, "run")))};
+    struct store_rows *rows = NULL;
+    json_t *ids = json_array(), *id;
+    size_t i;
+    enum problem p = rest_store_problem(c, store_query(txn, sql, v, 3, &rows));
+
+    while (p == PROBLEM_OK && store_next(rows)) {
+        json_array_append_new(ids, json_string(store_get_text(rows, 0)));
+    }
+    p = p == PROBLEM_OK ? rest_store_problem(c, store_rows_end(&rows)) : p;
+    json_array_foreach(ids, i, id)
+    {
+        p = p == PROBLEM_OK ? gone_one(c, txn, harvest, json_string_value(id)) : p;
+    }
+    json_decref(ids);
+    return p;
+}
+
+static enum problem finish(struct rest_call *c, const char *id)
+{
+    struct store_txn *txn = NULL;
+    json_t *row = NULL, *old = NULL;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = api_load(c, txn, &harvests_resource, id, &row);
+    if (p == PROBLEM_OK && is(row, "running")) {
+        p = gone(c, txn, row);
+        old = json_deep_copy(row);
+        ended(c, row, NULL);
+        p = p == PROBLEM_OK ? stage_change(c, txn, &harvests_resource, old, row, "done", "finish")
+                            : p;
+    }
+    json_decref(old);
+    json_decref(row);
+    return rest_finish(c, &txn, p);
+}
+
+static enum problem go_on(struct rest_call *c, const json_t *harvest, const json_t *source)
+{
+    uint64_t until_us = clock_mono_us() + TURN_MS * 1000;
+    enum problem p = PROBLEM_OK;
+    bool on = true;
+
+    while (p == PROBLEM_OK && on && clock_mono_us() < until_us) {
+        json_t *item = NULL;
+        p = next_item(c, harvest, &item);
+        if (p == PROBLEM_OK && !item) {
+            return finish(c, row_text(harvest, "id"));
+        }
+        p = p == PROBLEM_OK ? table(c, harvest, source, item, &on) : p;
+        json_decref(item);
+    }
+    return p;
+}
+
+static enum problem turn(struct rest_call *c, const char *id)
+{
+    json_t *harvest = NULL, *source = NULL;
+    enum problem p = load(c, id, &harvest, &source);
+
+    if (p == PROBLEM_OK && !is(source, "ready")) {
+        p = not_reached(c, harvest, "source-unavailable", true);
+    } else if (p == PROBLEM_OK) {
+        p = is(harvest, "running") ? go_on(c, harvest, source) : begin(c, harvest, source);
+    }
+    json_decref(harvest);
+    json_decref(source);
+    return p;
+}
+
+enum problem harvest_job(struct rest_call *c)
+{
+    static const char sql[] = "SELECT id FROM harvests WHERE state IN ('waiting', 'running', "
+                              "'done', 'failed') AND due_at <= ? ORDER BY due_at LIMIT ?";
+    const struct store_value v[] = {store_int((int64_t)c->now_ms), store_int(HARVESTS_MAX)};
+    struct store_txn *txn = NULL;
+    struct store_rows *rows = NULL;
+    json_t *ids = json_array(), *id;
+    size_t i;
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+
+    if (p == PROBLEM_OK) {
+        p = rest_store_problem(c, store_query(txn, sql, v, 2, &rows));
+        while (p == PROBLEM_OK && store_next(rows)) {
+            json_array_append_new(ids, json_string(store_get_text(rows, 0)));
+        }
+        p = p == PROBLEM_OK ? rest_store_problem(c, store_rows_end(&rows)) : p;
+        store_rollback(&txn);
+    }
+    json_array_foreach(ids, i, id) /* one that fails holds up no other */
+    {
+        enum problem q = turn(c, json_string_value(id));
+        p = p == PROBLEM_OK ? q : p;
+    }
+    json_decref(ids);
+    return p;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a table is like, for the resource centre's entries: columns, comments, how much, how full.
+ * Values leave masked; there are few of them. */
+#pragma once
+#include <jansson.h>
+
+#include "data/sources/odbc.h"
+#include "problem/problem.h"
+
+#define HARVEST_COLUMNS_MAX 256   /* columns with figures; the rest have their description alone */
+#define HARVEST_SAMPLED     10000 /* rows that figures are taken from */
+#define HARVEST_ROWS_MAX    20
+
+/* masks: {column: rule}, "none" shows a column; NULL or no rule: covered but for its ends. n_rows:
+ * sample rows. *answer: {columns: [{name, type, length, nullable, key, native_type, comment, nulls,
+ * distinct, min, max}], comment, rows, bytes, sample: [{column: value}]}. */
+enum problem harvest_profile(struct source *s, const char *schema, const char *table,
+                             const json_t *masks, unsigned n_rows, json_t **answer)
+    __attribute__((warn_unused_result));
