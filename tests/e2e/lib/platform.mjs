@@ -12,7 +12,7 @@ import { load } from '../../../demo/load.mjs';
 import { Rest } from '../../../demo/rest_client.mjs';
 import { sign } from './sign.mjs';
 import { command, ours } from './processes.mjs';
-import { delay, until } from './wait.mjs';
+import { until } from './wait.mjs';
 
 export const BUILD = process.env.SLUICE_BUILD ?? path.resolve('build-asan');
 export const PASSWORD = 'first-Passw0rd-of-the-tests';
@@ -169,7 +169,7 @@ export class Platform {
   async stop({ check = true, keep = false } = {}) {
     const all = [this.child.pid, ...ours(this.child.pid, this.dir)];
     this.child.kill('SIGTERM');
-    await Promise.race([this.exited, delay(15000)]);
+    await Promise.race([this.exited, new Promise((late) => { setTimeout(late, 15000).unref(); })]); // a timer left would hold the test's process
     const left = all.filter((pid) => command(pid).includes(this.dir) || /^nginx: /.test(command(pid)));
     for (const pid of left) { try { process.kill(pid, 'SIGKILL'); } catch { /* gone meanwhile */ } }
     if (keep) return;
