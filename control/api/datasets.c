@@ -172,15 +172,11 @@ static enum problem check(struct rest_call *c, struct change *ch)
 
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    enum problem p = PROBLEM_OK;
+    bool fields = strcmp(ch->action, "update") == 0 && api_changed(ch->old, ch->row, "fields");
+    enum problem p = ch->old ? classify_opening_changed(c, ch->txn, ch->old, ch->row)
+                             : classify_dataset_made(c, ch->txn, ch->row);
 
-    if (!ch->old) {
-        p = classify_dataset_made(c, ch->txn, ch->row);
-    } else {
-        p = classify_opening_changed(c, ch->txn, ch->old, ch->row);
-    }
-    if (p == PROBLEM_OK && strcmp(ch->action, "update") == 0 &&
-        api_changed(ch->old, ch->row, "fields")) {
+    if (p == PROBLEM_OK && ch->old && fields) {
         p = publication_levels(c, ch->txn, ch->row);
     }
     return p == PROBLEM_OK && strcmp(row_text(ch->row, "state"), "published") == 0
