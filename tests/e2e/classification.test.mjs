@@ -176,7 +176,7 @@ test('[EC-5.2a, EC-5.2b, EC-5.2c] a rule by data type, by confidentiality or by 
       return [f.level, f.rule];
     }));
   };
-  assert.deepEqual(await proposed({}, { confidentiality: 'secret' }, { audience: 'internal' }), [[2, ''], [4, 'secret-by-requirement'], [3, 'internal-by-audience']]);
+  assert.deepEqual(await proposed({}, { confidentiality: 'secret' }, { audience: `internal` }), [[2, ''], [4, 'secret-by-requirement'], [3, 'internal-by-audience']]);
   await world.operator.post('/classification_rules', { position: 10, name: 'numbers', data_type: 'number', level: 3, mask: 'keep:1:0' });
   assert.deepEqual(await proposed({}), [[3, 'numbers']]);
 });
@@ -188,7 +188,7 @@ test('[SW-9.6.1-02, EC-4.3.1b, SW-8.1-p5] each opening class has its measures, a
     const made = await world.provider.post('/datasets', { name, source_id: world.source, table: 'orders', ...(levels === fields ? { owner_column: 'merchant_id' } : {}), opening_class, fields: levels });
     const body = { name, version: 'v1', path: `/${name}/v1`, access: 'subscription' };
     await restRefuses(world.provider.act('datasets', made.id, 'publish', body), 'field-invalid', '/confidentiality');
-    await world.provider.patch(`/datasets/${made.id}`, { confidentiality: 'internal' }, made.revision);
+    await world.provider.patch(`/datasets/${made.id}`, { confidentiality: 'confidential' }, made.revision);
     return world.provider.act('datasets', made.id, 'publish', body);
   };
   const free = fields.filter((f) => f.level === 1);
