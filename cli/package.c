@@ -144,8 +144,9 @@ static int open_it(const struct options *o, FILE *in)
     char kid[JWE_KID_MAX + 1] = "";
     char line[JWE_HEADER_MAX * 2] = "";
     rewind(in);
-    if (fgets(line, sizeof line, in) == NULL || fgets(line, sizeof line, in) == NULL ||
-        !jwe_kid(slice_of(line, strcspn(line, "\n")), kid) || kid[0] == '\0') {
+    bool there = fgets(line, sizeof line, in) != NULL;
+    there = there && fgets(line, sizeof line, in) != NULL; /* the second line */
+    if (!there || !jwe_kid(slice_of(line, strcspn(line, "\n")), kid) || kid[0] == '\0') {
         snprintf(kid, sizeof kid, "own");
     }
     struct jwe_key *own = jwe_key_take(&key, slice_str(kid));

@@ -57,6 +57,8 @@ const struct resource uploads_resource = {
     .scopes = scopes,
     .n_scopes = COUNT(scopes),
     .read_roles = HANDERS | ROLE_AUDITOR,
+    .create_roles = HANDERS,
+    .patch_roles = HANDERS,
 };
 
 void upload_path(const struct control *ctl, const char *id, char path[static UPLOAD_PATH_MAX])

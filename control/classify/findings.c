@@ -127,7 +127,8 @@ static enum problem supersede(struct rest_call *c, struct change *ch)
 {
     const char *column = ch->arg, *state = row_text(ch->row, "state");
 
-    if (strcmp(state, "proposed") != 0 || (column && strcmp(row_text(ch->row, "column"), column))) {
+    if (strcmp(state, "proposed") != 0 ||
+        (column && strcmp(row_text(ch->row, "column"), column) != 0)) {
         return PROBLEM_OK;
     }
     json_t *old = json_deep_copy(ch->row);

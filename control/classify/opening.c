@@ -106,7 +106,7 @@ static enum problem too_high(struct rest_call *c, const json_t *dataset, json_in
 static void measures(const json_t *class, json_t *api)
 {
     if (strcmp(row_text(api, "class"), "A2") != 0 ||
-        strcmp(row_text(class, "access"), "registered")) {
+        strcmp(row_text(class, "access"), "registered") != 0) {
         json_object_set(api, "access", json_object_get(class, "access"));
     }
     if (json_is_true(json_object_get(class, "sign_response"))) {

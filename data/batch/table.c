@@ -155,7 +155,9 @@ static int newest_first(const void *a, const void *b)
 static bool load_all(struct batch *b)
 {
     struct job **list = calloc(BATCH_JOBS_MAX, sizeof(struct job *));
-    DIR *dir = list ? opendir(b->root) : NULL;
+    if (!list)
+        return false;
+    DIR *dir = opendir(b->root);
     struct dirent *entry;
     struct uuid id;
     while (dir && b->n_jobs < BATCH_JOBS_MAX && (entry = readdir(dir)))

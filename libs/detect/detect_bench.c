@@ -50,7 +50,7 @@ int main(void)
     struct detect_error err;
     struct detect *d = NULL;
     size_t bad, bytes = 0;
-    volatile size_t found = 0;
+    size_t found = 0;
 
     fill();
     if (detect_new(&d, NULL, 0, &bad, &err)) {
@@ -76,8 +76,8 @@ int main(void)
     }
     uint64_t plain = cpu_us() - begun;
     double rate = (double)bytes / (double)us;
-    printf("%.1f MB/s of values, %.0f ns a value; memchr of the same %.0f MB/s\n", rate,
-           (double)us * 1000 / (5.0 * ROWS * COLUMNS), (double)bytes / (double)plain);
+    printf("%.1f MB/s of values, %.0f ns a value; memchr of the same %.0f MB/s, %zu found\n", rate,
+           (double)us * 1000 / (5.0 * ROWS * COLUMNS), (double)bytes / (double)plain, found);
     detect_free(&d);
     return rate >= 50 ? 0 : 1; /* the bar of design section 9 */
 }
