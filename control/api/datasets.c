@@ -165,7 +165,8 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (owner[0] && !has_column(json_object_get(ch->row, "fields"), owner)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/owner_column", "no field has this column");
     }
-    enum problem p = check_masks(c, ch);
+    enum problem p = reading_check(c, ch);
+    p = p == PROBLEM_OK ? check_masks(c, ch) : p;
     p = p == PROBLEM_OK ? check_origins(c, ch->txn, ch->row) : p;
     return p == PROBLEM_OK ? write_check_dataset(c, ch->row) : p;
 }

@@ -89,6 +89,11 @@ test('[EC-6.1.4.1, EC-6.1.3.1e] rows of a related table come with theirs, each f
   for (const line of order.lines) assert.match(line.card, /^622202\*+\d{4}$/);
   refused(await call(query('select=id,other(*)')), 400, 'field-unknown');
   refused(await call(query('select=id,lines(nope)')), 400, 'field-unknown');
+  const d = await world.provider.get(`/datasets/${world.orders.id}`);
+  for (const [relation, where] of [[{ ...d.relations[0], local: 'nope' }, '/relations/0/local'], [{ ...d.relations[0], foreign: 'nope' }, '/relations/0/foreign'],
+    [{ ...d.relations[0], name: 'phone' }, '/relations/0/name'], [{ ...d.relations[0], dataset_id: world.app }, '/relations/0/dataset_id']]) {
+    await restRefuses(world.provider.patch(`/datasets/${d.id}`, { relations: [relation] }, d.revision), 'field-invalid', where);
+  }
 });
 
 test('[SW-8.2b-5] a cursor goes through all rows once, in any order, and no other text is one', async () => {
