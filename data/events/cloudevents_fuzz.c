@@ -14,6 +14,7 @@ static struct slice header(void *ctx, const char *name)
                                                : SLICE("");
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct slice types[] = {{"application/cloudevents+json", 28},
