@@ -63,9 +63,5 @@ enum problem classify_setting(struct rest_call *c, struct store_txn *txn, const 
 enum problem classify_setting_on(struct rest_call *c, struct store_txn *txn, const char *name,
                                  bool *on)
 {
-    char value[CLASSIFY_SETTING_MAX];
-    enum problem p = classify_setting(c, txn, name, value);
-
-    *on = strcmp(value, "on") == 0;
-    return p;
+    return settings_on(c, txn, &classify_settings_resource, name, on);
 }

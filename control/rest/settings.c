@@ -39,6 +39,16 @@ enum problem settings_get(struct rest_call *c, struct store_txn *txn, const stru
     return rest_store_problem(c, err);
 }
 
+enum problem settings_on(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                         const char *name, bool *on)
+{
+    char value[SETTINGS_TEXT_MAX];
+    enum problem p = settings_get(c, txn, res, name, value, sizeof value);
+
+    *on = strcmp(value, "on") == 0;
+    return p == PROBLEM_OK && !value[0] ? PROBLEM_INTERNAL : p;
+}
+
 bool setting_is_switch(const char *value)
 {
     return strcmp(value, "on") == 0 || strcmp(value, "off") == 0;

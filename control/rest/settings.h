@@ -16,6 +16,10 @@ enum problem settings_check(struct rest_call *c, const struct setting *settings,
 /* The value of a setting of that resource, at most cap - 1 bytes; "": there is none. */
 enum problem settings_get(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                           const char *name, char *value, size_t cap);
+/* Of a switch, at most SETTINGS_TEXT_MAX - 1 bytes: is it on? */
+#define SETTINGS_TEXT_MAX 200
+enum problem settings_on(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                         const char *name, bool *on);
 bool setting_is_switch(const char *value); /* on or off */
 /* Decimal digits alone, within min and max. */
 bool setting_is_number(const char *value, long min, long max);

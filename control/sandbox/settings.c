@@ -123,9 +123,5 @@ enum problem stage_setting_days(struct rest_call *c, struct store_txn *txn, cons
 enum problem stage_setting_on(struct rest_call *c, struct store_txn *txn, const char *name,
                               bool *on)
 {
-    char value[STAGE_SETTING_MAX];
-    enum problem p = stage_setting(c, txn, name, value);
-
-    *on = strcmp(value, "on") == 0;
-    return p;
+    return settings_on(c, txn, &stage_settings_resource, name, on);
 }

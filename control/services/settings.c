@@ -101,11 +101,7 @@ enum problem service_setting(struct rest_call *c, struct store_txn *txn, const c
 enum problem service_setting_on(struct rest_call *c, struct store_txn *txn, const char *name,
                                 bool *on)
 {
-    char value[SERVICE_SETTING_MAX];
-    enum problem p = service_setting(c, txn, name, value);
-
-    *on = strcmp(value, "on") == 0;
-    return p;
+    return settings_on(c, txn, &service_settings_resource, name, on);
 }
 
 enum problem service_setting_days(struct rest_call *c, struct store_txn *txn, const char *name,

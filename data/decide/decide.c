@@ -263,15 +263,6 @@ const struct decision *decide_ask(struct decide *d, const struct decide_question
     return k ? &k->answer : NULL;
 }
 
-uint64_t decide_version(struct decide *d)
-{
-    uint64_t version = 0, synced = 0;
-    if (replica_read_begin(d->reader, &version, &synced) != REPLICA_OK)
-        return 0;
-    replica_read_end(d->reader);
-    return version;
-}
-
 void decide_begin(struct decide *d)
 {
     memset(d->seen, 0, sizeof d->seen);

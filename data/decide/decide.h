@@ -46,10 +46,6 @@ void decide_begin(struct decide *d);
 bool decide_mask(struct decide *d, const struct decision *decision, struct slice json,
                  struct buf *out) __attribute__((warn_unused_result));
 
-/* Changes exactly when the replica does: what was decided under another has to be asked again. 0:
- * the replica cannot be read. */
-uint64_t decide_version(struct decide *d);
-
 /* The record of what was given ------------------------------------------------------------------
  * in a stream of its own beside the gateway workers', which the node's agent seals. Any thread. */
 struct decide_log;

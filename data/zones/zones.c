@@ -29,14 +29,6 @@ const char *zone_strerror(enum zone_err err)
     return (size_t)err < sizeof errors / sizeof *errors ? errors[err] : "unknown error";
 }
 
-enum zone_rank zone_rank_by_name(struct slice name)
-{
-    return slice_eq(name, SLICE("landing"))    ? ZONE_LANDING
-           : slice_eq(name, SLICE("exchange")) ? ZONE_EXCHANGE
-           : slice_eq(name, SLICE("open"))     ? ZONE_OPEN
-                                               : ZONE_NONE;
-}
-
 enum zone_err zone_db_err(sqlite3 *db, int rc)
 {
     if (rc == SQLITE_OK || rc == SQLITE_DONE || rc == SQLITE_ROW)

@@ -35,10 +35,6 @@ enum zone_err {
 };
 const char *zone_strerror(enum zone_err err); /* static, never NULL */
 
-/* How open a zone is: what moves to a greater rank is checked. */
-enum zone_rank { ZONE_NONE, ZONE_LANDING, ZONE_EXCHANGE, ZONE_OPEN };
-enum zone_rank zone_rank_by_name(struct slice name); /* landing, exchange, open; else ZONE_NONE */
-
 struct zone_column {
     struct slice name;
     enum query_type type;

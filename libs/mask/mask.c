@@ -105,11 +105,6 @@ static bool read_days(struct mask_spec *spec, struct slice text)
            (colon == NULL || read_domain(spec, slice_of(colon + 1, text.n - n - 1)));
 }
 
-const char *mask_rule_name_of(uint8_t rule)
-{
-    return rule < MASK_RULES ? rules[rule].name : NULL;
-}
-
 bool mask_rule_keyed(uint8_t rule)
 {
     return rule < MASK_RULES && rules[rule].argument >= DOMAIN;

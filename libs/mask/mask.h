@@ -47,8 +47,6 @@ struct mask_spec {
 enum mask_err { MASK_OK, MASK_ERULE, MASK_EARGUMENT };
 const char *mask_strerror(enum mask_err err);
 
-/* The name of a rule, NULL past the last; for lists of what there is. */
-const char *mask_rule_name_of(uint8_t rule);
 bool mask_rule_keyed(uint8_t rule); /* it needs the key */
 
 /* Reads "phone", "keep:3:4", "pseudonym:orders.phone". On error *spec is unchanged. */
