@@ -162,6 +162,7 @@ static struct query_node *compare(struct reader *r, size_t key, enum query_op op
         return NULL;
     *value = r->last[key].n ? buf_slice(&r->last[key]) : SLICE("");
     n->op = (uint8_t)op;
+    n->as_sorted = true;
     n->column = r->keys[key];
     n->n_values = 1;
     n->values = value;
