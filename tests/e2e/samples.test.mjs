@@ -137,6 +137,29 @@ test('[SW-9.6.1-a1] an enterprise reads its own declarations, cargo and means of
   }
 });
 
+test('[SW-3.1] a declaration handed in once, at one place, is there for each service entitled to it and for no other', async () => {
+  const target = '/window/declaration/v1', own = enterprise(DEFAULTS.seed, 0).uniscId;
+  as.enterprise = await p.signedIn('enterprise');
+  const dataset = (await as.window.list('datasets')).find((d) => d.name === 'declaration');
+  const { key } = await as.window.post('/supply_keys', { dataset_id: dataset.id, name: 'declaration desk' });
+  const declaration = { declaration_no: 'DE99999999', enterprise_code: own, trade_mode: '0110', port_code: '2201', goods_name: '茶叶', amount: '88.00', status: 'declared' };
+  const hand = () => p.rest.raw('POST', `/supply/${dataset.id}/records`, JSON.stringify({ records: [declaration] }), { 'content-type': 'application/json', authorization: `Bearer ${key}`, 'idempotency-key': 'once' });
+  assert.deepEqual([(await hand()).body.inserted, (await hand()).body.inserted], [1, 1], 'a second time is the first again');
+  const find = `${target}?declaration_no=eq.DE99999999`;
+  refused(await p.call(find), 403, 'subscription-missing');
+  await subscribed(target);
+  const grant = (await granted('enterprise', target, own)).id;
+  const seen = (await becomes(find, 200, { grant })).json;
+  assert.deepEqual(seen.map((d) => [d.declaration_no, d.enterprise_code, d.goods_name]), [['DE99999999', own, '茶叶']]);
+  const customs = (await as.developer.post('/apps', { name: 'Customs broker', organisation_id: (await as.developer.get('/users/me')).organisation_id, environment: 'monitored' })).id;
+  await as.operator.act('apps', customs, 'admit');
+  const second = await as.developer.post('/credentials', { app_id: customs, algorithm: 'hmac-sm3' });
+  const s = await as.developer.post('/subscriptions', { app_id: customs, api_id: api[target], purpose: 'broker', max_level: 2 });
+  await as.operator.act('subscriptions', s.id, 'approve');
+  const also = await as.enterprise.post('/grants', { app_id: customs, api_id: api[target], owner: own, purpose: 'broker', term: 'period', expires_at: w.IN_A_YEAR });
+  assert.equal((await becomes(find, 200, { key: second, grant: also.id })).json.length, 1);
+});
+
 test('[EC-4.1b, EC-4.3.1a, BK-5e] a business unit records sales and supplies them, an app shows them to its user, and the user gets the same from the holder: each a process of its own', async () => {
   const merchant = merchantId(0), dataset = (await as.trade.list('datasets')).find((d) => d.name === 'orders');
   const { key } = await as.trade.post('/supply_keys', { dataset_id: dataset.id, name: 'back office' });
