@@ -42,8 +42,7 @@ static json_t *operation_of(struct store_rows *rows)
                      "chain", hex);
 }
 
-enum problem evidence_acts(struct rest_call *c, struct store_txn *txn, const char *id,
-                           json_t *acts)
+enum problem evidence_acts(struct rest_call *c, struct store_txn *txn, const char *id, json_t *acts)
 {
     static const char sql[] = "SELECT seq, at_ms, actor, action, \"after\", chain FROM operations "
                               "WHERE resource_id = ? ORDER BY seq LIMIT ?";
