@@ -8,6 +8,7 @@
 /* Agreements ----------------------------------------------------------------------------------- */
 struct named { /* what agreements say of an app and an API */
     bool in_force, before, with_provider;
+    json_t *purpose;   /* its agreement's */
     json_t *interface; /* of the latest in force whose term has begun, else of one to come */
     uint64_t from_ms, to_ms;
 };
@@ -16,7 +17,7 @@ static enum problem read_named(struct rest_call *c, struct store_txn *txn, const
                                const char *api_id, struct named *n)
 {
     static const char sql[] =
-        "SELECT a.state, i.value, a.not_before, a.expires_at FROM agreements a, "
+        "SELECT a.state, i.value, a.not_before, a.expires_at, a.purpose FROM agreements a, "
         "json_each(a.interfaces) i WHERE a.app_id = ? AND a.kind <> 'privacy' AND "
         "json_extract(i.value, '$.api_id') = ? AND a.state IN ('in_force', 'ended', 'expired') "
         "ORDER BY a.state <> 'in_force', coalesce(a.not_before, 0) > ?, a.in_force_at DESC";
@@ -31,6 +32,7 @@ static enum problem read_named(struct rest_call *c, struct store_txn *txn, const
         n->interface = json_loads(store_get_text(rows, 1), 0, NULL);
         n->from_ms = (uint64_t)store_get_int(rows, 2);
         n->to_ms = (uint64_t)store_get_int(rows, 3);
+        n->purpose = json_string(store_get_text(rows, 4) ? store_get_text(rows, 4) : "");
     }
     return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
 }
@@ -89,6 +91,7 @@ static void bound_by_agreement(const json_t *subscription, const struct named *n
     t->fields =
         common(json_object_get(subscription, "fields"), json_object_get(n->interface, "fields"));
     t->serves = json_array_size(t->fields) > 0;
+    t->purpose = json_incref(n->purpose);
 }
 
 static enum problem agreed(struct rest_call *c, struct store_txn *txn, const json_t *subscription,
@@ -108,6 +111,7 @@ static enum problem agreed(struct rest_call *c, struct store_txn *txn, const jso
         t->serves = false;
     }
     json_decref(n.interface);
+    json_decref(n.purpose);
     return p;
 }
 
@@ -146,6 +150,11 @@ static enum problem rated(struct rest_call *c, struct store_txn *txn, const char
     if (p == PROBLEM_OK && rating) {
         lower(t, rating->max_level);
         t->serves = t->serves && (rating->a2 || strcmp(row_text(api, "class"), "A2") != 0);
+        struct risk_bounds bounds;
+        p = risk_bounds_of(c, txn, rating->name, api, &bounds);
+        t->serves = t->serves && bounds.permitted;
+        t->call_cents = bounds.call_cents;
+        t->day_cents = bounds.day_cents;
     }
     return p;
 }

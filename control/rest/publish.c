@@ -110,6 +110,8 @@ enum problem rest_dataset_publish(struct rest_call *c)
                                           "category_id",
                                           "u_api_id",
                                           "batch",
+                                          "purpose_required",
+                                          "amount_path",
                                           NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();

@@ -237,7 +237,7 @@ void fixture_reviewed(struct fixture *f, const char *plural, const char *id, con
     }
     const char *review = fixture_ok(
         f, ADMIN, "POST", "security_reviews",
-        text("{\"%s\":\"%s\",\"legal_basis\":\"Data Security Law, art. 21\",\"fields\":%s}",
+        text("{\"%s\":\"%s\",\"legal_basis\":\"Data Security Law, art. 21\",\"no_clearing\":true,\"fields\":%s}",
              subject, id, fields ? fields : "null"),
         "id");
     fixture_ok(f, OPERATOR, "POST", text("security_reviews/%s/pass", review),

@@ -195,6 +195,7 @@ test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4c] admitted, the app gets
   assert.equal(answer.json.id, 'A1');
   assert.ok(!('phone' in answer.json), answer.text); // subscribed to, not agreed on
   refused(await p.call('/other/v1/good', { key }), 403, 'subscription-missing');
+  refused(await call({ purpose: 'marketing' }), 403, 'purpose-mismatch'); // the agreement's purpose bounds the app's calls
   const why = (api) => world.operator.get(`/explain?app=${app}&api=${api}`);
   assert.equal((await why(world.other)).code, 'subscription-missing'); // the same decision, asked for
   const fields = Object.fromEntries((await why(world.api)).fields.map((f) => [f.path, f.outcome]));
