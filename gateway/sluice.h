@@ -191,7 +191,9 @@ typedef struct {
     bool export_file;      /* what comes is its file, with so many rows */
     uint64_t export_rows;
     struct slice inner_header;
-    struct slice proof;             /* header DPoP */
+    struct slice proof;                /* header DPoP */
+    bool licence_named, account_named; /* by members of a signed call's body (caller/account.c) */
+    struct uuid licence, account_app;
     struct slice purpose_header;    /* header Sluice-Purpose */
     struct uuid purpose;            /* its purpose_id(); nil: none */
     struct slice confirmation;      /* header Sluice-Confirmation */
@@ -333,6 +335,8 @@ ngx_int_t sluice_body_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, size_t ma
 /* caller/token.c */
 /* Whether the user's account may reach the API of the call; refuses when not. */
 ngx_int_t sluice_user_may(sluice_ctx_t *ctx, const struct uuid *user);
+/* Whether the account that a signed call names, if it names one, is of the app that signed. */
+bool sluice_account_app(const sluice_ctx_t *ctx);
 ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/authenticate.c */
 ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* caller/decide.c */
 ngx_int_t sluice_addresses(ngx_http_request_t *r, sluice_ctx_t *ctx);    /* caller/lists.c */

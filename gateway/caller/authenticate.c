@@ -275,6 +275,11 @@ ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx)
         sluice_impersonation(r, ctx, "token of another app");
         return sluice_refuse(ctx, PROBLEM_TOKEN_MISMATCH, SLICE(""), SLICE("authorization"));
     }
+    if (!sluice_account_app(ctx)) {
+        sluice_impersonation(r, ctx, "account of another app");
+        return sluice_refuse(ctx, PROBLEM_SIGN_IN_FAILED, SLICE("the account is another app's"),
+                             SLICE("accessid"));
+    }
     ctx->authenticated = true;
     return NGX_OK;
 }

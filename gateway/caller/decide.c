@@ -19,15 +19,17 @@ static bool shared(const sluice_ctx_t *ctx)
 static ngx_int_t read_grant_header(sluice_ctx_t *ctx)
 {
     const struct uuid *granted = ctx->token ? sluice_token_grant(ctx) : NULL;
-    if (!ctx->grant_header.p && granted) {
+    bool said = ctx->grant_header.p || ctx->licence_named;
+    if (!said && granted) {
         ctx->grant_named = true;
         ctx->grant = *granted;
     }
-    if (!ctx->grant_header.p) {
+    if (!said) {
         return NGX_OK;
     }
     ctx->grant_named = true;
-    if (!uuid_parse(&ctx->grant, ctx->grant_header.p, ctx->grant_header.n)) {
+    ctx->grant = ctx->licence; /* licenseID, where there is no header */
+    if (ctx->grant_header.p && !uuid_parse(&ctx->grant, ctx->grant_header.p, ctx->grant_header.n)) {
         return sluice_refuse(ctx, PROBLEM_GRANT_UNKNOWN, SLICE("not the id of a grant"),
                              SLICE("sluice-grant"));
     }

@@ -163,3 +163,16 @@ test('[BK-7.2.1b1, BK-10.2.2b] a financial scenario says how a user proves himse
   const [funds] = await world.admin.list('financial_scenarios', { operation: 'transfer' });
   await restRefuses(world.admin.patch(`/financial_scenarios/${funds.id}`, { user_factors: 1 }, funds.revision), 'field-invalid', '/user_factors');
 });
+
+test('[SW-8.1-r2] where the platform asks for it, nothing is served that its provider has not authorised itself', async () => {
+  const [row] = await world.admin.list('admission_settings', { name: 'provider-approval-required' });
+  const set = (value, revision) => world.admin.patch(`/admission_settings/${row.id}`, { value }, revision);
+  const call = () => p.call('/loans/v1/x', { key: world.key, grant: loans.grant, purpose: 'fraud check' });
+  assert.equal((await call()).status, 200);
+  await set('on', row.revision);
+  await until(async () => (await call()).json?.code === 'subscription-missing', { what: 'the refusal' });
+  const [s] = await world.developer.list('subscriptions', { api_id: loans.api });
+  await world.provider.act('subscriptions', s.id, 'authorize');
+  await until(async () => (await call()).status === 200, { what: 'the provider\'s word' });
+  await set('off', row.revision + 1);
+});

@@ -2,7 +2,12 @@
 -- Terms of admission and use.
 ALTER TABLE apis ADD COLUMN purpose_required INTEGER;
 ALTER TABLE apis ADD COLUMN amount_path TEXT;
+ALTER TABLE applications ADD COLUMN permissions TEXT;
+ALTER TABLE application_reviews ADD COLUMN permissions TEXT;
 ALTER TABLE security_reviews ADD COLUMN no_clearing INTEGER;
+
+INSERT INTO admission_settings VALUES
+  ('01a20106-0dc8-7000-8000-000000003121', 'active', 1, 0, 0, 'provider-approval-required', 'off');
 
 CREATE TABLE financial_scenarios (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
