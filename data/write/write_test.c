@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "data/testing.h"
 #include "data/write/write.h"
 
@@ -98,7 +99,8 @@ static json_t *column(const char *name, const char *column_name, const char *typ
                      key);
 }
 
-static void publish(void)
+/* filter: what holds for every row that the dataset gives. */
+static void publish_with(const char *filter)
 {
     static const char *const names[] = {"id",   "name",  "price", "paid",    "made",
                                         "note", "phone", "card",  "merchant"};
@@ -116,11 +118,11 @@ static void publish(void)
         column("note", "note", "json", false), column("phone", "phone", "string", false),
         column("card", "card", "string", false), column("merchant", "merchant", "string", false));
     testing_put(&t, "dataset", &id,
-                json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:{s:[s,s,s],s:[s,s,s,s,s,s,s]}}", "source_id",
-                          source, "schema", "", "table", "orders", "owner_column", "merchant",
-                          "columns", columns, "delivers", 1, "writable", "operations", "insert",
-                          "update", "delete", "fields", "id", "name", "price", "paid", "made",
-                          "note", "phone"));
+                json_pack("{s:s,s:s*,s:s,s:s,s:s,s:o,s:b,s:{s:[s,s,s],s:[s,s,s,s,s,s,s]}}",
+                          "source_id", source, "filter", filter, "schema", "", "table", "orders",
+                          "owner_column", "merchant", "columns", columns, "delivers", 1, "writable",
+                          "operations", "insert", "update", "delete", "fields", "id", "name",
+                          "price", "paid", "made", "note", "phone"));
     json_t *fields = json_array();
     for (size_t i = 0; i < 9; i++)
         json_array_append_new(fields, json_pack("{s:s,s:s,s:i,s:s,s:s}", "path", names[i], "name",
@@ -133,6 +135,11 @@ static void publish(void)
                           "PATCH", "DELETE", "profile", "rest", "dataset_id", dataset,
                           "owner_scoped", 1, "timeout_ms", 1000, "max_body_bytes", 65536,
                           "sunset_at", 0, "upstream", "", "fields", fields));
+}
+
+static void publish(void)
+{
+    publish_with(NULL);
 }
 
 static int setup(bool postgres)
@@ -657,6 +664,108 @@ static void test_full(void **state)
     {                                                                                              \
         title " (" #kind ")", f, NULL, NULL, NULL                                                  \
     }
+/* A row that the dataset does not give is not made, not found, and no row becomes one. */
+static void test_filter(void **state)
+{
+    (void)state;
+    publish_with("price=lt.100&name=neq.hidden");
+    assert_int_equal(call("POST", "/t/41", "{\"id\":90,\"name\":\"a\",\"price\":5}"), 201);
+    assert_int_equal(call("POST", "/t/41", "{\"id\":91,\"name\":\"a\",\"price\":500}"), 403);
+    refused(403, PROBLEM_ROW_FORBIDDEN);
+    assert_int_equal(call("POST", "/t/41",
+                          "[{\"id\":92,\"name\":\"a\",\"price\":1},{\"id\":93,\"name\":\"hidden\","
+                          "\"price\":1}]"),
+                     403);
+    refused(403, PROBLEM_ROW_FORBIDDEN);
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":100}"), 403);
+    refused(403, PROBLEM_ROW_FORBIDDEN);
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":null}"), 403); /* unknown is no */
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":99}"), 204);
+    publish();
+    is_row("/t/41?id=gte.90&select=id,price",
+           on_postgres ? "[{\"id\":90,\"price\":99.00}]" : "[{\"id\":90,\"price\":99}]");
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":500}"), 204);
+    publish_with("price=lt.100");
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":1}"), 204); /* of no row */
+    publish();
+    is_row("/t/41?id=eq.90&select=id,price",
+           on_postgres ? "[{\"id\":90,\"price\":500.00}]" : "[{\"id\":90,\"price\":500}]");
+    assert_int_equal(call("DELETE", "/t/41?id=eq.90", NULL), 204);
+}
+
+static size_t kept(void)
+{
+    json_t *filter = json_pack("{s:i}", "limit", 200), *list = wjournal_list(t.cfg.journal, filter);
+    size_t n = json_array_size(list);
+    json_decref(list);
+    json_decref(filter);
+    return n;
+}
+
+/* All that is due is told. */
+static void tell_all(void)
+{
+    for (size_t n = 1, i; n;) {
+        json_t *due = wjournal_due(t.cfg.journal, clock_wall_ms() + 10000000), *one,
+               *out = json_array();
+        json_array_foreach(due, i, one)
+        {
+            json_array_append_new(
+                out, json_pack("{s:O, s:b}", "id", json_object_get(one, "id"), "ok", 1));
+        }
+        n = json_array_size(due);
+        assert_int_equal(wjournal_delivered(t.cfg.journal, out, clock_wall_ms()), JOURNAL_OK);
+        json_decref(out);
+        json_decref(due);
+    }
+}
+
+static void prune_all(void)
+{
+    while (wjournal_prune(t.cfg.journal, clock_wall_ms() + 1, 7) == 7)
+        ;
+}
+
+/* Settled and old: it goes, of a batch all together; what waits to be told stays. A time before
+ * what went is none to go back to. */
+static void test_prune(void **state)
+{
+    char detail[400], first[UUID_TEXT_LEN + 1];
+    (void)state;
+    tell_all();
+    assert_int_equal(wjournal_prune(t.cfg.journal, 1, 100), 0);
+    assert_int_equal(wjournal_pruned(t.cfg.journal), 0);
+    prune_all();
+    assert_true(wjournal_pruned(t.cfg.journal) > 0);
+    assert_int_equal(kept(), 0);
+    struct testing_call c = base("POST", "/t/41", "{\"id\":95,\"name\":\"a\"}");
+    c.batch = "night";
+    assert_int_equal(send_call(&c), 201);
+    strcpy(first, reply.operation);
+    prune_all();
+    assert_int_equal(kept(), 1); /* it is yet to be told */
+    tell_all();
+    uint64_t before = clock_wall_ms() + 1;
+    while (clock_wall_ms() <= before)
+        ;
+    c = base("PATCH", "/t/41?id=eq.95", "{\"name\":\"b\"}");
+    c.batch = "night";
+    assert_int_equal(send_call(&c), 204);
+    tell_all();
+    assert_int_equal(wjournal_prune(t.cfg.journal, before, 100), 0); /* its batch goes on */
+    assert_int_equal(rollback(json_pack("{s:s}", "operation", reply.operation), detail),
+                     PROBLEM_OK);
+    tell_all();
+    prune_all();
+    assert_int_equal(kept(), 0);
+    assert_int_equal(rollback(json_pack("{s:s}", "operation", first), detail), PROBLEM_NOT_FOUND);
+    assert_int_equal(
+        rollback(json_pack("{s:s,s:I}", "dataset", dataset_text(), "to", (json_int_t)before),
+                 detail),
+        PROBLEM_ROLLBACK_REFUSED);
+    assert_non_null(strstr(detail, "no longer kept"));
+}
+
 #define ALL(kind)                                                                                  \
     ON(kind, "[EC-6.1.3.2] insert, update and delete reach the source, whole or not at all",       \
        test_write),                                                                                \
@@ -673,6 +782,8 @@ static void test_full(void **state)
         ON(kind, "[EC-3.11a] what was changed outside is not overwritten", test_changed_outside),  \
         ON(kind, "[EC-4.3.4] a business unit supplies records by their key", test_supply),         \
         ON(kind, "[EC-4.3.4] writes are told in the order of each row", test_deliveries),          \
+        ON(kind, "[EC-6.1.3.2] a row that is not given is not written", test_filter),              \
+        ON(kind, "[EC-6.1.3.2] what is old enough leaves the journal", test_prune),                \
         ON(kind, "[EC-6.1.3.2] killed anywhere, source and journal agree", test_killed)
 /* On SQLite the limit of the test would be the source's too. */
 #define FULL(kind)                                                                                 \

@@ -136,13 +136,13 @@ async function writer(orders) {
   return { key: { id, algorithm: 'ecdsa-p256-sha256', sign: (base) => crypto.sign('sha256', Buffer.from(base), { key: privateKey, dsaEncoding: 'ieee-p1363' }) }, app, grant: (await w.grant(world, app, orders)).id };
 }
 
-test('[SW-8.3.2-e2, EC-7.1.4.1a] one app reads rows, writes them and is told of them: a write through the platform is an event at once, long before the rows are looked at again', async () => {
+test('[SW-8.3.2-e2, EC-7.1.4.1a, EC-6.1.3.2] one app reads rows, writes them and is told of them, and makes none that it could not read: a write through the platform is an event at once, long before the rows are looked at again', async () => {
   const file = path.join(p.dir, 'lite.db');
   execFileSync('sqlite3', [file, "CREATE TABLE lite (order_id TEXT PRIMARY KEY, merchant_id TEXT, quantity INTEGER, buyer_phone TEXT); INSERT INTO lite VALUES ('1', 'M00001', 1, '13812345678'), ('2', 'M00002', 2, '13912345678');"]);
   const source = await world.provider.post('/sources', { name: 'lite', organisation_id: world.holder, kind: 'odbc', connection: w.sqliteConnection(file) });
   await world.provider.act('sources', source.id, 'check');
   const dataset = await world.provider.post('/datasets', { name: 'lite', source_id: source.id, table: 'lite', owner_column: 'merchant_id' });
-  await world.provider.patch(`/datasets/${dataset.id}`, { fields: w.classify(dataset.fields, w.LEVELS), writable: { operations: ['insert', 'update', 'delete'], fields: ['order_id', 'quantity', 'buyer_phone'] } }, dataset.revision);
+  await world.provider.patch(`/datasets/${dataset.id}`, { fields: w.classify(dataset.fields, w.LEVELS), row_filter: 'quantity=lt.100', writable: { operations: ['insert', 'update', 'delete'], fields: ['order_id', 'quantity', 'buyer_phone'] } }, dataset.revision);
   const orders = (await world.provider.act('datasets', dataset.id, 'publish', { name: 'lite', version: 'v1', path: ORDERS, title: 'Lite' })).id;
   const a = await world.provider.get(`/apis/${orders}`);
   await world.provider.patch(`/apis/${orders}`, { class: 'A2', methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'] }, a.revision);
@@ -159,6 +159,7 @@ test('[SW-8.3.2-e2, EC-7.1.4.1a] one app reads rows, writes them and is told of 
   await until(async () => (await write('PATCH', '?order_id=eq.1', { quantity: 7 })).status === 204, { ms: 10000, what: 'the write' });
   assert.equal((await p.call(`${ORDERS}?order_id=eq.1`, { key: me.key, grant: me.grant })).json[0].quantity, 7);
   await until(async () => (await told()).length >= 1, { ms: 10000, what: 'the event of the write' });
+  for (const [method, at, body] of [['POST', '', { order_id: '9', quantity: 100 }], ['PATCH', '?order_id=eq.1', { quantity: 500 }]]) refused(await write(method, at, body), 403, 'row-forbidden');
   assert.equal((await write('POST', '', { order_id: '3', quantity: 3 })).status, 201);
   await until(async () => (await told()).length >= 2, { ms: 10000, what: 'the event of the insert' });
   assert.deepEqual((await told()).map((e) => [e.type, e.data]), [['dataset.update', { order_id: '1', merchant_id: 'M00001', quantity: 7, buyer_phone: '138****5678' }],
