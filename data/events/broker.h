@@ -25,6 +25,7 @@ struct topic {
     uint64_t rev;
     bool live, seen;
     bool poll_now; /* the poller's: rows were changed through us */
+    bool poll_failed;
     uint64_t polled_ms;
 };
 

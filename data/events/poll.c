@@ -17,7 +17,8 @@
 #define CHUNK      400 /* events appended at once */
 #define CHUNK_ROOM (1u << 20)
 #define PAUSE_MS   100
-#define LOOK_MS    500 /* soonest after the last look */
+#define LOOK_MS    500  /* soonest after the last look */
+#define RETRY_MS   2000 /* after one that failed */
 
 struct change {
     uint64_t key[2], hash[2];
@@ -277,16 +278,17 @@ static void mark_keys(struct look *l)
         memset(l->is_key, 1, l->api->table.n_columns);
 }
 
-static void look(struct look *l, struct catalog *catalog, struct arena *arena, struct buf *text)
+/* False: the rows could not be read, or not all of what they tell be kept. */
+static bool look(struct look *l, struct catalog *catalog, struct arena *arena, struct buf *text)
 {
     struct source *source = NULL;
     arena_reset(arena);
     if (catalog_api_now(catalog, &l->topic->api, &l->api) || !l->api->topic || l->api->unit ||
         catalog_source(catalog, &l->api->source, &source) || source_ready(source) != SOURCE_OK)
-        return;
+        return false;
     l->is_key = calloc(l->api->table.n_columns + 1, 1);
     if (!l->is_key)
-        return;
+        return false;
     l->owner_column = -1;
     l->now_ms = clock_wall_ms();
     l->round = state_rounds(l->e->state, &l->topic->api) + 1;
@@ -296,10 +298,10 @@ static void look(struct look *l, struct catalog *catalog, struct arena *arena, s
     size_t room = topic_log_room(l->topic->log) / 2;
     l->room = room < CHUNK_ROOM ? room : CHUNK_ROOM;
     mark_keys(l);
-    if (read_rows(l, source, arena, text) && !l->first)
-        (void)find_gone(l);
+    bool ok = read_rows(l, source, arena, text) && (l->first || find_gone(l));
     free(l->is_key);
     l->is_key = NULL;
+    return ok;
 }
 
 static bool due(struct events *e, struct topic *t, uint64_t now_ms)
@@ -308,8 +310,9 @@ static bool due(struct events *e, struct topic *t, uint64_t now_ms)
     const char *source = json_string_value(json_object_get(t->config, "source"));
     uint64_t every = (uint64_t)json_integer_value(json_object_get(t->config, "poll_ms"));
     bool yes = t->live && source && strcmp(source, "dataset") == 0 &&
-               now_ms - t->polled_ms >= LOOK_MS &&
-               (t->poll_now || (every && now_ms - t->polled_ms >= every));
+               now_ms - t->polled_ms >= (t->poll_failed ? RETRY_MS : LOOK_MS) &&
+               (t->poll_now || t->poll_failed || t->polled_ms == 0 ||
+                (every && now_ms - t->polled_ms >= every));
     if (yes) {
         t->poll_now = false;
         t->polled_ms = now_ms;
@@ -326,8 +329,12 @@ static void poll_all(struct look *l, struct catalog *catalog, struct arena *aren
         pthread_mutex_unlock(&l->e->lock);
         if (!l->topic)
             return;
-        if (due(l->e, l->topic, clock_wall_ms()))
-            look(l, catalog, arena, text);
+        if (!due(l->e, l->topic, clock_wall_ms()))
+            continue;
+        bool ok = look(l, catalog, arena, text);
+        pthread_mutex_lock(&l->e->lock);
+        l->topic->poll_failed = !ok;
+        pthread_mutex_unlock(&l->e->lock);
     }
 }
 

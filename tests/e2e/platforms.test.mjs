@@ -18,6 +18,7 @@ let there;
 let client; // of the collecting platform, at the other
 let node;
 let collection;
+let reply;
 
 // Enterprises with their grade, open to apps that subscribed.
 async function publishes() {
@@ -35,8 +36,13 @@ async function publishes() {
   return api;
 }
 
-const REPLY = { type: 'array', items: { type: 'object', required: ['code', 'name', 'grade', 'phone'], additionalProperties: false,
-  properties: { code: { type: 'string' }, name: { type: 'string' }, grade: { type: 'string', enum: ['AA', 'A', 'B', 'C', 'D'] }, phone: { type: ['string', 'null'] } } } };
+// The answer's schema as the other platform publishes it for a caller of level 3; each of its fields, and no other.
+async function publishedReply(api) {
+  const doc = await there.developer.get(`/apis/${api.id}/openapi?level=3`);
+  const { items } = doc.paths['/enterprises/v1'].get.responses['200'].content['application/json'].schema;
+  const plain = Object.fromEntries(Object.entries(items.properties).map(([name, { type }]) => [name, { type }]));
+  return { type: 'array', items: { type: 'object', properties: plain, required: Object.keys(plain), additionalProperties: false } };
+}
 const COLUMNS = ['code', 'name', 'grade', 'phone'].map((name) => ({ name, type: 'string', ...(name === 'code' ? { key: true } : {}) }));
 const ended = (id) => until(async () => { const r = await here.provider.get(`/collection_runs/${id}`); return !['queued', 'running'].includes(r.state) && r; }, { ms: 20000, what: 'the end of the run' });
 const start = async () => ended((await here.provider.post(`/collections/${collection.id}/start`, { reason: 'a first load' })).id);
@@ -44,14 +50,15 @@ const start = async () => ended((await here.provider.post(`/collections/${collec
 before(async () => {
   [near, far] = await Promise.all([Platform.start(), Platform.start()]);
   [here, there] = await Promise.all([w.people(near), w.people(far)]);
-  await publishes();
+  reply = await publishedReply(await publishes());
+  assert.deepEqual(Object.keys(reply.items.properties).sort(), ['code', 'grade', 'name', 'phone']);
   node = await here.admin.post('/exchange_nodes', { name: 'The other platform', code: 'other-platform', kind: 'credit-platform', organisation_id: here.holder, address: far.gateway, private_address: true,
     ca: far.ca, agreement: 'its published interface', token_url: `${far.control}/oauth/token`, client_id: client.id, token_scope: 'enterprises.v1', credential: client.secret });
   const store = await here.provider.post('/sources', { name: 'landing', organisation_id: here.holder, kind: 'managed', zone: 'landing' });
   await here.provider.act('sources', store.id, 'check');
   const tool = await here.provider.post('/collection_tools', { name: 'puller', organisation_id: here.holder, scope: [{ node_id: node.id }] });
   collection = await here.provider.post('/collections', { name: 'enterprises', organisation_id: here.holder, tool_id: tool.id, target_id: store.id, target_table: 'enterprises', columns: COLUMNS, mode: 'upsert',
-    inputs: [{ node_id: node.id, table: 'enterprises', path: '/enterprises/v1?order=code', records: '', reply: REPLY, timeout_ms: 10000 }] });
+    inputs: [{ node_id: node.id, table: 'enterprises', path: '/enterprises/v1?order=code', records: '', reply, timeout_ms: 10000 }] });
   collection.store = store.id;
 });
 after(() => Promise.all([near?.stop(), far?.stop()]));
@@ -74,13 +81,13 @@ test('[CI-5.1e, CI-6.2.2e] a platform collects from another one: as its client, 
 
 test('[CI-6.2.2e] an answer that is not as published is refused with the member named, and nothing of it is stored', async () => {
   const now = await here.provider.get(`/collections/${collection.id}`);
-  const strict = structuredClone(REPLY);
-  strict.items.properties.grade.enum = ['AA', 'A', 'B'];
+  const strict = structuredClone(reply);
+  strict.items.properties.grade = { type: 'string', enum: ['AA', 'A', 'B'] };
   await here.provider.patch(`/collections/${collection.id}`, { inputs: [{ ...now.inputs[0], reply: strict }] }, now.revision);
   const run = await start();
   assert.deepEqual([run.state, run.code, run.place], ['refused', 'reply-departs', '/2/grade'], JSON.stringify(run));
   const again = await here.provider.get(`/collections/${collection.id}`);
-  await here.provider.patch(`/collections/${collection.id}`, { inputs: [{ ...again.inputs[0], reply: REPLY }] }, again.revision);
+  await here.provider.patch(`/collections/${collection.id}`, { inputs: [{ ...again.inputs[0], reply }] }, again.revision);
 });
 
 test('[CI-5.1e] what the other platform no longer gives is not had: a client that is suspended there, a wrong secret, a token address that is none', async () => {
