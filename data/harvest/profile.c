@@ -212,54 +212,11 @@ static enum source_err sample(struct profile *p, unsigned n_rows, json_t *out)
     return err;
 }
 
-static json_t *column_named(const struct profile *p, struct slice name)
-{
-    size_t i;
-    json_t *column;
-    json_array_foreach(p->columns, i, column)
-    {
-        if (slice_eq(slice_str(text_of(column, "name")), name))
-            return column;
-    }
-    return NULL;
-}
-
-/* What SQLColumns of this driver leaves out. */
-static enum source_err describe(struct profile *p, json_t *answer)
-{
-    static const char sql[] =
-        "SELECT a.attname, col_description(a.attrelid, a.attnum), obj_description(a.attrelid, "
-        "'pg_class'), pg_total_relation_size(a.attrelid) FROM pg_attribute a JOIN pg_class c ON "
-        "c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND "
-        "c.relname = ? AND a.attnum > 0 AND NOT a.attisdropped";
-    struct source_param params[] = {{.text = slice_str(p->schema)}, {.text = slice_str(p->table)}};
-    struct source_rows rows;
-    bool more = true;
-    if (strcmp(source_dialect(p->source)->dbms, "PostgreSQL") != 0)
-        return SOURCE_OK;
-    buf_clear(&p->sql);
-    buf_adds(&p->sql, sql);
-    enum source_err err = query(p, params, 2, &rows);
-    if (err)
-        return err;
-    while (!(err = source_next(&rows, &more)) && more) {
-        struct slice name, comment;
-        json_t *column = source_cell(&rows, 0, &name) ? column_named(p, name) : NULL;
-        if (column && source_cell(&rows, 1, &comment))
-            json_object_set_new(column, "comment", json_stringn(comment.p, comment.n));
-        if (source_cell(&rows, 2, &comment))
-            json_object_set_new(answer, "comment", json_stringn(comment.p, comment.n));
-        json_object_set_new(answer, "bytes", number(&rows, 3));
-    }
-    source_rows_end(&rows);
-    return err;
-}
-
 /* Figures that a database cannot give in time are left out; that it holds the table is not. */
 static enum source_err fill(struct profile *p, unsigned n_rows, json_t *answer)
 {
     json_t *rows = json_array();
-    enum source_err err = describe(p, answer);
+    enum source_err err = metadata_details(p->source, p->schema, p->table, p->columns, answer);
     if (!err)
         err = count_rows(p, answer);
     if (err == SOURCE_ETIMEOUT)
