@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "data/testing.h"
 #include "data/write/write.h"
 
@@ -69,9 +68,10 @@ enum journal_err __wrap_wjournal_finish(struct journal *j, const char *id, bool 
     return err;
 }
 
-static void count(void *ctx, const char *dataset, const char *operation, const json_t *key)
+static void count(void *ctx, const char *dataset, const char *operation, const json_t *key,
+                  bool gone)
 {
-    (void)ctx;
+    (void)ctx, (void)gone;
     assert_non_null(json_object_get(key, "order_id"));
     assert_true(dataset[0] && operation[0]);
     told++;
@@ -702,79 +702,6 @@ static void test_filter(void **state)
     assert_int_equal(call("DELETE", "/t/41?id=eq.90", NULL), 204);
 }
 
-static size_t kept(void)
-{
-    json_t *filter = json_pack("{s:i}", "limit", 200), *list = wjournal_list(t.cfg.journal, filter);
-    size_t n = json_array_size(list);
-    json_decref(list);
-    json_decref(filter);
-    return n;
-}
-
-/* All that is due is told. */
-static void tell_all(void)
-{
-    for (size_t n = 1, i; n;) {
-        json_t *due = wjournal_due(t.cfg.journal, clock_wall_ms() + 10000000), *one,
-               *out = json_array();
-        json_array_foreach(due, i, one)
-        {
-            json_array_append_new(
-                out, json_pack("{s:O, s:b}", "id", json_object_get(one, "id"), "ok", 1));
-        }
-        n = json_array_size(due);
-        assert_int_equal(wjournal_delivered(t.cfg.journal, out, clock_wall_ms()), JOURNAL_OK);
-        json_decref(out);
-        json_decref(due);
-    }
-}
-
-static void prune_all(void)
-{
-    while (wjournal_prune(t.cfg.journal, clock_wall_ms() + 1, 7) == 7)
-        ;
-}
-
-/* Settled and old: it goes, of a batch all together; what waits to be told stays. A time before
- * what went is none to go back to. */
-static void test_prune(void **state)
-{
-    char detail[400], first[UUID_TEXT_LEN + 1];
-    (void)state;
-    tell_all();
-    assert_int_equal(wjournal_prune(t.cfg.journal, 1, 100), 0);
-    assert_int_equal(wjournal_pruned(t.cfg.journal), 0);
-    prune_all();
-    assert_true(wjournal_pruned(t.cfg.journal) > 0);
-    assert_int_equal(kept(), 0);
-    struct testing_call c = base("POST", "/t/41", "{\"id\":95,\"name\":\"a\"}");
-    c.batch = "night";
-    assert_int_equal(send_call(&c), 201);
-    strcpy(first, reply.operation);
-    prune_all();
-    assert_int_equal(kept(), 1); /* it is yet to be told */
-    tell_all();
-    uint64_t before = clock_wall_ms() + 1;
-    while (clock_wall_ms() <= before)
-        ;
-    c = base("PATCH", "/t/41?id=eq.95", "{\"name\":\"b\"}");
-    c.batch = "night";
-    assert_int_equal(send_call(&c), 204);
-    tell_all();
-    assert_int_equal(wjournal_prune(t.cfg.journal, before, 100), 0); /* its batch goes on */
-    assert_int_equal(rollback(json_pack("{s:s}", "operation", reply.operation), detail),
-                     PROBLEM_OK);
-    tell_all();
-    prune_all();
-    assert_int_equal(kept(), 0);
-    assert_int_equal(rollback(json_pack("{s:s}", "operation", first), detail), PROBLEM_NOT_FOUND);
-    assert_int_equal(
-        rollback(json_pack("{s:s,s:I}", "dataset", dataset_text(), "to", (json_int_t)before),
-                 detail),
-        PROBLEM_ROLLBACK_REFUSED);
-    assert_non_null(strstr(detail, "no longer kept"));
-}
-
 #define ALL(kind)                                                                                  \
     ON(kind, "[EC-6.1.3.2] insert, update and delete reach the source, whole or not at all",       \
        test_write),                                                                                \
@@ -792,7 +719,6 @@ static void test_prune(void **state)
         ON(kind, "[EC-4.3.4] a business unit supplies records by their key", test_supply),         \
         ON(kind, "[EC-4.3.4] writes are told in the order of each row", test_deliveries),          \
         ON(kind, "[EC-6.1.3.2] a row that is not given is not written", test_filter),              \
-        ON(kind, "[EC-6.1.3.2] what is old enough leaves the journal", test_prune),                \
         ON(kind, "[EC-6.1.3.2] killed anywhere, source and journal agree", test_killed)
 /* On SQLite the limit of the test would be the source's too. */
 #define FULL(kind)                                                                                 \
