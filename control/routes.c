@@ -97,6 +97,8 @@ const struct rest_route rest_routes[] = {
     {"POST", "approvals/*/approve", 0, rest_approval_approve, "approvals.approve", ROLE_STAFF},
     {"POST", "documents", ROUTE_RAW, rest_document_create, "documents.create",
      ROLE_STAFF | ROLE_PROVIDER | ROLE_DEVELOPER | ROLE_OWNER},
+    {"POST", "licences/upload", ROUTE_RAW, rest_licence_upload, "licences.create",
+     ROLE_STAFF | ROLE_DEVELOPER},
     {"GET", "documents/*/content", 0, rest_document_content, "documents.read", ROLE_ALL},
     {"GET", "form-kinds", 0, rest_form_kinds, "form-kinds.read", ROLE_ALL},
     {"GET", "assessment-criteria", 0, rest_assessment_criteria, "assessment-criteria.read",

@@ -142,6 +142,8 @@ const struct resource *const resources[] = {
     &classification_rules_resource,
     &discoveries_resource,
     &findings_resource,
+    &financial_scenarios_resource,
+    &risk_classes_resource,
     &delivery_targets_resource,
     &supply_keys_resource,
     /* clang-format on */

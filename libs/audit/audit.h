@@ -55,6 +55,7 @@ struct audit_call {
     const uint64_t *seen;
     uint32_t n_fields;       /* bits of plan fields that left */
     struct uuid token, user; /* nil: the call came without an access token, or it is an app's own */
+    struct uuid purpose;     /* what the call said it was for; nil: it did not */
     bool opened; /* an AUDIT_OPEN of txn was appended: data has left, so this record may use the
                     reserve */
 };

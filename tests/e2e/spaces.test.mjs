@@ -117,7 +117,7 @@ const keyPair = (name) => {
   return execFileSync('openssl', ['pkey', '-in', at(`${name}.key`), '-pubout'], { encoding: 'utf8' });
 };
 const cli = (credential, key, ...more) => new Promise((resolve) => {
-  execFile(path.join(BUILD, 'cli/sluice'), ['call', '--credential', credential, '--key', at(key), '--cacert', p.caFile, '--platform-key', path.join(p.data, 'keys/answer.pub'), ...more, `${p.gateway}/report/v1`], { env: p.env, encoding: 'utf8' }, (e, out, err) => resolve({ code: e ? e.code : 0, out, err }));
+  execFile(path.join(BUILD, 'cli/sluice'), ['call', '--plain-key', '--credential', credential, '--key', at(key), '--cacert', p.caFile, '--platform-key', path.join(p.data, 'keys/answer.pub'), ...more, `${p.gateway}/report/v1`], { env: p.env, encoding: 'utf8' }, (e, out, err) => resolve({ code: e ? e.code : 0, out, err }));
 });
 
 test('[SW-9.7-3-0] an enterprise reports declarations sealed and signed, gets a signed receipt, and what it reported lies in its own reporting area', async () => {
