@@ -272,6 +272,7 @@ static int run_data(const struct settings *s, int argc, char **argv)
     (void)argc, (void)argv;
     char dir[SETTINGS_PATH_MAX + 8];
     snprintf(dir, sizeof dir, "%s/data", s->data_dir);
+    const struct settings_nats *n = &s->data.nats;
     const struct data_config cfg = {
         .data_dir = s->data_dir,
         .socket = s->data_socket,
@@ -279,6 +280,15 @@ static int run_data(const struct settings *s, int argc, char **argv)
         .threads = s->data.threads,
         .max_rows = s->data.max_rows,
         .node = s->gateway.node,
+        .nats = {.url = n->url,
+                 .credentials = n->credentials_file,
+                 .user = n->user,
+                 .password = n->password_file,
+                 .ca = n->ca,
+                 .certificate = n->certificate,
+                 .key = n->certificate_key,
+                 .replicas = n->replicas,
+                 .timeout_ms = n->timeout_ms},
         .private_webhooks = s->control.private_webhooks,
     };
     if (!has_keys(s, "data") || (mkdir(dir, 0750) != 0 && errno != EEXIST)) {

@@ -99,6 +99,10 @@ enum problem parties_tell_owners(struct rest_call *c, struct store_txn *txn, con
 
 /* changes.c, terminations.c, archives.c */
 enum problem change_holds(struct rest_call *c, struct change *ch); /* change control */
+/* Of an API that would change because another on its dataset is published: with change control on,
+ * a record must have announced it. */
+enum problem change_covers(struct rest_call *c, struct store_txn *txn, const json_t *api,
+                           const char *published_id);
 enum problem termination_confirmed(struct rest_call *c, struct store_txn *txn, const json_t *api,
                                    json_t **termination);
 enum problem archives_due(struct rest_call *c);
