@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/utf8.h"
+#include "crypto/crypto.h"
 #include "id/idnum.h"
 #include "mask/mask.h"
 
@@ -334,6 +335,40 @@ static void pseudonym_equality(void **state)
     assert_null(key);
 }
 
+/* A thief knows the rule, the domain and that the number is one of ten thousand, and has no key:
+ * computing all of them under every key one could think of finds it in none, nor does a digest
+ * without a key. */
+static void no_dictionary_finds_the_value(void **state)
+{
+    uint8_t guessed[4][32] = {{0}, "pseudonym:phone", "13800130000"};
+    struct mask_key *key = mask_key_new(test_key);
+    char hidden[200], value[16], guess[200];
+    (void)state;
+    memset(guessed[3], 0xff, sizeof guessed[3]);
+    pseudonym(key, "pseudonym:phone", "13800134711", hidden);
+    for (size_t k = 0; k < 4; k++) {
+        struct mask_key *theirs = mask_key_new(guessed[k]);
+        for (unsigned i = 0; i < 10000; i++) {
+            snprintf(value, sizeof value, "1380013%04u", i);
+            pseudonym(theirs, "pseudonym:phone", value, guess);
+            assert_string_not_equal(guess, hidden);
+        }
+        mask_key_free(&theirs);
+    }
+    for (unsigned i = 0; i < 10000; i++) {
+        uint8_t digest[CRYPTO_HASH_LEN];
+        snprintf(value, sizeof value, "1380013%04u", i);
+        for (int alg = CRYPTO_SM3; alg <= CRYPTO_SHA256; alg++) {
+            crypto_hash((enum crypto_hash)alg, value, strlen(value), digest);
+            for (size_t d = 0; d < 10; d++) {
+                guess[d] = (char)('0' + digest[d] % 10);
+            }
+            assert_memory_not_equal(guess, hidden + 1, 10);
+        }
+    }
+    mask_key_free(&key);
+}
+
 static char kind_of(char c)
 {
     if ((uint8_t)c >= 0x80) {
@@ -535,6 +570,8 @@ int main(void)
         {"[SW-8.1-p6] rules read and print", rule_text, NULL, NULL, NULL},
         {"[SW-9.8-exc4] [EC-3.15b] pseudonyms keep equality, under a key", pseudonym_equality, NULL,
          NULL, NULL},
+        {"[EC-3.15b] no dictionary finds the value of a pseudonym", no_dictionary_finds_the_value,
+         NULL, NULL, NULL},
         {"[SW-9.6.2-3b] pseudonyms keep the format", pseudonym_format, NULL, NULL, NULL},
         {"[SW-9.8-exc5] pseudonyms keep check digits valid", pseudonym_checks, NULL, NULL, NULL},
         {"texts of keyed rules are read", keyed_rule_text, NULL, NULL, NULL},
