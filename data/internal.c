@@ -5,6 +5,7 @@
 
 #include "data/batch/batch.h"
 #include "data/collect/handle.h"
+#include "data/develop.h"
 #include "data/harvest/harvest.h"
 #include "data/scan.h"
 #include "data/service.h"
@@ -20,7 +21,7 @@ struct internal_call {
     const char *schema, *table;
     const json_t *body;
     json_t *answer;
-    char detail[400]; /* of a write's refusal */
+    char detail[400]; /* of a refusal */
 };
 
 static enum problem check(struct internal_call *c)
@@ -95,6 +96,11 @@ static enum problem scan(struct internal_call *c)
     return scan_step(c->source, c->body, &c->answer);
 }
 
+static enum problem try_query(struct internal_call *c)
+{
+    return develop_try(c->source, c->body, &c->answer, c->detail, sizeof c->detail);
+}
+
 static const struct {
     struct slice path;
     enum problem (*run)(struct internal_call *c);
@@ -103,6 +109,7 @@ static const struct {
     {{"/internal/v1/sources/tables", 27}, tables},
     {{"/internal/v1/sources/columns", 28}, columns},
     {{"/internal/v1/sources/profile", 28}, profile},
+    {{"/internal/v1/sources/try", 24}, try_query},
     {{"/internal/v1/sources/make", 25}, make},
     {{"/internal/v1/sources/drop", 25}, drop},
     {{"/internal/v1/sources/scan", 25}, scan},
