@@ -3,6 +3,7 @@
  * does it hold. The connection lives for the request only. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "data/batch/batch.h"
 #include "data/collect/handle.h"
 #include "data/develop.h"
@@ -12,6 +13,9 @@
 #include "data/sources/metadata.h"
 #include "data/write/write.h"
 #include "data/zones/zones.h"
+
+#define PROFILES_MAX 16
+#define PROFILES_MS  1000 /* after these no further table is begun */
 
 struct internal_call {
     struct source *source;
@@ -23,6 +27,12 @@ struct internal_call {
     json_t *answer;
     char detail[400]; /* of a refusal */
 };
+
+static const char *text_member(const json_t *body, const char *name)
+{
+    const char *text = json_string_value(json_object_get(body, name));
+    return text ? text : "";
+}
 
 static enum problem check(struct internal_call *c)
 {
@@ -67,6 +77,32 @@ static enum problem profile(struct internal_call *c)
                            n > 0 && n < HARVEST_ROWS_MAX ? (unsigned)n : 3, &c->answer);
 }
 
+/* Several tables on one connection. What one cannot give is said at its place. When the source goes
+ * away, or PROFILES_MS are over, the rest is left out. */
+static enum problem profiles(struct internal_call *c)
+{
+    const json_t *tables = json_object_get(c->body, "tables"), *t;
+    uint64_t until_us = clock_mono_us() + PROFILES_MS * 1000;
+    json_t *items;
+    size_t i;
+    if (!json_is_array(tables) || json_array_size(tables) > PROFILES_MAX)
+        return PROBLEM_BODY_MALFORMED;
+    items = json_array();
+    json_array_foreach(tables, i, t)
+    {
+        json_t *answer = NULL;
+        enum problem p =
+            harvest_profile(c->source, text_member(t, "schema"), text_member(t, "table"), NULL,
+                            json_object_get(c->body, "codes"), 3, &answer);
+        json_array_append_new(items,
+                              p ? json_pack("{s:s}", "problem", problem_row(p)->code) : answer);
+        if (p == PROBLEM_SOURCE_UNAVAILABLE || clock_mono_us() > until_us)
+            break;
+    }
+    c->answer = json_pack("{s:o}", "items", items);
+    return PROBLEM_OK;
+}
+
 static enum problem zone_problem(enum zone_err err)
 {
     return err == ZONE_OK      ? PROBLEM_OK
@@ -109,6 +145,7 @@ static const struct {
     {{"/internal/v1/sources/tables", 27}, tables},
     {{"/internal/v1/sources/columns", 28}, columns},
     {{"/internal/v1/sources/profile", 28}, profile},
+    {{"/internal/v1/sources/profiles", 29}, profiles},
     {{"/internal/v1/sources/try", 24}, try_query},
     {{"/internal/v1/sources/make", 25}, make},
     {{"/internal/v1/sources/drop", 25}, drop},
@@ -132,12 +169,6 @@ static enum problem check_dataset(const json_t *body, struct internal_call *c)
 static bool starts_with(struct slice text, struct slice start)
 {
     return text.n >= start.n && memcmp(text.p, start.p, start.n) == 0;
-}
-
-static const char *text_member(const json_t *body, const char *name)
-{
-    const char *text = json_string_value(json_object_get(body, name));
-    return text ? text : "";
 }
 
 static enum problem open_source(struct worker *w, const json_t *body, struct internal_call *c)
