@@ -106,7 +106,7 @@ static const char *method_text(uint8_t method)
     return "other";
 }
 
-static json_t *json_of(const struct audit_record *rec, const json_t *plan)
+json_t *cli_audit_record(const struct audit_record *rec, const json_t *plan)
 {
     const struct audit_call *c = &rec->call;
     const struct problem_row *reason = problem_row((enum problem)c->reason);
@@ -185,7 +185,7 @@ static bool collect(void *ctx, const struct audit_record *rec, const json_t *pla
         s->rows = more;
         s->cap = cap;
     }
-    s->rows[s->n++] = (struct shown){rec->call.at_us, json_of(rec, plan)};
+    s->rows[s->n++] = (struct shown){rec->call.at_us, cli_audit_record(rec, plan)};
     return true;
 }
 
