@@ -53,7 +53,9 @@ static const char usage_text[] =
     "  --store FILE   the control plane's store or a copy of it; verify checks it alone where "
     "there "
     "is no log\n"
-    "filters: --app ID, --api ID, --owner O, --txn ID, --grant ID, --refused,\n"
+    "filters: --app ID, --api ID, --owner O, --txn ID, --grant ID, --refused, --tag TAG (a field "
+    "with it left,\n"
+    "         e.g. personal-financial; tags are those of the store's APIs now),\n"
     "         --since TIME, --until TIME   as 2026-11-22T01:02:03Z\n"
     "  --limit N      at most the newest N (default 100; 0: all)\n"
     "\n"
@@ -76,6 +78,7 @@ enum {
     OPT_OWNER,
     OPT_TXN,
     OPT_GRANT,
+    OPT_TAG,
     OPT_SINCE,
     OPT_UNTIL,
     OPT_REFUSED,
@@ -86,23 +89,15 @@ enum {
 };
 
 static const struct option long_options[] = {
-    {"data-dir", required_argument, NULL, OPT_DATA},
-    {"dir", required_argument, NULL, OPT_DIR},
-    {"key", required_argument, NULL, OPT_KEY},
-    {"store", required_argument, NULL, OPT_STORE},
-    {"app", required_argument, NULL, OPT_APP},
-    {"api", required_argument, NULL, OPT_API},
-    {"owner", required_argument, NULL, OPT_OWNER},
-    {"txn", required_argument, NULL, OPT_TXN},
-    {"grant", required_argument, NULL, OPT_GRANT},
-    {"since", required_argument, NULL, OPT_SINCE},
-    {"until", required_argument, NULL, OPT_UNTIL},
-    {"refused", no_argument, NULL, OPT_REFUSED},
-    {"limit", required_argument, NULL, OPT_LIMIT},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"table", no_argument, NULL, OPT_TABLE},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
+    {"data-dir", required_argument, NULL, OPT_DATA}, {"dir", required_argument, NULL, OPT_DIR},
+    {"key", required_argument, NULL, OPT_KEY},       {"store", required_argument, NULL, OPT_STORE},
+    {"app", required_argument, NULL, OPT_APP},       {"api", required_argument, NULL, OPT_API},
+    {"owner", required_argument, NULL, OPT_OWNER},   {"txn", required_argument, NULL, OPT_TXN},
+    {"grant", required_argument, NULL, OPT_GRANT},   {"tag", required_argument, NULL, OPT_TAG},
+    {"since", required_argument, NULL, OPT_SINCE},   {"until", required_argument, NULL, OPT_UNTIL},
+    {"refused", no_argument, NULL, OPT_REFUSED},     {"limit", required_argument, NULL, OPT_LIMIT},
+    {"json", no_argument, NULL, OPT_JSON},           {"table", no_argument, NULL, OPT_TABLE},
+    {"help", no_argument, NULL, OPT_HELP},           {NULL, 0, NULL, 0},
 };
 
 static bool read_uuid(struct uuid *id, const char *name, const char *text)
@@ -168,6 +163,9 @@ static bool take_option(struct audit_options *o, int opt)
         return read_uuid(&o->txn, "txn", optarg);
     case OPT_GRANT:
         return read_uuid(&o->grant, "grant", optarg);
+    case OPT_TAG:
+        o->tag = optarg;
+        return true;
     case OPT_SINCE:
         return read_time(&o->since_ms, "since", optarg);
     case OPT_UNTIL:

@@ -10,7 +10,7 @@
 #include "id/uuid.h"
 
 struct audit_options {
-    const char *data_dir, *owner;
+    const char *data_dir, *owner, *tag;
     char dir[4096], key[4096], store[4096]; /* "": none */
     struct uuid app, api, txn, grant;       /* nil: any */
     uint64_t since_ms, until_ms;
@@ -25,6 +25,12 @@ int cli_audit_trace(const struct audit_options *o);      /* cli/audit_trace.c */
 int cli_audit_operations(const struct audit_options *o); /* cli/audit_operations.c */
 
 struct audit_record;
+/* audit_tags.c: the tags of fields by API and path, from the control plane's store; an empty object
+ * where there is no store. */
+json_t *cli_audit_tags(const char *store);
+/* Adds `tags` to each field of a record that has some. False: `only` is given and no field has it.
+ */
+bool cli_audit_tag(json_t *record, const json_t *tags, const char *only);
 /* A record as `show --json` prints it, new: cli/audit_show.c. */
 json_t *cli_audit_record(const struct audit_record *rec, const json_t *plan);
 

@@ -32,6 +32,7 @@ static const struct setting settings[] = {
     {"discover-new-datasets", setting_is_switch, "on or off"},
     {"sensitive-check-required", setting_is_switch, "on or off"},
     {"submitted-personal", submitted_ok, "off, mask or refuse"},
+    {"personal-financial-consent", setting_is_switch, "on or off"},
     {"required-attributes", attributes_ok,
      "none, or words among opening-class, confidentiality, audience and title"},
 };

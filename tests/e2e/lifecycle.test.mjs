@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -201,6 +202,32 @@ test('[SW-9.7-3f] personal information handed in for a field that is not meant f
   assert.match(stored[2], /^\*+$/);
   assert.deepEqual([stored[0], stored[3]], [undefined, 'order 110105194912310021 packed'], 'a wrong check digit is nobody\'s number');
   assert.equal(sql("SELECT phone FROM notes WHERE id = '1'"), '13812345678');
+});
+
+test('[BK-3.9a] a field tagged as personal financial information takes the mask of its tag, opens only where its owner has a say, and is found by its tag in the log', async () => {
+  await world.operator.post('/mask_rules', { name: 'accounts', rule: 'keep:0:4', default_of_tag: 'pfi-account' });
+  const [row] = await world.admin.list('classify_settings', { name: 'personal-financial-consent' });
+  await world.admin.patch(`/classify_settings/${row.id}`, { value: 'on' }, row.revision);
+  const made = await world.provider.post('/datasets', { name: 'accounts', source_id: world.source, table: 'orders', owner_column: 'merchant_id' });
+  const fields = w.classify(made.fields, { order_id: 2, merchant_id: 2, card_number: 3 }).filter((f) => f.level).map((f) => (f.column === 'card_number' ? { ...f, tags: ['pfi-account'] } : f));
+  const tagged = await world.provider.patch(`/datasets/${made.id}`, { fields }, made.revision);
+  assert.equal(tagged.fields.find((f) => f.column === 'card_number').mask, 'keep:0:4');
+  const api = (more) => world.provider.post('/apis', { name: `accounts${more.path.length}`, version: 'v1', kind: 'dataset', dataset_id: made.id, title: 'Accounts', class: 'A2', access: 'subscription', ...more });
+  const open = await api({ path: '/accounts/open/v1', owner_scoped: false });
+  await restRefuses(world.provider.act('apis', open.id, 'publish'), 'consent-incomplete', '/fields');
+  const owned = await api({ path: '/accounts/v1' });
+  await world.provider.act('apis', owned.id, 'publish');
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { id } = await world.developer.post('/credentials', { app_id: world.app, algorithm: 'ecdsa-p256-sha256', public_key: publicKey.export({ type: 'spki', format: 'pem' }) });
+  const key = { id, algorithm: 'ecdsa-p256-sha256', sign: (base) => sign('sha256', Buffer.from(base), { key: privateKey, dsaEncoding: 'ieee-p1363' }) };
+  const s = await world.developer.post('/subscriptions', { app_id: world.app, api_id: owned.id, purpose: 'accounts', max_level: 3 });
+  await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at: low' });
+  const grant = (await w.grant(world, world.app, owned.id)).id;
+  const answer = await until(async () => { const a = await p.call('/accounts/v1?limit=1', { key, grant }); return a.status === 200 && a; }, { ms: 10000, what: 'the accounts' });
+  assert.match(answer.json[0].card_number, /^\*+\d{4}$/);
+  const shown = p.sluice('audit', 'show', '--data-dir', p.data, '--tag', 'pfi-account', '--json', '--limit', '0').out.trim().split('\n').map((l) => JSON.parse(l));
+  assert.ok(shown.some((r) => r.transaction === answer.txn) && shown.every((r) => r.api === owned.id), JSON.stringify(shown.map((r) => r.api)));
+  assert.deepEqual(shown[0].fields.find((f) => f.path === 'card_number').tags, ['pfi-account']);
 });
 
 test('[SW-8.3.4-link] one transaction is one trace from the enterprise by the gateway and the data service to the provider; a refused one ends at the gateway', async () => {
