@@ -337,6 +337,11 @@ static enum problem publish_own(struct rest_call *c, struct change *ch)
 /* Into the test stage an API goes as into the open, but for what the test is to show. */
 static enum problem gate(struct rest_call *c, struct change *ch)
 {
+    enum problem p = classify_financial_consent(c, ch->txn, ch->row);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
     return strcmp(ch->action, "accept") == 0 ? life_accept(c, ch) : life_publish(c, ch);
 }
 
