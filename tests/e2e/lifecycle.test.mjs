@@ -193,6 +193,8 @@ test('[SW-9.7-3f] personal information handed in for a field that is not meant f
   };
   await set('refuse');
   await until(async () => (await supply([{ id: '0', text: 'call 13812345678' }])).body.code === 'sensitive-field', { ms: 10000, what: 'the refusal' });
+  sql('DELETE FROM notes'); // what was covered before the change was live
+  assert.equal((await supply([{ id: '0', text: 'call 13812345678' }])).body.code, 'sensitive-field');
   await set('mask');
   await until(async () => (await supply([{ id: '1', text: '11010519491231002X', phone: '13812345678' }])).status === 200, { ms: 10000, what: 'the supply' });
   assert.equal((await supply([{ id: '2', text: 'ask nobody@example.com today' }, { id: '3', text: 'order 110105194912310021 packed' }])).status, 200);
@@ -205,11 +207,11 @@ test('[SW-9.7-3f] personal information handed in for a field that is not meant f
 });
 
 test('[BK-3.9a] a field tagged as personal financial information takes the mask of its tag, opens only where its owner has a say, and is found by its tag in the log', async () => {
-  await world.operator.post('/mask_rules', { name: 'accounts', rule: 'keep:0:4', default_of_tag: 'pfi-account' });
+  await world.operator.post('/mask_rules', { name: 'accounts', rule: 'keep:0:4', default_of_tag: 'personal-financial' });
   const [row] = await world.admin.list('classify_settings', { name: 'personal-financial-consent' });
   await world.admin.patch(`/classify_settings/${row.id}`, { value: 'on' }, row.revision);
   const made = await world.provider.post('/datasets', { name: 'accounts', source_id: world.source, table: 'orders', owner_column: 'merchant_id' });
-  const fields = w.classify(made.fields, { order_id: 2, merchant_id: 2, card_number: 3 }).filter((f) => f.level).map((f) => (f.column === 'card_number' ? { ...f, tags: ['pfi-account'] } : f));
+  const fields = w.classify(made.fields, { order_id: 2, merchant_id: 2, card_number: 3 }).filter((f) => f.level).map((f) => (f.column === 'card_number' ? { ...f, tags: ['personal-financial'] } : f));
   const tagged = await world.provider.patch(`/datasets/${made.id}`, { fields }, made.revision);
   assert.equal(tagged.fields.find((f) => f.column === 'card_number').mask, 'keep:0:4');
   const api = (more) => world.provider.post('/apis', { name: `accounts${more.path.length}`, version: 'v1', kind: 'dataset', dataset_id: made.id, title: 'Accounts', class: 'A2', access: 'subscription', ...more });
@@ -225,9 +227,9 @@ test('[BK-3.9a] a field tagged as personal financial information takes the mask 
   const grant = (await w.grant(world, world.app, owned.id)).id;
   const answer = await until(async () => { const a = await p.call('/accounts/v1?limit=1', { key, grant }); return a.status === 200 && a; }, { ms: 10000, what: 'the accounts' });
   assert.match(answer.json[0].card_number, /^\*+\d{4}$/);
-  const shown = p.sluice('audit', 'show', '--data-dir', p.data, '--tag', 'pfi-account', '--json', '--limit', '0').out.trim().split('\n').map((l) => JSON.parse(l));
+  const shown = p.sluice('audit', 'show', '--data-dir', p.data, '--tag', 'personal-financial', '--json', '--limit', '0').out.trim().split('\n').map((l) => JSON.parse(l));
   assert.ok(shown.some((r) => r.transaction === answer.txn) && shown.every((r) => r.api === owned.id), JSON.stringify(shown.map((r) => r.api)));
-  assert.deepEqual(shown[0].fields.find((f) => f.path === 'card_number').tags, ['pfi-account']);
+  assert.deepEqual(shown[0].fields.find((f) => f.path === 'card_number').tags, ['personal-financial']);
 });
 
 test('[SW-8.3.4-link] one transaction is one trace from the enterprise by the gateway and the data service to the provider; a refused one ends at the gateway', async () => {
