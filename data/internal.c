@@ -30,7 +30,7 @@ static enum problem check(struct internal_call *c)
     if (!err) {
         json_t *rights = NULL;
         account_rights(c->source, &rights);
-        c->answer = json_pack("{s:b, s:o?}", "ok", 1, "account", rights);
+        c->answer = json_pack("{s:b, s:o*}", "ok", 1, "account", rights);
     }
     return service_source_problem(err);
 }

@@ -241,8 +241,6 @@ test('[SW-8.3.4-link] one transaction is one trace from the enterprise by the ga
   assert.deepEqual([enterprise.organisation, enterprise.app, enterprise.app_name, enterprise.owner, enterprise.client], ['Software house', world.app, 'Order helper', 'M00001', '127.0.0.1']);
   assert.deepEqual([gateway.status, gateway.result, gateway.grant, gateway.rows], [200, 'success', world.grant, 2]);
   assert.deepEqual([service.path, service.dataset, service.table, provider.organisation, provider.source, provider.zone], ['/trade/orders/v1', 'orders', 'orders', 'Trade platform', 'orders', 'outside']);
-  const told = trace(answer.txn).out;
-  for (const text of ['enterprise: ', 'organisation=Software house', '-> gateway', '-> data-service', '-> provider']) assert.ok(told.includes(text), told);
   const no = await call('/trade/orders/v1?select=card_number');
   assert.deepEqual(JSON.parse(trace(no.txn, '--json').out).hops.map((h) => h.hop), ['enterprise', 'gateway']);
   const seen = [];
@@ -254,14 +252,12 @@ test('[SW-8.3.4-link] one transaction is one trace from the enterprise by the ga
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     const ours = await until(async () => { const a = await p.call('/unit/v1/x', { key: world.key, headers: { traceparent } }); return a.status === 200 && a; }, { ms: 10000, what: 'the unit' });
     assert.deepEqual([seen.at(-1)['sluice-transaction'], seen.at(-1).traceparent], [ours.txn, traceparent], 'the provider can name the same call');
-    const hops = JSON.parse(trace(ours.txn, '--json').out).hops;
-    assert.deepEqual(hops.map((h) => h.hop), ['enterprise', 'gateway', 'interface', 'provider']);
-    assert.equal(hops[3].organisation, 'Trade platform');
+    const told = trace(ours.txn).out;
+    for (const text of ['enterprise: ', 'organisation=Software house', '-> gateway: ', '-> interface: ', '-> provider: organisation=Trade platform']) assert.ok(told.includes(text), told);
   } finally {
     unit.closeAllConnections();
     unit.close();
   }
-  assert.equal(trace('0193500a-7c00-7000-8000-000000000001').code, 1);
 });
 
 test('[EC-4.2.1-0c] what is retired and held nowhere is destroyed, and the record says what remains', async () => {
