@@ -190,7 +190,9 @@ static json_t *codes_of(const struct profile *p, const char *column)
             continue;
         set = json_object();
         json_array_foreach(codes, i, code)
+        {
             json_object_set_new(set, json_string_value(code), json_true());
+        }
         return set;
     }
     return NULL;
