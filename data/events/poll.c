@@ -294,7 +294,9 @@ static void look(struct look *l, struct catalog *catalog, struct arena *arena, s
     l->n = 0;
     buf_clear(&l->store);
     mark_keys(l);
-    if (read_rows(l, source, arena, text) && !l->first)
+    bool read = read_rows(l, source, arena, text);
+    catalog_release(catalog);
+    if (read && !l->first)
         (void)find_gone(l);
     free(l->is_key);
     l->is_key = NULL;
@@ -326,6 +328,7 @@ static void poll_all(struct look *l, struct catalog *catalog, struct arena *aren
             return;
         if (due(l->e, l->topic, clock_wall_ms()))
             look(l, catalog, arena, text);
+        catalog_release(catalog);
     }
 }
 
