@@ -77,7 +77,6 @@ test('text that is not UTF-8 is told apart, and given and asked for in its own e
   const q = encodeURIComponent;
   assert.deepEqual(await ids(`name=eq.${q('联通')}`), [2]);
   assert.deepEqual(await ids(`name=in.(${q('中国')},plain)`), [1, 3]);
-  assert.deepEqual(await ids(`name=like.${q('中')}*`), [1]);
   const seen = [];
   for (let next = ''; next !== undefined;) {
     const a = await call(`/names/v1?select=id&order=name&limit=1&after=${q(next)}`);
@@ -94,11 +93,12 @@ test('a PostgreSQL that knows no encoding is read and asked in what it is said t
   await publish('oldnames', { source_id: old });
   assert.deepEqual(rows(await call('/oldnames/v1?order=id')), [{ id: 1, name: '中国' }, { id: 2, name: 'plain' }]);
   assert.deepEqual(rows(await call(`/oldnames/v1?select=id&name=eq.${encodeURIComponent('中国')}`)), [{ id: 1 }]);
+  assert.deepEqual(rows(await call(`/oldnames/v1?select=id&name=like.${encodeURIComponent('中')}*`)), [{ id: 1 }]);
 });
 
 test('a source with all its connections in use refuses after a moment, and holds up nobody else', async () => {
   await patched(names, { max_connections: 1, connection_wait_ms: 50 });
-  await publish('forever', { source_id: names, query_timeout_ms: 4000, fields: w.classify([{ column: 'n', name: 'n', type: 'integer', key: true }], LEVELS),
+  await publish('forever', { source_id: names, query_timeout_ms: 3000, fields: w.classify([{ column: 'n', name: 'n', type: 'integer', key: true }], LEVELS),
     query: 'WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT count(*) AS n FROM r' });
   let busy = call('/forever/v1');
   const refusal = await until(async () => {
