@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "catalog/catalog.h"
 #include "catalog/harvest.h"
+#include "catalog/standards.h"
 #include "data_client.h"
 #include "exchange/exchange.h"
 #include "sandbox/stage.h"
@@ -17,10 +18,26 @@
 #define HARVESTS_MAX 20   /* harvests of one turn */
 #define TRIES        4
 #define RUNS_KEPT    10
+#define CODES        "codes" /* no attribute: a member of the loaded row */
 
 static bool is(const json_t *row, const char *state)
 {
     return strcmp(row_text(row, "state"), state) == 0;
+}
+
+/* Codes that the harvest's standard has, by element: the harvest carries them for its turn. */
+static enum problem load_codes(struct rest_call *c, struct store_txn *txn, json_t *harvest)
+{
+    const char *id = row_text(harvest, "standard_id");
+    json_t *standard = NULL;
+    enum problem p =
+        id[0] ? api_load(c, txn, &metadata_standards_resource, id, &standard) : PROBLEM_OK;
+
+    if (p == PROBLEM_OK && standard) {
+        json_object_set_new(harvest, CODES, standard_codes(standard, NULL));
+    }
+    json_decref(standard);
+    return p;
 }
 
 static enum problem load(struct rest_call *c, const char *id, json_t **harvest, json_t **source)
@@ -34,6 +51,9 @@ static enum problem load(struct rest_call *c, const char *id, json_t **harvest, 
     p = api_load(c, txn, &harvests_resource, id, harvest);
     if (p == PROBLEM_OK) {
         p = api_load(c, txn, &sources_resource, row_text(*harvest, "source_id"), source);
+    }
+    if (p == PROBLEM_OK && is(*harvest, "running")) {
+        p = load_codes(c, txn, *harvest);
     }
     store_rollback(&txn);
     return p;
@@ -250,6 +270,7 @@ static enum problem table(struct rest_call *c, const json_t *harvest, const json
     if (p == PROBLEM_OK) {
         json_object_set(body, "schema", json_object_get(item, "schema"));
         json_object_set(body, "table", json_object_get(item, "table"));
+        json_object_set(body, "codes", json_object_get(harvest, CODES));
         p = data_client_post(c, "/internal/v1/sources/profile", body, &answer);
     }
     json_decref(body);
