@@ -171,6 +171,17 @@ test('a column in another character set is asked for and given in UTF-8', async 
   refused(await call(`/old/v1?name=eq.${encodeURIComponent('😀')}`), 400, 'query-malformed'); // no such character there
 });
 
+test('[EC-6.1.4.1] hostile names of tables and columns are names and nothing more', async () => {
+  const column = 'a "b" ` c';
+  db.sql('INSERT INTO `we"ird `` \'; DROP TABLE orders` VALUES (7), (8)');
+  const where = { source_id: world.source, schema: 'trade', table: 'we"ird ` \'; DROP TABLE orders' };
+  await restRefuses(world.provider.post('/datasets', { name: 'weird', ...where }), 'field-invalid', '/fields/0/name');
+  const d = await world.provider.post('/datasets', { name: 'weird', ...where, fields: w.classify([{ column, name: 'id', type: 'integer', key: true }], { [column]: 1 }) });
+  await publish(d, 'weird');
+  assert.deepEqual(rows(await call('/weird/v1?order=id.desc&id=gt.6')), [{ id: 8 }, { id: 7 }]);
+  rows(await call(query('limit=1')), 1);
+});
+
 test('a page of ten is ten rows, however many millions are behind it', async () => {
   db.sql('CREATE VIEW very_many AS SELECT seq AS n FROM seq_1_to_10000000');
   await publish(await dataset('very_many'), 'very_many');
