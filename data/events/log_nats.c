@@ -580,7 +580,7 @@ static enum log_read keep_from(struct nats_log *log, const struct found *f, uint
 {
     uint64_t n = f->message1 - f->message0 + 1, by_size = f->message0;
     if (f->bytes > bytes)
-        by_size += n - n * bytes / f->bytes;
+        by_size += n - (uint64_t)((double)n * (double)bytes / (double)f->bytes);
     enum log_read read = LOG_READ;
     *message = f->message0;
     if (at_ms)
@@ -684,6 +684,11 @@ static enum log_read from_stream(struct nats_log *log, struct nats_reader *r,
         enum log_read read = get(log, r->message, &r->base.raw, head);
         if (read == LOG_AWAY)
             return read;
+        if (read == LOG_NONE) { /* dropped meanwhile, and all before the first with it */
+            pthread_mutex_lock(&log->lock);
+            r->message = log->message0 > r->message ? log->message0 - 1 : r->message;
+            pthread_mutex_unlock(&log->lock);
+        }
         /* what is no block of ours was put there by somebody else: nothing of it is an event */
         if (read == LOG_READ && head->first + head->count - 1 > r->base.after)
             return LOG_READ;
