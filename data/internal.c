@@ -18,12 +18,8 @@ struct internal_call {
     struct source *source;
     struct worker *w;
     struct uuid id;
-<<<<<<< HEAD
     bool managed, held; /* held: a place of the source's connections */
-=======
-    bool managed;
     struct slice target;
->>>>>>> main
     const char *schema, *table;
     const json_t *body;
     json_t *answer;
@@ -168,12 +164,8 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
     struct slice id_text = slice_str(text_member(body, "id"));
     if (!uuid_parse(&c->id, id_text.p, id_text.n))
         return PROBLEM_BODY_MALFORMED;
-<<<<<<< HEAD
-    c->w = w;
     if (pool_enter(&c->id, &c->held) != POOL_OK)
         return PROBLEM_SOURCE_BUSY;
-=======
->>>>>>> main
     c->managed = strcmp(text_member(body, "kind"), "managed") == 0;
     if (c->managed) {
         c->source = source_new_managed(&c->id, w->catalog.data_dir);

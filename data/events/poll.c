@@ -374,15 +374,8 @@ static bool look(struct look *l, struct catalog *catalog, struct arena *arena, s
     size_t room = topic_log_room(l->topic->log) / 2;
     l->room = room < CHUNK_ROOM ? room : CHUNK_ROOM;
     mark_keys(l);
-<<<<<<< HEAD
-    bool read = read_rows(l, source, arena, text);
-    catalog_release(catalog);
-    if (read && !l->first)
-        (void)find_gone(l);
-=======
     bool ok = (l->change == QUERY_NO_COLUMN || read_mark(l, source, arena, text)) &&
               read_rows(l, source, arena, text) && (l->first || !l->all || find_gone(l)) && end(l);
->>>>>>> main
     free(l->is_key);
     l->is_key = NULL;
     return ok;
@@ -413,19 +406,14 @@ static void poll_all(struct look *l, struct catalog *catalog, struct arena *aren
         pthread_mutex_unlock(&l->e->lock);
         if (!l->topic)
             return;
-<<<<<<< HEAD
-        if (due(l->e, l->topic, clock_wall_ms()))
-            look(l, catalog, arena, text);
-        catalog_release(catalog);
-=======
         if (!due(l->e, l->topic, clock_wall_ms()))
             continue;
         bool ok = look(l, catalog, arena, text);
+        catalog_release(catalog);
         pthread_mutex_lock(&l->e->lock);
         l->topic->poll_failed = !ok;
         l->topic->sweep_now = l->topic->sweep_now || (!ok && l->all); /* again */
         pthread_mutex_unlock(&l->e->lock);
->>>>>>> main
     }
 }
 
