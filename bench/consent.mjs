@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import https from 'node:https';
 import path from 'node:path';
-import { Visitor } from '../tests/e2e/lib/pages.mjs';
+import { Visitor } from '../tests/e2e/lib/visitor.mjs';
 import { Platform } from '../tests/e2e/lib/platform.mjs';
 import { until } from '../tests/e2e/lib/wait.mjs';
 import { IN_A_YEAR, grant, trading, user } from '../tests/e2e/lib/world.mjs';

@@ -111,8 +111,10 @@ typedef struct {
     struct uuid grant;
     struct policy_grant grant_record;
     bool grant_named, grant_known;
-    struct uuid user;    /* of the call's token; nil: none */
-    struct uuid purpose; /* as said; nil: not */
+    struct uuid user;     /* of the call's token; nil: none */
+    struct uuid purpose;  /* as said; nil: not */
+    uint8_t claims_known; /* bits: of which of these the owner has a record */
+    uint8_t claims[REPLICA_CLAIMS][CRYPTO_HASH_LEN];
     struct slice of; /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
     char owner[LINK_OWNER_MAX];
     uint8_t method, proofs, user_factors;
@@ -347,6 +349,7 @@ ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* call
 ngx_int_t sluice_account(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* caller/account.c */
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
 ngx_int_t sluice_confirmation(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/confirmation.c */
+ngx_int_t sluice_claims(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* caller/claims.c */
 ngx_int_t sluice_amounts(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* traffic/amounts.c */
 ngx_int_t sluice_unwrap(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* message/convert.c */
 ngx_int_t sluice_validate(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* message/validate.c */

@@ -112,6 +112,7 @@ enum problem rest_dataset_publish(struct rest_call *c)
                                           "batch",
                                           "purpose_required",
                                           "amount_path",
+                                          "user_checks",
                                           NULL};
     struct store_txn *txn = NULL;
     json_t *row = json_object();

@@ -165,6 +165,8 @@ test('[BK-9.4c1, BK-9.3.3e3, BK-9.4c2] the receiver says what became of each kin
   await world.operator.act('exits', exit.id, 'close');
   const duties = await world.operator.list('exit_duties', { exit_id: exit.id, state: 'active' });
   assert.deepEqual(duties.map((d) => d.kind).sort(), ['anti-money-laundering', 'confidentiality']);
+  const party = await world.operator.get(`/organisations/${world.thirdParty}`);
+  assert.ok(duties.every((d) => party.surviving_duties.some((s) => s.app_id === d.app_id && s.kind === d.kind && s.until === d.until)), JSON.stringify(party.surviving_duties));
   const secrecy = duties.find((d) => d.kind === 'confidentiality');
   assert.ok(Math.abs(Date.parse(secrecy.until) - Date.now() - 365 * 86400e3) < 3600e3);
 });
