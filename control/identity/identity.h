@@ -87,7 +87,8 @@ extern const struct resource session_policies_resource;
 extern const struct resource identity_settings_resource;
 
 /* verify_fields.c: what `checks` (an API's user_checks) name of the record of whose rows are
- * `subject`'s, as keyed digests for the nodes; what is not on record is left out. *claims is new. */
+ * `subject`'s, as keyed digests for the nodes; what is not on record is left out. *claims is new.
+ */
 enum problem identity_claims(struct rest_call *c, struct store_txn *txn, const char *subject,
                              const json_t *checks, json_t **claims);
 
