@@ -337,6 +337,9 @@ ngx_int_t sluice_body_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, size_t ma
 /* caller/token.c */
 /* Whether the user's account may reach the API of the call; refuses when not. */
 ngx_int_t sluice_user_may(sluice_ctx_t *ctx, const struct uuid *user);
+/* message/seal.c: a short text sealed (JWE) to the keys that bodies are sealed to. 0: it cannot be
+ * opened, or is longer than cap. */
+size_t sluice_unseal(struct slice sealed, uint64_t now_ms, char *out, size_t cap);
 /* Whether the account that a signed call names, if it names one, is of the app that signed. */
 bool sluice_account_app(const sluice_ctx_t *ctx);
 ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/authenticate.c */
