@@ -344,7 +344,7 @@ static enum problem limit_calls(struct rest_call *c, struct store_txn *txn, cons
 
     json_array_foreach(json_object_get(row, "interfaces"), i, item)
     {
-        json_t *limit = admission_row(&limits_resource);
+        json_t *limit = resource_row(&limits_resource);
         json_object_set_new(limit, "name", json_string("agreed calls a day"));
         json_object_set_new(limit, "per", json_string("app-api"));
         json_object_set(limit, "app_id", json_object_get(row, "app_id"));

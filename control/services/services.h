@@ -22,8 +22,6 @@ enum problem services_rows(struct rest_call *c, struct store_txn *txn, const cha
                            json_t **out);
 enum problem services_count(struct rest_call *c, struct store_txn *txn, const char *sql,
                             const char *id, int64_t *n);
-/* A row as creation would make it: id, first state, every attribute null or its fallback. */
-json_t *service_new_row(const struct resource *res);
 /* Reads a row by the route's second segment that the caller sees; write: and may change. */
 enum problem service_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                           bool write, json_t **row);

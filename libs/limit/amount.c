@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "limit/amount.h"
 
-#include <jansson.h>
 #include <math.h>
+
+#include "base/json_at.h"
 
 #define FINER 1e-6 /* of a hundredth: what a double is off by, at most, up to AMOUNT_MAX / 1000 */
 
@@ -16,17 +17,6 @@ const char *amount_strerror(enum amount_err err)
                           "behind the point",
     };
     return (unsigned)err < sizeof texts / sizeof *texts ? texts[err] : "unknown";
-}
-
-static const json_t *find(const json_t *at, struct slice path)
-{
-    while (at != NULL && path.n > 0) {
-        const char *dot = memchr(path.p, '.', path.n);
-        size_t n = dot == NULL ? path.n : (size_t)(dot - path.p), over = n + (dot != NULL);
-        at = json_object_getn(at, path.p, n);
-        path = slice_of(path.p + over, path.n - over);
-    }
-    return at;
 }
 
 static bool of_real(double value, uint64_t *hundredths)
@@ -79,7 +69,7 @@ static bool of_text(const char *p, size_t n, uint64_t *hundredths)
 enum amount_err amount_of(struct slice body, struct slice path, uint64_t *hundredths)
 {
     json_t *root = body.n > 0 ? json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    const json_t *v = find(root, path);
+    const json_t *v = json_at(root, path);
     enum amount_err err = AMOUNT_OK;
     if (!json_is_object(root)) {
         err = AMOUNT_EJSON;

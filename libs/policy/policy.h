@@ -126,6 +126,8 @@ struct policy_grant {
     bool restricted;       /* only users of `audience` may use it (EC-5.2.2a) */
     struct slice audience; /* their ids, UUID_LEN bytes each */
     struct slice purposes; /* what the owner agreed to: purpose_id()s */
+    struct slice
+        claims; /* digests of the owner's record, for the gateway; no part of the decision */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
 
