@@ -338,6 +338,7 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
                                .user_factors = v->user_factors,
                                .user = v->user,
                                .purpose = v->purpose,
+                               .export_ = v->export_,
                                .stream = api->kind == POLICY_TOPIC ? POLICY_STREAM_OPEN
                                                                    : POLICY_STREAM_NONE,
                                .now_ms = now_ms};
@@ -407,6 +408,7 @@ static sluice_verdict_t *verdict_new(const struct sluice_question *q, uint64_t n
     v->grant = q->grant;
     v->user = q->user;
     v->purpose = q->purpose;
+    v->export_ = q->export_;
     v->grant_named = q->grant_named;
     v->api->refs++;
     v->caller->refs++;
@@ -449,7 +451,8 @@ static bool verdict_is(const sluice_verdict_t *v, const struct sluice_question *
     return v && v->api == q->api && v->caller == q->caller && v->method == q->method &&
            v->proofs == q->proofs && v->user_factors == q->user_factors &&
            v->grant_named == q->grant_named && uuid_eq(&v->grant, &q->grant) &&
-           uuid_eq(&v->user, &q->user) && uuid_eq(&v->purpose, &q->purpose);
+           uuid_eq(&v->user, &q->user) && uuid_eq(&v->purpose, &q->purpose) &&
+           v->export_ == q->export_;
 }
 
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms)
@@ -457,7 +460,7 @@ sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t 
     struct {
         const void *api, *caller;
         struct uuid grant, user, purpose;
-        uint8_t method, proofs, named, user_factors, pad[12];
+        uint8_t method, proofs, named, user_factors, export_, pad[11];
     } key = {.api = q->api,
              .caller = q->caller,
              .grant = q->grant,
@@ -466,7 +469,8 @@ sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t 
              .method = q->method,
              .proofs = q->proofs,
              .named = q->grant_named,
-             .user_factors = q->user_factors};
+             .user_factors = q->user_factors,
+             .export_ = q->export_};
     sluice_verdict_t **slot = &memo.verdicts[XXH3_64bits(&key, sizeof key) % VERDICTS];
     sluice_verdict_t *v = *slot;
     if (!verdict_is(v, q) || (!fresh(v, now_ms) && !still_true(v, now_ms))) {

@@ -118,6 +118,7 @@ typedef struct {
     struct slice of; /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
     char owner[LINK_OWNER_MAX];
     uint8_t method, proofs, user_factors;
+    bool export_;
     struct policy_verdict verdict;
     struct plan *plan; /* NULL when refused */
     uint64_t plan_key; /* names (api, rev, outcomes) to the audit log */
@@ -316,6 +317,7 @@ struct sluice_question {
     struct uuid grant;   /* zeros unless named */
     struct uuid user;    /* zeros: none */
     struct uuid purpose; /* zeros: none said */
+    bool export_;
 };
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms);
 void sluice_api_drop(sluice_api_t *api);

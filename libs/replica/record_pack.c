@@ -22,6 +22,10 @@ static const struct word app_state_words[] = {{"active", POLICY_ACTIVE},
                                               {NULL, 0}};
 static const struct word channel_words[] = {
     {"server", POLICY_SERVER}, {"mobile", POLICY_MOBILE}, {NULL, 0}};
+static const struct word way_words[] = {{"call", POLICY_WAY_CALL},
+                                        {"export", POLICY_WAY_EXPORT},
+                                        {"event", POLICY_WAY_EVENT},
+                                        {NULL, 0}};
 static const struct word term_words[] = {
     {"once", POLICY_ONCE}, {"period", POLICY_PERIOD}, {"agreement", POLICY_AGREEMENT}, {NULL, 0}};
 
@@ -187,6 +191,8 @@ bool record_pack_subscription(struct buf *out, uint64_t rev, const json_t *data)
     record_put_uint(out, record_bool_or(&s, "agreed", false), 1);
     record_uint_or(&s, "amount_call", 1, INT64_MAX, 0, 8);
     record_uint_or(&s, "amount_day", 1, INT64_MAX, 0, 8);
+    const json_t *ways = record_member(&s, "ways");
+    record_put_uint(out, ways == NULL ? 0 : record_bits_of(&s, ways, way_words), 1);
     return record_end(&s);
 }
 

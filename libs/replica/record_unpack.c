@@ -153,6 +153,7 @@ bool record_unpack_subscription(struct slice in, const struct policy_api *api,
     s->agreed = take_uint(&c, 1) != 0;
     s->amount_call = take_uint(&c, 8);
     s->amount_day = take_uint(&c, 8);
+    s->ways = (uint8_t)take_uint(&c, 1);
     return finished(&c);
 }
 
