@@ -217,7 +217,7 @@ test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4b, CI-6.1.4c, EC-4.2.2a5]
 });
 
 test('[SW-9.8-use2c, BK-9.1.1e, CI-6.1.4d] as often in a day as was agreed', async () => {
-  const [limit] = await world.developer.list('limits', { agreement_id: agreement.id });
+  const [limit] = await world.developer.list('limits', { agreement_id: agreement.id, api_id: world.api });
   assert.deepEqual([limit.per, limit.measure, limit.amount, limit.action], ['app-api', 'calls', PER_DAY, 'reject']);
   let over;
   for (let i = 0; i < 2 * PER_DAY && over?.status !== 429; i++) over = await call(); // a new day may begin once

@@ -353,9 +353,11 @@ test('[BK-9.3.1b] what a call says of its user is held against the owner\'s reco
   const upstream = await startUpstream();
   try {
     const api = await w.httpApi(world, 'kyc', upstream.url, { owner_scoped: true, user_checks: { real_name: 'payer.name', id_number: 'payer.number' } });
-    await w.subscription(world, world.app, api);
-    const grant = await w.grant(world, world.app, api);
-    const call = (payer) => p.call('/kyc/v1/good', { method: 'POST', key: world.key, grant: grant.id, body: JSON.stringify({ payer }) });
+    const app = await w.admittedApp(world, 'Knows its customers', 'controlled');
+    const key = await w.credential(world, app);
+    await w.subscription(world, app, api);
+    const grant = await w.grant(world, app, api);
+    const call = (payer) => p.call('/kyc/v1/good', { method: 'POST', key, grant: grant.id, body: JSON.stringify({ payer }) });
     await until(async () => (await call({ name: NAME })).status === 200, { what: 'the API and the grant' });
     assert.equal((await call({ name: NAME, number: ID_NUMBER })).status, 200);
     assert.equal((await call({ note: 'nobody is named' })).status, 200);
