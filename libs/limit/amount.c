@@ -5,7 +5,8 @@
 
 #include "base/json_at.h"
 
-#define FINER 1e-6 /* of a hundredth: what a double is off by, at most, up to AMOUNT_MAX / 1000 */
+#define REAL_MAX 9e10 /* text and whole numbers carry larger ones exactly */
+#define FINER    1e-6 /* of a hundredth: what a double up to that is off by, at most */
 
 const char *amount_strerror(enum amount_err err)
 {
@@ -13,8 +14,8 @@ const char *amount_strerror(enum amount_err err)
         [AMOUNT_OK] = "an amount",
         [AMOUNT_EJSON] = "the body is no JSON object",
         [AMOUNT_EMISSING] = "the body does not say how much",
-        [AMOUNT_EVALUE] = "an amount is not negative, below 90 trillion and has at most two digits "
-                          "behind the point",
+        [AMOUNT_EVALUE] = ("an amount is not negative, below 90 trillion and has at most two "
+                           "digits behind the point"),
     };
     return (unsigned)err < sizeof texts / sizeof *texts ? texts[err] : "unknown";
 }
@@ -22,8 +23,8 @@ const char *amount_strerror(enum amount_err err)
 static bool of_real(double value, uint64_t *hundredths)
 {
     double whole = nearbyint(value * 100), off = fabs(value * 100 - whole);
-    if (!(value >= 0) || value > (double)(AMOUNT_MAX / 1000) / 100 || off > FINER) {
-        return false; /* text carries larger ones exactly */
+    if (!(value >= 0) || value > REAL_MAX || off > FINER) {
+        return false;
     }
     *hundredths = (uint64_t)whole;
     return true;
