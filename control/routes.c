@@ -21,6 +21,7 @@
 #include "identity/identity.h"
 #include "incidents/cases.h"
 #include "incidents/incidents.h"
+#include "lifecycle/lifecycle.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "peers/peers.h"
@@ -129,12 +130,15 @@ const struct rest_route rest_routes[] = {
     {"GET", "packages/*/content", 0, package_content, "packages.read", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "cases/*/answer", 0, case_answer, "cases.answer", ROLE_STAFF | ROLE_DEVELOPER},
+    {"POST", "cases/*/blacklist", 0, case_blacklist, "cases.blacklist", ROLE_ADMIN},
+    {"GET", "cases/*/evidence", 0, case_evidence, "cases.evidence", ROLE_STAFF | ROLE_AUDITOR},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"GET", "event_subscriptions/*/status", 0, event_subscription_status,
      "event_subscriptions.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_DEVELOPER},
     {"POST", "event_subscriptions/*/replay", 0, event_subscription_replay,
      "event_subscriptions.replay", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"GET", "public/apis", ROUTE_OPEN, service_public},
     {"POST", "services/publish", 0, service_publish, "services.publish",
      ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "services/*/openapi", 0, service_openapi, "services.read", ROLE_ALL},
@@ -155,6 +159,14 @@ const struct rest_route rest_routes[] = {
      "service_terminations.read", ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
     {"POST", "service_terminations/*/cancellation", 0, termination_submit,
      "service_terminations.cancellation", ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "service_terminations/*/steps", 0, termination_steps, "service_terminations.read",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "announcements", ROUTE_OPEN, termination_announcements},
+    {"GET", "dataset_lives/*/view", 0, life_view, "dataset_lives.view",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "zones/*", 0, zone_view, "zones.read", ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "security_reports/*/page", 0, security_report_page, "security_reports.read",
+     ROLE_STAFF | ROLE_AUDITOR},
     {"GET", "*/*/revisions", 0, settings_history, "settings.revisions", ROLE_STAFF | ROLE_AUDITOR},
     {"POST", "*/*/restore", 0, settings_restore, "settings.restore", ROLE_ADMIN},
     {"POST", "sources/*/tables", 0, rest_zone_table, "sources.make-table",

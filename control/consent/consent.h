@@ -71,6 +71,9 @@ const struct consent_risk *consent_risk_of(const json_t *api);      /* of a cons
 const struct consent_risk *consent_risk_of_call(const json_t *api); /* of one transaction */
 
 /* evidence.c */
+/* Every act on a resource as the chained operations log has it, appended to acts. */
+enum problem evidence_acts(struct rest_call *c, struct store_txn *txn, const char *id,
+                           json_t *acts);
 enum problem rest_grant_evidence(struct rest_call *c); /* GET /grants/{id}/evidence */
 
 /* personal.c */

@@ -55,8 +55,9 @@ enum problem life_history(struct rest_call *c); /* GET apis/{id}/history */
 /* lint.c: findings, each {rule, where, text}: new array. */
 enum problem lint_api(struct rest_call *c, struct store_txn *txn, const json_t *api,
                       json_t **findings);
-enum problem service_try(struct rest_call *c);  /* POST apis/{id}/try: try.c */
-enum problem service_lint(struct rest_call *c); /* GET apis/{id}/lint */
+enum problem service_try(struct rest_call *c);    /* POST apis/{id}/try: try.c */
+enum problem service_public(struct rest_call *c); /* GET public/apis: public.c */
+enum problem service_lint(struct rest_call *c);   /* GET apis/{id}/lint */
 
 /* describe.c: OpenAPI 3.1 of what a caller of that level sees: new object. */
 json_t *describe_api(const struct rest_call *c, const json_t *api, const json_t *schema,
@@ -106,6 +107,17 @@ enum problem archives_due(struct rest_call *c);
 enum problem archive_make(struct rest_call *c, struct store_txn *txn, const json_t *api,
                           const char *termination_id);
 enum problem termination_submit(struct rest_call *c); /* POST …/cancellation */
+/* Where the order of an end is kept: the termination's API is baffled and its code given back. */
+enum problem termination_ready(struct rest_call *c, struct store_txn *txn,
+                               const json_t *termination);
+
+/* termination_items.c: each matter of each party of an end, opened when it is announced. */
+enum problem termination_items_open(struct rest_call *c, struct store_txn *txn,
+                                    const json_t *termination, const json_t *parties);
+enum problem termination_items_agreed(struct rest_call *c, struct store_txn *txn,
+                                      const json_t *termination);
+enum problem termination_steps(struct rest_call *c);         /* GET …/{id}/steps */
+enum problem termination_announcements(struct rest_call *c); /* GET announcements */
 enum problem termination_application(struct rest_call *c);
 
 /* instances.c: the active instances of an API among its targets. */
@@ -125,6 +137,7 @@ extern const struct resource service_evaluations_resource;
 extern const struct resource service_reports_resource;
 extern const struct resource service_changes_resource;
 extern const struct resource service_terminations_resource;
+extern const struct resource termination_items_resource;
 extern const struct resource service_notices_resource;
 extern const struct resource retention_rules_resource;
 extern const struct resource service_archives_resource;

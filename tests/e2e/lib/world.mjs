@@ -70,6 +70,22 @@ export async function reviewed(world, plural, id, fields) {
   return world.operator.act('security_reviews', review.id, 'pass', { conclusion: 'nothing stands against it' });
 }
 
+// What was found in a dataset's columns is decided, so that it may be put where others reach it.
+export async function looked(world, dataset) {
+  const discovery = await until(async () => (await world.operator.list('discoveries', { dataset_id: dataset }))
+    .find((d) => ['proposed', 'applied'].includes(d.state)), { ms: 20000, what: 'the discovery of the dataset' });
+  if (discovery.state === 'proposed') await world.operator.act('discoveries', discovery.id, 'accept-all');
+}
+
+// The matters of a service's end, agreed between its provider and the app's side.
+export async function agreed(world, termination) {
+  for (const item of await world.provider.list('termination_items', { termination_id: termination })) {
+    await world.provider.patch(`/termination_items/${item.id}`, { responsible: 'both', responsible_name: 'the two contacts of the agreement', agreement: `${item.matter}: as the agreement says` }, item.revision);
+    await world.provider.act('termination_items', item.id, 'propose');
+    await world.developer.act('termination_items', item.id, 'agree');
+  }
+}
+
 // What a story publishes has passed its review, unless the story is about that.
 function reviewing(world, rest) {
   const act = rest.act.bind(rest);
