@@ -6,7 +6,7 @@
 #include "base/json_at.h"
 
 #define REAL_MAX 9e10 /* text and whole numbers carry larger ones exactly */
-#define FINER    1e-6 /* of a hundredth: what a double up to that is off by, at most */
+#define FINER    1e-3 /* of a hundredth: what a double up to that is off by, at most */
 
 const char *amount_strerror(enum amount_err err)
 {
