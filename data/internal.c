@@ -8,6 +8,7 @@
 #include "data/harvest/harvest.h"
 #include "data/scan.h"
 #include "data/service.h"
+#include "data/sources/account.h"
 #include "data/sources/metadata.h"
 #include "data/write/write.h"
 #include "data/zones/zones.h"
@@ -27,8 +28,11 @@ struct internal_call {
 static enum problem check(struct internal_call *c)
 {
     enum source_err err = source_ready(c->source);
-    if (!err)
-        c->answer = json_pack("{s:b}", "ok", 1);
+    if (!err) {
+        json_t *rights = NULL;
+        account_rights(c->source, &rights);
+        c->answer = json_pack("{s:b, s:o*}", "ok", 1, "account", rights);
+    }
     return service_source_problem(err);
 }
 
