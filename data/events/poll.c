@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "base/slice.h"
 #include "data/events/broker.h"
 #include "data/events/cloudevents.h"
 #include "data/query/cell.h"
