@@ -5,6 +5,8 @@
 #include "data_client.h"
 
 static const char *const kinds[] = {"odbc", "managed", NULL};
+/* As data/sources/encoding.c has them; none: UTF-8. */
+static const char *const encodings[] = {"GB18030", "GBK", "BIG5", NULL};
 static const char *const zones[] = {"landing", "exchange", "open", NULL};
 
 static const struct attr attrs[] = {
@@ -15,6 +17,8 @@ static const struct attr attrs[] = {
     {"connection", ATTR_TEXT, AF_WRITE_ONLY, 1, REST_TEXT_MAX},
     {"connection_sealed", ATTR_TEXT, AF_HIDDEN},
     {"max_connections", ATTR_INT, AF_SORT, 1, 64, .fallback = "8"},
+    {"connection_wait_ms", ATTR_INT, 0, 0, 10000, .fallback = "1000"},
+    {"encoding", ATTR_TEXT, 0, 1, 20, .values = encodings},
 };
 
 static enum problem seal_connection(struct rest_call *c, json_t *row)
@@ -43,6 +47,9 @@ static enum problem check_kind(struct rest_call *c, const json_t *row)
     if (managed(row) && connection) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/connection",
                          "a managed source has no connection string");
+    }
+    if (managed(row) && row_text(row, "encoding")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/encoding", "a managed source is in UTF-8");
     }
     return managed(row) || connection
                ? PROBLEM_OK
@@ -78,12 +85,37 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return seal_connection(c, ch->row);
 }
 
+/* What the account of the connection may do beyond reading, for the security report. */
+static enum problem keep_account(struct rest_call *c, const char *id, const json_t *account)
+{
+    static const char sql[] =
+        "INSERT INTO source_accounts (source_id, administers, writes, checked_at) VALUES (?, ?, ?, "
+        "?) ON CONFLICT (source_id) DO UPDATE SET administers = excluded.administers, writes = "
+        "excluded.writes, checked_at = excluded.checked_at";
+    const struct store_value v[] = {
+        store_text(id), store_int(json_is_true(json_object_get(account, "administers"))),
+        store_int(json_is_true(json_object_get(account, "writes"))), store_int((int64_t)c->now_ms)};
+    struct store_txn *txn = NULL;
+
+    if (!json_is_object(account)) {
+        return PROBLEM_OK;
+    }
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+    return p == PROBLEM_OK
+               ? rest_finish(c, &txn,
+                             rest_store_problem(c, store_exec(txn, sql, v, COUNT(v), NULL)))
+               : p;
+}
+
 static enum problem open_source(struct rest_call *c, struct change *ch)
 {
     json_t *answer = NULL;
     bool make = managed(ch->row) && strcmp(row_text(ch->row, "state"), "draft") == 0;
     enum problem p = data_client_call(c, make ? "make" : "check", ch->row, NULL, NULL, &answer);
 
+    if (p == PROBLEM_OK) {
+        p = keep_account(c, row_text(ch->row, "id"), json_object_get(answer, "account"));
+    }
     json_decref(answer);
     return p;
 }
@@ -128,9 +160,10 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
 {
     (void)txn;
     if (managed(row)) {
-        *data = json_pack("{s:s, s:s, s:O, s:s}", "kind", "managed", "zone", row_text(row, "zone"),
-                          "max_connections", json_object_get(row, "max_connections"), "state",
-                          row_text(row, "state"));
+        *data = json_pack(
+            "{s:s, s:s, s:O, s:O, s:s}", "kind", "managed", "zone", row_text(row, "zone"),
+            "max_connections", json_object_get(row, "max_connections"), "connection_wait_ms",
+            json_object_get(row, "connection_wait_ms"), "state", row_text(row, "state"));
         return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
     }
     json_t *sealed = api_reseal(c->ctl, row_text(row, "id"), row_text(row, "connection_sealed"));
@@ -139,9 +172,11 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
             c, PROBLEM_INTERNAL, "",
             "the source's connection cannot be opened: is keys/master.key the store's?");
     }
-    *data = json_pack("{s:s, s:o, s:O, s:s}", "kind", row_text(row, "kind"), "connection_sealed",
-                      sealed, "max_connections", json_object_get(row, "max_connections"), "state",
-                      row_text(row, "state"));
+    *data = json_pack("{s:s, s:o, s:O, s:O, s:s, s:s}", "kind", row_text(row, "kind"),
+                      "connection_sealed", sealed, "max_connections",
+                      json_object_get(row, "max_connections"), "connection_wait_ms",
+                      json_object_get(row, "connection_wait_ms"), "encoding",
+                      row_text(row, "encoding"), "state", row_text(row, "state"));
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 
