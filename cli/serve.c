@@ -279,6 +279,7 @@ static int run_data(const struct settings *s, int argc, char **argv)
         .control = s->gateway.control,
         .threads = s->data.threads,
         .max_rows = s->data.max_rows,
+        .journal_days = s->data.journal_days,
         .node = s->gateway.node,
         .nats = {.url = n->url,
                  .credentials = n->credentials_file,

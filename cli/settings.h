@@ -28,7 +28,7 @@ struct settings_nats { /* where events are kept; url "": with the data service *
 };
 
 struct settings_data {
-    uint32_t threads, max_rows; /* 0: the data service's defaults */
+    uint32_t threads, max_rows, journal_days; /* 0: the data service's defaults */
     struct settings_nats nats;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "data/personal.h"
 #include "data/sandbox.h"
 #include "data/sources/connection.h"
 #include "plan/plan.h"
@@ -123,9 +124,11 @@ static bool make_columns(struct catalog_api *api, size_t n)
     api->stands_for = arena_get(&api->arena, sizeof *api->stands_for, n + 1);
     api->rules = arena_get(&api->arena, sizeof *api->rules, n + 1);
     api->writable = arena_get(&api->arena, sizeof *api->writable, n + 1);
+    api->guarded = arena_get(&api->arena, sizeof *api->guarded, n + 1);
     api->table.columns = api->columns;
     api->table.n_columns = n;
-    return api->columns && api->members && api->stands_for && api->rules && api->writable;
+    return api->columns && api->members && api->stands_for && api->rules && api->writable &&
+           api->guarded;
 }
 
 static bool fill_keys(struct catalog_api *api, const json_t *columns)
@@ -198,6 +201,10 @@ static void fill_writes(struct catalog_api *api, const struct policy_api *policy
                 api->writable[i] = true;
         }
     }
+    const json_t *guarded = json_object_get(dataset, "guarded");
+    api->guard = personal_guard_of(guarded);
+    for (size_t i = 0; i < policy->n_fields; i++)
+        api->guarded[i] = personal_guards(guarded, api->columns[i].column);
     api->delivers = json_is_true(json_object_get(dataset, "delivers"));
     if (api->profile == CATALOG_REST && api->table.n_keys)
         api->writes = write_bits(json_object_get(writable, "operations"));

@@ -50,9 +50,11 @@ struct catalog_api {
     uint8_t *stands_for;             /* enum sandbox_kind, one for each column */
     struct catalog_rule *rules;      /* of a dataset, one for each column */
     bool *writable;                  /* one for each column: a write may say it (data/write) */
-    uint8_t writes;                  /* enum catalog_write bits the dataset takes */
-    bool delivers;                   /* its business unit is told of writes */
-    bool batch;                      /* export jobs may be asked for */
+    bool *guarded;      /* likewise: it is not meant for personal information (data/personal.h) */
+    uint8_t guard;      /* enum personal_guard */
+    uint8_t writes;     /* enum catalog_write bits the dataset takes */
+    bool delivers;      /* its business unit is told of writes */
+    bool batch;         /* export jobs may be asked for */
     bool topic;         /* events: table is there when it is a dataset's and not unit */
     bool unit;          /* a business unit's own: answered here in the test stage alone */
     struct arena arena; /* what the slices point at */

@@ -148,6 +148,8 @@ int data_run(const struct data_config *cfg)
     snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
     server.service.batch = batch_start(&server.service, dir, &why);
     server.service.journal = wjournal_open(paths.journal, server.service.link_key);
+    if (server.service.journal)
+        wjournal_retain(server.service.journal, cfg->journal_days);
     int code = !server.service.events    ? fail("events", why)
                : !server.service.batch   ? fail("exports", why)
                : !server.service.journal ? fail(paths.journal, "the journal cannot be opened")

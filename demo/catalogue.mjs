@@ -2,7 +2,9 @@
 // What the demo registers, as tables: who, which databases, which fields at which level, which APIs.
 // `database`, `organisation` and the like are names inside this file; the loader turns them into ids.
 
+import { TABLES as COMMERCE } from './commerce.mjs';
 import { enterprise, merchantId } from './generate.mjs';
+import { DOMAINS, PARAMETERS, ownerColumn } from './window.mjs';
 
 export const organisations = [
   { key: 'window', name: '国际贸易单一窗口（演示）', kind: 'holder' },
@@ -26,8 +28,10 @@ export const users = (seed) => [
 export const sources = [
   { key: 'divisions', name: '行政区划库', provider: 'window' },
   { key: 'ports', name: '通关参数库', provider: 'window' },
+  { key: 'window', name: '单一窗口业务库', provider: 'window' },
   { key: 'credit', name: '企业诚信库', provider: 'credit' },
   { key: 'trade', name: '交易订单库', provider: 'trade' },
+  { key: 'commerce', name: '网络交易库', provider: 'trade' },
 ];
 
 // levels: column → level, or [level, mask]. A column that is not named stays unclassified and stops the publication.
@@ -48,10 +52,12 @@ export const datasets = [
     levels: { order_id: 2, merchant_id: 2, product_title: 1, category: 1, quantity: 2, amount: 2, currency: 1, status: 2, ordered_at: 2,
       buyer_name: [3, 'name'], buyer_phone: [3, 'phone'], buyer_email: [3, 'email'], buyer_address: [3, 'address'],
       card_number: 4, pay_password: 4 } },
+  ...[...DOMAINS, ...PARAMETERS].map((d) => ({ key: d.table, name: d.table, title: d.title, source: 'window', table: d.table, owner_column: ownerColumn(d), levels: d.columns })),
+  ...COMMERCE.map((t) => ({ key: t.table, name: t.table, title: t.title, source: 'commerce', table: t.table, owner_column: t.owner_column, levels: t.columns })),
 ];
 
 // How the directory orders them, and what it says of each dataset: theme, department, tags, how often it changes.
-export const themes = [{ key: 'reference', name: '通关参数', name_en: 'Customs reference data' }, { key: 'credit', name: '企业诚信', name_en: 'Business credit' }, { key: 'trade', name: '电子商务', name_en: 'E-commerce' }];
+export const themes = [{ key: 'port', name: '口岸业务', name_en: 'Port business' }, { key: 'reference', name: '通关参数', name_en: 'Customs reference data' }, { key: 'credit', name: '企业诚信', name_en: 'Business credit' }, { key: 'trade', name: '电子商务', name_en: 'E-commerce' }];
 export const entries = [
   { dataset: 'divisions', theme: 'reference', department: '国际贸易单一窗口', tags: ['参数', '区划'], update_frequency: 'yearly', opening: 'unconditional', summary: '省、市、县三级行政区划的代码与名称' },
   { dataset: 'countries', theme: 'reference', department: '国际贸易单一窗口', tags: ['参数'], update_frequency: 'yearly', opening: 'unconditional', summary: '国家和地区的代码与名称' },
@@ -59,6 +65,9 @@ export const entries = [
   { dataset: 'enterprises', theme: 'credit', department: '商务诚信公共服务平台', tags: ['诚信', '企业'], update_frequency: 'monthly', opening: 'conditional', summary: '企业的诚信等级', access_conditions: '订阅获批准后' },
   { dataset: 'trading', theme: 'credit', department: '商务诚信公共服务平台', tags: ['诚信', '交易'], update_frequency: 'daily', opening: 'conditional', summary: '企业参加公共资源交易的记录', access_conditions: '经企业授权' },
   { dataset: 'orders', theme: 'trade', department: '电子商务平台', tags: ['订单', '电商'], update_frequency: 'real-time', opening: 'conditional', summary: '商户的订单、商品和收件信息', access_conditions: '经商户授权' },
+  ...DOMAINS.map((d) => ({ dataset: d.table, theme: 'port', department: '国际贸易单一窗口', tags: ['口岸'], update_frequency: 'daily', opening: 'conditional', summary: d.title, access_conditions: '订阅获批准后' })),
+  ...PARAMETERS.map((d) => ({ dataset: d.table, theme: 'reference', department: '国际贸易单一窗口', tags: ['参数'], update_frequency: 'yearly', opening: 'conditional', summary: d.title, access_conditions: '订阅获批准后' })),
+  ...COMMERCE.map((d) => ({ dataset: d.table, theme: 'trade', department: '电子商务平台', tags: ['电商'], update_frequency: 'daily', opening: 'conditional', summary: d.title, access_conditions: '订阅获批准后' })),
 ];
 
 export const apis = [
@@ -72,7 +81,13 @@ export const apis = [
   { dataset: 'trading', name: 'getPublicResourcesTrading', path: '/credit/getPublicResourcesTrading', title: '授权获取公共资源交易记录',
     profile: 'getPublicResourcesTrading', access: 'subscription' },
   { dataset: 'orders', name: 'orders', path: '/trade/orders/v1', title: '商户订单', access: 'subscription' },
+  ...PARAMETERS.map((d) => ({ dataset: d.table, name: d.table, path: `/params/${d.table.replace('_', '-')}/v1`, title: d.title, access: 'subscription' })),
+  ...COMMERCE.map((t) => ({ dataset: t.table, name: t.table, path: `/trade/${t.table.replace('_', '-')}s/v1`, title: t.title, access: 'subscription' })),
 ];
+
+// One for each business domain: API and entry of the service catalogue in one step.
+export const services = DOMAINS.map((d) => ({ dataset: d.table, domain: d.code, name: d.table, path: `/window/${d.table}/v1`, title: d.title,
+  purpose: `查询${d.title}`, audience: '企业软件', usage: '按编号查询', response_ms: 500, availability_permille: 990, support_hours: '9:00-18:00' }));
 
 export const apps = [
   { key: 'erp', name: '云帆订单助手', organisation: 'erp', environment: 'monitored', description: '商户的订单管理' },

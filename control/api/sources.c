@@ -78,12 +78,37 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return seal_connection(c, ch->row);
 }
 
+/* What the account of the connection may do beyond reading, for the security report. */
+static enum problem keep_account(struct rest_call *c, const char *id, const json_t *account)
+{
+    static const char sql[] =
+        "INSERT INTO source_accounts (source_id, administers, writes, checked_at) VALUES (?, ?, ?, "
+        "?) ON CONFLICT (source_id) DO UPDATE SET administers = excluded.administers, writes = "
+        "excluded.writes, checked_at = excluded.checked_at";
+    const struct store_value v[] = {
+        store_text(id), store_int(json_is_true(json_object_get(account, "administers"))),
+        store_int(json_is_true(json_object_get(account, "writes"))), store_int((int64_t)c->now_ms)};
+    struct store_txn *txn = NULL;
+
+    if (!json_is_object(account)) {
+        return PROBLEM_OK;
+    }
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+    return p == PROBLEM_OK
+               ? rest_finish(c, &txn,
+                             rest_store_problem(c, store_exec(txn, sql, v, COUNT(v), NULL)))
+               : p;
+}
+
 static enum problem open_source(struct rest_call *c, struct change *ch)
 {
     json_t *answer = NULL;
     bool make = managed(ch->row) && strcmp(row_text(ch->row, "state"), "draft") == 0;
     enum problem p = data_client_call(c, make ? "make" : "check", ch->row, NULL, NULL, &answer);
 
+    if (p == PROBLEM_OK) {
+        p = keep_account(c, row_text(ch->row, "id"), json_object_get(answer, "account"));
+    }
     json_decref(answer);
     return p;
 }
