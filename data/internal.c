@@ -10,6 +10,7 @@
 #include "data/service.h"
 #include "data/sources/account.h"
 #include "data/sources/metadata.h"
+#include "data/sources/pool.h"
 #include "data/write/write.h"
 #include "data/zones/zones.h"
 
@@ -17,7 +18,7 @@ struct internal_call {
     struct source *source;
     struct worker *w;
     struct uuid id;
-    bool managed;
+    bool managed, held; /* held: a place of the source's connections */
     struct slice target;
     const char *schema, *table;
     const json_t *body;
@@ -163,6 +164,8 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
     struct slice id_text = slice_str(text_member(body, "id"));
     if (!uuid_parse(&c->id, id_text.p, id_text.n))
         return PROBLEM_BODY_MALFORMED;
+    if (pool_enter(&c->id, &c->held) != POOL_OK)
+        return PROBLEM_SOURCE_BUSY;
     c->managed = strcmp(text_member(body, "kind"), "managed") == 0;
     if (c->managed) {
         c->source = source_new_managed(&c->id, w->catalog.data_dir);
@@ -173,7 +176,9 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
     if (catalog_unseal(w->catalog.secret_key, id_text,
                        slice_str(text_member(body, "connection_sealed")), &connection)) {
         c->source = source_new(buf_slice(&connection), w->catalog.data_dir);
-        p = c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
+        p = c->source && source_set_encoding(c->source, slice_str(text_member(body, "encoding")))
+                ? PROBLEM_OK
+                : PROBLEM_INTERNAL;
     }
     buf_wipe(&connection);
     return p;
@@ -223,4 +228,6 @@ void internal_handle(struct worker *w, const struct service_request *rq, struct 
     json_decref(c.answer);
     json_decref(body);
     source_free(&c.source);
+    if (c.held)
+        pool_leave(&c.id);
 }
