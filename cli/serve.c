@@ -267,6 +267,8 @@ static int run_data(const struct settings *s, int argc, char **argv)
         .control = s->gateway.control,
         .threads = s->data.threads,
         .max_rows = s->data.max_rows,
+        .file_roots = s->data.file_roots,
+        .files_poll_s = s->data.files_poll_s,
         .node = s->gateway.node,
         .private_webhooks = s->control.private_webhooks,
     };

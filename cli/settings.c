@@ -33,6 +33,8 @@ static const cyaml_schema_field_t control_fields[] = {
 static const cyaml_schema_field_t data_fields[] = {
     CYAML_FIELD_UINT("threads", OPT, struct settings_data, threads),
     CYAML_FIELD_UINT("max_rows", OPT, struct settings_data, max_rows),
+    CYAML_FIELD_UINT("files_poll_s", OPT, struct settings_data, files_poll_s),
+    CYAML_FIELD_STRING("file_roots", OPT, struct settings_data, file_roots, 1),
     CYAML_FIELD_END,
 };
 

@@ -20,7 +20,8 @@ struct settings_control {
 };
 
 struct settings_data {
-    uint32_t threads, max_rows; /* 0: the data service's defaults */
+    uint32_t threads, max_rows, files_poll_s; /* 0: the data service's defaults */
+    char file_roots[2048];                    /* "": no folder may be a source */
 };
 
 struct settings_redis { /* shared by several nodes; address "": none */

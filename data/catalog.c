@@ -261,6 +261,7 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
         api->owner_scoped = from->policy.owner_scoped;
         api->path = arena_copy(&api->arena, from->path).p;
         api->batch = from->batch;
+        api->documents = from->documents;
         if (!api->path || !fill_table(api, &from->policy, dataset))
             api_free(&api);
     } else {
@@ -449,7 +450,8 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     struct slice state = catalog_text(data, "state");
     if (state.n && !slice_eq(state, SLICE("ready")) && !slice_eq(state, SLICE("active")))
         return NULL;
-    if (slice_eq(catalog_text(data, "kind"), SLICE("managed")))
+    if (slice_eq(catalog_text(data, "kind"), SLICE("managed")) ||
+        slice_eq(catalog_text(data, "kind"), SLICE("files")))
         return source_new_managed(id, c->data_dir);
     buf_init(&connection);
     uuid_format(id, text);
@@ -488,6 +490,9 @@ static enum problem refresh_source(struct catalog *c, struct catalog_source *slo
         source_free(&slot->source);
         json_t *data = found ? json_loadb(json.p, json.n, 0, NULL) : NULL;
         slot->source = data ? open_sealed(c, id, data) : NULL;
+        bool files = slice_eq(catalog_text(data, "kind"), SLICE("files"));
+        if (files && write) /* what is written would be gone with the next look at the folder */
+            source_free(&slot->source);
         if (slot->source && write)
             source_set_writable(slot->source);
         slot->rev = found ? rev : 0;

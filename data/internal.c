@@ -5,6 +5,7 @@
 
 #include "data/batch/batch.h"
 #include "data/collect/handle.h"
+#include "data/files/files.h"
 #include "data/harvest/harvest.h"
 #include "data/scan.h"
 #include "data/service.h"
@@ -139,7 +140,12 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
     if (!uuid_parse(&c->id, id_text.p, id_text.n))
         return PROBLEM_BODY_MALFORMED;
     c->w = w;
-    c->managed = strcmp(text_member(body, "kind"), "managed") == 0;
+    const char *kind = text_member(body, "kind");
+    c->managed = strcmp(kind, "managed") == 0;
+    if (strcmp(kind, "files") == 0) { /* its store, to read: data/files alone writes there */
+        c->source = source_new_managed(&c->id, w->catalog.data_dir);
+        return c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
+    }
     if (c->managed) {
         c->source = source_new_managed(&c->id, w->catalog.data_dir);
         return c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
@@ -161,6 +167,8 @@ static enum problem run(struct worker *w, const struct service_request *rq, cons
     size_t i = 0;
     if (slice_eq(rq->method, SLICE("POST")) && json_is_object(body)) {
         enum problem p = collect_handle(w, rq->target, body, &c->answer);
+        if (p == PROBLEM_NOT_FOUND)
+            p = files_internal(w, rq->target, body, &c->answer, c->detail);
         if (p != PROBLEM_NOT_FOUND)
             return p;
     }

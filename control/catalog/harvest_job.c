@@ -150,16 +150,46 @@ static enum problem add_items(struct rest_call *c, struct store_txn *txn, json_t
     return p;
 }
 
+/* A folder is looked at first, by the data service and for as long as it takes: *ready tells. */
+static enum problem look(struct rest_call *c, const json_t *harvest, const json_t *source,
+                         bool *ready)
+{
+    char ticket[80];
+    json_t *more, *answer = NULL;
+    json_int_t run = json_integer_value(json_object_get(harvest, "run"));
+
+    *ready = strcmp(row_text(source, "kind"), "files") != 0;
+    if (*ready) {
+        return PROBLEM_OK;
+    }
+    snprintf(ticket, sizeof ticket, "%s-%lld", row_text(harvest, "id"),
+             (long long)run + (is(harvest, "waiting") ? 0 : 1));
+    more = json_pack("{s:s}", "ticket", ticket);
+    enum problem p = data_client_source(c, "refresh", source, more, &answer);
+    *ready = strcmp(row_text(answer, "state"), "done") == 0;
+    if (p == PROBLEM_OK && strcmp(row_text(answer, "state"), "failed") == 0) {
+        p = PROBLEM_SOURCE_UNAVAILABLE;
+    }
+    json_decref(more);
+    json_decref(answer);
+    return p;
+}
+
 static enum problem begin(struct rest_call *c, const json_t *harvest, const json_t *source)
 {
-    json_t *answer = NULL, *row = json_deep_copy(harvest);
+    json_t *answer = NULL, *row;
     struct store_txn *txn = NULL;
-    enum problem p = data_client_call(c, "tables", source, NULL, NULL, &answer);
+    bool ready = false;
+    enum problem p = look(c, harvest, source, &ready);
 
+    if (p == PROBLEM_OK && !ready) {
+        return PROBLEM_OK; /* the next turn asks again */
+    }
+    p = p == PROBLEM_OK ? data_client_call(c, "tables", source, NULL, NULL, &answer) : p;
     if (p != PROBLEM_OK) {
-        json_decref(row);
         return not_reached(c, harvest, problem_row(p)->code, false);
     }
+    row = json_deep_copy(harvest);
     if (!is(harvest, "waiting")) { /* by its schedule */
         json_int_t run = json_integer_value(json_object_get(harvest, "run"));
         json_object_set_new(row, "run", json_integer(run + 1));
@@ -241,18 +271,54 @@ static enum problem keep(struct rest_call *c, const json_t *harvest, json_t *ite
     return rest_finish(c, &txn, p);
 }
 
-static enum problem table(struct rest_call *c, const json_t *harvest, const json_t *source,
-                          json_t *item, bool *go_on)
+static enum problem ask_table(struct rest_call *c, const json_t *source, const json_t *item,
+                              json_t **answer)
 {
-    json_t *body = exchange_source(c, source), *answer = NULL, *ok = NULL;
+    json_t *body = exchange_source(c, source);
     enum problem p = body ? PROBLEM_OK : PROBLEM_INTERNAL;
 
     if (p == PROBLEM_OK) {
         json_object_set(body, "schema", json_object_get(item, "schema"));
         json_object_set(body, "table", json_object_get(item, "table"));
-        p = data_client_post(c, "/internal/v1/sources/profile", body, &answer);
+        p = data_client_post(c, "/internal/v1/sources/profile", body, answer);
     }
     json_decref(body);
+    return p;
+}
+
+/* A file tells of itself; one that is a table is asked as a table besides. */
+static enum problem ask_file(struct rest_call *c, const json_t *source, const json_t *item,
+                             json_t **answer)
+{
+    json_t *more = json_pack("{s:s}", "table", row_text(item, "table")), *file = NULL;
+    enum problem p = data_client_source(c, "item", source, more, &file);
+    bool table = p == PROBLEM_NOT_FOUND ||
+                 (strcmp(row_text(file, "kind"), "table") == 0 && !row_text(file, "reason")[0]);
+
+    json_decref(more);
+    if (table) { /* not found: the table of the documents, which is none's */
+        p = ask_table(c, source, item, answer);
+    }
+    if (p == PROBLEM_OK && !*answer) {
+        *answer =
+            json_pack("{s:[], s:O, s:O}", "columns", "comment", json_object_get(file, "title"),
+                      "bytes", json_object_get(file, "bytes"));
+    }
+    if (p == PROBLEM_OK && file) {
+        json_object_set(*answer, "file", file);
+    }
+    json_decref(file);
+    return p;
+}
+
+static enum problem table(struct rest_call *c, const json_t *harvest, const json_t *source,
+                          json_t *item, bool *go_on)
+{
+    json_t *answer = NULL, *ok = NULL;
+    bool files = strcmp(row_text(source, "kind"), "files") == 0;
+    enum problem p =
+        files ? ask_file(c, source, item, &answer) : ask_table(c, source, item, &answer);
+
     if (p == PROBLEM_SOURCE_UNAVAILABLE &&
         data_client_call(c, "check", source, NULL, NULL, &ok) != PROBLEM_OK) {
         *go_on = false; /* the source, not the table */
