@@ -274,6 +274,7 @@ static bool check(const struct settings *s)
              strcmp(g->redis_lost, "refuse") == 0,
          "gateway.redis_lost", "gateway.redis_lost is local or refuse"},
         {s->data.max_rows <= 1000, "data.max_rows", "data.max_rows is at most 1000"},
+        {s->data.files_poll_s <= 86400, "data.files_poll_s", "data.files_poll_s is at most 86400"},
         {s->data.threads <= 256, "data.threads", "data.threads is at most 256"},
         {s->key_passphrase_file[0] == '\0' || s->key_passphrase_file[0] == '/',
          "key_passphrase_file", "key_passphrase_file is an absolute path"},

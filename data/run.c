@@ -107,6 +107,16 @@ static struct events *start_events(const struct data_config *cfg,
     return events_start(&events, why);
 }
 
+static struct files *start_files(const struct data_config *cfg, struct replica *replica,
+                                 const char **why)
+{
+    const struct files_config files = {.data_dir = cfg->data_dir,
+                                       .roots = cfg->file_roots,
+                                       .poll_s = cfg->files_poll_s,
+                                       .replica = replica};
+    return files_start(&files, why);
+}
+
 int data_run(const struct data_config *cfg)
 {
     struct paths paths;
@@ -142,17 +152,13 @@ int data_run(const struct data_config *cfg)
     crypto_derive(server.service.link_key, "feed.secret", secret);
     const struct collect_env env = {cfg->data_dir, secret};
     server.service.collector = collector_start(&env);
-    const struct files_config folders = {.data_dir = cfg->data_dir,
-                                         .roots = cfg->file_roots,
-                                         .poll_s = cfg->files_poll_s,
-                                         .replica = replica};
     const char *why = NULL;
     server.service.events = start_events(cfg, &server.service, &why);
     snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
     server.service.batch = batch_start(&server.service, dir, &why);
     server.service.journal = wjournal_open(paths.journal, server.service.link_key);
     const char *why_files = NULL;
-    server.service.files = files_start(&folders, &why_files);
+    server.service.files = start_files(cfg, replica, &why_files);
     int code = !server.service.events    ? fail("events", why)
                : !server.service.files   ? fail("files", why_files)
                : !server.service.batch   ? fail("exports", why)

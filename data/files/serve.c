@@ -93,7 +93,6 @@ static void name_file(struct service_reply *rp, const char *path)
     ascii[a] = '\0';
     service_header(rp, "Content-Disposition", "attachment; filename=\"%s\"; filename*=UTF-8''%s",
                    ascii, wide);
-    service_header(rp, "X-Content-Type-Options", "nosniff");
 }
 
 static enum problem open_bytes(struct worker *w, const struct catalog_api *api, const char *id,

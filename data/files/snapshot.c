@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -15,6 +16,7 @@
 
 #define TEMPORARY ".new-"
 #define STEP      65536
+#define TICKS_NS  25000000
 
 static enum files_err io_error(int error)
 {
@@ -102,9 +104,25 @@ static bool same(const struct files_stamp *a, const struct files_stamp *b)
            a->ctime_ns == b->ctime_ns;
 }
 
+/* Times of files go by ticks: one written to a moment ago could be written to again with the same
+ * stamp. Such a one is given the time of some ticks first. */
+static void settle(int from)
+{
+    struct timespec now;
+    struct stat st;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (fstat(from, &st) != 0)
+        return;
+    int64_t age_ns = now.tv_sec * 1000000000ll + now.tv_nsec -
+                     (st.st_ctim.tv_sec * 1000000000ll + st.st_ctim.tv_nsec);
+    if (age_ns < TICKS_NS)
+        nanosleep(&(struct timespec){.tv_nsec = TICKS_NS}, NULL);
+}
+
 static enum files_err take(int from, struct snapshot *s)
 {
     struct stat st;
+    settle(from);
     if (fstat(from, &st) != 0)
         return FILES_EIO;
     struct files_stamp before = files_stamp_of(&st), after;
