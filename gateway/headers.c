@@ -21,7 +21,8 @@ static bool named(const ngx_table_elt_t *header, const char *name)
 }
 
 /* Those of an export or a document beside them. */
-static const char *const export_headers[] = {"accept-ranges", "etag", "location", "content-disposition"};
+static const char *const export_headers[] = {"accept-ranges", "etag", "location",
+                                             "content-disposition"};
 
 static bool header_allowed(const ngx_table_elt_t *header, const sluice_ctx_t *ctx, bool own)
 {
