@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events end to end: signed batches into the gateway, each event on disk before it is acknowledged, then decided, masked,
 // recorded and delivered to another app on its stream; counted where they arrive.
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Platform, freePorts } from '../tests/e2e/lib/platform.mjs';
 import { sign } from '../tests/e2e/lib/sign.mjs';
@@ -71,6 +73,25 @@ async function run(platform, world, key) {
   return sent / seconds;
 }
 
+// The same with the events in NATS instead of files of the data service.
+async function withNats(runs) {
+  const dir = mkdtempSync(path.join(tmpdir(), 'sluice-bench-nats-'));
+  const [port] = await freePorts(1);
+  const server = start('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', dir], { stdio: 'ignore' });
+  await listening(port);
+  const platform = await Platform.start({ args: ['--plain', '--workers', '1'], config: `data:\n  nats:\n    url: nats://127.0.0.1:${port}\n` });
+  try {
+    const { world, key } = await topic(platform);
+    const rates = [];
+    for (let i = 0; i < runs; i++) rates.push(await run(platform, world, key));
+    return median(rates);
+  } finally {
+    await platform.stop();
+    await stop(server);
+    rmSync(dir, { recursive: true });
+  }
+}
+
 async function jetstream(dir) {
   const [port] = await freePorts(1);
   const server = start('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', path.join(dir, 'nats')], { stdio: 'ignore' });
@@ -90,6 +111,8 @@ export async function events(runs = Number(process.env.BENCH_RUNS ?? 5)) {
       ours.push(await run(platform, world, key));
       peers.push(await jetstream(platform.dir));
     }
+    const nats = await withNats(runs);
+    row('events, the same, kept in NATS JetStream', `${Math.round(nats)}/s`, `in files of the data service ${Math.round(median(ours))}/s`, (nats / median(ours)).toFixed(2), '', 'one message a publication, acknowledged before it is; the server syncs its files when it likes');
     row('events, published in signed batches of 500, durable, decided, masked, recorded, on another app\'s stream', `${Math.round(median(ours))}/s`,
       `NATS JetStream, file store, published async and fetched by one consumer ${Math.round(median(peers))}/s`, (median(ours) / median(peers)).toFixed(2), '≥ 20,000/s', 'the peer neither decides, masks, seals nor syncs at each acknowledgement');
   } finally { await platform.stop(); }

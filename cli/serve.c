@@ -214,9 +214,19 @@ static int run_serve(const struct settings *s, int argc, char **argv)
     return supervise(s, argc, argv);
 }
 
+/* The gateway of the same settings, as this machine reaches it. */
+static void gateway_url(const struct settings *s, char out[static 128])
+{
+    bool any = strcmp(s->gateway.listen, "0.0.0.0") == 0;
+    snprintf(out, 128, "%s://%s:%u", s->tls ? "https" : "http",
+             any ? "127.0.0.1" : s->gateway.listen, s->gateway.port);
+}
+
 static int run_control(const struct settings *s, int argc, char **argv)
 {
     (void)argc, (void)argv;
+    char url[128];
+    gateway_url(s, url);
     const struct control_config cfg = {
         .data_dir = s->data_dir,
         .listen_host = s->control.listen,
@@ -225,6 +235,7 @@ static int run_control(const struct settings *s, int argc, char **argv)
         .public_url = s->control.public_url[0] == '\0' ? NULL : s->control.public_url,
         .data_socket = s->data_socket,
         .openapi_path = s->openapi[0] == '\0' ? NULL : s->openapi,
+        .gateway_url = url,
         .feed_keep = s->control.feed_keep,
         .smtp = s->control.smtp[0] == '\0' ? NULL : s->control.smtp,
         .smtp_from = s->control.smtp_from,
@@ -261,6 +272,7 @@ static int run_data(const struct settings *s, int argc, char **argv)
     (void)argc, (void)argv;
     char dir[SETTINGS_PATH_MAX + 8];
     snprintf(dir, sizeof dir, "%s/data", s->data_dir);
+    const struct settings_nats *n = &s->data.nats;
     const struct data_config cfg = {
         .data_dir = s->data_dir,
         .socket = s->data_socket,
@@ -270,6 +282,15 @@ static int run_data(const struct settings *s, int argc, char **argv)
         .file_roots = s->data.file_roots,
         .files_poll_s = s->data.files_poll_s,
         .node = s->gateway.node,
+        .nats = {.url = n->url,
+                 .credentials = n->credentials_file,
+                 .user = n->user,
+                 .password = n->password_file,
+                 .ca = n->ca,
+                 .certificate = n->certificate,
+                 .key = n->certificate_key,
+                 .replicas = n->replicas,
+                 .timeout_ms = n->timeout_ms},
         .private_webhooks = s->control.private_webhooks,
     };
     if (!has_keys(s, "data") || (mkdir(dir, 0750) != 0 && errno != EEXIST)) {

@@ -30,11 +30,25 @@ static const cyaml_schema_field_t control_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t nats_fields[] = {
+    CYAML_FIELD_STRING("url", CYAML_FLAG_DEFAULT, struct settings_nats, url, 1),
+    CYAML_FIELD_STRING("credentials_file", OPT, struct settings_nats, credentials_file, 1),
+    CYAML_FIELD_STRING("user", OPT, struct settings_nats, user, 1),
+    CYAML_FIELD_STRING("password_file", OPT, struct settings_nats, password_file, 1),
+    CYAML_FIELD_STRING("ca", OPT, struct settings_nats, ca, 1),
+    CYAML_FIELD_STRING("certificate", OPT, struct settings_nats, certificate, 1),
+    CYAML_FIELD_STRING("certificate_key", OPT, struct settings_nats, certificate_key, 1),
+    CYAML_FIELD_UINT("replicas", OPT, struct settings_nats, replicas),
+    CYAML_FIELD_UINT("timeout_ms", OPT, struct settings_nats, timeout_ms),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t data_fields[] = {
     CYAML_FIELD_UINT("threads", OPT, struct settings_data, threads),
     CYAML_FIELD_UINT("max_rows", OPT, struct settings_data, max_rows),
     CYAML_FIELD_UINT("files_poll_s", OPT, struct settings_data, files_poll_s),
     CYAML_FIELD_STRING("file_roots", OPT, struct settings_data, file_roots, 1),
+    CYAML_FIELD_MAPPING("nats", OPT, struct settings_data, nats, nats_fields),
     CYAML_FIELD_END,
 };
 
@@ -253,6 +267,7 @@ static bool origin_ok(const char *url)
 static bool check(const struct settings *s)
 {
     const struct settings_gateway *g = &s->gateway;
+    const struct settings_nats *n = &s->data.nats;
     const struct {
         bool ok;
         const char *key, *text;
@@ -275,6 +290,14 @@ static bool check(const struct settings *s)
          "gateway.redis_lost", "gateway.redis_lost is local or refuse"},
         {s->data.max_rows <= 1000, "data.max_rows", "data.max_rows is at most 1000"},
         {s->data.files_poll_s <= 86400, "data.files_poll_s", "data.files_poll_s is at most 86400"},
+        {(n->user[0] == '\0') == (n->password_file[0] == '\0'), "data.nats.user",
+         "data.nats.user and data.nats.password_file go together"},
+        {n->user[0] == '\0' || n->credentials_file[0] == '\0', "data.nats.user",
+         "data.nats has a credentials_file or a user, not both"},
+        {(n->certificate[0] == '\0') == (n->certificate_key[0] == '\0'), "data.nats.certificate",
+         "data.nats.certificate and data.nats.certificate_key go together"},
+        {n->replicas <= 5, "data.nats.replicas", "data.nats.replicas is 1 to 5"},
+        {n->timeout_ms <= 10000, "data.nats.timeout_ms", "data.nats.timeout_ms is at most 10000"},
         {s->data.threads <= 256, "data.threads", "data.threads is at most 256"},
         {s->key_passphrase_file[0] == '\0' || s->key_passphrase_file[0] == '/',
          "key_passphrase_file", "key_passphrase_file is an absolute path"},

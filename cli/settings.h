@@ -19,9 +19,18 @@ struct settings_control {
     bool admin_second_factor;
 };
 
+struct settings_nats { /* where events are kept; url "": with the data service */
+    char url[1024], credentials_file[SETTINGS_PATH_MAX];
+    char user[65], password_file[SETTINGS_PATH_MAX];
+    char ca[SETTINGS_PATH_MAX], certificate[SETTINGS_PATH_MAX];
+    char certificate_key[SETTINGS_PATH_MAX];
+    uint32_t replicas, timeout_ms; /* 0: the defaults */
+};
+
 struct settings_data {
     uint32_t threads, max_rows, files_poll_s; /* 0: the data service's defaults */
     char file_roots[2048];                    /* "": no folder may be a source */
+    struct settings_nats nats;
 };
 
 struct settings_redis { /* shared by several nodes; address "": none */

@@ -21,7 +21,9 @@ struct control_config {
     /* Networks that staff may sign in and call from, with commas between; NULL: from anywhere. */
     const char *admin_networks;
     bool admin_second_factor; /* staff need two factors whatever the setting second-factor says */
-    uint64_t feed_keep;       /* changes kept before a node must resync; 0: 100,000 */
+    /* Where calls that users try go while the setting gateway-url is none; NULL: nowhere. */
+    const char *gateway_url;
+    uint64_t feed_keep; /* changes kept before a node must resync; 0: 100,000 */
     const char
         *admin_password; /* NULL: generate and print; tests and the demo give one by environment */
 };

@@ -103,6 +103,7 @@ static struct events *start_events(const struct data_config *cfg,
                                          .link_key = service->link_key,
                                          .data_dir = cfg->data_dir,
                                          .node = cfg->node ? cfg->node : "data",
+                                         .nats = cfg->nats,
                                          .private_webhooks = cfg->private_webhooks};
     return events_start(&events, why);
 }

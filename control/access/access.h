@@ -108,6 +108,8 @@ enum access_duty access_granted_duty(const char *granted);
 bool access_reserved(const char *granted);
 /* Every operation, each {operation, duty, roles, grantable}: new reference. */
 json_t *access_operations(void);
+/* The names of those the caller may do, as access_decide() says: new reference. */
+json_t *access_operations_of(const struct rest_call *c);
 
 /* held.c ----------------------------------------------------------------------------------------
  */
@@ -173,6 +175,7 @@ enum problem access_job(struct rest_call *c); /* a job: approvals that nobody de
 /* REST */
 enum problem rest_access_explain(struct rest_call *c);
 enum problem rest_access_operations(struct rest_call *c);
+enum problem rest_access_mine(struct rest_call *c);
 enum problem rest_access_self_check(struct rest_call *c);
 enum problem rest_approval_approve(struct rest_call *c);
 

@@ -126,3 +126,14 @@ enum problem rest_access_operations(struct rest_call *c)
 {
     return rest_answer(c, 200, json_pack("{s:o}", "items", access_operations()));
 }
+
+/* What a user interface shows follows from this; what is done is decided at each call all the same.
+ */
+enum problem rest_access_mine(struct rest_call *c)
+{
+    return rest_answer(c, 200,
+                       json_pack("{s:s, s:s, s:s, s:s, s:o}", "user_id", c->user.id, "login",
+                                 c->user.login, "role", rest_role_name(c->user.role), "duty",
+                                 access_duty_name(c->user.duty), "operations",
+                                 access_operations_of(c)));
+}

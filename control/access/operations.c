@@ -271,3 +271,18 @@ json_t *access_operations(void)
     json_decref(all);
     return out;
 }
+
+json_t *access_operations_of(const struct rest_call *c)
+{
+    json_t *all = every(), *mine = json_array(), *roles;
+    const char *operation;
+
+    json_object_foreach(all, operation, roles)
+    {
+        if (access_may(c, operation)) {
+            json_array_append_new(mine, json_string(operation));
+        }
+    }
+    json_decref(all);
+    return mine;
+}

@@ -3,6 +3,7 @@
  * dataset together, so that a public name always has its column. Levels reach them at once. */
 #include "api/api.h"
 #include "classify/classify.h"
+#include "services/services.h"
 
 static json_t *published_columns(const json_t *dataset)
 {
@@ -106,7 +107,13 @@ enum problem publication_refresh(struct rest_call *c, struct store_txn *txn, con
         if (p == PROBLEM_OK && api_state_live(api) && strcmp(row_text(api, "id"), but_api) != 0) {
             json_t *fields = NULL;
             p = publication_fields(c, txn, row_text(api, "profile"), row, &fields);
-            p = p == PROBLEM_OK ? store_fields(c, txn, api, fields, "refresh") : p;
+            if (p == PROBLEM_OK && !json_equal(json_object_get(api, "fields"), fields)) {
+                p = change_covers(c, txn, api, but_api);
+            }
+            if (p == PROBLEM_OK) {
+                p = store_fields(c, txn, api, json_incref(fields), "refresh");
+            }
+            json_decref(fields);
         }
     }
     json_decref(apis);

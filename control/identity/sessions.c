@@ -9,6 +9,7 @@
 #include "identity/inner.h"
 #include "oauth/oauth.h"
 #include "peers/peers.h"
+#include "web/web.h"
 
 #define TOUCH_MS 60000u /* a session's last use is written at most this often */
 
@@ -273,7 +274,13 @@ enum problem rest_authenticate(struct rest_call *c)
 {
     static const char scheme[] = "Bearer ";
     const char *header = c->req->authorization;
+    char token[SESSION_TOKEN_TEXT];
 
+    if (!header && web_portal_session(c, token)) {
+        enum problem p = by_token(c, token);
+        crypto_wipe(token, sizeof token);
+        return p;
+    }
     if (!header || strncasecmp(header, scheme, sizeof scheme - 1) != 0) {
         return PROBLEM_NOT_SIGNED_IN;
     }

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "identity/identity.h"
 #include "rest/resource.h"
+#include "web/web.h"
 
 #define PREFIX "/api/v1/"
 
@@ -450,6 +451,11 @@ static enum problem read_web_body(struct rest_call *c)
 static enum problem run_web(struct rest_call *c)
 {
     const struct rest_route *route = NULL;
+    bool front = strcmp(c->req->path, "/portal/") == 0 && strcmp(c->req->method, "GET") == 0;
+
+    if (front) { /* the one address that ends with a slash */
+        return web_portal_page(c);
+    }
     enum problem p =
         split(c, "/") ? find_route(c, web_routes, web_routes_n, &route) : PROBLEM_NOT_FOUND;
 

@@ -52,6 +52,7 @@ static const struct {
     {"approval", "fail"},
     {"approval", "expire"},
     {"api", "classify"},
+    {"api", "try"},
     {"api", "refresh"},
     {"application", "accept"},
     {"application", "advance"},

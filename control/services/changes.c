@@ -250,3 +250,38 @@ enum problem change_holds(struct rest_call *c, struct change *ch)
     }
     return p;
 }
+
+/* Whether a record says that what becomes of this live API is what publishing the other brings. */
+static enum problem announced_with(struct rest_call *c, struct store_txn *txn, const char *api_id,
+                                   const char *new_api_id, bool *yes)
+{
+    const struct store_value v[] = {store_text(api_id), store_text(new_api_id)};
+    json_t *found = NULL;
+    enum problem p =
+        services_rows(c, txn,
+                      "SELECT id FROM service_changes WHERE api_id = ? AND "
+                      "new_api_id = ? AND state IN ('announced', 'canary', 'released')",
+                      v, 2, "id:t", &found);
+
+    *yes = json_array_size(found) > 0;
+    json_decref(found);
+    return p;
+}
+
+enum problem change_covers(struct rest_call *c, struct store_txn *txn, const json_t *api,
+                           const char *published_id)
+{
+    bool on = false, told = false;
+    enum problem p = service_setting_on(c, txn, "change-control", &on);
+
+    if (p == PROBLEM_OK && on) {
+        p = announced_with(c, txn, row_text(api, "id"), published_id, &told);
+    }
+    if (p != PROBLEM_OK || !on || told) {
+        return p;
+    }
+    return rest_fail(c, PROBLEM_STATE_CONFLICT, "",
+                     "the fields of %s, which is live, would change: announce it by a record first "
+                     "(POST /service_changes with api_id and new_api_id)",
+                     row_text(api, "path"));
+}

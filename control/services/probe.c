@@ -317,7 +317,7 @@ static enum problem prepare(struct rest_call *c, struct store_txn *txn, struct t
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the setting probe-app is none");
     }
     if (p == PROBLEM_OK) {
-        p = probe_init(c, txn, app_id, &t->probe);
+        p = probe_init(c, txn, app_id, NULL, &t->probe);
     }
     if (p == PROBLEM_OK) {
         p = subscribe(c, txn, t->api, app_id);

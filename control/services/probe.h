@@ -19,14 +19,16 @@ struct probe {
 struct probe_answer {
     long status; /* 0: none */
     double ms;
-    json_t *json; /* NULL: not JSON */
+    json_t *json;                        /* NULL: not JSON */
+    char transaction[UUID_TEXT_LEN + 1]; /* as the gateway's record names the call; "": unknown */
 };
 
 enum probe_proof { PROBE_SIGNED, PROBE_UNSIGNED, PROBE_FORGED };
 
-/* The setting's address and the app's own hmac-sm3 credential; fini in every case. */
+/* The setting's address (fallback where it is none; NULL: refused) and the app's own hmac-sm3
+ * credential; fini in every case. */
 enum problem probe_init(struct rest_call *c, struct store_txn *txn, const char *app_id,
-                        struct probe *p);
+                        const char *fallback, struct probe *p);
 void probe_fini(struct probe *p); /* wipes */
 /* A GET of target (path and query); grant: NULL for none. */
 void probe_get(struct probe *p, const char *target, const char *grant, enum probe_proof proof,

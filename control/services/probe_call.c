@@ -52,7 +52,7 @@ static enum problem load_key(struct rest_call *c, struct store_txn *txn, const c
 
     if (pr == PROBLEM_OK && !row) {
         pr = rest_fail(c, PROBLEM_STATE_CONFLICT, "",
-                       "the app of the setting probe-app has no secret (hmac-sm3)");
+                       "the app has no active secret (hmac-sm3) to sign the call with");
     }
     if (pr == PROBLEM_OK) {
         snprintf(p->credential, sizeof p->credential, "%s", row_text(row, "id"));
@@ -82,7 +82,7 @@ static void start(struct rest_call *c, struct probe *p)
 }
 
 enum problem probe_init(struct rest_call *c, struct store_txn *txn, const char *app_id,
-                        struct probe *p)
+                        const char *fallback, struct probe *p)
 {
     char url[SERVICE_SETTING_MAX];
     enum problem pr = service_setting(c, txn, "gateway-url", url);
@@ -90,6 +90,9 @@ enum problem probe_init(struct rest_call *c, struct store_txn *txn, const char *
     *p = (struct probe){0};
     if (pr != PROBLEM_OK) {
         return pr;
+    }
+    if (strcmp(url, "none") == 0 && fallback) {
+        snprintf(url, sizeof url, "%s", fallback);
     }
     if (strcmp(url, "none") == 0) {
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the setting gateway-url is none");
@@ -186,6 +189,15 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
     return b->failed ? 0 : size * n;
 }
 
+static void keep_transaction(CURL *curl, struct probe_answer *answer)
+{
+    struct curl_header *header = NULL;
+
+    if (curl_easy_header(curl, "Sluice-Transaction", 0, CURLH_HEADER, -1, &header) == CURLHE_OK) {
+        snprintf(answer->transaction, sizeof answer->transaction, "%s", header->value);
+    }
+}
+
 static void perform(struct probe *p, struct curl_slist *headers, struct probe_answer *answer)
 {
     struct buf body;
@@ -199,6 +211,7 @@ static void perform(struct probe *p, struct curl_slist *headers, struct probe_an
         curl_easy_getinfo(p->curl, CURLINFO_RESPONSE_CODE, &answer->status);
         curl_easy_getinfo(p->curl, CURLINFO_TOTAL_TIME_T, &us);
         answer->ms = (double)us / 1000.0;
+        keep_transaction(p->curl, answer);
         answer->json = body.n ? json_loadb(body.p, body.n, JSON_DECODE_ANY, NULL) : NULL;
     }
     buf_fini(&body);
@@ -207,7 +220,7 @@ static void perform(struct probe *p, struct curl_slist *headers, struct probe_an
 void probe_get(struct probe *p, const char *target, const char *grant, enum probe_proof proof,
                struct probe_answer *answer)
 {
-    char url[2400], input[HEADER_MAX], signature[HEADER_MAX], said[100];
+    char url[2700], input[HEADER_MAX], signature[HEADER_MAX], said[100];
     struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
 
     *answer = (struct probe_answer){0};

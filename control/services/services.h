@@ -57,6 +57,7 @@ enum problem life_history(struct rest_call *c); /* GET apis/{id}/history */
 /* lint.c: findings, each {rule, where, text}: new array. */
 enum problem lint_api(struct rest_call *c, struct store_txn *txn, const json_t *api,
                       json_t **findings);
+enum problem service_try(struct rest_call *c);  /* POST apis/{id}/try: try.c */
 enum problem service_lint(struct rest_call *c); /* GET apis/{id}/lint */
 
 /* describe.c: OpenAPI 3.1 of what a caller of that level sees: new object. */
@@ -97,6 +98,10 @@ enum problem parties_tell_owners(struct rest_call *c, struct store_txn *txn, con
 
 /* changes.c, terminations.c, archives.c */
 enum problem change_holds(struct rest_call *c, struct change *ch); /* change control */
+/* Of an API that would change because another on its dataset is published: with change control on,
+ * a record must have announced it. */
+enum problem change_covers(struct rest_call *c, struct store_txn *txn, const json_t *api,
+                           const char *published_id);
 enum problem termination_confirmed(struct rest_call *c, struct store_txn *txn, const json_t *api,
                                    json_t **termination);
 enum problem archives_due(struct rest_call *c);

@@ -60,6 +60,14 @@ bool web_signed_in(struct rest_call *c)
     return in;
 }
 
+bool web_portal_session(const struct rest_call *c, char token[static FORM_TOKEN_TEXT])
+{
+    const char *origin = rest_request_header(c, "Origin");
+
+    return rest_request_header(c, "Sluice-Portal") && form_from_us(c) &&
+           !(origin && strcmp(origin, "null") == 0) && cookie(c, SESSION, token);
+}
+
 void web_cookie_set(struct rest_call *c, const char *token)
 {
     set(c, SESSION, token, "");

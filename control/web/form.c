@@ -31,15 +31,21 @@ void form_guard(struct page *p, const char *form)
     page_hidden(p, "form_token", token);
 }
 
+bool form_from_us(const struct rest_call *c)
+{
+    const char *site = rest_request_header(c, "Sec-Fetch-Site"),
+               *origin = rest_request_header(c, "Origin");
+
+    return (!site || strcmp(site, "same-origin") == 0) &&
+           (!origin || strcmp(origin, oauth_issuer(c->ctl)) == 0 || strcmp(origin, "null") == 0);
+}
+
 enum problem form_check(struct rest_call *c, const char *form)
 {
-    const char *shown = rest_form(c, "form_token"),
-               *site = rest_request_header(c, "Sec-Fetch-Site"),
-               *origin = rest_request_header(c, "Origin");
+    const char *shown = rest_form(c, "form_token");
     char token[FORM_TOKEN_TEXT];
 
-    if ((site && strcmp(site, "same-origin") != 0) ||
-        (origin && strcmp(origin, oauth_issuer(c->ctl)) != 0 && strcmp(origin, "null") != 0)) {
+    if (!form_from_us(c)) {
         return PROBLEM_FORM_STALE;
     }
     form_token(c, form, token);

@@ -10,7 +10,7 @@
 const char *web_continuation(const char *asked)
 {
     static const char *const ours[] = {"/consent?request=", "/confirm?request=", "/authorizations",
-                                       "/oauth/authorize?"};
+                                       "/oauth/authorize?", "/portal/"};
 
     for (size_t i = 0; asked && i < sizeof ours / sizeof *ours; i++) {
         if (strncmp(asked, ours[i], strlen(ours[i])) == 0) {
@@ -168,7 +168,10 @@ enum problem web_login_post(struct rest_call *c)
     p = identity_sign_in(c, &in, token, &user);
     if (p == PROBLEM_OK) {
         bool change = json_is_true(json_object_get(user, "password_change_required"));
-        if (change) {
+        if (change && strncmp(next, "/portal/", 8) == 0) {
+            web_cookie_set(c, token); /* opens nothing but the change, which the portal has */
+            p = web_redirect(c, "/portal/#/password");
+        } else if (change) {
             p = PROBLEM_PASSWORD_CHANGE_REQUIRED;
         } else {
             web_cookie_set(c, token);

@@ -37,10 +37,16 @@ void form_token(struct rest_call *c, const char *form, char out[static FORM_TOKE
 void form_guard(struct page *p, const char *form);
 /* PROBLEM_FORM_STALE unless the form was made for this browser by us and comes from our page. */
 enum problem form_check(struct rest_call *c, const char *form);
+/* What the browser says of where the request comes from does not speak against us. */
+bool form_from_us(const struct rest_call *c);
 
 /* cookie.c: the session in a cookie --------------------------------------------------------------
  */
 bool web_signed_in(struct rest_call *c); /* fills c->user */
+/* The session of a REST call that the portal makes with the cookie. Only a page of ours can make
+ * one: it carries the header Sluice-Portal, which no other site's may send (there is no CORS here),
+ * and what the browser says of its origin fits. False: none, or not from the portal. */
+bool web_portal_session(const struct rest_call *c, char token[static FORM_TOKEN_TEXT]);
 void web_cookie_set(struct rest_call *c, const char *token);
 void web_cookie_clear(struct rest_call *c);
 /* A random value that only this browser has, made when there is none: guards forms before sign-in.
@@ -80,4 +86,7 @@ enum problem web_authorizations_post(struct rest_call *c);
 enum problem web_logout_get(struct rest_call *c);
 enum problem web_logout_post(struct rest_call *c);
 enum problem web_asset(struct rest_call *c);
-enum problem web_logout_job(struct rest_call *c); /* back-channel logout, until it is heard */
+enum problem web_portal(struct rest_call *c);
+enum problem web_portal_page(struct rest_call *c);  /* GET /portal/ */
+enum problem web_portal_asset(struct rest_call *c); /* GET /portal/assets/{name} */
+enum problem web_logout_job(struct rest_call *c);   /* back-channel logout, until it is heard */

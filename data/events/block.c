@@ -106,30 +106,60 @@ static bool read_at(int fd, uint64_t offset, void *p, size_t n)
     return true;
 }
 
+static bool head_of(const struct wire *w, struct block_head *head)
+{
+    if (w->magic != MAGIC || w->check != XXH3_64bits(w, offsetof(struct wire, check)) ||
+        w->sealed_n < CRYPTO_SEAL_EXTRA || w->sealed_n > BLOCK_BYTES + CRYPTO_SEAL_EXTRA ||
+        w->count == 0 || w->first == 0)
+        return false;
+    *head = (struct block_head){w->sealed_n, w->count, w->first, w->at_ms};
+    return true;
+}
+
 bool block_read_head(int fd, uint64_t offset, struct block_head *head)
 {
     struct wire w;
-    if (!read_at(fd, offset, &w, sizeof w) || w.magic != MAGIC ||
-        w.check != XXH3_64bits(&w, offsetof(struct wire, check)) ||
-        w.sealed_n < CRYPTO_SEAL_EXTRA || w.sealed_n > BLOCK_BYTES + CRYPTO_SEAL_EXTRA ||
-        w.count == 0 || w.first == 0)
+    return read_at(fd, offset, &w, sizeof w) && head_of(&w, head);
+}
+
+bool block_parse_head(struct slice block, struct block_head *head)
+{
+    struct wire w;
+    struct block_head h;
+    if (block.n < sizeof w)
         return false;
-    *head = (struct block_head){w.sealed_n, w.count, w.first, w.at_ms};
+    memcpy(&w, block.p, sizeof w);
+    if (!head_of(&w, &h) || block.n != sizeof w + h.sealed_n)
+        return false;
+    *head = h;
     return true;
+}
+
+static bool open_sealed(const char *sealed, const struct block_head *head,
+                        const struct block_key *key, struct buf *plain)
+{
+    uint8_t aad[32];
+    size_t n = head->sealed_n - CRYPTO_SEAL_EXTRA;
+    buf_clear(plain);
+    if (!buf_reserve(plain, n + 1) ||
+        crypto_open(key->key, aad_of(key, head->first, head->at_ms, aad), sealed, head->sealed_n,
+                    (uint8_t *)plain->p) != CRYPTO_OK)
+        return false;
+    plain->n = n;
+    return true;
+}
+
+bool block_open(struct slice block, const struct block_head *head, const struct block_key *key,
+                struct buf *plain)
+{
+    return open_sealed(block.p + BLOCK_HEAD, head, key, plain);
 }
 
 bool block_read(int fd, uint64_t offset, const struct block_head *head, const struct block_key *key,
                 struct buf *raw, struct buf *plain)
 {
-    uint8_t aad[32];
-    size_t n = head->sealed_n - CRYPTO_SEAL_EXTRA;
     buf_clear(raw);
-    buf_clear(plain);
-    if (!buf_reserve(raw, head->sealed_n) || !buf_reserve(plain, n + 1) ||
-        !read_at(fd, offset + BLOCK_HEAD, raw->p, head->sealed_n) ||
-        crypto_open(key->key, aad_of(key, head->first, head->at_ms, aad), raw->p, head->sealed_n,
-                    (uint8_t *)plain->p) != CRYPTO_OK)
-        return false;
-    plain->n = n;
-    return true;
+    return buf_reserve(raw, head->sealed_n) &&
+           read_at(fd, offset + BLOCK_HEAD, raw->p, head->sealed_n) &&
+           open_sealed(raw->p, head, key, plain);
 }

@@ -23,6 +23,10 @@ bool block_event(struct slice plain, size_t *at, struct event *event);
 bool block_seal(const struct block_key *key, uint64_t first, uint64_t at_ms, size_t count,
                 const struct buf *plain, struct buf *out);
 bool block_read_head(int fd, uint64_t offset, struct block_head *head);
+/* The same of a block that is in memory, whole. */
+bool block_parse_head(struct slice block, struct block_head *head);
+bool block_open(struct slice block, const struct block_head *head, const struct block_key *key,
+                struct buf *plain);
 /* Opens the block whose head was read; raw is scratch. */
 bool block_read(int fd, uint64_t offset, const struct block_head *head, const struct block_key *key,
                 struct buf *raw, struct buf *plain);

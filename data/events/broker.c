@@ -57,7 +57,8 @@ static struct topic *add_topic(struct events *e, const struct uuid *api)
     uuid_format(api, id);
     snprintf(dir, sizeof dir, "%s/%s", e->dir, id);
     if (t)
-        t->log = topic_log_open(dir, api, e->store_key, 0);
+        t->log = e->nats ? topic_log_open_nats(e->nats, api, e->store_key)
+                         : topic_log_open(dir, api, e->store_key, 0);
     if (!t || !t->log) {
         free(t);
         fprintf(stderr, "data: events: the log of topic %s cannot be opened\n", id);
@@ -130,6 +131,7 @@ static void read_sub(struct events *e, struct sub *s)
     snprintf(s->url, sizeof s->url, "%s", member(s->config, "url"));
     read_secret(e, s);
     s->webhook = webhook;
+    s->gone = false;
     s->live = ids && strcmp(member(s->config, "state"), "active") == 0 &&
               (!webhook || (s->secret_n && s->url[0]));
     s->parked_until_ms = 0; /* whoever changed it wants it tried */
@@ -175,11 +177,22 @@ static void end_unseen(struct events *e)
             e->again = true;
             continue;
         }
-        s->live = false;
+        s->live = s->begun = s->dirty = false;
         s->rev = 0;
+        s->window.n = 0; /* what is under way is finished without a trace */
         crypto_wipe(s->secret, sizeof s->secret);
+        if (!s->gone)
+            state_forget(e->state, &s->id);
+        s->gone = true;
         pthread_mutex_unlock(&s->lock);
     }
+}
+
+static void sweep(void *ctx, const struct uuid *id)
+{
+    struct events *e = ctx;
+    if (!find_sub(e, id))
+        state_forget(e->state, id);
 }
 
 void broker_sync(struct events *e)
@@ -199,6 +212,9 @@ void broker_sync(struct events *e)
                  replica_set_each(e->reader, REPLICA_EVENT_SUBSCRIPTIONS, put_sub, e) == REPLICA_OK;
             if (ok) {
                 end_unseen(e);
+                if (!e->swept && synced) /* a replica that is still empty says nothing */
+                    state_each(e->state, sweep, e);
+                e->swept = e->swept || synced;
                 e->topics_rev = topics;
                 e->subs_rev = e->again ? 0 : subs; /* what was missed is read the next time */
             }
@@ -228,6 +244,7 @@ struct sub *broker_sub_by_id(struct events *e, const struct uuid *id)
     broker_sync(e);
     pthread_mutex_lock(&e->lock);
     struct sub *s = find_sub(e, id);
+    s = s && s->gone ? NULL : s;
     pthread_mutex_unlock(&e->lock);
     return s;
 }
@@ -321,6 +338,12 @@ static const char *open_parts(struct events *e, const struct events_config *cfg)
     e->state = state_open(path);
     if (!e->state)
         return "the state of events cannot be opened";
+    if (cfg->nats.url && cfg->nats.url[0]) {
+        const char *why = NULL;
+        e->nats = log_nats_open(&cfg->nats, &why);
+        if (!e->nats)
+            return why;
+    }
     e->audit = decide_log_open(cfg->data_dir, cfg->node);
     if (!e->audit)
         return "the audit stream cannot be opened";
@@ -404,6 +427,8 @@ void events_free(struct events **slot)
     if (!e)
         return;
     write_on_committed(NULL, NULL);
+    if (e->nats)
+        log_nats_stop(e->nats);
     for (size_t i = 0; i < e->n_subs; i++) {
         if (e->subs[i]->dirty)
             (void)!state_set_position(e->state, &e->subs[i]->id, e->subs[i]->window.acked);
@@ -414,6 +439,7 @@ void events_free(struct events **slot)
         json_decref(e->topics[i]->config);
         free(e->topics[i]);
     }
+    log_nats_close(&e->nats);
     if (e->multi)
         curl_multi_cleanup(e->multi);
     state_close(&e->state);

@@ -49,6 +49,7 @@ struct sub {
     json_t *config;
     uint64_t rev;
     bool live, seen, webhook, begun;
+    bool gone; /* removed: nothing is kept of where it was */
     char name[65], url[1100];
     uint8_t secret[SECRET_MAX];
     size_t secret_n;
@@ -72,6 +73,7 @@ struct events_stream {
     struct buf out;
     size_t sent;
     bool waiting, ended;
+    bool away; /* the log was, when last read: what there is comes with a later tick */
     void (*wait)(void *ctx);
     void (*wake)(void *ctx);
     void *ctx;
@@ -83,6 +85,7 @@ struct events {
     const char *data_dir;
     bool private_webhooks;
     char dir[560];
+    struct log_nats *nats; /* NULL: the logs are ours, on disk */
     struct decide_log *audit;
     struct state *state;
     pthread_key_t decider_key;
@@ -95,6 +98,7 @@ struct events {
     struct events_stream *streams;
     size_t n_streams;
     bool stopping;
+    bool swept; /* what was removed while we were not there is forgotten */
     bool again; /* a subscription was in use when its change was read */
     pthread_t clock, pusher, poller;
     bool clock_made, pusher_made, poller_made;
@@ -140,6 +144,7 @@ enum problem deliver_may(struct events *e, const struct uuid *api, const struct 
 
 /* window.c; the subscription's lock is held. */
 void window_fill(struct events *e, struct sub *s);
+void window_later(struct sub *s, uint64_t seq, uint64_t ready_ms); /* it waits again */
 /* Up to max items that may go now, in order, and no two of one key apart; marked out until. */
 size_t window_take(struct sub *s, uint64_t now_ms, uint64_t until_ms, size_t max,
                    struct item **items);
@@ -148,7 +153,8 @@ void window_done(struct events *e, struct sub *s, uint64_t seq, bool buried);
 struct item *window_find(struct sub *s, uint64_t seq);
 /* Dead letters back among what goes out: all, or one; how many. */
 size_t window_redo(struct events *e, struct sub *s, uint64_t seq, uint64_t now_ms);
-bool window_event(struct sub *s, uint64_t seq, struct event *event); /* read again */
+/* Read again. LOG_NONE: it is gone. LOG_AWAY: it is to be given back to the window, not dropped. */
+enum log_read window_event(struct sub *s, uint64_t seq, struct event *event);
 void window_rewind(struct events *e, struct sub *s, uint64_t after);
 
 /* push.c, poll.c: threads */

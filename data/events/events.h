@@ -3,6 +3,7 @@
  * (docs/events.md). Every event is decided, masked and recorded for its receiver when it leaves
  * (data/decide), never when it is published. */
 #pragma once
+#include "data/events/nats.h"
 #include "data/service.h"
 
 struct events_config {
@@ -10,6 +11,7 @@ struct events_config {
     const uint8_t *link_key; /* copied */
     const char *data_dir;    /* borrowed */
     const char *node;        /* names our audit stream; borrowed */
+    struct nats_config nats; /* url NULL or "": logs are files below data_dir */
     bool private_webhooks;   /* receivers may be at private addresses, and without TLS */
 };
 

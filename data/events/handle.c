@@ -55,7 +55,10 @@ static struct refusal store(struct worker *w, struct topic *t, struct event *eve
     size_t duplicates = 0;
     enum log_err err = topic_log_append(t->log, events, n, &duplicates);
     if (err)
-        return refuse(err == LOG_EMEMORY ? PROBLEM_BODY_TOO_LARGE : PROBLEM_STORAGE_FULL, NULL, "");
+        return refuse(err == LOG_EMEMORY ? PROBLEM_BODY_TOO_LARGE
+                      : err == LOG_EAWAY ? PROBLEM_EVENTS_UNAVAILABLE
+                                         : PROBLEM_STORAGE_FULL,
+                      NULL, "");
     buf_addf(&w->body, "{\"accepted\":%zu,\"duplicates\":%zu,\"cursor\":\"%llu\"}", n - duplicates,
              duplicates, (unsigned long long)topic_log_last(t->log));
     broker_wake(w->events);
@@ -126,6 +129,8 @@ static struct refusal position(struct worker *w, struct topic *t, const struct s
                  since = parameter(w, rq->target, "since"),
                  limit = parameter(w, rq->target, "limit");
     uint64_t newest = topic_log_last(t->log), at_ms;
+    if (!topic_log_ready(t->log))
+        return refuse(PROBLEM_EVENTS_UNAVAILABLE, NULL, "");
     if (!after.p || !since.p || !limit.p)
         return refuse(PROBLEM_PARAMETER_INVALID, "a parameter cannot be decoded", "query");
     a->after = newest;
@@ -151,7 +156,8 @@ static struct refusal page(struct worker *w, struct topic *t, const struct asked
     struct delivery d;
     struct event event;
     char id[UUID_TEXT_LEN + 1];
-    bool damaged = false, ok = true, any = false;
+    bool ok = true, any = false;
+    enum log_read read = LOG_NONE;
     uint64_t cursor = a->after;
     struct topic_reader *reader = topic_reader_new(t->log);
     if (!reader)
@@ -162,7 +168,8 @@ static struct refusal page(struct worker *w, struct topic *t, const struct asked
     snprintf(d.about, sizeof d.about, "events %s", id);
     buf_adds(&w->body, "{\"events\":[");
     for (uint64_t i = 0; ok && i < a->limit && w->body.n < PAGE_BYTES; i++) {
-        if (!topic_reader_next(reader, &event, &damaged))
+        read = topic_reader_next(reader, &event);
+        if (read != LOG_READ)
             break;
         size_t before = w->body.n;
         buf_adds(&w->body, any ? "," : "");
@@ -176,8 +183,11 @@ static struct refusal page(struct worker *w, struct topic *t, const struct asked
     buf_addf(&w->body, "],\"cursor\":\"%llu\"}", (unsigned long long)cursor);
     topic_reader_free(&reader);
     ok = deliver_end(&d) && ok && !w->body.failed;
-    return ok ? refuse(damaged ? PROBLEM_INTERNAL : PROBLEM_OK, NULL, "")
-              : refuse(PROBLEM_AUDIT_UNAVAILABLE, NULL, "");
+    if (!ok)
+        return refuse(PROBLEM_AUDIT_UNAVAILABLE, NULL, "");
+    if (read == LOG_AWAY && cursor == a->after) /* else what there is, and the rest the next time */
+        return refuse(PROBLEM_EVENTS_UNAVAILABLE, NULL, "");
+    return refuse(read == LOG_DAMAGED ? PROBLEM_INTERNAL : PROBLEM_OK, NULL, "");
 }
 
 static bool wants_stream(const struct service_request *rq)

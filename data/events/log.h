@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The embedded broker's store: one append-only log of events a topic, in segments, each block (what
- * was published together) sealed with SM4-GCM so that level-3 values lie encrypted. An append that
- * returned is on disk: writers that come together share one fdatasync. A block torn by a crash was
- * never acknowledged and is cut. Any thread may append; a reader is one thread's. */
+/* The broker's store: one append-only log of events a topic, each block (what was published
+ * together) sealed with SM4-GCM so that level-3 values lie encrypted. Embedded, a log is segments
+ * on disk: an append that returned is durable, writers that come together share one fdatasync, and
+ * a block torn by a crash was never acknowledged and is cut. With NATS a log is a stream of
+ * JetStream that has acknowledged what an append returned for; to those who use it, it is the same
+ * log. Any thread may append; a reader is one thread's. */
 #pragma once
 #include "base/buf.h"
 #include "crypto/crypto.h"
@@ -22,13 +24,23 @@ struct event {
     struct slice data;    /* JSON */
 };
 
-enum log_err { LOG_OK, LOG_EFULL, LOG_EIO, LOG_EMEMORY };
+/* LOG_EAWAY: NATS does not answer. Nothing of it was acknowledged; published again it is stored
+ * once.
+ */
+enum log_err { LOG_OK, LOG_EFULL, LOG_EIO, LOG_EMEMORY, LOG_EAWAY };
 
 struct topic_log;
 /* Makes dir. NULL: it cannot be opened or read. segment_bytes 0: LOG_SEGMENT_BYTES. */
 struct topic_log *topic_log_open(const char *dir, const struct uuid *topic,
                                  const uint8_t key[static CRYPTO_KEY_LEN], size_t segment_bytes);
+/* The same as a stream of NATS. Never waits: it is ready when NATS answers. */
+struct log_nats;
+struct topic_log *topic_log_open_nats(struct log_nats *nats, const struct uuid *topic,
+                                      const uint8_t key[static CRYPTO_KEY_LEN]);
 void topic_log_close(struct topic_log **log);
+/* False: it has not been found yet what it holds, so first and last say nothing. */
+bool topic_log_ready(struct topic_log *log);
+size_t topic_log_room(struct topic_log *log); /* most bytes of one append, as they are stored */
 /* All or none; *duplicates of them were there already and are not written again. */
 enum log_err topic_log_append(struct topic_log *log, struct event *events, size_t n,
                               size_t *duplicates) __attribute__((warn_unused_result));
@@ -37,7 +49,8 @@ uint64_t topic_log_first(struct topic_log *log); /* of the oldest kept; last + 1
 uint64_t topic_log_bytes(struct topic_log *log);
 /* The sequence number before the first event published at at_ms or later. */
 uint64_t topic_log_before(struct topic_log *log, uint64_t at_ms);
-/* Drops whole segments that are older than at_ms or beyond bytes in all; never the one written. */
+/* Drops whole segments or blocks that are older than at_ms or beyond bytes in all, NATS soon after;
+ * never the one written last. */
 void topic_log_trim(struct topic_log *log, uint64_t at_ms, uint64_t bytes);
 
 struct topic_reader;
@@ -45,6 +58,7 @@ struct topic_reader *topic_reader_new(struct topic_log *log); /* the log outlive
 void topic_reader_free(struct topic_reader **r);
 uint64_t topic_reader_after(const struct topic_reader *r); /* where it is */
 void topic_reader_seek(struct topic_reader *r, uint64_t after);
-/* The next durable event; false: none yet, or the log is damaged there (*damaged). Its slices last
- * until the next call. */
-bool topic_reader_next(struct topic_reader *r, struct event *event, bool *damaged);
+/* LOG_NONE: none yet. LOG_DAMAGED: the log is, there. LOG_AWAY: NATS does not answer: try later.
+ * The event's slices last until the next call. */
+enum log_read { LOG_READ, LOG_NONE, LOG_DAMAGED, LOG_AWAY };
+enum log_read topic_reader_next(struct topic_reader *r, struct event *event);

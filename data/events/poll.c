@@ -35,7 +35,7 @@ struct look {
     int owner_column;
     uint8_t *is_key;
     struct change changes[CHUNK];
-    size_t n;
+    size_t n, room; /* room: of one append, in bytes */
     struct buf store, row, key, plain;
 };
 
@@ -202,7 +202,7 @@ static bool compare(struct look *l, const struct source_rows *rows, const uint16
     c.data = add(&l->store, buf_slice(&l->row));
     write_head(l, &c);
     l->changes[l->n++] = c;
-    return l->n < CHUNK && l->store.n < CHUNK_ROOM ? true : settle(l);
+    return l->n < CHUNK && l->store.n < l->room ? true : settle(l);
 }
 
 static bool read_rows(struct look *l, struct source *source, struct arena *arena, struct buf *text)
@@ -293,6 +293,8 @@ static void look(struct look *l, struct catalog *catalog, struct arena *arena, s
     l->first = l->round == 1;
     l->n = 0;
     buf_clear(&l->store);
+    size_t room = topic_log_room(l->topic->log) / 2;
+    l->room = room < CHUNK_ROOM ? room : CHUNK_ROOM;
     mark_keys(l);
     if (read_rows(l, source, arena, text) && !l->first)
         (void)find_gone(l);

@@ -44,18 +44,22 @@ static bool give(struct worker *w, struct delivery *d, struct sub *s, struct ite
         seqs[i] = items[i]->seq; /* the window moves when one is done */
     buf_adds(&w->body, "{\"events\":[");
     for (size_t i = 0; i < n && ok; i++) {
-        struct item *it = window_find(s, seqs[i]);
         if (w->body.n > ANSWER_BYTES) { /* the rest another time */
-            it->state = ITEM_WAITING;
-            it->ready_ms = 0;
+            window_later(s, seqs[i], 0);
             continue;
         }
         size_t before = w->body.n;
-        bool there = window_event(s, seqs[i], &event);
+        enum log_read read = window_event(s, seqs[i], &event);
+        if (read == LOG_AWAY) {
+            window_later(s, seqs[i], 0);
+            continue;
+        }
         buf_adds(&w->body, any ? "," : "");
-        enum deliver given = there ? deliver_event(d, &event, &w->body) : DELIVER_REFUSED;
+        enum deliver given =
+            read == LOG_READ ? deliver_event(d, &event, &w->body) : DELIVER_REFUSED;
         ok = given != DELIVER_FAILED;
         if (given == DELIVER_GIVEN) {
+            struct item *it = window_find(s, seqs[i]);
             it->attempts += it->attempts < UINT8_MAX;
             buf_addf(&receipts, "%s\"%llu\"", any ? "," : "", (unsigned long long)seqs[i]);
             any = true;

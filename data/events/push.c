@@ -23,6 +23,7 @@
 #define BACKOFF_MAX  3600000u
 #define PARK_AFTER   8 /* failures in a row */
 #define SAVE_MS      1000
+#define AWAY_MS      500 /* until a log that does not answer is asked again */
 
 struct request {
     struct sub *sub;
@@ -138,16 +139,15 @@ static bool fill(struct events *e, struct request *r, struct sub *s, struct item
         seqs[i] = items[i]->seq;
     buf_adds(&r->body, batch ? "[" : "");
     for (size_t i = 0; i < n && ok; i++) {
-        if (r->body.n > BODY_MAX) {
-            struct item *it = window_find(s, seqs[i]);
-            it->state = ITEM_WAITING;
-            it->ready_ms = 0;
+        enum log_read read = r->body.n > BODY_MAX ? LOG_AWAY : window_event(s, seqs[i], &event);
+        if (read == LOG_AWAY) {
+            window_later(s, seqs[i], r->body.n > BODY_MAX ? 0 : clock_wall_ms() + AWAY_MS);
             continue;
         }
         size_t before = r->body.n;
         buf_adds(&r->body, batch && r->n ? "," : "");
-        enum deliver given = window_event(s, seqs[i], &event) ? deliver_event(&d, &event, &r->body)
-                                                              : DELIVER_REFUSED;
+        enum deliver given =
+            read == LOG_READ ? deliver_event(&d, &event, &r->body) : DELIVER_REFUSED;
         ok = given != DELIVER_FAILED;
         if (given == DELIVER_GIVEN) {
             r->seqs[r->n++] = seqs[i];
@@ -162,13 +162,8 @@ static bool fill(struct events *e, struct request *r, struct sub *s, struct item
 
 static void give_back(struct sub *s, const uint64_t *seqs, size_t n, uint64_t ready_ms)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct item *it = window_find(s, seqs[i]);
-        if (it) {
-            it->state = ITEM_WAITING;
-            it->ready_ms = ready_ms;
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        window_later(s, seqs[i], ready_ms);
 }
 
 /* One request more to the receiver; false: nothing for it now. */

@@ -18,6 +18,7 @@ enum statement {
     FORGET_POSITION,
     FORGET_ACKS,
     FORGET_DEAD,
+    SUBS,
     ROW,
     SET_ROW,
     TOUCH_ROW,
@@ -42,6 +43,7 @@ static const char *const texts[STATEMENTS] = {
     [FORGET_POSITION] = "DELETE FROM position WHERE sub = ?1",
     [FORGET_ACKS] = "DELETE FROM ack WHERE sub = ?1",
     [FORGET_DEAD] = "DELETE FROM dead WHERE sub = ?1",
+    [SUBS] = "SELECT sub FROM position UNION SELECT sub FROM ack UNION SELECT sub FROM dead",
     [ROW] = "SELECT hash, sealed FROM row WHERE topic = ?1 AND key = ?2",
     [SET_ROW] = "INSERT OR REPLACE INTO row (topic, key, hash, round, sealed) VALUES (?1, ?2, ?3, "
                 "?4, ?5)",
@@ -249,6 +251,31 @@ void state_forget(struct state *s, const struct uuid *sub)
     (void)run(s, FORGET_POSITION, sub, 0);
     (void)run(s, FORGET_ACKS, sub, 0);
     (void)run(s, FORGET_DEAD, sub, 0);
+}
+
+void state_each(struct state *s, void (*each)(void *ctx, const struct uuid *sub), void *ctx)
+{
+    struct uuid *found = NULL;
+    size_t n = 0, room = 0;
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *st = s->statements[SUBS];
+    while (sqlite3_step(st) == SQLITE_ROW) {
+        if (sqlite3_column_bytes(st, 0) != UUID_LEN)
+            continue;
+        if (n == room) {
+            room = room ? 2 * room : 64;
+            struct uuid *more = realloc(found, room * sizeof *found);
+            if (!more)
+                break; /* the rest another time */
+            found = more;
+        }
+        memcpy(found[n++].b, sqlite3_column_blob(st, 0), UUID_LEN);
+    }
+    sqlite3_reset(st);
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < n; i++)
+        each(ctx, &found[i]);
+    free(found);
 }
 
 static void copy(sqlite3_stmt *st, int i, void *out, size_t n)

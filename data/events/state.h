@@ -31,6 +31,8 @@ uint64_t state_dead_count(struct state *s, const struct uuid *sub);
 uint64_t state_exhume(struct state *s, const struct uuid *sub, uint64_t seq,
                       void (*each)(void *ctx, uint64_t seq), void *ctx);
 void state_forget(struct state *s, const struct uuid *sub);
+/* Every subscription of which something is kept. each may forget it. */
+void state_each(struct state *s, void (*each)(void *ctx, const struct uuid *sub), void *ctx);
 
 /* Rows of a polled dataset by the digest of their key. */
 bool state_begin(struct state *s) __attribute__((warn_unused_result));

@@ -92,7 +92,7 @@ static bool render(struct events_stream *s)
 {
     struct delivery d;
     struct event event;
-    bool damaged = false;
+    enum log_read read = LOG_NONE;
     if (deliver_may(s->e, &s->topic->api, &s->app, POLICY_STREAM_OPEN) || !s->topic->live)
         return false;
     deliver_begin(&d, s->e, s->topic, &s->app);
@@ -100,7 +100,8 @@ static bool render(struct events_stream *s)
     uuid_format(&s->txn, id);
     snprintf(d.about, sizeof d.about, "events %s", id);
     for (int i = 0; i < CHUNK_EVENTS && s->out.n < CHUNK_BYTES; i++) {
-        if (!topic_reader_next(s->reader, &event, &damaged))
+        read = topic_reader_next(s->reader, &event);
+        if (read != LOG_READ)
             break;
         size_t before = s->out.n;
         add_frame(&s->out, event.seq);
@@ -113,7 +114,8 @@ static bool render(struct events_stream *s)
             buf_adds(&s->out, "\n\n");
         s->position = event.seq;
     }
-    return !damaged && !s->out.failed && deliver_end(&d);
+    s->away = read == LOG_AWAY;
+    return read != LOG_DAMAGED && !s->out.failed && deliver_end(&d);
 }
 
 static void heartbeat(struct events_stream *s, uint64_t now_ms)
@@ -130,7 +132,7 @@ static bool wait_for_more(struct events_stream *s)
     struct events *e = s->e;
     uint64_t last = topic_log_last(s->topic->log);
     pthread_mutex_lock(&e->lock);
-    bool wait = !e->stopping && s->version == e->version && last <= s->position;
+    bool wait = !e->stopping && s->version == e->version && (s->away || last <= s->position);
     if (wait) {
         s->waiting = true;
         s->wait(s->ctx);

@@ -40,6 +40,8 @@ static bool begin(struct events *e, struct sub *s)
 
 static bool ready(struct events *e, struct sub *s)
 {
+    if (s->gone)
+        return false;
     if (!s->topic)
         s->topic = broker_topic(e, &s->api);
     if (!s->topic || !s->topic->live)
@@ -48,17 +50,16 @@ static bool ready(struct events *e, struct sub *s)
         s->reader = topic_reader_new(s->topic->log);
     if (!s->again)
         s->again = topic_reader_new(s->topic->log);
-    return s->reader && s->again && (s->begun || begin(e, s));
+    return s->reader && s->again && (s->begun || (topic_log_ready(s->topic->log) && begin(e, s)));
 }
 
 void window_fill(struct events *e, struct sub *s)
 {
     struct window *w = &s->window;
     struct event event;
-    bool damaged = false;
     if (!ready(e, s))
         return;
-    while (w->n < WINDOW_ITEMS && topic_reader_next(s->reader, &event, &damaged)) {
+    while (w->n < WINDOW_ITEMS && topic_reader_next(s->reader, &event) == LOG_READ) {
         w->read = event.seq;
         if (wanted(s, event.type) && !state_acked(e->state, &s->id, event.seq)) {
             uint64_t key = event.key.n ? XXH3_64bits(event.key.p, event.key.n) : event.seq;
@@ -135,16 +136,25 @@ void window_done(struct events *e, struct sub *s, uint64_t seq, bool buried)
     s->dirty = true;
 }
 
-bool window_event(struct sub *s, uint64_t seq, struct event *event)
+void window_later(struct sub *s, uint64_t seq, uint64_t ready_ms)
 {
-    bool damaged = false;
+    struct item *it = window_find(s, seq);
+    if (!it)
+        return;
+    it->state = ITEM_WAITING;
+    it->ready_ms = ready_ms;
+}
+
+enum log_read window_event(struct sub *s, uint64_t seq, struct event *event)
+{
+    enum log_read read;
     uint64_t at = topic_reader_after(s->again);
     if (at >= seq || seq - at > WINDOW_ITEMS)
         topic_reader_seek(s->again, seq - 1);
-    while (topic_reader_next(s->again, event, &damaged))
+    while ((read = topic_reader_next(s->again, event)) == LOG_READ)
         if (event->seq >= seq)
-            return event->seq == seq;
-    return false;
+            return event->seq == seq ? LOG_READ : LOG_NONE;
+    return read == LOG_AWAY ? LOG_AWAY : LOG_NONE;
 }
 
 void window_rewind(struct events *e, struct sub *s, uint64_t after)
@@ -176,7 +186,7 @@ size_t window_redo(struct events *e, struct sub *s, uint64_t seq, uint64_t now_m
         struct event event;
         uint64_t one = (uint64_t)json_integer_value(json_object_get(row, "sequence"));
         if ((seq && one != seq) || w->n == WINDOW_ITEMS || window_find(s, one) ||
-            !window_event(s, one, &event))
+            window_event(s, one, &event) != LOG_READ)
             continue;
         uint64_t key = event.key.n ? XXH3_64bits(event.key.p, event.key.n) : one;
         memmove(w->items + n + 1, w->items + n, (w->n - n) * sizeof *w->items);

@@ -260,6 +260,28 @@ test('[BK-10.3a1, BK-10.3a2, BK-10.3a3, BK-10.3a4, BK-10.3a6, BK-7.1f3, CI-8.1d,
   await setting('change-control', 'off');
 });
 
+test('[BK-10.3a1, BK-10.3a3] with change control a live API of a dataset keeps its fields when another version is published without a record', async () => {
+  const d = DOMAINS[0];
+  const dataset = await world.provider.post('/datasets', { name: 'kept', source_id: source, table: d.table });
+  const fields = dataset.fields.map((f) => ({ ...f, level: 1 }));
+  await world.provider.patch(`/datasets/${dataset.id}`, { fields }, dataset.revision);
+  const first = await world.provider.act('datasets', dataset.id, 'publish', { name: 'kept', version: 'v1', path: '/kept/v1', title: 'Kept' });
+  await setting('change-control', 'on');
+  await setting('change-notice-days', '0');
+  const { revision } = await world.provider.get(`/datasets/${dataset.id}`);
+  await world.provider.patch(`/datasets/${dataset.id}`, { fields: fields.map((f, i) => (i === 0 ? { ...f, name: 'renamed' } : f)) }, revision);
+  await w.reviewed(world, 'datasets', dataset.id);
+  const second = await world.provider.post('/apis', { name: 'kept', version: 'v2', path: '/kept/v2', kind: 'dataset', dataset_id: dataset.id, title: 'Kept' });
+  await refusal(world.provider.act('apis', second.id, 'publish'), 'state-conflict', /\/kept\/v1.*service_changes/);
+  assert.equal((await world.provider.get(`/apis/${first.id}`)).fields[0].name, fields[0].name);
+  const change = await world.provider.post('/service_changes', { api_id: first.id, new_api_id: second.id, summary: 'a name', plan: 'at night', emergency_plan: 'back', release_at: new Date(Date.now() + 1000).toISOString() });
+  await world.provider.act('service_changes', change.id, 'assess', { impact: 'a name changes' });
+  await world.provider.act('service_changes', change.id, 'announce');
+  await until(async () => (await world.provider.get(`/service_changes/${change.id}`)).state === 'released', { ms: 10000, what: 'the release' });
+  for (const { id } of [first, second]) assert.equal((await world.provider.get(`/apis/${id}`)).fields[0].name, 'renamed');
+  await setting('change-control', 'off');
+});
+
 test('[BK-10.3a5, BK-7.1f2] a new version opens to chosen parties first while the old serves the rest, then to all; each has its own state and history', async () => {
   const id = await live('versions');
   const other = await w.admittedApp(world, 'Elsewhere');
