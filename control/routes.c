@@ -8,6 +8,9 @@
 #include "batch/batch.h"
 #include "ca/ca.h"
 #include "catalog/catalog.h"
+#include "catalog/maintenance.h"
+#include "catalog/opening.h"
+#include "catalog/standards.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "documents/documents.h"
@@ -175,6 +178,20 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
     {"POST", "datasets/*/deliveries/*/retry", 0, deliveries_retry, "writes.redeliver",
      ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "catalog/opening", 0, opening_report, "catalog.opening", ROLE_STAFF | ROLE_AUDITOR},
+    {"POST", "entry_shares/*/use", 0, share_use, "entry_shares.use", ROLE_STAFF | ROLE_DEVELOPER},
+    {"GET", "maintenance/resource-centre", 0, maintenance_resources, "maintenance.read",
+     ROLE_STAFF | ROLE_AUDITOR},
+    {"GET", "maintenance/service-catalogue", 0, maintenance_services, "maintenance.read",
+     ROLE_STAFF | ROLE_AUDITOR},
+    {"GET", "entries/*/conformity", 0, entry_conformity, "entries.conformity",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "datasets/*/conformity", 0, dataset_conformity, "datasets.conformity",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "metadata_standards/*/conformity", 0, standard_conformity,
+     "metadata_standards.conformity", ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "metadata_standards/*/compare", 0, standard_compare, "metadata_standards.read",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
     {"GET", "entries/search", 0, entries_search, "entries.read", ROLE_ALL},
     {"GET", "entries/*/lineage", 0, entry_lineage, "entries.read", ROLE_ALL},
     {"GET", "entries/*/preview", 0, entry_preview, "entries.preview",

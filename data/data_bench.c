@@ -145,7 +145,7 @@ int main(void)
     testing_postgres_start(&t);
     snprintf(path, sizeof path, "%s/data.sock", t.dir);
     for (int postgres = 0; postgres < 2; postgres++) {
-        testing_connection(&t, postgres, connection);
+        testing_connection(&t, postgres ? TESTING_POSTGRES : TESTING_SQLITE, connection);
         testing_fill(connection);
         testing_publish(&t, connection);
         double odbc = odbc_loop(connection), worker = worker_loop(), cpu, rate = socket_rate(&cpu);

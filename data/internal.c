@@ -63,6 +63,7 @@ static enum problem profile(struct internal_call *c)
     if (!c->table[0])
         return PROBLEM_BODY_MALFORMED;
     return harvest_profile(c->source, c->schema, c->table, json_object_get(c->body, "masks"),
+                           json_object_get(c->body, "codes"),
                            n > 0 && n < HARVEST_ROWS_MAX ? (unsigned)n : 3, &c->answer);
 }
 

@@ -127,7 +127,7 @@ static enum problem parse(struct worker *w, const struct catalog_api *api,
         enum problem p = service_open(w, api, &source);
         if (p)
             return p;
-        in.regex = !source || source_dialect(source)->match != NULL;
+        in.regex = !source || source_dialect(source)->match[0] != NULL;
         in.json = !source || source_dialect(source)->json != NULL;
     }
     enum problem p = query_parse(&w->query, &w->arena, &api->table, &in, err);

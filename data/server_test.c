@@ -262,7 +262,7 @@ static int setup(void **state)
     (void)state;
     const char *why = NULL;
     testing_open(&t);
-    testing_connection(&t, false, sqlite);
+    testing_connection(&t, TESTING_SQLITE, sqlite);
     testing_fill(sqlite);
     testing_publish(&t, sqlite);
     snprintf(path, sizeof path, "%s/data.sock", t.dir);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The data service over a real SQLite file and a real PostgreSQL: the same rows, the same answers.
+/* The data service over a real SQLite file, a real PostgreSQL and a real MariaDB: the same rows,
+ * the same answers.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +18,7 @@
 static struct testing t;
 static struct worker *w;
 static struct service_reply reply;
-static char sqlite[256], postgres[256];
+static char sqlite[256], postgres[256], mariadb[256];
 
 enum api { ORDERS, OWNED };
 
@@ -139,10 +140,10 @@ static void check_body(const struct row *r)
     assert_non_null(strstr(w->body.p, status));
 }
 
-static void run_rows(void)
+static void run_rows(const struct row *list, size_t n)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct row *r = &rows[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = &list[i];
         struct testing_call call = {.method = r->method,
                                     .target = r->target,
                                     .prefer = r->prefer,
@@ -187,17 +188,48 @@ static void test_rows_sqlite(void **state)
 {
     (void)state;
     testing_publish(&t, sqlite);
-    run_rows();
+    run_rows(rows, sizeof rows / sizeof *rows);
     struct testing_call call = {GET("?name=match.a"), .api = &t.orders};
     testing_call(&t, w, &call, &reply);
     assert_int_equal(reply.problem, PROBLEM_QUERY_MALFORMED);
+}
+
+static void test_rows_mariadb(void **state)
+{
+    (void)state;
+    static const struct row own[] = {
+        {GET("?select=id&name=match.^w.*g$"), .status = 200, .body = "[{\"id\":3}]"},
+        {GET("?select=id&name=match.^W"), .status = 200, .body = "[]"},
+        {GET("?select=id&name=imatch.^W"), .status = 200, .body = "[{\"id\":3}]"},
+        {GET("?name=match.("), .status = 400, .body = "query-malformed"},
+        {GET("?select=note:note->a&id=eq.1"), .status = 200, .body = "[{\"note\":1}]"},
+        {GET("?select=id&note->>a=eq.1"), .status = 200, .body = "[{\"id\":1}]"},
+        {GET("?select=id&note->>%22x%22%5C.a=eq.1"), .status = 400, .body = "query-malformed"},
+        /* equal is equal to the letter, whatever the collation says */
+        {GET("?select=id&name=eq.WANG"), .status = 200, .body = "[]"},
+        {GET("?select=id&name=eq.wang%20"), .status = 200, .body = "[]"},
+        {GET("?select=id&name=in.(WANG,%22wang%20%22)"), .status = 200, .body = "[]"},
+        {GET("?select=id&name=neq.WANG"), .status = 200,
+         .body = "[{\"id\":1},{\"id\":2},{\"id\":3}]"},
+        {GET("?select=id&name=isdistinct.WANG&id=eq.3"), .status = 200, .body = "[{\"id\":3}]"},
+        {GET("?select=id&name=not.eq.WANG&id=eq.3"), .status = 200, .body = "[{\"id\":3}]"},
+        {OWNED, GET("?select=id"), .owner = "m1", .status = 200, .body = "[]"},
+        {OWNED, GET("?select=id"), .owner = "M1 ", .status = 200, .body = "[]"},
+        {GET("?select=id&name=like.%5C%27*"), .status = 200, .body = "[]"},
+        {GET("?select=id&price=eq.10.250"), .status = 200, .body = "[{\"id\":1}]"},
+        {GET("?select=id&price=lt.1e1"), .status = 200, .body = "[{\"id\":2}]"},
+        {GET("?select=id&made=eq.2026-01-02T03:04:05"), .status = 200, .body = "[{\"id\":1}]"},
+    };
+    testing_publish(&t, mariadb);
+    run_rows(rows, sizeof rows / sizeof *rows);
+    run_rows(own, sizeof own / sizeof *own);
 }
 
 static void test_rows_postgres(void **state)
 {
     (void)state;
     testing_publish(&t, postgres);
-    run_rows();
+    run_rows(rows, sizeof rows / sizeof *rows);
     struct testing_call call = {GET("?select=id&name=match.^w.*g$"), .api = &t.orders};
     testing_call(&t, w, &call, &reply);
     assert_string_equal(w->body.p, "[{\"id\":3}]");
@@ -316,6 +348,8 @@ static void test_credit(void **state)
     run_credit();
     testing_publish(&t, postgres);
     run_credit();
+    testing_publish(&t, mariadb);
+    run_credit();
     struct testing_call get = {.method = "GET", .target = "/t/13", .api = &t.grade};
     testing_call(&t, w, &get, &reply);
     assert_int_equal(reply.status, 405);
@@ -364,8 +398,8 @@ static void test_caller(void **state)
 static void test_long_values(void **state)
 {
     (void)state;
-    const char *const connections[] = {sqlite, postgres};
-    for (size_t i = 0; i < 2; i++) {
+    const char *const connections[] = {sqlite, postgres, mariadb};
+    for (size_t i = 0; i < 3; i++) {
         struct source *s = source_new(slice_str(connections[i]), t.cfg.data_dir);
         struct source_rows found;
         struct slice value = SLICE("");
@@ -392,16 +426,21 @@ static void test_time_limit(void **state)
     (void)state;
     static const char endless[] =
         "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT count(*) FROM r";
-    struct source *s = source_new(slice_str(sqlite), t.cfg.data_dir);
-    struct source_rows found;
-    source_set_timeout_ms(s, 200);
-    uint64_t start = clock_mono_us();
-    assert_int_equal(source_query(s, slice_str(endless), NULL, 0, &found), SOURCE_ETIMEOUT);
-    assert_true(clock_mono_us() - start < 5000000);
-    assert_int_equal(source_query(s, SLICE("SELECT count(*) FROM orders"), NULL, 0, &found),
-                     SOURCE_OK);
-    source_rows_end(&found);
-    source_free(&s);
+    static const char asleep[] = "SELECT count(*) FROM orders WHERE sleep(10) = 0";
+    const char *const connections[] = {sqlite, mariadb};
+    for (size_t i = 0; i < 2; i++) {
+        struct source *s = source_new(slice_str(connections[i]), t.cfg.data_dir);
+        struct source_rows found;
+        source_set_timeout_ms(s, 200);
+        uint64_t start = clock_mono_us();
+        assert_int_equal(source_query(s, slice_str(i ? asleep : endless), NULL, 0, &found),
+                         SOURCE_ETIMEOUT);
+        assert_true(clock_mono_us() - start < 5000000);
+        assert_int_equal(source_query(s, SLICE("SELECT count(*) FROM orders"), NULL, 0, &found),
+                         SOURCE_OK);
+        source_rows_end(&found);
+        source_free(&s);
+    }
 }
 
 /* What is wrong by its text alone; the folder of the tests is nobody's. */
@@ -565,8 +604,8 @@ static void check_columns(const char *connection)
 static void test_internal(void **state)
 {
     (void)state;
-    const char *const connections[] = {sqlite, postgres};
-    for (size_t i = 0; i < 2; i++) {
+    const char *const connections[] = {sqlite, postgres, mariadb};
+    for (size_t i = 0; i < 3; i++) {
         json_decref(call_internal("check", connections[i], ""));
         assert_string_equal(w->body.p, "{\"ok\":true}");
         json_decref(call_internal("tables", connections[i], ""));
@@ -621,11 +660,14 @@ static int setup(void **state)
 {
     (void)state;
     testing_open(&t);
-    testing_connection(&t, false, sqlite);
+    testing_connection(&t, TESTING_SQLITE, sqlite);
     testing_postgres_start(&t);
-    testing_connection(&t, true, postgres);
+    testing_mariadb_start(&t);
+    testing_connection(&t, TESTING_POSTGRES, postgres);
+    testing_connection(&t, TESTING_MARIADB, mariadb);
     testing_fill(sqlite);
     testing_fill(postgres);
+    testing_fill(mariadb);
     w = worker_new(&t.cfg);
     return w ? 0 : -1;
 }
@@ -644,6 +686,7 @@ int main(void)
         {"[BK-7.2.2a][EC-6.1.4.1] queries on SQLite", test_rows_sqlite, NULL, NULL, NULL},
         {"a problem says a caller's names back only as names", test_where, NULL, NULL, NULL},
         {"[BK-7.2.2a][EC-6.1.4.1] queries on PostgreSQL", test_rows_postgres, NULL, NULL, NULL},
+        {"[BK-7.2.2a][EC-6.1.4.1] queries on MariaDB", test_rows_mariadb, NULL, NULL, NULL},
         {"[CI-A.1][CI-A.2][CI-A.2c][CI-A.3][CI-A.3c][CI-7.3b] credit interfaces", test_credit, NULL,
          NULL, NULL},
         {"[EC-4.3.2a] only callers that prove themselves", test_caller, NULL, NULL, NULL},

@@ -23,10 +23,6 @@
         }                                                                                          \
     } while (0)
 
-const char testing_sqlite[] = "DRIVER=SQLite3;Database=%s/test.db";
-const char testing_postgres[] =
-    "DRIVER=PostgreSQL Unicode;Server=%s;Port=5432;Database=postgres;Uid=postgres";
-
 static const uint8_t orders_outcome[TESTING_FIELDS] = {PLAN_KEEP, PLAN_KEEP, PLAN_KEEP, PLAN_KEEP,
                                                        PLAN_KEEP, PLAN_KEEP, PLAN_MASK, PLAN_DROP};
 static const uint8_t all_keep[16] = {PLAN_KEEP, PLAN_KEEP, PLAN_KEEP, PLAN_KEEP,
@@ -90,27 +86,67 @@ static void remove_tree(const char *dir)
 void testing_close(struct testing *t)
 {
     testing_postgres_stop(t);
+    testing_mariadb_stop(t);
     crypto_hmac_free(&t->link);
     replica_close(&t->cfg.replica);
     remove_tree(t->dir);
     if (t->postgres_dir[0])
         remove_tree(t->postgres_dir);
+    if (t->mariadb_dir[0])
+        remove_tree(t->mariadb_dir);
 }
 
-void testing_connection(const struct testing *t, bool postgres, char out[256])
+void testing_connection(const struct testing *t, enum testing_kind kind, char out[256])
 {
-    if (postgres)
-        snprintf(out, 256, testing_postgres, t->postgres_dir);
+    if (kind == TESTING_POSTGRES)
+        snprintf(out, 256,
+                 "DRIVER=PostgreSQL Unicode;Server=%s;Port=5432;Database=postgres;Uid=postgres",
+                 t->postgres_dir);
+    else if (kind == TESTING_MARIADB)
+        snprintf(out, 256, "DRIVER=MariaDB Unicode;Socket=%s/s;Database=test;Uid=sluice;Pwd=a b",
+                 t->mariadb_dir);
     else
-        snprintf(out, 256, testing_sqlite, t->dir);
+        snprintf(out, 256, "DRIVER=SQLite3;Database=%s/test.db", t->dir);
 }
 
-/* PostgreSQL does not run as root. */
-static void become_postgres(void)
+/* Neither server runs as root: as whoever its package made. */
+static const struct passwd *other_user(const char *name)
 {
-    const struct passwd *user = geteuid() == 0 ? getpwnam("postgres") : NULL;
+    return geteuid() == 0 ? getpwnam(name) : NULL;
+}
+
+static void become(const char *name)
+{
+    const struct passwd *user = other_user(name);
     if (user && (setgroups(0, NULL) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0))
         _exit(126);
+    unsetenv("LD_PRELOAD");
+    if (chdir("/") != 0 || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+        _exit(126);
+}
+
+static void make_dir(char dir[64], const char *form, const char *owner)
+{
+    const struct passwd *user = other_user(owner);
+    strcpy(dir, form);
+    REQUIRE(mkdtemp(dir));
+    if (user)
+        REQUIRE(chown(dir, user->pw_uid, user->pw_gid) == 0);
+}
+
+static void wait_for(struct testing *t, enum testing_kind kind)
+{
+    char connection[256];
+    testing_connection(t, kind, connection);
+    for (int i = 0; i < 400; i++) {
+        struct source *s = source_new(slice_str(connection), t->cfg.data_dir);
+        enum source_err err = source_ready(s);
+        source_free(&s);
+        if (!err)
+            return;
+        usleep(50000);
+    }
+    REQUIRE(!"the server answers");
 }
 
 static pid_t spawn_postgres(const char *program, const char *dir)
@@ -124,9 +160,7 @@ static pid_t spawn_postgres(const char *program, const char *dir)
     pid_t pid = fork();
     if (pid != 0)
         return pid;
-    become_postgres();
-    if (chdir("/") != 0 || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
-        _exit(126);
+    become("postgres");
     if (strcmp(program, "initdb") == 0)
         execl(path, path, "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8",
               "--locale=C.UTF-8", "-N", (char *)NULL);
@@ -136,33 +170,15 @@ static pid_t spawn_postgres(const char *program, const char *dir)
     _exit(127);
 }
 
-static void make_cluster(struct testing *t)
-{
-    int status = -1;
-    strcpy(t->postgres_dir, "/tmp/data-test-pg-XXXXXX");
-    REQUIRE(mkdtemp(t->postgres_dir));
-    const struct passwd *user = geteuid() == 0 ? getpwnam("postgres") : NULL;
-    if (user)
-        REQUIRE(chown(t->postgres_dir, user->pw_uid, user->pw_gid) == 0);
-    REQUIRE(waitpid(spawn_postgres("initdb", t->postgres_dir), &status, 0) > 0 && status == 0);
-}
-
 void testing_postgres_start(struct testing *t)
 {
-    char connection[256];
-    if (!t->postgres_dir[0])
-        make_cluster(t);
-    t->postgres = spawn_postgres("postgres", t->postgres_dir);
-    testing_connection(t, true, connection);
-    for (int i = 0; i < 200; i++) {
-        struct source *s = source_new(slice_str(connection), t->cfg.data_dir);
-        enum source_err err = source_ready(s);
-        source_free(&s);
-        if (!err)
-            return;
-        usleep(50000);
+    int status = -1;
+    if (!t->postgres_dir[0]) {
+        make_dir(t->postgres_dir, "/tmp/data-test-pg-XXXXXX", "postgres");
+        REQUIRE(waitpid(spawn_postgres("initdb", t->postgres_dir), &status, 0) > 0 && status == 0);
     }
-    REQUIRE(!"PostgreSQL answers");
+    t->postgres = spawn_postgres("postgres", t->postgres_dir);
+    wait_for(t, TESTING_POSTGRES);
 }
 
 void testing_postgres_stop(struct testing *t)
@@ -172,6 +188,60 @@ void testing_postgres_stop(struct testing *t)
     kill(t->postgres, SIGINT); /* fast shutdown: connections are cut */
     waitpid(t->postgres, NULL, 0);
     t->postgres = 0;
+}
+
+/* What makes the data folder, then the server itself. The user is made by the server's first
+ * statements. */
+static pid_t spawn_mariadb(bool install, const char *dir)
+{
+    char data[128], sock[128], init[128], pid_file[128];
+    snprintf(data, sizeof data, "--datadir=%s/data", dir);
+    snprintf(sock, sizeof sock, "--socket=%s/s", dir);
+    snprintf(init, sizeof init, "--init-file=%s/init.sql", dir);
+    snprintf(pid_file, sizeof pid_file, "--pid-file=%s/pid", dir);
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    become("mysql");
+    if (install)
+        execlp("mariadb-install-db", "mariadb-install-db", "--no-defaults", data,
+               "--auth-root-authentication-method=normal", "--skip-test-db",
+               "--innodb-log-file-size=4M", (char *)NULL);
+    else
+        execl("/usr/sbin/mariadbd", "mariadbd", "--no-defaults", data, sock, init, pid_file,
+              "--skip-networking", "--innodb-flush-log-at-trx-commit=0", "--innodb-fast-shutdown=2",
+              "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M", "--skip-log-bin",
+              (char *)NULL);
+    _exit(127);
+}
+
+void testing_mariadb_start(struct testing *t)
+{
+    char path[128];
+    int status = -1;
+    if (!t->mariadb_dir[0]) {
+        make_dir(t->mariadb_dir, "/tmp/data-test-my-XXXXXX", "mysql");
+        REQUIRE(waitpid(spawn_mariadb(true, t->mariadb_dir), &status, 0) > 0 && status == 0);
+        snprintf(path, sizeof path, "%s/init.sql", t->mariadb_dir);
+        FILE *f = fopen(path, "w");
+        REQUIRE(f &&
+                fputs("CREATE DATABASE IF NOT EXISTS test CHARACTER SET utf8mb4;\n"
+                      "CREATE USER IF NOT EXISTS sluice@localhost IDENTIFIED BY 'a b';\n"
+                      "GRANT ALL ON *.* TO sluice@localhost;\n",
+                      f) >= 0 &&
+                fchmod(fileno(f), 0644) == 0 && fclose(f) == 0);
+    }
+    t->mariadb = spawn_mariadb(false, t->mariadb_dir);
+    wait_for(t, TESTING_MARIADB);
+}
+
+void testing_mariadb_stop(struct testing *t)
+{
+    if (t->mariadb <= 0)
+        return;
+    kill(t->mariadb, SIGKILL); /* its folder goes with it, or it recovers */
+    waitpid(t->mariadb, NULL, 0);
+    t->mariadb = 0;
 }
 
 static const char *const statements[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of the data service: a replica with APIs, a SQLite file and a PostgreSQL of their
- * own. */
+/* For the tests of the data service: a replica with APIs, a SQLite file, a PostgreSQL and a MariaDB
+ * of their own. */
 #pragma once
 #include <sys/types.h>
 
@@ -10,9 +10,9 @@
 #define TESTING_FIELDS 8 /* of the orders API: id name price paid made note phone card */
 
 struct testing {
-    char dir[64], postgres_dir[64];
-    char data_dir[80]; /* the platform's, with demo/ and control/store.db below it */
-    pid_t postgres;    /* 0: not running */
+    char dir[64], postgres_dir[64], mariadb_dir[64];
+    char data_dir[80];       /* the platform's, with demo/ and control/store.db below it */
+    pid_t postgres, mariadb; /* 0: not running */
     struct service_config cfg;
     struct crypto_hmac *link;
     uint64_t seq;
@@ -20,14 +20,16 @@ struct testing {
     struct uuid source, dataset, orders, owned, grade, grades, trading, grant;
 };
 
-extern const char testing_sqlite[], testing_postgres[]; /* connection formats with the directory */
+enum testing_kind { TESTING_SQLITE, TESTING_POSTGRES, TESTING_MARIADB };
 
 void testing_open(struct testing *t);
 void testing_close(struct testing *t);
-void testing_connection(const struct testing *t, bool postgres, char out[256]);
+void testing_connection(const struct testing *t, enum testing_kind kind, char out[256]);
 /* Starts the server the first time with a fresh cluster; returns when it answers. */
 void testing_postgres_start(struct testing *t);
 void testing_postgres_stop(struct testing *t);
+void testing_mariadb_start(struct testing *t);
+void testing_mariadb_stop(struct testing *t);
 /* Runs statements of the demo tables on the connection. */
 void testing_fill(const char *connection);
 /* Puts source, datasets and APIs in the replica. */

@@ -4,6 +4,9 @@
 #include "api/api.h"
 #include "batch/batch.h"
 #include "catalog/catalog.h"
+#include "catalog/maintenance.h"
+#include "catalog/opening.h"
+#include "catalog/standards.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "events/events.h"
@@ -127,6 +130,12 @@ const struct resource *const resources[] = {
     &harvests_resource,
     &harvest_items_resource,
     &catalog_nodes_resource,
+    &metadata_standards_resource,
+    &catalog_settings_resource,
+    &opening_scopes_resource,
+    &opening_plan_items_resource,
+    &entry_shares_resource,
+    &maintenance_records_resource,
     &level_definitions_resource,
     &opening_classes_resource,
     &detection_patterns_resource,

@@ -25,6 +25,7 @@ static const struct attr attrs[] = {
     {"provider_approved_by", ATTR_TEXT, AF_READ_ONLY},
     {"provider_approved_at", ATTR_TIME, AF_READ_ONLY},
     {"categories", ATTR_JSON, 0, .check = classify_check_words},
+    {"share_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
 };
 
 /* BK-A-2, BK-A-3: whom the API is for at all. */

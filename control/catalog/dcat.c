@@ -1,37 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The open directory for other catalogues: DCAT 3 as JSON-LD and RDF/XML, and as plain JSON. What
- * is listed, a page at a time. */
-#include <libxml/xmlwriter.h>
+/* The open directory for other catalogues: DCAT 3 in the profile of DCAT-AP as Turtle, JSON-LD and
+ * RDF/XML, and as plain JSON. What is listed, a page at a time. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "api/api.h"
 #include "catalog/catalog.h"
+#include "catalog/rdf.h"
+#include "services/services.h"
 
 #define PAGE_SIZE 500
+#define APIS_MAX  50 /* distributions of one entry */
+#define CATALOG   "urn:sluice:catalog"
+#define PLATFORM  "urn:sluice:platform"
 
-/* Terms of DCAT for members of an entry. */
+/* Terms of DCAT for members of an entry that are texts, or lists of them. */
 static const struct {
     const char *member, *term;
-    enum { TEXT, TEXTS, TIME, FREQUENCY, IRI } kind;
+    enum rdf_kind kind;
 } terms[] = {
-    {"identifier", "dct:identifier", TEXT},
-    {"name", "dct:title", TEXT},
-    {"summary", "dct:description", TEXT},
-    {"tags", "dcat:keyword", TEXTS},
-    {"keywords", "dcat:keyword", TEXTS},
-    {"published_at", "dct:issued", TIME},
-    {"last_update", "dct:modified", TIME},
-    {"access_conditions", "dct:accessRights", TEXT},
-    {"update_frequency", "dct:accrualPeriodicity", FREQUENCY},
-    {"theme_id", "dcat:theme", IRI},
-    {"organisation_id", "dct:publisher", IRI},
-};
-static const char *const prefixes[][2] = {
-    {"rdf", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"},
-    {"dcat", "http://www.w3.org/ns/dcat#"},
-    {"dct", "http://purl.org/dc/terms/"},
-    {"xsd", "http://www.w3.org/2001/XMLSchema#"},
+    {"identifier", "dct:identifier", RDF_TEXT}, {"name", "dct:title", RDF_TEXT},
+    {"tags", "dcat:keyword", RDF_TEXT},         {"keywords", "dcat:keyword", RDF_TEXT},
+    {"published_at", "dct:issued", RDF_TIME},   {"last_update", "dct:modified", RDF_TIME},
 };
 static const char frequency_base[] = "http://publications.europa.eu/resource/authority/frequency/";
 static const struct {
@@ -42,259 +32,315 @@ static const struct {
     {"yearly", "ANNUAL"},         {"static", "NEVER"},    {"irregular", "IRREG"},
 };
 
-static void iri_of(int kind, const char *value, char out[static 160])
-{
-    out[0] = '\0';
-    if (kind == IRI) {
-        snprintf(out, 160, "urn:uuid:%s", value);
-    }
-    for (size_t i = 0; kind == FREQUENCY && i < COUNT(frequencies); i++) {
-        if (strcmp(frequencies[i].word, value) == 0) {
-            snprintf(out, 160, "%s%s", frequency_base, frequencies[i].name);
-        }
-    }
-}
+struct listing {
+    struct store_txn *txn;
+    json_t *entries;
+    bool more;
+    char gateway[SERVICE_SETTING_MAX]; /* where callers reach APIs; "none": not said */
+    struct rdf_graph g;
+    json_t *told; /* {id: true}: organisations and nodes that have their statements */
+};
 
-/* JSON-LD ----------------------------------------------------------------------------------------
- */
-static json_t *context(void)
+static const char *urn(const char *id, char out[static 64])
 {
-    json_t *out = json_object();
-
-    for (size_t i = 0; i < COUNT(prefixes); i++) {
-        json_object_set_new(out, prefixes[i][0], json_string(prefixes[i][1]));
-    }
+    snprintf(out, 64, "urn:uuid:%s", id);
     return out;
 }
 
-static json_t *term_value(size_t i, const json_t *v)
+static void add_frequency(struct rdf_graph *g, const char *subject, const char *word)
 {
     char iri[160];
 
-    if (terms[i].kind == TIME) {
-        return json_pack("{s:s, s:O}", "@type", "xsd:dateTime", "@value", v);
-    }
-    if (terms[i].kind == IRI || terms[i].kind == FREQUENCY) {
-        iri_of(terms[i].kind, json_string_value(v), iri);
-        return json_pack("{s:s}", "@id", iri);
-    }
-    return json_incref((json_t *)(uintptr_t)v);
-}
-
-static void put_term(json_t *out, size_t i, const json_t *v)
-{
-    json_t *list = json_object_get(out, terms[i].term);
-
-    if (terms[i].kind != TEXTS) {
-        json_object_set_new(out, terms[i].term, term_value(i, v));
-        return;
-    }
-    if (!list) {
-        list = json_array();
-        json_object_set_new(out, terms[i].term, list);
-    }
-    json_array_extend(list, (json_t *)(uintptr_t)v);
-}
-
-static bool told(size_t i, const json_t *v)
-{
-    return terms[i].kind == TEXTS ? json_array_size(v) > 0
-                                  : json_is_string(v) && json_string_length(v) > 0;
-}
-
-static json_t *as_jsonld(const json_t *entries)
-{
-    json_t *graph = json_array(), *members = json_array(), *e;
-    size_t k;
-
-    json_array_foreach(entries, k, e)
-    {
-        json_t *out = json_pack("{s:O, s:s}", "@id", json_object_get(e, "identifier"), "@type",
-                                "dcat:Dataset");
-        for (size_t i = 0; i < COUNT(terms); i++) {
-            const json_t *v = json_object_get(e, terms[i].member);
-            if (told(i, v)) {
-                put_term(out, i, v);
-            }
+    for (size_t i = 0; i < COUNT(frequencies); i++) {
+        if (strcmp(frequencies[i].word, word) == 0) {
+            snprintf(iri, sizeof iri, "%s%s", frequency_base, frequencies[i].name);
+            rdf_add(g, subject, "dct:accrualPeriodicity", RDF_IRI, iri);
         }
-        json_array_append_new(graph, out);
-        json_array_append_new(members, json_pack("{s:O}", "@id", json_object_get(e, "identifier")));
     }
-    json_array_append_new(graph, json_pack("{s:s, s:s, s:s, s:o}", "@id", "urn:sluice:catalog",
-                                           "@type", "dcat:Catalog", "dct:title", "Open data",
-                                           "dcat:dataset", members));
-    return json_pack("{s:o, s:o}", "@context", context(), "@graph", graph);
 }
 
-/* RDF/XML ----------------------------------------------------------------------------------------
- */
-#define X(text) ((const xmlChar *)(text))
-
-/* XML 1.0 has no control characters; rows with them cannot come in, text of a source may. */
-static void write_text(xmlTextWriterPtr w, const char *term, const char *type, const char *text)
+static void add_texts(struct rdf_graph *g, const char *subject, const char *term,
+                      enum rdf_kind kind, const json_t *v)
 {
-    struct buf b;
-
-    buf_init(&b);
-    for (; *text; text++) {
-        unsigned char ch = (unsigned char)*text;
-        buf_addc(&b, ch < 0x20 && ch != '\n' && ch != '\t' && ch != '\r' ? ' ' : *text);
-    }
-    buf_addc(&b, '\0');
-    xmlTextWriterStartElement(w, X(term));
-    if (type) {
-        xmlTextWriterWriteAttribute(w, X("rdf:datatype"), X(type));
-    }
-    xmlTextWriterWriteString(w, X(b.failed ? "" : b.p));
-    xmlTextWriterEndElement(w);
-    buf_fini(&b);
-}
-
-static void write_iri(xmlTextWriterPtr w, const char *term, const char *iri)
-{
-    xmlTextWriterStartElement(w, X(term));
-    xmlTextWriterWriteAttribute(w, X("rdf:resource"), X(iri));
-    xmlTextWriterEndElement(w);
-}
-
-static void write_term(xmlTextWriterPtr w, size_t i, const json_t *v)
-{
-    char iri[160];
     json_t *item;
-    size_t k;
+    size_t i;
 
-    if (terms[i].kind == TEXTS) {
-        json_array_foreach(v, k, item)
-        {
-            write_text(w, terms[i].term, NULL, json_string_value(item));
-        }
-    } else if (terms[i].kind == IRI || terms[i].kind == FREQUENCY) {
-        iri_of(terms[i].kind, json_string_value(v), iri);
-        write_iri(w, terms[i].term, iri);
-    } else {
-        write_text(w, terms[i].term,
-                   terms[i].kind == TIME ? "http://www.w3.org/2001/XMLSchema#dateTime" : NULL,
-                   json_string_value(v));
-    }
-}
-
-static void write_all(xmlTextWriterPtr w, const json_t *entries)
-{
-    char name[32];
-    json_t *e;
-    size_t k;
-
-    xmlTextWriterStartDocument(w, NULL, "UTF-8", NULL);
-    xmlTextWriterStartElement(w, X("rdf:RDF"));
-    for (size_t i = 0; i < COUNT(prefixes); i++) {
-        snprintf(name, sizeof name, "xmlns:%s", prefixes[i][0]);
-        xmlTextWriterWriteAttribute(w, X(name), X(prefixes[i][1]));
-    }
-    json_array_foreach(entries, k, e)
+    rdf_add(g, subject, term, kind, json_string_value(v));
+    json_array_foreach(v, i, item)
     {
-        xmlTextWriterStartElement(w, X("dcat:Dataset"));
-        xmlTextWriterWriteAttribute(w, X("rdf:about"), X(row_text(e, "identifier")));
-        for (size_t i = 0; i < COUNT(terms); i++) {
-            const json_t *v = json_object_get(e, terms[i].member);
-            if (told(i, v)) {
-                write_term(w, i, v);
-            }
-        }
-        xmlTextWriterEndElement(w);
+        rdf_add(g, subject, term, kind, json_string_value(item));
     }
-    xmlTextWriterStartElement(w, X("dcat:Catalog"));
-    xmlTextWriterWriteAttribute(w, X("rdf:about"), X("urn:sluice:catalog"));
-    write_text(w, "dct:title", NULL, "Open data");
-    json_array_foreach(entries, k, e)
-    {
-        write_iri(w, "dcat:dataset", row_text(e, "identifier"));
-    }
-    xmlTextWriterEndElement(w);
-    xmlTextWriterEndDocument(w);
 }
 
-static enum problem answer_xml(struct rest_call *c, const json_t *entries)
+static void access_of(const char *subject, char out[static 80])
 {
-    xmlBufferPtr out = xmlBufferCreate();
-    xmlTextWriterPtr w = out ? xmlNewTextWriterMemory(out, 0) : NULL;
-
-    if (w) {
-        write_all(w, entries);
-        xmlFreeTextWriter(w);
-        buf_add(&c->resp->body, xmlBufferContent(out), (size_t)xmlBufferLength(out));
-        c->resp->content_type = "application/rdf+xml";
-        c->resp->status = 200;
-    }
-    xmlBufferFree(out);
-    return w && !c->resp->body.failed ? PROBLEM_OK : PROBLEM_INTERNAL;
+    snprintf(out, 80, "%.60s#access", subject);
 }
 
-/* ------------------------------------------------------------------------------------------------
- */
-static enum problem load(struct rest_call *c, long page, json_t *entries, bool *more)
+static void add_entry(struct rdf_graph *g, const json_t *e)
 {
-    struct store_value v[2] = {store_int(PAGE_SIZE + 1), store_int((page - 1) * PAGE_SIZE)};
-    struct store_txn *txn = NULL;
+    const char *subject = row_text(e, "identifier"), *summary = row_text(e, "summary");
+    char iri[80];
+
+    rdf_add(g, subject, "rdf:type", RDF_NAME, "dcat:Dataset");
+    for (size_t i = 0; i < COUNT(terms); i++) {
+        add_texts(g, subject, terms[i].term, terms[i].kind, json_object_get(e, terms[i].member));
+    }
+    rdf_add(g, subject, "dct:description", RDF_TEXT, summary[0] ? summary : row_text(e, "name"));
+    add_frequency(g, subject, row_text(e, "update_frequency"));
+    if (row_text(e, "theme_id")[0]) {
+        rdf_add(g, subject, "dcat:theme", RDF_IRI, urn(row_text(e, "theme_id"), iri));
+    }
+    rdf_add(g, subject, "dct:publisher", RDF_IRI, urn(row_text(e, "organisation_id"), iri));
+    if (row_text(e, "access_conditions")[0]) {
+        access_of(subject, iri);
+        rdf_add(g, subject, "dct:accessRights", RDF_IRI, iri);
+    }
+}
+
+static void add_access(struct rdf_graph *g, const json_t *e)
+{
+    char iri[80];
+
+    if (row_text(e, "access_conditions")[0]) {
+        access_of(row_text(e, "identifier"), iri);
+        rdf_add(g, iri, "rdf:type", RDF_NAME, "dct:RightsStatement");
+        rdf_add(g, iri, "rdfs:label", RDF_TEXT, row_text(e, "access_conditions"));
+    }
+}
+
+/* Each API over the data that this caller may know of is a way to it. */
+static enum problem load_apis(struct rest_call *c, struct listing *l, const json_t *e, json_t *apis)
+{
+    struct store_value v[1 + SCOPE_VALUES_MAX] = {store_text(row_text(e, "dataset_id"))};
     struct store_rows *rows = NULL;
     struct buf sql;
-    enum problem p = rest_begin(c, STORE_READ, &txn);
+    size_t n = 1;
 
-    if (p != PROBLEM_OK) {
-        return p;
+    if (!row_text(e, "dataset_id")[0] || strcmp(l->gateway, "none") == 0) {
+        return PROBLEM_OK;
     }
+    buf_init(&sql);
+    buf_adds(&sql, "SELECT t.id, t.path, t.title, t.name FROM apis AS t WHERE t.dataset_id = ? AND "
+                   "t.state IN ('published', 'deprecated')");
+    scope_sql(c, &apis_resource, false, &sql, v, &n);
+    buf_addf(&sql, " ORDER BY t.created_at LIMIT %d", APIS_MAX);
+    buf_addc(&sql, '\0');
+    enum problem p =
+        rest_store_problem(c, sql.failed ? STORE_EIO : store_query(l->txn, sql.p, v, n, &rows));
+    while (p == PROBLEM_OK && store_next(rows)) {
+        const char *title = store_get_text(rows, 2);
+        json_array_append_new(apis, json_pack("{s:s, s:s, s:s}", "id", store_get_text(rows, 0),
+                                              "path", store_get_text(rows, 1), "title",
+                                              title && title[0] ? title : store_get_text(rows, 3)));
+    }
+    buf_fini(&sql);
+    return p == PROBLEM_OK ? rest_store_problem(c, store_rows_end(&rows)) : p;
+}
+
+static void add_distributions(struct listing *l, const char *subject, const json_t *apis)
+{
+    char iri[64], url[SERVICE_SETTING_MAX + 512];
+    size_t n = strlen(l->gateway), i;
+    json_t *api;
+
+    json_array_foreach(apis, i, api)
+    {
+        rdf_add(&l->g, subject, "dcat:distribution", RDF_IRI, urn(row_text(api, "id"), iri));
+    }
+    json_array_foreach(apis, i, api)
+    {
+        urn(row_text(api, "id"), iri);
+        snprintf(url, sizeof url, "%.*s%s", (int)(n && l->gateway[n - 1] == '/' ? n - 1 : n),
+                 l->gateway, row_text(api, "path"));
+        rdf_add(&l->g, iri, "rdf:type", RDF_NAME, "dcat:Distribution");
+        rdf_add(&l->g, iri, "dct:title", RDF_TEXT, row_text(api, "title"));
+        rdf_add(&l->g, iri, "dcat:accessURL", RDF_IRI, url);
+    }
+}
+
+/* The first time that somebody or something is spoken of. */
+static bool first(struct listing *l, const char *id)
+{
+    bool anew = id[0] && !json_object_get(l->told, id);
+
+    if (anew) {
+        json_object_set_new(l->told, id, json_true());
+    }
+    return anew;
+}
+
+static enum problem add_publisher(struct rest_call *c, struct listing *l, const char *id)
+{
+    json_t *row = NULL;
+    char iri[64];
+    enum problem p =
+        first(l, id) ? api_load(c, l->txn, &organisations_resource, id, &row) : PROBLEM_OK;
+
+    if (p == PROBLEM_OK && row) {
+        rdf_add(&l->g, urn(id, iri), "rdf:type", RDF_NAME, "foaf:Agent");
+        rdf_add(&l->g, iri, "foaf:name", RDF_TEXT, row_text(row, "name"));
+    }
+    json_decref(row);
+    return p;
+}
+
+static enum problem add_theme(struct rest_call *c, struct listing *l, const char *id)
+{
+    json_t *row = NULL;
+    char iri[64], parent[64];
+    enum problem p =
+        first(l, id) ? row_load(c, l->txn, &catalog_nodes_resource, id, false, &row) : PROBLEM_OK;
+
+    if (p == PROBLEM_OK && row) {
+        rdf_add(&l->g, urn(id, iri), "rdf:type", RDF_NAME, "skos:Concept");
+        rdf_add(&l->g, iri, "skos:prefLabel", RDF_TEXT, row_text(row, "name"));
+        rdf_add(&l->g, iri, "skos:altLabel", RDF_TEXT, row_text(row, "name_en"));
+        if (row_text(row, "parent_id")[0]) {
+            rdf_add(&l->g, iri, "skos:broader", RDF_IRI, urn(row_text(row, "parent_id"), parent));
+        }
+    }
+    json_decref(row);
+    return p;
+}
+
+/* What an entry refers to, each once. */
+static enum problem add_around(struct rest_call *c, struct listing *l, const json_t *e)
+{
+    json_t *apis = json_array();
+    enum problem p = load_apis(c, l, e, apis);
+
+    if (p == PROBLEM_OK) {
+        add_distributions(l, row_text(e, "identifier"), apis);
+        add_access(&l->g, e);
+        p = add_publisher(c, l, row_text(e, "organisation_id"));
+    }
+    json_decref(apis);
+    return p == PROBLEM_OK ? add_theme(c, l, row_text(e, "theme_id")) : p;
+}
+
+/* The directory itself is the platform's: of the organisation that runs it, if one is said to. */
+static enum problem add_catalog(struct rest_call *c, struct listing *l)
+{
+    static const char sql[] = "SELECT name FROM organisations WHERE kind = 'platform' AND state = "
+                              "'active' ORDER BY created_at LIMIT 1";
+    struct store_rows *rows = NULL;
+    char name[256] = "Open data platform";
+    json_t *e;
+    size_t i;
+    enum problem p = rest_store_problem(c, store_query(l->txn, sql, NULL, 0, &rows));
+
+    if (p == PROBLEM_OK && store_next(rows)) {
+        snprintf(name, sizeof name, "%s", store_get_text(rows, 0));
+    }
+    p = p == PROBLEM_OK ? rest_store_problem(c, store_rows_end(&rows)) : p;
+    rdf_add(&l->g, CATALOG, "rdf:type", RDF_NAME, "dcat:Catalog");
+    rdf_add(&l->g, CATALOG, "dct:title", RDF_TEXT, "Open data");
+    rdf_add(&l->g, CATALOG, "dct:description", RDF_TEXT,
+            "What data is open, and how to ask for it");
+    rdf_add(&l->g, CATALOG, "dct:publisher", RDF_IRI, PLATFORM);
+    json_array_foreach(l->entries, i, e)
+    {
+        rdf_add(&l->g, CATALOG, "dcat:dataset", RDF_IRI, row_text(e, "identifier"));
+    }
+    rdf_add(&l->g, PLATFORM, "rdf:type", RDF_NAME, "foaf:Agent");
+    rdf_add(&l->g, PLATFORM, "foaf:name", RDF_TEXT, name);
+    return p;
+}
+
+static enum problem describe(struct rest_call *c, struct listing *l)
+{
+    enum problem p = service_setting(c, l->txn, "gateway-url", l->gateway);
+    json_t *e;
+    size_t i;
+
+    p = p == PROBLEM_OK ? add_catalog(c, l) : p;
+    json_array_foreach(l->entries, i, e)
+    {
+        if (p == PROBLEM_OK) {
+            add_entry(&l->g, e);
+            p = add_around(c, l, e);
+        }
+    }
+    return p;
+}
+
+static enum problem load(struct rest_call *c, long page, struct listing *l)
+{
+    struct store_value v[2] = {store_int(PAGE_SIZE + 1), store_int((page - 1) * PAGE_SIZE)};
+    struct store_rows *rows = NULL;
+    struct buf sql;
+
     buf_init(&sql);
     buf_adds(&sql, "SELECT ");
     row_columns(&entries_resource, &sql);
     buf_adds(&sql, " FROM entries AS t WHERE " ENTRY_LISTED
                    " ORDER BY t.created_at, t.id LIMIT ? OFFSET ?");
     buf_addc(&sql, '\0');
-    p = rest_store_problem(c, sql.failed ? STORE_EIO : store_query(txn, sql.p, v, 2, &rows));
+    enum problem p =
+        rest_store_problem(c, sql.failed ? STORE_EIO : store_query(l->txn, sql.p, v, 2, &rows));
     while (p == PROBLEM_OK && store_next(rows)) {
-        *more = json_array_size(entries) == PAGE_SIZE;
-        if (!*more) {
+        l->more = json_array_size(l->entries) == PAGE_SIZE;
+        if (!l->more) {
             json_t *row = row_read(&entries_resource, rows);
-            json_array_append_new(entries, row_shown(c, &entries_resource, row));
+            json_array_append_new(l->entries, row_shown(c, &entries_resource, row));
             json_decref(row);
         }
     }
     p = p == PROBLEM_OK ? rest_store_problem(c, store_rows_end(&rows)) : p;
     buf_fini(&sql);
-    store_rollback(&txn);
+    return p;
+}
+
+static enum problem read_query(struct rest_call *c, const char **format, long *page)
+{
+    static const char *const known[] = {"format", "page"};
+    const char *text = rest_query(c, "page");
+    enum problem p = rest_query_known(c, known, COUNT(known), "format and page are known");
+
+    *format = rest_query(c, "format");
+    *format = *format ? *format : "json";
+    *page = text ? strtol(text, NULL, 10) : 1;
+    if (p == PROBLEM_OK && strcmp(*format, "json") != 0 && !rdf_format_known(*format)) {
+        p = rest_fail(c, PROBLEM_QUERY_MALFORMED, "/format",
+                      "json, jsonld, turtle or rdfxml is needed");
+    }
+    if (p == PROBLEM_OK && (*page < 1 || *page > 100000)) {
+        p = rest_fail(c, PROBLEM_QUERY_MALFORMED, "/page", "a whole number from 1 is needed");
+    }
     return p;
 }
 
 enum problem catalog_export(struct rest_call *c)
 {
-    static const char *const known[] = {"format", "page"};
-    const char *format = rest_query(c, "format"), *text = rest_query(c, "page");
-    long page = text ? strtol(text, NULL, 10) : 1;
+    struct listing l = {.entries = json_array(), .told = json_object()};
+    const char *format = NULL;
     char next[100];
-    bool more = false;
-    enum problem p = rest_query_known(c, known, COUNT(known), "format and page are known");
+    long page = 1;
+    enum problem p = read_query(c, &format, &page);
 
-    format = format ? format : "json";
-    if (p == PROBLEM_OK && strcmp(format, "json") != 0 && strcmp(format, "jsonld") != 0 &&
-        strcmp(format, "rdfxml") != 0) {
-        p = rest_fail(c, PROBLEM_QUERY_MALFORMED, "/format", "json, jsonld or rdfxml is needed");
+    if (p == PROBLEM_OK) {
+        p = rest_begin(c, STORE_READ, &l.txn);
     }
-    if (p == PROBLEM_OK && (page < 1 || page > 100000)) {
-        p = rest_fail(c, PROBLEM_QUERY_MALFORMED, "/page", "a whole number from 1 is needed");
+    if (p == PROBLEM_OK) {
+        p = load(c, page, &l);
+        if (p == PROBLEM_OK && rdf_format_known(format)) {
+            p = describe(c, &l);
+        }
+        store_rollback(&l.txn);
     }
-    json_t *entries = json_array();
-    p = p == PROBLEM_OK ? load(c, page, entries, &more) : p;
-    if (p == PROBLEM_OK && more) {
+    if (p == PROBLEM_OK && l.more) {
         snprintf(next, sizeof next, "</api/v1/catalog/export?format=%s&page=%ld>; rel=\"next\"",
                  format, page + 1);
         rest_header(c, "Link", next);
     }
-    if (p == PROBLEM_OK && strcmp(format, "rdfxml") == 0) {
-        p = answer_xml(c, entries);
-    } else if (p == PROBLEM_OK && strcmp(format, "jsonld") == 0) {
-        p = rest_answer(c, 200, as_jsonld(entries));
-        c->resp->content_type = "application/ld+json";
-    } else if (p == PROBLEM_OK) {
-        p = rest_answer(c, 200, json_pack("{s:O, s:b}", "items", entries, "more", more));
+    if (p == PROBLEM_OK) {
+        p = rdf_format_known(format)
+                ? rdf_answer(c, &l.g, format)
+                : rest_answer(c, 200, json_pack("{s:O, s:b}", "items", l.entries, "more", l.more));
     }
-    json_decref(entries);
+    json_decref(l.entries);
+    json_decref(l.told);
+    rdf_fini(&l.g);
     return p;
 }

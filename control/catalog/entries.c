@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "catalog/catalog.h"
+#include "catalog/opening.h"
 #include "sandbox/stage.h"
 
 #define LABELS_MAX 50
@@ -36,20 +37,22 @@ static enum problem check_labels(struct rest_call *c, const char *where, const j
 
 static enum problem check_field(struct rest_call *c, const char *where, const json_t *f)
 {
-    static const char *const members[] = {"name", "title",       "type", "length", "format",
-                                          "open", "description", "key",  "gone",   NULL};
-    static const char *const texts[] = {"name", "title", "type", "format", "description"};
+    static const char *const members[] = {"name",   "title",   "type",        "length",
+                                          "format", "open",    "description", "key",
+                                          "gone",   "element", NULL};
+    static const char *const texts[] = {"name",   "title",   "type",
+                                        "format", "element", "description"};
     json_t *length = json_object_get(f, "length");
     enum problem p = api_only_members(f, members) && row_text(f, "name")[0] &&
                              (!length || api_int_within(length, 0, INT64_MAX))
                          ? PROBLEM_OK
                          : rest_fail(c, PROBLEM_FIELD_INVALID, where,
                                      "fields are {name, title, type, length, format, description, "
-                                     "key, open}");
+                                     "key, open, element}");
 
     for (size_t i = 0; i < COUNT(texts) && p == PROBLEM_OK; i++) {
         json_t *v = json_object_get(f, texts[i]);
-        p = v ? attr_text_check(c, where, v, 0, i == 4 ? 1000 : 255, i == 4) : PROBLEM_OK;
+        p = v ? attr_text_check(c, where, v, 0, i == 5 ? 1000 : 255, i == 5) : PROBLEM_OK;
     }
     return p;
 }
@@ -87,6 +90,7 @@ static const struct attr attrs[] = {
     {"theme_id", ATTR_REF, AF_FILTER, .ref = "catalog_nodes"},
     {"category_id", ATTR_REF, AF_FILTER, .ref = "catalog_nodes"},
     {"application_id", ATTR_REF, AF_FILTER, .ref = "catalog_nodes"},
+    {"domain_id", ATTR_REF, AF_FILTER, .ref = "service_domains"},
     {"node_ids", ATTR_JSON, 0, .check = check_nodes},
     {"tags", ATTR_JSON, 0, .check = check_labels, .fallback = "[]"},
     {"keywords", ATTR_JSON, 0, .check = check_labels, .fallback = "[]"},
@@ -224,7 +228,8 @@ static bool versioned(const json_t *old, const json_t *row)
                                        "theme_id",   "category_id", "application_id",
                                        "tags",       "keywords",    "update_frequency",
                                        "volatility", "opening",     "access_conditions",
-                                       "decision",   "fields",      "node_ids"};
+                                       "decision",   "fields",      "node_ids",
+                                       "domain_id"};
 
     for (size_t i = 0; i < COUNT(told); i++) {
         if (api_changed(old, row, told[i])) {
@@ -380,7 +385,13 @@ static enum problem keep_version(struct rest_call *c, struct change *ch)
 
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    enum problem p = index_entry(c, ch->txn, ch->row);
+    bool opened = entry_listed(ch->row) && !(ch->old && entry_listed(ch->old));
+    enum problem p = opened ? scope_check_listing(c, ch->txn, ch->row) : PROBLEM_OK;
+
+    if (p == PROBLEM_OK && opened) {
+        p = plan_entry_opened(c, ch->txn, ch->row);
+    }
+    p = p == PROBLEM_OK ? index_entry(c, ch->txn, ch->row) : p;
     bool kept = !ch->old || json_integer_value(json_object_get(ch->old, "version")) ==
                                 json_integer_value(json_object_get(ch->row, "version"));
 
@@ -400,9 +411,9 @@ static const struct transition transitions[] = {
 };
 
 static const struct scope scopes[] = {
-    {ROLE_PROVIDER, BIND_ORGANISATION, "(" ENTRY_LISTED ") OR t.organisation_id = ?",
-     "t.organisation_id = ?"},
-    {ROLE_DEVELOPER | ROLE_OWNER, BIND_ORGANISATION, ENTRY_LISTED, "1 = 0"},
+    {ROLE_PROVIDER, BIND_ORGANISATION,
+     "(" ENTRY_LISTED ") OR t.organisation_id = ? OR " SHARED_WITH, "t.organisation_id = ?"},
+    {ROLE_DEVELOPER | ROLE_OWNER, BIND_ORGANISATION, "(" ENTRY_LISTED ") OR " SHARED_WITH, "1 = 0"},
 };
 
 const struct resource entries_resource = {

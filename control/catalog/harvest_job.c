@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "catalog/catalog.h"
 #include "catalog/harvest.h"
+#include "catalog/standards.h"
 #include "data_client.h"
 #include "exchange/exchange.h"
 #include "sandbox/stage.h"
@@ -17,10 +18,26 @@
 #define HARVESTS_MAX 20   /* harvests of one turn */
 #define TRIES        4
 #define RUNS_KEPT    10
+#define CODES        "codes" /* no attribute: a member of the loaded row */
 
 static bool is(const json_t *row, const char *state)
 {
     return strcmp(row_text(row, "state"), state) == 0;
+}
+
+/* Codes that the harvest's standard has, by element: the harvest carries them for its turn. */
+static enum problem load_codes(struct rest_call *c, struct store_txn *txn, json_t *harvest)
+{
+    const char *id = row_text(harvest, "standard_id");
+    json_t *standard = NULL;
+    enum problem p =
+        id[0] ? api_load(c, txn, &metadata_standards_resource, id, &standard) : PROBLEM_OK;
+
+    if (p == PROBLEM_OK && standard) {
+        json_object_set_new(harvest, CODES, standard_codes(standard, NULL));
+    }
+    json_decref(standard);
+    return p;
 }
 
 static enum problem load(struct rest_call *c, const char *id, json_t **harvest, json_t **source)
@@ -34,6 +51,9 @@ static enum problem load(struct rest_call *c, const char *id, json_t **harvest, 
     p = api_load(c, txn, &harvests_resource, id, harvest);
     if (p == PROBLEM_OK) {
         p = api_load(c, txn, &sources_resource, row_text(*harvest, "source_id"), source);
+    }
+    if (p == PROBLEM_OK && is(*harvest, "running")) {
+        p = load_codes(c, txn, *harvest);
     }
     store_rollback(&txn);
     return p;
@@ -271,8 +291,8 @@ static enum problem keep(struct rest_call *c, const json_t *harvest, json_t *ite
     return rest_finish(c, &txn, p);
 }
 
-static enum problem ask_table(struct rest_call *c, const json_t *source, const json_t *item,
-                              json_t **answer)
+static enum problem ask_table(struct rest_call *c, const json_t *harvest, const json_t *source,
+                              const json_t *item, json_t **answer)
 {
     json_t *body = exchange_source(c, source);
     enum problem p = body ? PROBLEM_OK : PROBLEM_INTERNAL;
@@ -280,6 +300,7 @@ static enum problem ask_table(struct rest_call *c, const json_t *source, const j
     if (p == PROBLEM_OK) {
         json_object_set(body, "schema", json_object_get(item, "schema"));
         json_object_set(body, "table", json_object_get(item, "table"));
+        json_object_set(body, "codes", json_object_get(harvest, CODES));
         p = data_client_post(c, "/internal/v1/sources/profile", body, answer);
     }
     json_decref(body);
@@ -287,8 +308,8 @@ static enum problem ask_table(struct rest_call *c, const json_t *source, const j
 }
 
 /* A file tells of itself; one that is a table is asked as a table besides. */
-static enum problem ask_file(struct rest_call *c, const json_t *source, const json_t *item,
-                             json_t **answer)
+static enum problem ask_file(struct rest_call *c, const json_t *harvest, const json_t *source,
+                             const json_t *item, json_t **answer)
 {
     json_t *more = json_pack("{s:s}", "table", row_text(item, "table")), *file = NULL;
     enum problem p = data_client_source(c, "item", source, more, &file);
@@ -297,7 +318,7 @@ static enum problem ask_file(struct rest_call *c, const json_t *source, const js
 
     json_decref(more);
     if (table) { /* not found: the table of the documents, which is none's */
-        p = ask_table(c, source, item, answer);
+        p = ask_table(c, harvest, source, item, answer);
     }
     if (p == PROBLEM_OK && !*answer) {
         *answer =
@@ -316,8 +337,8 @@ static enum problem table(struct rest_call *c, const json_t *harvest, const json
 {
     json_t *answer = NULL, *ok = NULL;
     bool files = strcmp(row_text(source, "kind"), "files") == 0;
-    enum problem p =
-        files ? ask_file(c, source, item, &answer) : ask_table(c, source, item, &answer);
+    enum problem p = files ? ask_file(c, harvest, source, item, &answer)
+                           : ask_table(c, harvest, source, item, &answer);
 
     if (p == PROBLEM_SOURCE_UNAVAILABLE &&
         data_client_call(c, "check", source, NULL, NULL, &ok) != PROBLEM_OK) {

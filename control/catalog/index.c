@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The words of entries. Chinese has no blanks, so a run of its characters goes in as its pairs and
  * its last character: a word of two characters is one pair, a longer one a phrase of pairs, one
- * character the beginning of a pair. Exact values (a tag, a department, a node) are marks. */
+ * character the beginning of a pair. Exact values (a tag, a department, a node) are marks: words
+ * that begin with `_`, which no word of a text does. */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "api/api.h"
 #include "base/utf8.h"
@@ -116,7 +118,7 @@ bool index_query(struct buf *out, const char *text)
 
 void index_mark(struct buf *out, char kind, const char *value)
 {
-    buf_addf(out, "x%c", kind);
+    buf_addf(out, "_%c", kind);
     for (; *value; value++) {
         buf_addf(out, "%02x", (unsigned char)tolower((unsigned char)*value));
     }
@@ -201,31 +203,72 @@ static void add_fields(struct buf *words, const json_t *fields)
 
 enum { NAME, LABELS, ABOUT, BODY, MARKS, COLUMNS };
 
-static enum problem store_words(struct rest_call *c, struct store_txn *txn, const char *id,
+/* What a search reads of each hit stands in one narrow row, in the order of its words. */
+static enum store_err store_doc(struct store_txn *txn, const json_t *entry)
+{
+    static const char sql[] =
+        "INSERT INTO entry_docs (id, state, decision, organisation_id, department, theme_id, "
+        "category_id, application_id, tags, name_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+        "CONFLICT (id) DO UPDATE SET state = excluded.state, decision = excluded.decision, "
+        "organisation_id = excluded.organisation_id, department = excluded.department, theme_id = "
+        "excluded.theme_id, category_id = excluded.category_id, application_id = "
+        "excluded.application_id, tags = excluded.tags, name_bytes = excluded.name_bytes";
+    static const char *const members[] = {
+        "id",         "state",    "decision",    "organisation_id",
+        "department", "theme_id", "category_id", "application_id"};
+    struct store_value v[COUNT(members) + 2];
+    char *tags = json_dumps(json_object_get(entry, "tags"), JSON_COMPACT);
+
+    for (size_t i = 0; i < COUNT(members); i++) {
+        v[i] = store_text(row_text(entry, members[i]));
+    }
+    v[COUNT(members)] = store_text(tags ? tags : "[]");
+    v[COUNT(members) + 1] = store_int((int64_t)strlen(row_text(entry, "name")));
+    enum store_err err = store_exec(txn, sql, v, COUNT(v), NULL);
+    free(tags);
+    return err;
+}
+
+static enum problem store_words(struct rest_call *c, struct store_txn *txn, const json_t *entry,
                                 const struct buf *b, bool drop)
 {
-    static const char doc[] = "(SELECT doc FROM entry_docs WHERE entry_id = ?)";
-    char sql[200];
-    struct store_value v[COLUMNS + 1] = {store_text(id)};
+    static const char drop_sql[] =
+        "DELETE FROM entry_words WHERE rowid = (SELECT doc FROM entry_docs WHERE id = ?)";
+    static const char add_sql[] = "INSERT INTO entry_words (rowid, name, labels, about, body, "
+                                  "marks) VALUES ((SELECT doc FROM "
+                                  "entry_docs WHERE id = ?), ?, ?, ?, ?, ?)";
+    struct store_value v[COLUMNS + 1] = {store_text(row_text(entry, "id"))};
+    enum store_err err = store_doc(txn, entry);
 
-    snprintf(sql, sizeof sql, "DELETE FROM entry_index WHERE rowid = %s", doc);
-    enum store_err err = store_exec(
-        txn, "INSERT INTO entry_docs (entry_id) VALUES (?) ON CONFLICT DO NOTHING", v, 1, NULL);
     if (err == STORE_OK) {
-        err = store_exec(txn, sql, v, 1, NULL);
+        err = store_exec(txn, drop_sql, v, 1, NULL);
     }
     for (size_t i = 0; i < COLUMNS; i++) {
         v[i + 1] = (struct store_value){.type = STORE_TEXT, .s = buf_slice(&b[i])};
         v[i + 1].s.p = b[i].p ? b[i].p : "";
     }
-    snprintf(sql, sizeof sql,
-             "INSERT INTO entry_index (rowid, name, labels, about, body, marks) VALUES "
-             "(%s, ?, ?, ?, ?, ?)",
-             doc);
     if (err == STORE_OK && !drop) {
-        err = store_exec(txn, sql, v, COLUMNS + 1, NULL);
+        err = store_exec(txn, add_sql, v, COLUMNS + 1, NULL);
     }
     return rest_store_problem(c, err);
+}
+
+/* Marks that let a search skip what its caller would not be shown. */
+static enum problem add_seen(struct rest_call *c, struct store_txn *txn, const json_t *entry,
+                             struct buf *marks)
+{
+    static const char sql[] =
+        "SELECT receiver_id FROM entry_shares WHERE entry_id = ? AND state = 'active'";
+    const struct store_value v = store_text(row_text(entry, "id"));
+    struct store_rows *rows = NULL;
+    enum store_err err = store_query(txn, sql, &v, 1, &rows);
+
+    add_mark(marks, 'v', entry_listed(entry) ? "open" : "");
+    add_mark(marks, 'o', row_text(entry, "organisation_id"));
+    while (err == STORE_OK && store_next(rows)) {
+        add_mark(marks, 'r', store_get_text(rows, 0));
+    }
+    return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
 }
 
 enum problem index_entry(struct rest_call *c, struct store_txn *txn, const json_t *entry)
@@ -241,17 +284,17 @@ enum problem index_entry(struct rest_call *c, struct store_txn *txn, const json_
     add_texts(&b[LABELS], &b[MARKS], 0, json_object_get(entry, "keywords"));
     index_words(&b[ABOUT], row_text(entry, "department"));
     add_mark(&b[MARKS], 'd', row_text(entry, "department"));
-    add_mark(&b[MARKS], 'v', entry_listed(entry) ? "open" : "");
     index_words(&b[BODY], row_text(entry, "summary"));
     add_fields(&b[BODY], json_object_get(entry, "fields"));
     enum problem p = add_nodes(c, txn, entry, &b[ABOUT], &b[MARKS]);
+    p = p == PROBLEM_OK ? add_seen(c, txn, entry, &b[MARKS]) : p;
     for (size_t i = 0; i < COLUMNS; i++) {
         failed = failed || b[i].failed;
     }
     if (p == PROBLEM_OK) {
-        p = failed ? PROBLEM_INTERNAL
-                   : store_words(c, txn, row_text(entry, "id"), b,
-                                 strcmp(row_text(entry, "state"), "withdrawn") == 0);
+        p = failed
+                ? PROBLEM_INTERNAL
+                : store_words(c, txn, entry, b, strcmp(row_text(entry, "state"), "withdrawn") == 0);
     }
     for (size_t i = 0; i < COLUMNS; i++) {
         buf_fini(&b[i]);

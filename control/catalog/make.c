@@ -74,7 +74,7 @@ static json_t *named(const json_t *fields, const char *name)
 
 json_t *entry_fields(const json_t *columns, const json_t *before)
 {
-    static const char *const kept[] = {"title", "format", "description", "open"};
+    static const char *const kept[] = {"title", "format", "description", "open", "element"};
     json_t *out = json_array(), *col, *v;
     size_t i;
 

@@ -43,15 +43,42 @@ static enum problem read_number(struct rest_call *c, const char *key, long max, 
     return PROBLEM_OK;
 }
 
-static void add(struct search *s, const char *word)
+static void add(struct search *s, const char *text)
 {
-    buf_addf(&s->match, "%s%s", s->match.n ? " AND " : "", word);
+    buf_addf(&s->match, "%s%s", s->match.n ? " AND " : "", text);
 }
 
-/* Whoever has no entry of an organisation to keep finds what is listed alone: the index knows. */
-static bool outsider(const struct rest_call *c)
+static void add_mark(struct buf *out, char kind, const char *value)
 {
-    return (c->user.role & (ROLE_DEVELOPER | ROLE_OWNER)) && !c->held;
+    buf_addc(out, '"');
+    index_mark(out, kind, value);
+    buf_addc(out, '"');
+}
+
+/* The index knows what is listed and whose each entry is: who has no more than that is given no
+ * hits to be thrown away. What is shown is still for scope_sql() to say. */
+static void narrow(const struct rest_call *c, struct search *s)
+{
+    struct buf marks;
+
+    if (c->held || !(c->user.role & (ROLE_DEVELOPER | ROLE_OWNER | ROLE_PROVIDER))) {
+        return;
+    }
+    buf_init(&marks);
+    buf_addc(&marks, '(');
+    add_mark(&marks, 'v', "open");
+    if (c->user.role != ROLE_OWNER && c->user.organisation[0]) {
+        buf_adds(&marks, " OR ");
+        add_mark(&marks, c->user.role == ROLE_PROVIDER ? 'o' : 'r', c->user.organisation);
+    }
+    if (c->user.role == ROLE_PROVIDER && c->user.organisation[0]) {
+        buf_adds(&marks, " OR ");
+        add_mark(&marks, 'r', c->user.organisation);
+    }
+    buf_adds(&marks, ")");
+    buf_addc(&marks, '\0');
+    add(s, marks.failed ? "" : marks.p);
+    buf_fini(&marks);
 }
 
 static enum problem read_criteria(struct rest_call *c, struct search *s)
@@ -80,24 +107,15 @@ static enum problem read_criteria(struct rest_call *c, struct search *s)
         struct buf mark;
         buf_init(&mark);
         if (value && strlen(value) <= TEXT_MAX) {
-            buf_adds(&mark, "marks : ");
-            index_mark(&mark, criteria[i].mark, value);
+            add_mark(&mark, criteria[i].mark, value);
             buf_addc(&mark, '\0');
-            add(s, mark.p ? mark.p : "");
+            add(s, mark.failed ? "" : mark.p);
         } else if (value) {
             p = rest_fail(c, PROBLEM_QUERY_TOO_LARGE, "", "at most %d bytes", TEXT_MAX);
         }
         buf_fini(&mark);
     }
-    if (outsider(c) && s->match.n) {
-        struct buf mark;
-        buf_init(&mark);
-        buf_adds(&mark, "marks : ");
-        index_mark(&mark, 'v', "open");
-        buf_addc(&mark, '\0');
-        add(s, mark.p ? mark.p : "");
-        buf_fini(&mark);
-    }
+    narrow(c, s);
     return p;
 }
 
@@ -133,7 +151,7 @@ static void take(struct search *s, struct store_rows *rows)
 static enum problem run(struct rest_call *c, struct store_txn *txn, struct search *s)
 {
     static const char columns[] =
-        "t.id, t.department, t.theme_id, t.category_id, t.application_id, t.tags";
+        "t.id, t.department, t.theme_id, t.category_id, t.application_id, t.tags, t.name_bytes";
     struct store_value v[1 + SCOPE_VALUES_MAX];
     struct store_rows *rows = NULL;
     struct buf sql;
@@ -143,17 +161,17 @@ static enum problem run(struct rest_call *c, struct store_txn *txn, struct searc
     buf_addf(&sql, "SELECT * FROM (SELECT %s, ", columns);
     if (s->match.n) {
         v[n++] = (struct store_value){.type = STORE_TEXT, .s = buf_slice(&s->match)};
-        buf_adds(&sql, "bm25(entry_index, 10.0, 6.0, 4.0, 1.0, 0.0) AS rank, d.doc AS doc FROM "
-                       "entry_index JOIN entry_docs d ON d.doc = entry_index.rowid JOIN entries t "
-                       "ON t.id = d.entry_id WHERE entry_index MATCH ?");
+        buf_adds(&sql, "word_rank(entry_words, 10, 6, 4, 1, 0) AS rank, t.doc AS doc FROM "
+                       "entry_words JOIN entry_docs t ON t.doc = entry_words.rowid WHERE "
+                       "entry_words MATCH ?");
     } else {
-        /* Whoever sees nearly all reads the newest by their own index; else all would be sorted. */
-        buf_addf(&sql, "0 AS rank, t.created_at AS doc FROM entries t %s WHERE 1 = 1",
-                 outsider(c) ? "" : "INDEXED BY entries_created");
+        buf_adds(&sql, "0 AS rank, t.doc AS doc FROM entry_docs t WHERE 1 = 1");
     }
     scope_sql(c, &entries_resource, false, &sql, v, &n);
-    buf_addf(&sql, " AND t.state <> 'withdrawn' ORDER BY %s DESC LIMIT %d) ORDER BY rank, doc DESC",
-             s->match.n ? "entry_index.rowid" : "t.created_at", CANDIDATES + 1);
+    buf_addf(&sql,
+             " AND t.state <> 'withdrawn' ORDER BY %s DESC LIMIT %d) ORDER BY rank%s, doc DESC",
+             s->match.n ? "entry_words.rowid" : "t.doc", CANDIDATES + 1,
+             s->match.n ? ", name_bytes" : "");
     buf_addc(&sql, '\0');
     enum store_err err =
         sql.failed || s->match.failed ? STORE_EIO : store_query(txn, sql.p, v, n, &rows);

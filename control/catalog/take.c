@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "catalog/catalog.h"
 #include "catalog/harvest.h"
+#include "catalog/standards.h"
 #include "sandbox/stage.h"
 
 #define NAME_BYTES  128
@@ -28,7 +29,7 @@ static void digest(const json_t *v, char out[static DIGEST_TEXT])
 /* The description of the columns without their figures, and the figures without the description. */
 static void split(const json_t *answer, json_t **described, json_t **figures)
 {
-    static const char *const measured[] = {"nulls", "distinct", "min", "max"};
+    static const char *const measured[] = {"nulls", "distinct", "min", "max", "outside"};
     json_t *col;
     size_t i;
 
@@ -129,6 +130,40 @@ static json_t *deviations(const json_t *standard, const json_t *answer)
     return out;
 }
 
+static json_t *outside_of(const json_t *answer)
+{
+    json_t *out = json_object(), *col;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "columns"), i, col)
+    {
+        json_object_set(out, row_text(col, "name"), json_object_get(col, "outside"));
+    }
+    return out;
+}
+
+/* And where it departs from the standard of its domain. */
+static enum problem depart(struct rest_call *c, struct store_txn *txn, const json_t *harvest,
+                           const json_t *answer, const json_t *entry, json_t *out)
+{
+    const char *id = row_text(harvest, "standard_id");
+    json_t *standard = NULL;
+    enum problem p =
+        id[0] ? api_load(c, txn, &metadata_standards_resource, id, &standard) : PROBLEM_OK;
+
+    if (p == PROBLEM_OK && standard) {
+        json_t *fields =
+            entry_fields(json_object_get(answer, "columns"), json_object_get(entry, "fields"));
+        json_t *outside = outside_of(answer), *report = standard_report(standard, fields, outside);
+        json_array_extend(out, json_object_get(report, "deviations"));
+        json_decref(report);
+        json_decref(outside);
+        json_decref(fields);
+    }
+    json_decref(standard);
+    return p;
+}
+
 static void add_volume(struct rest_call *c, json_t *entry, const json_t *answer)
 {
     json_t *list = json_object_get(entry, "volumes"), *rows = json_object_get(answer, "rows");
@@ -159,6 +194,7 @@ static json_t *make(struct rest_call *c, const json_t *harvest, const json_t *it
 
     json_object_set(entry, "source_id", json_object_get(harvest, "source_id"));
     json_object_set(entry, "department", json_object_get(harvest, "department"));
+    json_object_set(entry, "domain_id", json_object_get(harvest, "domain_id"));
     if (plain(comment, 1000)) {
         json_object_set_new(entry, "summary", json_string(comment));
     }
@@ -285,6 +321,7 @@ enum problem harvest_take(struct rest_call *c, struct store_txn *txn, const json
     json_object_set_new(item, "deviations", found);
     enum problem p = entry_of_table(c, txn, row_text(harvest, "source_id"),
                                     row_text(item, "schema"), row_text(item, "table"), &entry);
+    p = p == PROBLEM_OK && !document(answer) ? depart(c, txn, harvest, answer, entry, found) : p;
     if (p == PROBLEM_OK) {
         p = take(c, txn, harvest, item, answer, entry);
     }

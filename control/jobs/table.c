@@ -7,6 +7,7 @@
 #include "batch/batch.h"
 #include "ca/ca.h"
 #include "catalog/catalog.h"
+#include "catalog/opening.h"
 #include "classify/classify.h"
 #include "consent/consent.h"
 #include "exchange/exchange.h"
@@ -49,6 +50,8 @@ const struct job job_table[] = {
     {"uploads", 60000, uploads_job},
     {"exits-remind", 60000, exits_remind_job},
     {"harvests", 300, harvest_job},
+    {"opening-plan", 5000, opening_plan_job},
+    {"entry-shares", 5000, entry_shares_job},
     {"discoveries", 250, classify_job},
     {"services", 1000, services_job},
     {"service-instances", 1000, service_instances_job},

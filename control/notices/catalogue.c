@@ -122,6 +122,10 @@ static const struct notice_kind kinds[] = {
     {"collection-missed", "A scheduled collection was missed: %s", "定期采集任务未按时执行：%s"},
     {"collection-failed", "A collection failed: %s", "数据采集失败：%s"},
     {"transfer-ended", "A transfer into your zone has ended: %s", "数据推送任务已结束：%s"},
+    {"opening-due", "Data you are responsible for is to be opened soon: %s", "您负责的数据开放计划即将到期：%s"},
+    {"opening-overdue", "Data that was to be opened is late: %s", "数据开放计划已逾期：%s"},
+    {"share-made", "A resource was shared with you: %s", "有数据资源共享给您：%s"},
+    {"share-ended", "A resource is no longer shared with you: %s", "数据资源共享已终止：%s"},
     /* clang-format on */
 };
 

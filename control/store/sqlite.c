@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/rank.h"
+
 struct migration {
     int version;
     const char *name, *sql;
@@ -105,6 +107,9 @@ static enum store_err connection_open(struct connection *c, const char *path, bo
     /* A store handed to us by someone else must not run code or read strange schema. */
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    if (!rank_register(c->db)) {
+        return STORE_EIO;
+    }
     if (!writer) {
         return run(c->db, "PRAGMA query_only=1; PRAGMA cache_size=-4096;");
     }

@@ -415,7 +415,7 @@ static void a_source_that_went_away_leaves_nothing(void **state)
 {
     char id[UUID_TEXT_LEN + 1], connection[256], from[128], to[140];
     (void)state;
-    testing_connection(&t, false, connection);
+    testing_connection(&t, TESTING_SQLITE, connection);
     snprintf(from, sizeof from, "%s/test.db", t.dir);
     snprintf(to, sizeof to, "%s.away", from);
     assert_int_equal(rename(from, to), 0);
@@ -521,7 +521,7 @@ static int start(void **state)
     char path[160];
     (void)state;
     testing_open(&t);
-    testing_connection(&t, false, connection);
+    testing_connection(&t, TESTING_SQLITE, connection);
     testing_fill(connection);
     testing_publish(&t, connection);
     snprintf(path, sizeof path, "%s/keys", t.data_dir);

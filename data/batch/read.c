@@ -19,6 +19,7 @@ struct reader {
     const struct query *given;
     size_t n_given;
     bool keyset, open, over;
+    bool paged; /* by keyset, or by offset where the driver would take all into memory */
     uint16_t keys[KEYS_MAX];   /* columns of the API */
     size_t key_at[KEYS_MAX];   /* where they stand in the row */
     size_t n_keys, tracked_at; /* tracked_at SIZE_MAX: none */
@@ -162,6 +163,7 @@ static struct query_node *compare(struct reader *r, size_t key, enum query_op op
         return NULL;
     *value = r->last[key].n ? buf_slice(&r->last[key]) : SLICE("");
     n->op = (uint8_t)op;
+    n->as_sorted = true;
     n->column = r->keys[key];
     n->n_values = 1;
     n->values = value;
@@ -217,15 +219,13 @@ static bool keys_fit(const struct reader *r)
 static enum problem ask(struct reader *r)
 {
     struct sql sql = {.text = &r->sql, .arena = &r->arena};
-    enum source_err err = source_ready(r->source);
-    if (err)
-        return service_source_problem(err);
     sql.dialect = source_dialect(r->source);
     sql.quote = source_quote(r->source)[0];
     sql_select(&sql, &r->api->table, &r->query, r->owner);
     if (sql.failed)
         return PROBLEM_QUERY_TOO_LARGE;
-    err = source_query(r->source, buf_slice(sql.text), sql.params, sql.n_params, &r->rows);
+    enum source_err err =
+        source_query(r->source, buf_slice(sql.text), sql.params, sql.n_params, &r->rows);
     r->open = !err;
     if (r->open && r->rows.n_columns != r->query.n_select)
         return PROBLEM_SOURCE_UNAVAILABLE;
@@ -235,9 +235,13 @@ static enum problem ask(struct reader *r)
 static enum problem begin_page(struct reader *r)
 {
     arena_reset(&r->arena);
-    r->page_left = !r->keyset || r->left < READ_PAGE_ROWS ? r->left : READ_PAGE_ROWS;
+    enum source_err err = source_ready(r->source);
+    if (err)
+        return service_source_problem(err);
+    r->paged = r->keyset || source_dialect(r->source)->buffers;
+    r->page_left = !r->paged || r->left < READ_PAGE_ROWS ? r->left : READ_PAGE_ROWS;
     r->query.limit = r->page_left;
-    r->query.offset = r->begun ? 0 : r->offset;
+    r->query.offset = r->keyset && r->begun ? 0 : r->offset;
     if (r->keyset && r->begun && (!keys_fit(r) || !narrow(r)))
         return PROBLEM_INTERNAL;
     return ask(r);
@@ -265,6 +269,7 @@ static enum problem take_row(struct reader *r)
     r->begun = true;
     r->left--;
     r->page_left--;
+    r->offset += !r->keyset;
     return r->keyset && !remember(r) ? PROBLEM_INTERNAL : PROBLEM_OK;
 }
 
@@ -288,7 +293,7 @@ enum problem reader_next(struct reader *r, const struct slice **values, bool *mo
             return take_row(r);
         }
         /* A page that was not filled was the last. */
-        r->over = !r->keyset || r->page_left > 0;
+        r->over = !r->paged || r->page_left > 0;
         end_page(r);
     }
 }

@@ -11,9 +11,11 @@
 #define HARVEST_SAMPLED     10000 /* rows that figures are taken from */
 #define HARVEST_ROWS_MAX    20
 
-/* masks: {column: rule}, "none" shows a column; NULL or no rule: covered but for its ends. n_rows:
- * sample rows. *answer: {columns: [{name, type, length, nullable, key, native_type, comment, nulls,
- * distinct, min, max}], comment, rows, bytes, sample: [{column: value}]}. */
+/* masks: {column: rule}, "none" shows a column; NULL or no rule: covered but for its ends. codes:
+ * {column: [code]}, small and capital letters of its name alike: how many distinct values are none
+ * of the codes is told as `outside`. n_rows: sample rows. *answer: {columns: [{name, type, length,
+ * nullable, key, native_type, comment, nulls, distinct, min, max, outside}], comment, rows, bytes,
+ * sample: [{column: value}]}. */
 enum problem harvest_profile(struct source *s, const char *schema, const char *table,
-                             const json_t *masks, unsigned n_rows, json_t **answer)
-    __attribute__((warn_unused_result));
+                             const json_t *masks, const json_t *codes, unsigned n_rows,
+                             json_t **answer) __attribute__((warn_unused_result));

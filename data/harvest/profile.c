@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/harvest/harvest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "data/service.h"
 #include "data/sources/metadata.h"
@@ -14,7 +16,7 @@ struct profile {
     struct source *source;
     const char *schema, *table;
     json_t *columns; /* of the answer */
-    const json_t *masks;
+    const json_t *masks, *codes;
     struct buf sql, name; /* name: the table's, quoted */
 };
 
@@ -171,6 +173,74 @@ static enum source_err measure(struct profile *p)
     return err;
 }
 
+/* The codes of a column as a set; NULL: it has none. */
+static json_t *codes_of(const struct profile *p, const char *column)
+{
+    const char *name;
+    json_t *codes, *code, *set = NULL;
+    size_t i;
+    json_object_foreach((json_t *)(uintptr_t)p->codes, name, codes)
+    {
+        if (strcasecmp(name, column) != 0)
+            continue;
+        set = json_object();
+        json_array_foreach(codes, i, code)
+            json_object_set_new(set, json_string_value(code), json_true());
+        return set;
+    }
+    return NULL;
+}
+
+/* Some drivers pad fixed text with blanks; a code has none at its end. */
+static struct slice unpadded(struct slice v)
+{
+    while (v.n > 0 && v.p[v.n - 1] == ' ')
+        v.n--;
+    return v;
+}
+
+static enum source_err count_outside(struct profile *p, json_t *column, const json_t *set)
+{
+    struct source_rows rows;
+    bool more = true;
+    char text[CELL_MAX + 1];
+    json_int_t outside = 0;
+    buf_clear(&p->sql);
+    buf_adds(&p->sql, "SELECT DISTINCT ");
+    add_name(p, &p->sql, text_of(column, "name"));
+    buf_adds(&p->sql, " FROM (SELECT * FROM ");
+    buf_add(&p->sql, p->name.p, p->name.n);
+    add_limit(p, HARVEST_SAMPLED);
+    buf_adds(&p->sql, ") AS sampled");
+    enum source_err err = query(p, NULL, 0, &rows);
+    if (err)
+        return err;
+    while (!(err = source_next(&rows, &more)) && more) {
+        struct slice v;
+        if (!source_cell(&rows, 0, &v))
+            continue;
+        v = unpadded(v);
+        snprintf(text, sizeof text, "%.*s", (int)(v.n < CELL_MAX ? v.n : CELL_MAX), v.p);
+        outside += v.n > CELL_MAX || !json_object_get(set, text);
+    }
+    source_rows_end(&rows);
+    if (!err)
+        json_object_set_new(column, "outside", json_integer(outside));
+    return err;
+}
+
+static enum source_err hold_codes(struct profile *p)
+{
+    enum source_err err = SOURCE_OK;
+    for (size_t i = 0; i < figures(p) && !err; i++) {
+        json_t *column = json_array_get(p->columns, i);
+        json_t *set = codes_of(p, text_of(column, "name"));
+        err = set ? count_outside(p, column, set) : SOURCE_OK;
+        json_decref(set);
+    }
+    return err;
+}
+
 static json_t *sample_row(struct profile *p, const struct source_rows *rows)
 {
     json_t *row = json_object();
@@ -212,54 +282,11 @@ static enum source_err sample(struct profile *p, unsigned n_rows, json_t *out)
     return err;
 }
 
-static json_t *column_named(const struct profile *p, struct slice name)
-{
-    size_t i;
-    json_t *column;
-    json_array_foreach(p->columns, i, column)
-    {
-        if (slice_eq(slice_str(text_of(column, "name")), name))
-            return column;
-    }
-    return NULL;
-}
-
-/* What SQLColumns of this driver leaves out. */
-static enum source_err describe(struct profile *p, json_t *answer)
-{
-    static const char sql[] =
-        "SELECT a.attname, col_description(a.attrelid, a.attnum), obj_description(a.attrelid, "
-        "'pg_class'), pg_total_relation_size(a.attrelid) FROM pg_attribute a JOIN pg_class c ON "
-        "c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND "
-        "c.relname = ? AND a.attnum > 0 AND NOT a.attisdropped";
-    struct source_param params[] = {{.text = slice_str(p->schema)}, {.text = slice_str(p->table)}};
-    struct source_rows rows;
-    bool more = true;
-    if (strcmp(source_dialect(p->source)->dbms, "PostgreSQL") != 0)
-        return SOURCE_OK;
-    buf_clear(&p->sql);
-    buf_adds(&p->sql, sql);
-    enum source_err err = query(p, params, 2, &rows);
-    if (err)
-        return err;
-    while (!(err = source_next(&rows, &more)) && more) {
-        struct slice name, comment;
-        json_t *column = source_cell(&rows, 0, &name) ? column_named(p, name) : NULL;
-        if (column && source_cell(&rows, 1, &comment))
-            json_object_set_new(column, "comment", json_stringn(comment.p, comment.n));
-        if (source_cell(&rows, 2, &comment))
-            json_object_set_new(answer, "comment", json_stringn(comment.p, comment.n));
-        json_object_set_new(answer, "bytes", number(&rows, 3));
-    }
-    source_rows_end(&rows);
-    return err;
-}
-
 /* Figures that a database cannot give in time are left out; that it holds the table is not. */
 static enum source_err fill(struct profile *p, unsigned n_rows, json_t *answer)
 {
     json_t *rows = json_array();
-    enum source_err err = describe(p, answer);
+    enum source_err err = metadata_details(p->source, p->schema, p->table, p->columns, answer);
     if (!err)
         err = count_rows(p, answer);
     if (err == SOURCE_ETIMEOUT)
@@ -267,15 +294,19 @@ static enum source_err fill(struct profile *p, unsigned n_rows, json_t *answer)
     if (!err && measure(p))
         err = source_ready(p->source);
     if (!err)
+        err = hold_codes(p);
+    if (!err)
         err = sample(p, n_rows < HARVEST_ROWS_MAX ? n_rows : HARVEST_ROWS_MAX, rows);
     json_object_set_new(answer, "sample", rows);
     return err;
 }
 
 enum problem harvest_profile(struct source *s, const char *schema, const char *table,
-                             const json_t *masks, unsigned n_rows, json_t **answer)
+                             const json_t *masks, const json_t *codes, unsigned n_rows,
+                             json_t **answer)
 {
-    struct profile p = {.source = s, .schema = schema, .table = table, .masks = masks};
+    struct profile p = {
+        .source = s, .schema = schema, .table = table, .masks = masks, .codes = codes};
     enum source_err err = metadata_columns(s, schema, table, &p.columns);
     if (err)
         return service_source_problem(err);

@@ -77,8 +77,9 @@ static bool write_boolean(struct buf *out, struct slice v)
     static const struct {
         struct slice text;
         bool value;
-    } words[] = {{{"1", 1}, true},    {{"0", 1}, false},     {{"t", 1}, true}, {{"f", 1}, false},
-                 {{"true", 4}, true}, {{"false", 5}, false}, {{"-1", 2}, true}};
+    } words[] = {{{"1", 1}, true},  {{"0", 1}, false},   {{"t", 1}, true},
+                 {{"f", 1}, false}, {{"true", 4}, true}, {{"false", 5}, false},
+                 {{"\1", 1}, true}, {{"\0", 1}, false},  {{"-1", 2}, true}}; /* BIT: a byte */
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (slice_eq(v, words[i].text)) {
             buf_adds(out, words[i].value ? "true" : "false");

@@ -117,6 +117,7 @@ struct query_node {
     const struct query_path *path;   /* NULL: the column itself */
     uint8_t kind, op;
     bool negate;
+    bool as_sorted; /* of QUERY_EQ: equal as the source sorts, not to the letter */
     uint16_t column;
     uint16_t n_values;
     struct slice *values;

@@ -76,12 +76,57 @@ void sql_bind(struct sql *sql, uint8_t type, struct slice text)
         *p = (struct source_param){.text = copy};
 }
 
+/* A decimal as text would be compared as a floating number; one with an exponent is such. */
+void sql_value(struct sql *sql, uint8_t type, struct slice text)
+{
+    bool decimal = type == QUERY_NUMBER && sql->dialect->number && text.n < 32 &&
+                   !memchr(text.p, 'e', text.n) && !memchr(text.p, 'E', text.n);
+    buf_adds(sql->text, decimal ? sql->dialect->number : "?");
+    sql_bind(sql, type, text);
+}
+
+static void add_step(struct buf *out, struct slice step)
+{
+    uint64_t index;
+    if (query_uint(step, &index) && index < 1000000) {
+        buf_addf(out, "[%llu]", (unsigned long long)index);
+        return;
+    }
+    buf_adds(out, ".\"");
+    for (size_t i = 0; i < step.n; i++) {
+        if (step.p[i] == '"' || step.p[i] == '\\')
+            buf_addc(out, '\\');
+        buf_addc(out, step.p[i]);
+    }
+    buf_addc(out, '"');
+}
+
+/* A null within JSON is a null, as it is behind an arrow. */
+static void add_extract(struct sql *sql, struct slice column, const struct query_path *path)
+{
+    struct buf steps;
+    buf_init(&steps);
+    buf_addc(&steps, '$');
+    for (size_t i = 0; i < path->n; i++)
+        add_step(&steps, path->steps[i]);
+    buf_adds(sql->text, path->text ? "JSON_UNQUOTE(NULLIF(JSON_EXTRACT(" : "JSON_EXTRACT(");
+    sql_name(sql, column);
+    buf_adds(sql->text, path->text ? ", ?), 'null'))" : ", ?)");
+    sql->failed = sql->failed || steps.failed;
+    sql_bind(sql, QUERY_STRING, steps.failed ? SLICE("") : buf_slice(&steps));
+    buf_fini(&steps);
+}
+
 /* Steps are bound, never written: `col->?::text->>?::int`. */
 void sql_column(struct sql *sql, struct slice column, const struct query_path *path)
 {
     const struct dialect *d = sql->dialect;
     if (path && !d->json) {
         sql->failed = true;
+        return;
+    }
+    if (path && d->json_path) {
+        add_extract(sql, column, path);
         return;
     }
     sql_name(sql, column);
@@ -102,19 +147,58 @@ static uint8_t type_of(const struct query_node *node, const struct query_column 
     return node->path ? QUERY_STRING : c->type;
 }
 
+/* Is equality of this type less than that of all letters, unless said so? */
+static bool is_loose(const struct sql *sql, uint8_t type)
+{
+    return sql->dialect->exact[0] && type == QUERY_STRING;
+}
+
+static void add_exact(struct sql *sql, struct slice column, const struct query_path *path)
+{
+    buf_adds(sql->text, sql->dialect->exact[0]);
+    sql_column(sql, column, path);
+    buf_adds(sql->text, sql->dialect->exact[1]);
+}
+
+/* Also to the letter where that is not the same: the first condition is what an index can serve. */
+void sql_equals(struct sql *sql, struct slice column, const struct query_path *path, uint8_t type,
+                struct slice value)
+{
+    sql_column(sql, column, path);
+    buf_adds(sql->text, " = ");
+    sql_value(sql, type, value);
+    if (!is_loose(sql, type))
+        return;
+    buf_adds(sql->text, " AND ");
+    add_exact(sql, column, path);
+    buf_adds(sql->text, " = ");
+    sql_value(sql, type, value);
+}
+
+static void add_list_of(struct sql *sql, const struct query_node *node, uint8_t type)
+{
+    buf_adds(sql->text, " IN (");
+    for (size_t i = 0; i < node->n_values; i++) {
+        buf_adds(sql->text, i ? ", " : "");
+        sql_value(sql, type, node->values[i]);
+    }
+    buf_addc(sql->text, ')');
+}
+
 static void add_in(struct sql *sql, const struct query_node *node, const struct query_column *c)
 {
+    uint8_t type = type_of(node, c);
     if (node->n_values == 0) {
         buf_adds(sql->text, "1 = 0");
         return;
     }
     sql_column(sql, c->column, node->path);
-    buf_adds(sql->text, " IN (");
-    for (size_t i = 0; i < node->n_values; i++) {
-        buf_adds(sql->text, i ? ", ?" : "?");
-        sql_bind(sql, type_of(node, c), node->values[i]);
-    }
-    buf_addc(sql->text, ')');
+    add_list_of(sql, node, type);
+    if (!is_loose(sql, type))
+        return;
+    buf_adds(sql->text, " AND ");
+    add_exact(sql, c->column, node->path);
+    add_list_of(sql, node, type);
 }
 
 static void add_is(struct sql *sql, const struct query_node *node, const struct query_column *c)
@@ -134,54 +218,81 @@ static const char *operator_text(const struct dialect *d, uint8_t op)
 {
     switch (op) {
     case QUERY_EQ:
-        return "=";
+        return " = ";
     case QUERY_NEQ:
-        return "<>";
+        return " <> ";
     case QUERY_GT:
-        return ">";
+        return " > ";
     case QUERY_GTE:
-        return ">=";
+        return " >= ";
     case QUERY_LT:
-        return "<";
+        return " < ";
     case QUERY_LTE:
-        return "<=";
-    case QUERY_MATCH:
-        return d->match;
-    case QUERY_IMATCH:
-        return d->imatch;
+        return " <= ";
     case QUERY_DISTINCT:
-        return d->distinct;
+        return d->distinct[1];
     default:
         return NULL;
     }
 }
 
-static void add_like(struct sql *sql, const struct query_node *node, const struct query_column *c)
+static const char *const *around_of(const struct dialect *d, uint8_t op)
 {
-    const char *const *around = node->op == QUERY_LIKE ? sql->dialect->like : sql->dialect->ilike;
+    return op == QUERY_LIKE     ? d->like
+           : op == QUERY_ILIKE  ? d->ilike
+           : op == QUERY_MATCH  ? d->match
+           : op == QUERY_IMATCH ? d->imatch
+                                : NULL;
+}
+
+static void add_like(struct sql *sql, const struct query_node *node, const struct query_column *c,
+                     const char *const *around)
+{
+    if (!around[0]) {
+        sql->failed = true;
+        return;
+    }
     buf_adds(sql->text, around[0]);
     sql_column(sql, c->column, node->path);
     buf_adds(sql->text, around[1]);
     sql_bind(sql, QUERY_STRING, node->values[0]);
 }
 
+static void add_comparison(struct sql *sql, const struct query_node *node,
+                           const struct query_column *c)
+{
+    const char *op = operator_text(sql->dialect, node->op),
+               *before = node->op == QUERY_DISTINCT ? sql->dialect->distinct[0] : "";
+    uint8_t type = type_of(node, c);
+    bool differs = node->op == QUERY_NEQ || node->op == QUERY_DISTINCT;
+    if (*before)
+        buf_addf(sql->text, "%s(", before);
+    if (differs && is_loose(sql, type))
+        add_exact(sql, c->column, node->path);
+    else
+        sql_column(sql, c->column, node->path);
+    buf_adds(sql->text, op ? op : " = ");
+    sql->failed = sql->failed || !op;
+    sql_value(sql, type, node->values[0]);
+    if (*before)
+        buf_addc(sql->text, ')');
+}
+
 static void add_condition(struct sql *sql, const struct query_table *table,
                           const struct query_node *node)
 {
     const struct query_column *c = &table->columns[node->column];
-    if (node->op == QUERY_IN) {
+    const char *const *around = around_of(sql->dialect, node->op);
+    if (node->op == QUERY_IN)
         add_in(sql, node, c);
-    } else if (node->op == QUERY_IS) {
+    else if (node->op == QUERY_IS)
         add_is(sql, node, c);
-    } else if (node->op == QUERY_LIKE || node->op == QUERY_ILIKE) {
-        add_like(sql, node, c);
-    } else {
-        const char *op = operator_text(sql->dialect, node->op);
-        sql_column(sql, c->column, node->path);
-        buf_addf(sql->text, " %s ?", op ? op : "=");
-        sql->failed = sql->failed || !op;
-        sql_bind(sql, type_of(node, c), node->values[0]);
-    }
+    else if (around)
+        add_like(sql, node, c, around);
+    else if (node->op == QUERY_EQ && !node->as_sorted)
+        sql_equals(sql, c->column, node->path, type_of(node, c), node->values[0]);
+    else
+        add_comparison(sql, node, c);
 }
 
 /* Depth is bounded by the parser (QUERY_DEPTH_MAX). */
@@ -232,10 +343,8 @@ const char *sql_from_where(struct sql *sql, const struct query_table *table, con
     if (owner.p) {
         sql->failed = sql->failed || !query_value_fits((enum query_type)table->owner_type, owner);
         buf_adds(sql->text, glue);
-        sql_name(sql, table->owner_column);
-        buf_adds(sql->text, " = ?");
         if (!sql->failed)
-            sql_bind(sql, table->owner_type, owner);
+            sql_equals(sql, table->owner_column, NULL, table->owner_type, owner);
         glue = " AND ";
     }
     if (table->filter) {
@@ -363,8 +472,8 @@ void sql_related(struct sql *sql, const struct query_embed *embed, struct slice 
     sql_name(sql, r->foreign);
     buf_adds(sql->text, " IN (");
     for (size_t i = 0; i < n; i++) {
-        buf_adds(sql->text, i ? ", ?" : "?");
-        sql_bind(sql, r->foreign_type, values[i]);
+        buf_adds(sql->text, i ? ", " : "");
+        sql_value(sql, r->foreign_type, values[i]);
     }
     buf_addc(sql->text, ')');
     sql_order(sql, &r->table, q);

@@ -5,6 +5,10 @@
 
 void sql_name(struct sql *sql, struct slice name);
 void sql_bind(struct sql *sql, uint8_t type, struct slice text); /* has passed query_value_fits() */
+/* `?`, or what stands for it, and the value bound. */
+void sql_value(struct sql *sql, uint8_t type, struct slice text);
+void sql_equals(struct sql *sql, struct slice column, const struct query_path *path, uint8_t type,
+                struct slice value);
 void sql_bind_integer(struct sql *sql, int64_t value);
 void sql_bind_null(struct sql *sql);
 void sql_column(struct sql *sql, struct slice column, const struct query_path *path);

@@ -121,8 +121,8 @@ static void add_behind(struct sql *sql, const struct sql_sort *sort, struct slic
     bool or_null = !sort->key && !sort->nulls_first;
     buf_adds(sql->text, or_null ? "(" : "");
     sql_column(sql, sort->column, sort->path);
-    buf_adds(sql->text, sort->descending ? " < ?" : " > ?");
-    sql_bind(sql, sort->type, value);
+    buf_adds(sql->text, sort->descending ? " < " : " > ");
+    sql_value(sql, sort->type, value);
     if (!or_null)
         return;
     buf_adds(sql->text, " OR ");
@@ -133,9 +133,9 @@ static void add_behind(struct sql *sql, const struct sql_sort *sort, struct slic
 static void add_same(struct sql *sql, const struct sql_sort *sort, struct slice value)
 {
     sql_column(sql, sort->column, sort->path);
-    buf_adds(sql->text, value.p ? " = ?" : " IS NULL");
+    buf_adds(sql->text, value.p ? " = " : " IS NULL");
     if (value.p)
-        sql_bind(sql, sort->type, value);
+        sql_value(sql, sort->type, value);
 }
 
 /* (a > ? OR (a = ? AND (b > ? OR (b = ? AND k > ?)))), and before it, where the first column is
@@ -150,8 +150,9 @@ void sql_seek(struct sql *sql, const struct query *q, const struct sql_sort *sor
     buf_adds(sql->text, glue);
     if (n > 1 && sorts[0].key) {
         sql_column(sql, sorts[0].column, sorts[0].path);
-        buf_adds(sql->text, sorts[0].descending ? " <= ? AND " : " >= ? AND ");
-        sql_bind(sql, sorts[0].type, q->seek[0]);
+        buf_adds(sql->text, sorts[0].descending ? " <= " : " >= ");
+        sql_value(sql, sorts[0].type, q->seek[0]);
+        buf_adds(sql->text, " AND ");
     }
     for (size_t i = 0; i < n; i++) {
         buf_addc(sql->text, '(');

@@ -18,9 +18,10 @@ static const char *const refused_names[] = {
     "FILEDSN", "SAVEFILE",     "ILDAPI",                           /* the driver manager's */
     "LOADEXT", "TRACEFILE",    "NOCREAT",                          /* SQLite's */
     "PQOPT",   "CONNSETTINGS", "LOGDIR",  "DEBUG",      "COMMLOG", /* PostgreSQL's */
-    "B2",      "B3",           "A6",      "INITSTMT",   "PLUGIN_DIR", "USE_MYCNF",
+    "B2",      "B3",           "A6",      "INITSTMT",   "PLUGIN_DIR",    "USE_MYCNF",
     "SSLKEY",  "SSLCERT", /* MariaDB's */
-    "SSLCA",   "SSLCAPATH",    "SSLCRL",  "SSLCRLPATH", "LOGFILE",    "DUMPFILE",
+    "SSLCA",   "SSLCAPATH",    "SSLCRL",  "SSLCRLPATH", "LOGFILE",       "DUMPFILE",
+    "OPTION",  "OPTIONS",      "TRACE",   "SERVERKEY",  "TLSPEERFPLIST",
 };
 
 static const char *const database_names[] = {"DATABASE", "DB", "DBNAME"};

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/sources/metadata.h"
 
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "data/zones/zones.h"
+
+#define METADATA_TEXT_MAX 512
+#define NO_ODBC_TYPE      0 /* SQL_UNKNOWN_TYPE: the database's own catalogue was asked */
 
 static const struct {
     int odbc;
@@ -38,8 +44,26 @@ static const struct {
     {"timestamp", QUERY_DATETIME}, {"date", QUERY_DATE},
 };
 
+/* MariaDB's, asked of its own catalogue; texts are what is not here. */
+static const struct {
+    const char *native;
+    enum query_type type;
+} named_types[] = {
+    {"tinyint", QUERY_INTEGER},   {"smallint", QUERY_INTEGER}, {"mediumint", QUERY_INTEGER},
+    {"int", QUERY_INTEGER},       {"bigint", QUERY_INTEGER},   {"year", QUERY_INTEGER},
+    {"float", QUERY_NUMBER},      {"double", QUERY_NUMBER},    {"bit(1)", QUERY_BOOLEAN},
+    {"bit", QUERY_BINARY},        {"binary", QUERY_BINARY},    {"varbinary", QUERY_BINARY},
+    {"tinyblob", QUERY_BINARY},   {"blob", QUERY_BINARY},      {"mediumblob", QUERY_BINARY},
+    {"longblob", QUERY_BINARY},   {"geometry", QUERY_BINARY},  {"point", QUERY_BINARY},
+    {"linestring", QUERY_BINARY}, {"polygon", QUERY_BINARY},   {"multi", QUERY_BINARY},
+};
+
 enum query_type metadata_type(int odbc_type, const char *native)
 {
+    for (size_t i = 0; odbc_type == NO_ODBC_TYPE && i < sizeof named_types / sizeof *named_types;
+         i++)
+        if (strncasecmp(native, named_types[i].native, strlen(named_types[i].native)) == 0)
+            return named_types[i].type;
     for (size_t i = 0; i < sizeof native_types / sizeof *native_types; i++)
         if (strncasecmp(native, native_types[i].native, strlen(native_types[i].native)) == 0)
             return native_types[i].type;
@@ -94,10 +118,159 @@ static enum source_err open_statement(struct source *s, SQLHSTMT *h)
     return SOURCE_EUNAVAILABLE;
 }
 
+/* The database's own catalogue --------------------------------------------------------------- */
+
+static const char *cell(const struct source_rows *rows, size_t i, char out[METADATA_TEXT_MAX])
+{
+    struct slice v;
+    size_t n = 0;
+    if (source_cell(rows, i, &v))
+        n = v.n < METADATA_TEXT_MAX ? v.n : METADATA_TEXT_MAX - 1;
+    if (n)
+        memcpy(out, v.p, n);
+    out[n] = '\0';
+    return out;
+}
+
+static json_t *cell_json(const struct source_rows *rows, size_t i)
+{
+    struct slice v;
+    return source_cell(rows, i, &v) ? json_stringn(v.p, v.n) : NULL;
+}
+
+static const struct dialect_catalogue *catalogue_of(struct source *s, enum source_err *err)
+{
+    *err = source_ready(s);
+    return *err ? NULL : source_dialect(s)->catalogue;
+}
+
+static enum source_err own_tables(struct source *s, const char *sql, json_t *items)
+{
+    struct source_rows rows;
+    char schema[METADATA_TEXT_MAX], name[METADATA_TEXT_MAX], type[METADATA_TEXT_MAX];
+    bool more = true;
+    enum source_err err = source_query(s, slice_str(sql), NULL, 0, &rows);
+    if (err)
+        return err;
+    while (json_array_size(items) < METADATA_TABLES_MAX && !(err = source_next(&rows, &more)) &&
+           more) {
+        bool view = strcasecmp(cell(&rows, 2, type), "VIEW") == 0;
+        json_array_append_new(items,
+                              json_pack("{s:s, s:s, s:s}", "schema", cell(&rows, 0, schema), "name",
+                                        cell(&rows, 1, name), "type", view ? "view" : "table"));
+    }
+    source_rows_end(&rows);
+    return err;
+}
+
+/* "": the one the connection is in. */
+static enum source_err own_schema(struct source *s, const char *sql, const char *given,
+                                  char out[METADATA_TEXT_MAX])
+{
+    struct source_rows rows;
+    bool more = false;
+    snprintf(out, METADATA_TEXT_MAX, "%s", given);
+    if (*given || !sql)
+        return SOURCE_OK;
+    enum source_err err = source_query(s, slice_str(sql), NULL, 0, &rows);
+    if (err)
+        return err;
+    err = source_next(&rows, &more);
+    if (!err && more)
+        cell(&rows, 0, out);
+    source_rows_end(&rows);
+    return err;
+}
+
+static json_t *own_column(const struct source_rows *rows)
+{
+    char name[METADATA_TEXT_MAX], native[METADATA_TEXT_MAX], text[METADATA_TEXT_MAX];
+    unsigned long long length = strtoull(cell(rows, 2, text), NULL, 10);
+    bool nullable = cell(rows, 3, text)[0] == '1', key = cell(rows, 4, text)[0] == '1';
+    json_t *comment = cell_json(rows, 5);
+    cell(rows, 0, name);
+    cell(rows, 1, native);
+    return json_pack("{s:s, s:s, s:i, s:b, s:b, s:s, s:o}", "name", name, "type",
+                     query_type_name(metadata_type(NO_ODBC_TYPE, native)), "length",
+                     (int)(length < INT_MAX ? length : INT_MAX), "nullable", nullable, "key", key,
+                     "native_type", native, "comment", comment ? comment : json_string(""));
+}
+
+static enum source_err own_columns(struct source *s, const struct dialect_catalogue *catalogue,
+                                   const char *schema, const char *table, json_t *columns)
+{
+    struct source_rows rows;
+    char named[METADATA_TEXT_MAX];
+    bool more = true;
+    enum source_err err = own_schema(s, catalogue->schema, schema, named);
+    const struct source_param params[] = {{.text = slice_str(named)},
+                                          {.text = slice_str(table)},
+                                          {.text = slice_str(named)},
+                                          {.text = slice_str(table)}};
+    if (!err)
+        err = source_query(s, slice_str(catalogue->columns), params, 4, &rows);
+    if (err)
+        return err;
+    while (!(err = source_next(&rows, &more)) && more)
+        json_array_append_new(columns, own_column(&rows));
+    source_rows_end(&rows);
+    return err;
+}
+
+static void set_comment(json_t *columns, const struct source_rows *rows)
+{
+    struct slice name;
+    json_t *comment = cell_json(rows, 3), *column;
+    size_t i;
+    json_array_foreach(columns, i, column)
+    {
+        if (comment && source_cell(rows, 2, &name) &&
+            slice_eq(slice_str(json_string_value(json_object_get(column, "name"))), name))
+            json_object_set(column, "comment", comment);
+    }
+    json_decref(comment);
+}
+
+enum source_err metadata_details(struct source *s, const char *schema, const char *table,
+                                 json_t *columns, json_t *about)
+{
+    struct source_rows rows;
+    char named[METADATA_TEXT_MAX], bytes[METADATA_TEXT_MAX];
+    bool more = true;
+    enum source_err err;
+    const struct dialect_catalogue *catalogue = catalogue_of(s, &err);
+    if (!catalogue)
+        return err;
+    err = own_schema(s, catalogue->schema, schema, named);
+    const struct source_param params[] = {{.text = slice_str(named)}, {.text = slice_str(table)}};
+    if (!err)
+        err = source_query(s, slice_str(catalogue->details), params, 2, &rows);
+    if (err)
+        return err;
+    while (!(err = source_next(&rows, &more)) && more) {
+        json_t *comment = cell_json(&rows, 1);
+        if (comment)
+            json_object_set_new(about, "comment", comment);
+        if (*cell(&rows, 0, bytes))
+            json_object_set_new(about, "bytes", json_integer(strtoll(bytes, NULL, 10)));
+        if (rows.n_columns > 2)
+            set_comment(columns, &rows);
+    }
+    source_rows_end(&rows);
+    return err;
+}
+
+/* The driver's calls --------------------------------------------------------------------------- */
+
 static enum source_err tables_once(struct source *s, json_t *items)
 {
     SQLHSTMT h;
-    enum source_err err = open_statement(s, &h);
+    enum source_err err;
+    const struct dialect_catalogue *catalogue = catalogue_of(s, &err);
+    if (catalogue && catalogue->tables)
+        return own_tables(s, catalogue->tables, items);
+    if (!err)
+        err = open_statement(s, &h);
     if (err)
         return err;
     SQLCHAR kinds[] = "TABLE,VIEW";
@@ -175,7 +348,12 @@ static enum source_err columns_once(struct source *s, const char *schema, const 
                                     json_t *columns)
 {
     SQLHSTMT h;
-    enum source_err err = open_statement(s, &h);
+    enum source_err err;
+    const struct dialect_catalogue *catalogue = catalogue_of(s, &err);
+    if (catalogue && catalogue->columns)
+        return own_columns(s, catalogue, schema, table, columns);
+    if (!err)
+        err = open_statement(s, &h);
     if (err)
         return err;
     SQLRETURN r = SQLColumns(h, NULL, 0, (SQLCHAR *)(uintptr_t)(*schema ? schema : NULL),

@@ -15,5 +15,10 @@ enum source_err metadata_tables(struct source *s, json_t **items)
  * such table. */
 enum source_err metadata_columns(struct source *s, const char *schema, const char *table,
                                  json_t **columns) __attribute__((warn_unused_result));
+/* What the source says of a table beyond that: *about gets comment and bytes, the columns their
+ * comments, where it can tell. */
+enum source_err metadata_details(struct source *s, const char *schema, const char *table,
+                                 json_t *columns, json_t *about)
+    __attribute__((warn_unused_result));
 /* The neutral type of an ODBC type and the database's own name for it. */
 enum query_type metadata_type(int odbc_type, const char *native);

@@ -27,6 +27,8 @@ struct statement {
 struct source {
     char *connection;
     size_t given_n, connection_n; /* given_n: as the provider wrote it; then what we add */
+    bool mariadb;                 /* as it says; what the driver is told then depends on patience */
+    uint64_t patience_ms;         /* the longest statement the connection was opened for */
     const char *data_dir;
     struct postgres *postgres; /* NULL: queries go by ODBC */
     bool managed;              /* a zone store: connection is ours */
@@ -36,8 +38,8 @@ struct source {
     bool writable, in_txn;
     const struct dialect *dialect;
     char quote[2];
-    uint64_t refuse_until_us; /* monotonic */
-    uint64_t uses, timeout_ms;
+    uint64_t refuse_until_us;           /* monotonic */
+    uint64_t uses, timeout_ms, said_ms; /* said_ms: the limit the server was told of */
     struct statement statements[SOURCE_STATEMENTS];
 };
 
@@ -57,24 +59,39 @@ const char *source_strerror(enum source_err err)
     return (size_t)err < sizeof errors / sizeof *errors ? errors[err] : "unknown error";
 }
 
+#define EXTRA_MAX 128
+
+/* A SQLite file that is gone must not be made anew. MariaDB's driver is to count the rows that an
+ * UPDATE found, not those that became other, and to wait for a server that has gone silent no
+ * longer than for a statement and its grace. */
+static void add_extra(struct source *s)
+{
+    char *at = s->connection + s->given_n;
+    unsigned wait_s = (unsigned)(s->patience_ms / 1000) + 2;
+    *at = '\0';
+    if (strcasestr(s->connection, "sqlite"))
+        strcpy(at, ";NoCreat=1;Timeout=2000");
+    else if (s->mariadb)
+        snprintf(at, EXTRA_MAX, ";OPTION=2;CHARSET=utf8mb4;READ_TIMEOUT=%u;WRITE_TIMEOUT=%u",
+                 wait_s, wait_s);
+}
+
 struct source *source_new(struct slice connection, const char *data_dir)
 {
     struct source *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    /* A SQLite file that is gone must not be made anew, and rows are wanted one by one. */
-    static const char sqlite_extra[] = ";NoCreat=1;Timeout=2000";
-    s->connection = calloc(1, connection.n + sizeof sqlite_extra);
+    s->given_n = connection.n;
+    s->connection_n = connection.n + EXTRA_MAX;
+    s->connection = calloc(1, s->connection_n);
     if (!s->connection) {
         free(s);
         return NULL;
     }
-    s->timeout_ms = SOURCE_TIMEOUT_S * 1000;
+    s->timeout_ms = s->patience_ms = SOURCE_TIMEOUT_S * 1000;
     memcpy(s->connection, connection.p, connection.n);
-    if (strcasestr(s->connection, "sqlite"))
-        memcpy(s->connection + connection.n, sqlite_extra, sizeof sqlite_extra);
-    s->given_n = connection.n;
-    s->connection_n = connection.n + sizeof sqlite_extra;
+    s->mariadb = strcasestr(s->connection, "mariadb") != NULL;
+    add_extra(s);
     s->data_dir = data_dir;
     s->postgres = postgres_new(connection);
     return s;
@@ -119,6 +136,7 @@ void source_lost(struct source *s)
         s->env = NULL;
     }
     s->connected = false;
+    s->said_ms = 0;
     if (s->postgres)
         postgres_close(s->postgres);
 }
@@ -165,6 +183,9 @@ static bool learn_dialect(struct source *s)
 
 static bool connect_now(struct source *s)
 {
+    if (s->patience_ms < s->timeout_ms)
+        s->patience_ms = s->timeout_ms;
+    add_extra(s);
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &s->env)))
         return false;
     SQLSetEnvAttr(s->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)SQL_OV_ODBC3, 0);
@@ -220,9 +241,12 @@ const char *source_quote(const struct source *s)
     return s->quote;
 }
 
+/* A connection that would not wait so long is made anew. */
 void source_set_timeout_ms(struct source *s, uint64_t timeout_ms)
 {
     s->timeout_ms = timeout_ms;
+    if (s->mariadb && s->connected && s->patience_ms < timeout_ms)
+        source_lost(s);
     if (s->postgres)
         postgres_limit(s->postgres, timeout_ms);
 }
@@ -238,6 +262,15 @@ static bool native_is(const struct source *s, SQLINTEGER native, int constraint)
     return s->dialect && s->dialect->unlimited && (native & 0xff) == constraint;
 }
 
+static enum source_err by_number(const struct source *s, SQLINTEGER native)
+{
+    const struct dialect_error *e = s->dialect ? s->dialect->errors : NULL;
+    for (; e && e->native; e++)
+        if (e->native == native)
+            return (enum source_err)e->err;
+    return SOURCE_OK;
+}
+
 /* What went wrong, from the SQLSTATE: class 22 is the caller's value, 57014 and HYT00 a time limit,
  * 42 a table that is not there; the rest means that the connection cannot be relied on. */
 static enum source_err judge(const struct source *s, SQLHSTMT h, bool *dead)
@@ -250,6 +283,9 @@ static enum source_err judge(const struct source *s, SQLHSTMT h, bool *dead)
         SQLGetDiagRec(SQL_HANDLE_STMT, h, 1, (SQLCHAR *)state, &native, (SQLCHAR *)text,
                       sizeof text, &n);
     crypto_wipe(text, sizeof text);
+    enum source_err err = by_number(s, native);
+    if (err)
+        return err;
     if (memcmp(state, "22", 2) == 0)
         return SOURCE_EVALUE;
     if (memcmp(state, "23", 2) == 0 || native_is(s, native, 19))
@@ -374,6 +410,34 @@ static enum source_err execute(struct source *s, struct statement *st,
     return SOURCE_OK;
 }
 
+/* One statement that is ours as it stands. */
+static enum source_err say(struct source *s, const char *sql, bool *dead)
+{
+    SQLHSTMT h;
+    enum source_err err = SOURCE_OK;
+    *dead = true;
+    if (!s->connected || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &h)))
+        return SOURCE_EUNAVAILABLE;
+    SQLRETURN r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)sql, SQL_NTS);
+    if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA)
+        err = judge(s, h, dead);
+    SQLFreeHandle(SQL_HANDLE_STMT, h);
+    return err;
+}
+
+static enum source_err say_limit(struct source *s, bool *dead)
+{
+    char sql[80];
+    if (!s->dialect->limit || s->said_ms == s->timeout_ms)
+        return SOURCE_OK;
+    snprintf(sql, sizeof sql, "%s%llu.%03llu", s->dialect->limit,
+             (unsigned long long)s->timeout_ms / 1000, (unsigned long long)s->timeout_ms % 1000);
+    enum source_err err = say(s, sql, dead);
+    if (!err)
+        s->said_ms = s->timeout_ms;
+    return err;
+}
+
 static enum source_err attempt(struct source *s, struct slice sql,
                                const struct source_param *params, SQLLEN *lengths, size_t n,
                                struct source_rows *rows, bool *dead)
@@ -382,6 +446,8 @@ static enum source_err attempt(struct source *s, struct slice sql,
     if (s->in_txn && !s->connected)
         return SOURCE_EUNAVAILABLE;
     enum source_err err = source_ready(s);
+    if (!err && !s->postgres)
+        err = say_limit(s, dead);
     if (err)
         return err;
     if (s->postgres) {
@@ -497,45 +563,41 @@ void source_set_writable(struct source *s)
     s->writable = true;
 }
 
-/* One statement that is ours as it stands. */
-static enum source_err say(struct source *s, const char *sql)
-{
-    SQLHSTMT h;
-    bool dead;
-    enum source_err err = SOURCE_OK;
-    if (!s->connected || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &h)))
-        return SOURCE_EUNAVAILABLE;
-    SQLRETURN r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)sql, SQL_NTS);
-    if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA)
-        err = judge(s, h, &dead);
-    SQLFreeHandle(SQL_HANDLE_STMT, h);
-    return err;
-}
-
 /* An idle connection may have died since it was last used: nothing has happened yet, so once more
  * on a fresh one. */
 enum source_err source_begin(struct source *s)
 {
+    bool dead;
     enum source_err err = source_ready(s);
     if (err)
         return err;
-    err = say(s, s->dialect->begin);
+    err = say(s, s->dialect->begin, &dead);
     if (err == SOURCE_EUNAVAILABLE) {
         source_lost(s);
         err = source_ready(s);
         if (!err)
-            err = say(s, s->dialect->begin);
+            err = say(s, s->dialect->begin, &dead);
     }
     s->in_txn = err == SOURCE_OK;
     return err;
 }
 
+/* What a lost connection held the server gives back. */
+static void say_unguard(struct source *s)
+{
+    bool dead;
+    if (s->connected && s->dialect->unguard && say(s, s->dialect->unguard, &dead))
+        source_lost(s);
+}
+
 enum source_err source_commit(struct source *s)
 {
-    enum source_err err = say(s, "COMMIT");
+    bool dead;
+    enum source_err err = say(s, "COMMIT", &dead);
     s->in_txn = false;
     if (err)
         source_lost(s);
+    say_unguard(s);
     return err == SOURCE_OK || err == SOURCE_EBUSY || err == SOURCE_ECONSTRAINT
                ? err
                : SOURCE_EUNAVAILABLE;
@@ -543,9 +605,11 @@ enum source_err source_commit(struct source *s)
 
 void source_rollback(struct source *s)
 {
-    if (s->connected && say(s, "ROLLBACK"))
+    bool dead;
+    if (s->connected && say(s, "ROLLBACK", &dead))
         source_lost(s);
     s->in_txn = false;
+    say_unguard(s);
 }
 
 static enum source_err execute_once(struct source *s, SQLHSTMT h, struct slice sql,

@@ -337,7 +337,7 @@ enum source_err rows_insert(struct rows *r, const json_t *values, json_t **key)
         add_name(&st, name);
     }
     if (i == 0)
-        buf_adds(&r->sql, " DEFAULT VALUES");
+        buf_adds(&r->sql, source_dialect(r->source)->defaults);
     else
         buf_adds(&r->sql, ") VALUES (");
     i = 0;
@@ -395,7 +395,10 @@ enum source_err rows_guard(struct rows *r, int64_t number)
     enum source_err err = source_query(r->source, slice_str(guard), &param, 1, &rows);
     if (err)
         return err;
+    struct slice held;
     err = source_next(&rows, &more);
+    if (!err && (!more || !source_cell(&rows, 0, &held) || !slice_eq(held, SLICE("1"))))
+        err = SOURCE_EBUSY; /* the transaction of that number is not over */
     source_rows_end(&rows);
     return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes over a real SQLite file and a real PostgreSQL: what is taken, what is refused, what is
- * taken back, and that source and journal agree wherever the service is killed. */
+/* Writes over a real SQLite file and a real PostgreSQL and a real MariaDB: what is taken, what is
+ * refused, what is taken back, and that source and journal agree wherever the service is killed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static struct testing t;
 static struct worker *w;
 static struct service_reply reply;
 static struct uuid api, app;
-static bool on_postgres;
+static enum testing_kind kind;
 static unsigned told;
 static char answer_text[65536];
 static uint8_t outcome[9] = {PLAN_KEEP, PLAN_KEEP, PLAN_KEEP, PLAN_KEEP, PLAN_KEEP,
@@ -79,7 +79,7 @@ static void count(void *ctx, const char *dataset, const char *operation, const j
 static void open_journal(void)
 {
     char dir[128];
-    snprintf(dir, sizeof dir, "%s/journal%d", t.dir, on_postgres);
+    snprintf(dir, sizeof dir, "%s/journal%d", t.dir, (int)kind);
     t.cfg.journal = wjournal_open(dir, t.cfg.link_key);
     assert_non_null(t.cfg.journal);
     w = worker_new(&t.cfg);
@@ -135,14 +135,16 @@ static void publish(void)
                           "sunset_at", 0, "upstream", "", "fields", fields));
 }
 
-static int setup(bool postgres)
+static int setup(enum testing_kind of)
 {
     static char connection[256];
-    on_postgres = postgres;
+    kind = of;
     testing_open(&t);
-    if (postgres)
+    if (kind == TESTING_POSTGRES)
         testing_postgres_start(&t);
-    testing_connection(&t, postgres, connection);
+    if (kind == TESTING_MARIADB)
+        testing_mariadb_start(&t);
+    testing_connection(&t, kind, connection);
     testing_fill(connection);
     testing_publish(&t, connection);
     publish();
@@ -154,13 +156,19 @@ static int setup(bool postgres)
 static int setup_sqlite(void **state)
 {
     (void)state;
-    return setup(false);
+    return setup(TESTING_SQLITE);
 }
 
 static int setup_postgres(void **state)
 {
     (void)state;
-    return setup(true);
+    return setup(TESTING_POSTGRES);
+}
+
+static int setup_mariadb(void **state)
+{
+    (void)state;
+    return setup(TESTING_MARIADB);
 }
 
 static int teardown(void **state)
@@ -261,7 +269,7 @@ static void test_write(void **state)
     assert_int_equal(told, 1);
     assert_string_equal(state_of(reply.operation), "done");
     is_row("/t/41?id=eq.10&select=price,paid,made,note,merchant",
-           on_postgres
+           kind != TESTING_SQLITE
                ? "[{\"price\":12.50,\"paid\":true,\"made\":\"2026-02-03T04:05:06\",\"note\":"
                  "{\"x\":[1]},\"merchant\":\"M1\"}]"
                : "[{\"price\":12.5,\"paid\":true,\"made\":\"2026-02-03T04:05:06\",\"note\":"
@@ -681,8 +689,10 @@ static void test_full(void **state)
 int main(void)
 {
     const struct CMUnitTest sqlite[] = {ALL(SQLite)},
-                            postgres[] = {ALL(PostgreSQL), FULL(PostgreSQL)};
+                            postgres[] = {ALL(PostgreSQL), FULL(PostgreSQL)},
+                            mariadb[] = {ALL(MariaDB)};
     write_on_committed(count, NULL);
     return cmocka_run_group_tests(sqlite, setup_sqlite, teardown) +
-           cmocka_run_group_tests(postgres, setup_postgres, teardown);
+           cmocka_run_group_tests(postgres, setup_postgres, teardown) +
+           cmocka_run_group_tests(mariadb, setup_mariadb, teardown);
 }
