@@ -25,6 +25,7 @@ static const char help[] =
     "  --key FILE           the app's private key, PEM: SM2, P-256 or RSA up to 4096 bits\n"
     "  --secret-file FILE   or file with the credential's secret, as the platform printed it\n"
     "  --secret-env NAME    or the environment variable that holds it\n"
+    "  --plain-key          takes a key or secret file that is not sealed (see 'sluice keystore')\n"
     "  --alg NAME           with a key its own: sm2-sm3, ecdsa-p256-sha256, rsa-pss-sha512; with "
     "a\n"
     "                       secret hmac-sm3 (default) or hmac-sha256 (also: --algorithm)\n"
@@ -32,6 +33,7 @@ static const char help[] =
     "  --cacert FILE        PEM of the CA the gateway's certificate is checked against (also: "
     "--ca)\n"
     "  --grant ID           the data owner's grant the call is made on\n"
+    "  --purpose TEXT       what the call is for\n"
     "  --body FILE          JSON to send; METHOD becomes POST\n"
     "  --type TYPE          of the body: application/json; application/jose for a sealed one\n"
     "  --accept TYPE        application/jose: the answer is to be sealed (see 'sluice open')\n"
@@ -73,6 +75,9 @@ static struct curl_slist *make_headers(const struct signing *s, const struct sig
     add_header(&list, "Signature", h->signature);
     if (s->grant != NULL) {
         add_header(&list, "Sluice-Grant", s->grant);
+    }
+    if (s->purpose_header != NULL) {
+        add_header(&list, "Sluice-Purpose", s->purpose_header);
     }
     if (s->accept != NULL) {
         add_header(&list, "Accept", s->accept);
@@ -135,6 +140,9 @@ static void sent_text(struct buf *out, const struct signing *s, const struct sig
              s->method, s->target, s->authority, h->input, h->signature);
     if (s->grant != NULL) {
         buf_addf(out, "Sluice-Grant: %s\r\n", s->grant);
+    }
+    if (s->purpose_header != NULL) {
+        buf_addf(out, "Sluice-Purpose: %s\r\n", s->purpose_header);
     }
     if (s->has_body) {
         buf_addf(out, "Content-Digest: %s\r\nContent-Length: %zu\r\n", s->digest, s->body.n);
@@ -258,6 +266,14 @@ int cli_call(int argc, char **argv)
     struct signing s;
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int code = signing_start(&s, argc, argv, help);
+    if (code < 0 && s.plain_file && s.plain == NULL) { /* BK-7.3.4b3 */
+        fprintf(
+            stderr,
+            "sluice call: %s lies there in clear: whoever reads the file is the app.\n"
+            "Seal it with 'sluice keystore seal', or say --plain-key if that is what you want.\n",
+            s.key_file != NULL ? s.key_file : s.secret_file);
+        code = 2;
+    }
     if (code < 0) {
         code = call(&s);
     }

@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
+#include "policy/purpose.h"
 #include "replica/replica.h"
 #include "settings.h"
 #include "unknown.h"
@@ -25,6 +26,7 @@ static const char usage_text[] =
     "  --proof LIST         what the call proves: of secret, key, certificate (secret; with\n"
     "                       --credential: what its algorithm proves)\n"
     "  --user-factors N     how many kinds of proof the user of its token gave (0: no user)\n"
+    "  --purpose TEXT       what the call says it is for\n"
     "  --data-dir DIR       of the gateway (" SETTINGS_DATA_DIR ")\n"
     "  --lang zh|en         en\n"
     "  --json               the verdict as JSON\n\n"
@@ -34,7 +36,7 @@ static const char usage_text[] =
 
 struct options {
     const char *app, *api, *owner, *grant, *method, *credential, *proof, *data_dir, *lang,
-        *user_factors;
+        *user_factors, *purpose;
     bool json;
 };
 
@@ -58,11 +60,12 @@ static int read_options(struct options *o, int argc, char **argv)
     const struct {
         const char *name, **value;
     } rows[] = {
-        {"--app", &o->app},       {"--api", &o->api},
-        {"--owner", &o->owner},   {"--grant", &o->grant},
-        {"--method", &o->method}, {"--credential", &o->credential},
-        {"--lang", &o->lang},     {"--data-dir", &o->data_dir},
-        {"--proof", &o->proof},   {"--user-factors", &o->user_factors},
+        {"--app", &o->app},         {"--api", &o->api},
+        {"--owner", &o->owner},     {"--grant", &o->grant},
+        {"--method", &o->method},   {"--credential", &o->credential},
+        {"--lang", &o->lang},       {"--data-dir", &o->data_dir},
+        {"--proof", &o->proof},     {"--user-factors", &o->user_factors},
+        {"--purpose", &o->purpose},
     };
     for (int i = 1; i < argc; i++) {
         size_t k = 0, n = sizeof rows / sizeof *rows;
@@ -365,6 +368,10 @@ static int explain(struct lookup *l, const struct options *o)
     bool zh = strcmp(o->lang, "zh") == 0;
     l->call.method = method_bit(o->method);
     l->call.now_ms = clock_wall_ms();
+    if (o->purpose != NULL && !purpose_id(slice_str(o->purpose), &l->call.purpose)) {
+        fputs("sluice explain: --purpose is one line of text\n", stderr);
+        return 2;
+    }
     if (!open_replica(l, o->data_dir) || !find_api(l, o->api) || !find_app(l, o) ||
         !find_grant(l, o)) {
         return 2;

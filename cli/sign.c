@@ -25,6 +25,7 @@ static const char help[] =
     "                       secret hmac-sm3 (default) or hmac-sha256 (also: --algorithm)\n"
     "  --url URL            the same as URL; --method NAME the same as METHOD\n"
     "  --grant ID           the data owner's grant the call is made on\n"
+    "  --purpose TEXT       what the call is for\n"
     "  --body FILE          the call's body; adds Content-Digest, and METHOD becomes POST\n"
     "  --valid-s SECONDS    how long the signature lives: 60; gateways allow up to 300\n"
     "  --batch FILE         signs up to 1024 requests with one SM2 signature (sm2-sm3-batch): "
@@ -52,6 +53,9 @@ static int print_headers(const struct signing *s)
     if (s->grant != NULL) {
         printf("Sluice-Grant: %s\n", s->grant);
     }
+    if (s->purpose_header != NULL) {
+        printf("Sluice-Purpose: %s\n", s->purpose_header);
+    }
     if (s->has_body) {
         printf("Content-Digest: %s\n", s->digest);
     }
@@ -63,6 +67,9 @@ static void constant_part(const struct signing *s, struct buf *out)
 {
     if (s->grant != NULL) {
         buf_addf(out, "Sluice-Grant: %s\r\n", s->grant);
+    }
+    if (s->purpose_header != NULL) {
+        buf_addf(out, "Sluice-Purpose: %s\r\n", s->purpose_header);
     }
     if (s->has_body) {
         buf_addf(out,

@@ -43,6 +43,10 @@ static void print_one(const struct signing *one, const struct signing_headers *h
         buf_adds(&line, ",\"Sluice-Grant\":");
         buf_add_json(&line, slice_str(one->grant));
     }
+    if (one->purpose_header != NULL) {
+        buf_adds(&line, ",\"Sluice-Purpose\":");
+        buf_add_json(&line, slice_str(one->purpose_header));
+    }
     if (one->has_body) {
         buf_adds(&line, ",\"Content-Digest\":");
         buf_add_json(&line, slice_str(one->digest));

@@ -9,10 +9,12 @@
 #include "base/codec.h"
 #include "crypto/keystore.h"
 #include "file.h"
+#include "policy/purpose.h"
 #include "unknown.h"
 
 #define BODY_MAX_BYTES (16u << 20)
 #define SECRET_MAX     1024
+#define KEY_FILE_MAX   (64u << 10)
 #define VALID_S        60
 #define VALID_MAX_S    86400
 
@@ -31,6 +33,7 @@ static const struct {
     {"--method", offsetof(struct signing, method), false},
     {"--url", offsetof(struct signing, url), false},
     {"--grant", offsetof(struct signing, grant), false},
+    {"--purpose", offsetof(struct signing, purpose), false},
     {"--body", offsetof(struct signing, body_file), false},
     {"--valid-s", offsetof(struct signing, valid_s), false},
     {"--cacert", offsetof(struct signing, ca), false},
@@ -41,6 +44,7 @@ static const struct {
     {"--batch", offsetof(struct signing, batch_file), false},
     {"--batch-size", offsetof(struct signing, batch_size), false},
     {"--platform-key", offsetof(struct signing, platform_key), false},
+    {"--plain-key", offsetof(struct signing, plain), true},
     {"--type", offsetof(struct signing, type), false},
     {"--accept", offsetof(struct signing, accept), false},
     {"--save", offsetof(struct signing, save), false},
@@ -158,8 +162,19 @@ static int read_url(struct signing *s)
     return made ? -1 : usage("only http and https URLs are called", s->url);
 }
 
+static bool is_plain(const char *path)
+{
+    struct buf text;
+    buf_init(&text);
+    bool plain =
+        file_read(path, KEY_FILE_MAX, &text) && !crypto_keystore_sealed(slice_of(text.p, text.n));
+    buf_wipe(&text);
+    return plain;
+}
+
 static int read_key(struct signing *s)
 {
+    s->plain_file = is_plain(s->key_file);
     enum crypto_err err = crypto_key_load_file(&s->key, CRYPTO_KEY_PAIR, s->key_file);
     if (err != CRYPTO_OK) {
         return usage(s->key_file, err == CRYPTO_EIO ? strerror(errno)
@@ -211,7 +226,8 @@ static int read_secret(struct signing *s)
         buf_wipe(&text);
         return 2;
     }
-    if (crypto_keystore_sealed(slice_of(text.p, text.n)) && !open_secret(s->secret_file, &text)) {
+    s->plain_file = from == NULL && !crypto_keystore_sealed(slice_of(text.p, text.n));
+    if (!s->plain_file && from == NULL && !open_secret(s->secret_file, &text)) {
         buf_wipe(&text);
         return usage(s->secret_file, crypto_strerror(CRYPTO_ELOCKED));
     }
@@ -273,6 +289,25 @@ static int read_algorithm(struct signing *s)
     return -1;
 }
 
+/* As the header has it: what is not printable ASCII, and '%', by its bytes. */
+static int read_purpose(struct signing *s)
+{
+    struct uuid id;
+    struct buf text;
+    if (s->purpose == NULL) {
+        return -1;
+    }
+    buf_init(&text);
+    for (const char *p = s->purpose; *p != '\0'; p++) {
+        bool plain = *p >= ' ' && *p <= '~' && *p != '%';
+        buf_addf(&text, plain ? "%c" : "%%%02X", (unsigned char)*p);
+    }
+    bool good = !text.failed && purpose_of_header(buf_slice(&text), &id);
+    s->purpose_header = good ? strndup(text.p, text.n) : NULL;
+    buf_fini(&text);
+    return s->purpose_header != NULL ? -1 : usage("not one line of text", s->purpose);
+}
+
 static int read_choices(struct signing *s)
 {
     s->valid = VALID_S;
@@ -308,7 +343,8 @@ static int read_request(struct signing *s)
 
 int signing_start(struct signing *s, int argc, char **argv, const char *help)
 {
-    static const step_fn steps[] = {read_algorithm, read_choices, read_secret, read_request};
+    static const step_fn steps[] = {read_algorithm, read_choices, read_purpose, read_secret,
+                                    read_request};
     *s = (struct signing){0};
     buf_init(&s->body);
     int code = read_options(s, argc, argv, help);
@@ -344,5 +380,6 @@ void signing_fini(struct signing *s)
 {
     crypto_hmac_free(&s->hmac);
     crypto_key_free(&s->key);
+    free(s->purpose_header);
     signing_other_fini(s);
 }

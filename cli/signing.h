@@ -14,15 +14,18 @@
 
 struct signing {
     /* options as given; NULL: not given */
-    const char *credential, *secret_file, *secret_env, *algorithm, *method, *url, *grant;
+    const char *credential, *secret_file, *secret_env, *algorithm, *method, *url, *grant, *purpose;
     const char *body_file, *valid_s, *ca, *count, *out, *raw;
     const char *key_file, *batch_file, *batch_size, *platform_key, *save;
+    const char *plain;         /* a key file that is not sealed is taken */
     const char *type, *accept; /* of the body; NULL: application/json, any */
     /* made from them by signing_start */
     CURLU *parsed;
     char *scheme, *authority, *target; /* heap */
+    char *purpose_header;              /* heap; NULL: none */
     struct buf body;
     bool has_body;
+    bool plain_file; /* the key or secret came from a file that is not sealed */
     char digest[HTTPSIG_DIGEST_TEXT_MAX + 1]; /* value of Content-Digest */
     uint64_t valid;
     enum crypto_hash hash; /* of the body, and of an HMAC */

@@ -19,7 +19,9 @@ static bool failed(const char *what, const char *why)
 static bool field_value(void *ctx, struct slice name, struct slice *value)
 {
     const struct signing *s = ctx;
-    *value = slice_str(slice_eq(name, SLICE("sluice-grant")) ? s->grant : s->digest);
+    *value = slice_str(slice_eq(name, SLICE("sluice-grant"))     ? s->grant
+                       : slice_eq(name, SLICE("sluice-purpose")) ? s->purpose_header
+                                                                 : s->digest);
     return true;
 }
 
@@ -35,6 +37,7 @@ static enum httpsig_err cover(struct httpsig *sig, const struct signing *s)
         {SLICE("@query"), true},
         {SLICE("content-digest"), s->has_body},
         {SLICE("sluice-grant"), s->grant != NULL},
+        {SLICE("sluice-purpose"), s->purpose_header != NULL},
     };
     enum httpsig_err err = HTTPSIG_OK;
     for (size_t i = 0; i < sizeof all / sizeof *all && err == HTTPSIG_OK; i++) {

@@ -21,6 +21,7 @@
 #include "identity/identity.h"
 #include "incidents/cases.h"
 #include "incidents/incidents.h"
+#include "lifecycle/lifecycle.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "peers/peers.h"
@@ -97,6 +98,8 @@ const struct rest_route rest_routes[] = {
     {"POST", "approvals/*/approve", 0, rest_approval_approve, "approvals.approve", ROLE_STAFF},
     {"POST", "documents", ROUTE_RAW, rest_document_create, "documents.create",
      ROLE_STAFF | ROLE_PROVIDER | ROLE_DEVELOPER | ROLE_OWNER},
+    {"POST", "licences/upload", ROUTE_RAW, rest_licence_upload, "licences.create",
+     ROLE_STAFF | ROLE_DEVELOPER},
     {"GET", "documents/*/content", 0, rest_document_content, "documents.read", ROLE_ALL},
     {"GET", "form-kinds", 0, rest_form_kinds, "form-kinds.read", ROLE_ALL},
     {"GET", "assessment-criteria", 0, rest_assessment_criteria, "assessment-criteria.read",
@@ -127,6 +130,8 @@ const struct rest_route rest_routes[] = {
     {"GET", "packages/*/content", 0, package_content, "packages.read", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "mask_rules/try", 0, mask_rule_try, "mask_rules.try", ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "cases/*/answer", 0, case_answer, "cases.answer", ROLE_STAFF | ROLE_DEVELOPER},
+    {"POST", "cases/*/blacklist", 0, case_blacklist, "cases.blacklist", ROLE_ADMIN},
+    {"GET", "cases/*/evidence", 0, case_evidence, "cases.evidence", ROLE_STAFF | ROLE_AUDITOR},
     {"POST", "incidents/*/contain", 0, incident_contain, "incidents.contain", ROLE_STAFF},
     {"GET", "event_subscriptions/*/status", 0, event_subscription_status,
      "event_subscriptions.read", ROLE_STAFF | ROLE_AUDITOR | ROLE_DEVELOPER},
@@ -153,6 +158,14 @@ const struct rest_route rest_routes[] = {
      "service_terminations.read", ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
     {"POST", "service_terminations/*/cancellation", 0, termination_submit,
      "service_terminations.cancellation", ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "service_terminations/*/steps", 0, termination_steps, "service_terminations.read",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "announcements", ROUTE_OPEN, termination_announcements},
+    {"GET", "dataset_lives/*/view", 0, life_view, "dataset_lives.view",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "zones/*", 0, zone_view, "zones.read", ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "security_reports/*/page", 0, security_report_page, "security_reports.read",
+     ROLE_STAFF | ROLE_AUDITOR},
     {"GET", "*/*/revisions", 0, settings_history, "settings.revisions", ROLE_STAFF | ROLE_AUDITOR},
     {"POST", "*/*/restore", 0, settings_restore, "settings.restore", ROLE_ADMIN},
     {"POST", "sources/*/tables", 0, rest_zone_table, "sources.make-table",

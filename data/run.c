@@ -125,6 +125,7 @@ int data_run(const struct data_config *cfg)
     sigset_t signals;
     struct server_config server = {.socket = cfg->socket,
                                    .threads = cfg->threads ? cfg->threads : RUN_THREADS};
+    umask(0077); /* stores, files of exports: nobody else's on this machine */
     server.service.data_dir = cfg->data_dir;
     server.service.max_rows = cfg->max_rows ? cfg->max_rows : RUN_ROWS;
     fill_paths(&paths, cfg->data_dir);

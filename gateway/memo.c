@@ -40,7 +40,8 @@ static struct slice copy_into(char **at, struct slice s)
 static size_t text_bytes(const struct replica_api *api, struct slice request_path)
 {
     size_t n = api->name.n + api->path.n + api->profile.n + request_path.n +
-               sluice_targets_bytes(api) + api->successor.n + api->notice_zh.n + api->notice_en.n;
+               sluice_targets_bytes(api) + api->successor.n + api->notice_zh.n + api->notice_en.n +
+               api->amount_path.n;
     for (uint32_t i = 0; i < api->policy.n_fields; i++) {
         n += api->policy.fields[i].path.n;
     }
@@ -70,6 +71,7 @@ static sluice_api_t *api_new(const struct replica_api *from, struct slice reques
     api->record.successor = copy_into(&at, from->successor);
     api->record.notice_zh = copy_into(&at, from->notice_zh);
     api->record.notice_en = copy_into(&at, from->notice_en);
+    api->record.amount_path = copy_into(&at, from->amount_path);
     api->request_path = copy_into(&at, request_path);
     sluice_targets_copy(api, from, &at);
     return api;
@@ -314,6 +316,7 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
                                .proofs = v->proofs,
                                .user_factors = v->user_factors,
                                .user = v->user,
+                               .purpose = v->purpose,
                                .stream = api->kind == POLICY_TOPIC ? POLICY_STREAM_OPEN
                                                                    : POLICY_STREAM_NONE,
                                .now_ms = now_ms};
@@ -329,7 +332,8 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
         call.grant = v->grant_known ? &v->grant_record : NULL;
     }
     policy_decide(&call, verdict);
-    v->grant_record.audience = SLICE(""); /* it is the replica's, and gone with the snapshot */
+    v->grant_record.audience = v->grant_record.purposes =
+        SLICE(""); /* the replica's, gone with the snapshot */
     set_owner(v, verdict);
 }
 
@@ -381,6 +385,7 @@ static sluice_verdict_t *verdict_new(const struct sluice_question *q, uint64_t n
     v->user_factors = q->user_factors;
     v->grant = q->grant;
     v->user = q->user;
+    v->purpose = q->purpose;
     v->grant_named = q->grant_named;
     v->api->refs++;
     v->caller->refs++;
@@ -409,6 +414,7 @@ static bool still_true(sluice_verdict_t *v, uint64_t now_ms)
     ask(v, now_ms, &now);
     if (now.reason != v->verdict.reason || now.needs != v->verdict.needs ||
         now.own != v->verdict.own || now.n_fields != v->verdict.n_fields ||
+        now.amount_call != v->verdict.amount_call || now.amount_day != v->verdict.amount_day ||
         memcmp(now.outcome, v->verdict.outcome, now.n_fields) != 0) {
         return false;
     }
@@ -422,19 +428,20 @@ static bool verdict_is(const sluice_verdict_t *v, const struct sluice_question *
     return v && v->api == q->api && v->caller == q->caller && v->method == q->method &&
            v->proofs == q->proofs && v->user_factors == q->user_factors &&
            v->grant_named == q->grant_named && uuid_eq(&v->grant, &q->grant) &&
-           uuid_eq(&v->user, &q->user);
+           uuid_eq(&v->user, &q->user) && uuid_eq(&v->purpose, &q->purpose);
 }
 
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms)
 {
     struct {
         const void *api, *caller;
-        struct uuid grant, user;
+        struct uuid grant, user, purpose;
         uint8_t method, proofs, named, user_factors, pad[12];
     } key = {.api = q->api,
              .caller = q->caller,
              .grant = q->grant,
              .user = q->user,
+             .purpose = q->purpose,
              .method = q->method,
              .proofs = q->proofs,
              .named = q->grant_named,

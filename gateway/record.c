@@ -25,6 +25,7 @@ static void fill_parties(sluice_ctx_t *ctx, struct audit_call *call)
         call->token = ctx->token->id;
         call->user = ctx->token->user;
     }
+    call->purpose = ctx->purpose;
     if (ctx->verdict) {
         call->owner = ctx->verdict->of;
     }

@@ -111,8 +111,9 @@ typedef struct {
     struct uuid grant;
     struct policy_grant grant_record;
     bool grant_named, grant_known;
-    struct uuid user; /* of the call's token; nil: none */
-    struct slice of;  /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
+    struct uuid user;    /* of the call's token; nil: none */
+    struct uuid purpose; /* as said; nil: not */
+    struct slice of; /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
     char owner[LINK_OWNER_MAX];
     uint8_t method, proofs, user_factors;
     struct policy_verdict verdict;
@@ -190,7 +191,11 @@ typedef struct {
     bool export_file;      /* what comes is its file, with so many rows */
     uint64_t export_rows;
     struct slice inner_header;
-    struct slice proof;             /* header DPoP */
+    struct slice proof;                /* header DPoP */
+    bool licence_named, account_named; /* by members of a signed call's body (caller/account.c) */
+    struct uuid licence, account_app;
+    struct slice purpose_header;    /* header Sluice-Purpose */
+    struct uuid purpose;            /* its purpose_id(); nil: none */
     struct slice confirmation;      /* header Sluice-Confirmation */
     struct token *token;            /* the access token shown, opened and good; NULL: none */
     const struct link_inner *inner; /* NULL unless a part of a composed API's call */
@@ -209,6 +214,7 @@ typedef struct {
     bool authenticated;
     sluice_verdict_t *verdict;
     struct sluice_limits *limits;  /* that apply; NULL: none */
+    struct sluice_limits *amounts; /* what it is worth, as traffic/amounts.c counts it */
     struct sluice_redis_op *redis; /* the question under way; NULL: none */
     size_t nonces;                 /* told to Redis */
     uint32_t retry_s;              /* of a refusal; 0: nothing to say */
@@ -305,8 +311,9 @@ struct sluice_question {
     sluice_caller_t *caller;
     uint8_t method, proofs, user_factors;
     bool grant_named;
-    struct uuid grant; /* zeros unless named */
-    struct uuid user;  /* zeros: none */
+    struct uuid grant;   /* zeros unless named */
+    struct uuid user;    /* zeros: none */
+    struct uuid purpose; /* zeros: none said */
 };
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms);
 void sluice_api_drop(sluice_api_t *api);
@@ -328,6 +335,8 @@ ngx_int_t sluice_body_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, size_t ma
 /* caller/token.c */
 /* Whether the user's account may reach the API of the call; refuses when not. */
 ngx_int_t sluice_user_may(sluice_ctx_t *ctx, const struct uuid *user);
+/* Whether the account that a signed call names, if it names one, is of the app that signed. */
+bool sluice_account_app(const sluice_ctx_t *ctx);
 ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/authenticate.c */
 ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* caller/decide.c */
 ngx_int_t sluice_addresses(ngx_http_request_t *r, sluice_ctx_t *ctx);    /* caller/lists.c */
@@ -338,6 +347,7 @@ ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* call
 ngx_int_t sluice_account(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* caller/account.c */
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
 ngx_int_t sluice_confirmation(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/confirmation.c */
+ngx_int_t sluice_amounts(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* traffic/amounts.c */
 ngx_int_t sluice_unwrap(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* message/convert.c */
 ngx_int_t sluice_validate(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* message/validate.c */
 ngx_int_t sluice_convert(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* message/convert.c */

@@ -168,6 +168,7 @@ static bool start_report(struct agent *a)
                                      .key = a->key,
                                      .node = a->cfg->node,
                                      .state_dir = a->state_dir,
+                                     .audit_dir = a->audit_dir,
                                      .replica = a->replica};
     a->report = node_report_start(&cfg);
     return a->report != NULL || complain("report", "cannot be started");

@@ -279,6 +279,7 @@ static const char location_text[] =
     "            proxy_set_header Signature \"\";\n"
     "            proxy_set_header Signature-Input \"\";\n"
     "            proxy_set_header Sluice-Grant \"\";\n"
+    "            proxy_set_header Sluice-Purpose \"\";\n"
     "            proxy_set_header Sluice-Confirmation \"\";\n"
     "            proxy_set_header Sluice-Inner \"\";\n"
     "            proxy_set_header Authorization \"\";\n"

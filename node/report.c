@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "node/tls.h"
+#include "node/usage.h"
 
 #define EVERY_MS       5000
 #define LOOK_MS        200
@@ -31,6 +32,8 @@ struct node_report {
     CURL *curl;
     struct curl_slist *headers;
     struct spool *spool;
+    struct usage *usage;
+    bool without_usage; /* after a report with it was refused: is that the reason? */
     struct buf answer;
     char events_dir[PATH_ROOM], url[1024];
     size_t most; /* events in the next report: fewer after one was refused */
@@ -102,19 +105,34 @@ static long post(struct node_report *r, const char *text)
     return status;
 }
 
-static char *make(struct node_report *r, json_t *events)
+static char *make(struct node_report *r, json_t *events, json_t *usage)
 {
     json_t *report = json_pack("{s:s, s:I, s:s, s:O, s:o, s:o, s:o}", "node", r->cfg.node, "at",
                                (json_int_t)clock_wall_ms(), "version", NODE_VERSION, "events",
                                events, "limits", node_live_limits(r->cfg.state_dir), "targets",
                                node_live_targets(r->cfg.state_dir, r->cfg.replica), "keys",
                                node_live_keys(r->cfg.state_dir));
+    if (usage != NULL) {
+        json_object_set(report, "usage", usage);
+    }
     char *text = report == NULL ? NULL : json_dumps(report, JSON_COMPACT);
     json_decref(report);
     return text;
 }
 
-static void refused(struct node_report *r, long status, size_t n)
+/* What was sent of it is stored; or it alone is what the control plane does not read. */
+static void usage_settle(struct node_report *r, bool sent)
+{
+    if (r->without_usage && !sent) {
+        fprintf(stderr, "sluice: report: a batch of usage was refused and is passed over\n");
+    }
+    if (sent || r->without_usage) {
+        usage_accepted(r->usage);
+    }
+    r->without_usage = false;
+}
+
+static void refused(struct node_report *r, long status, size_t n, bool usage)
 {
     bool reads = status == 400 || status == 413 || status == 422;
     if (!r->told) {
@@ -122,6 +140,10 @@ static void refused(struct node_report *r, long status, size_t n)
         fprintf(stderr, "sluice: report: the control plane answers %ld: %.300s\n", status,
                 status == 0 || r->answer.failed ? "" : r->answer.p);
         r->told = true;
+    }
+    if (reads && usage) {
+        r->without_usage = true;
+        return;
     }
     if (reads && n == 1) { /* this one: the others must not wait for it for ever */
         fprintf(stderr, "sluice: report: an event was refused and is passed over\n");
@@ -137,14 +159,17 @@ static bool step(struct node_report *r)
 {
     json_t *events = spool_take(r->spool, r->most);
     size_t n = json_array_size(events);
-    char *text = events == NULL ? NULL : make(r, events);
+    json_t *usage = r->without_usage ? NULL : usage_take(r->usage);
+    char *text = events == NULL ? NULL : make(r, events, usage);
     long status = text == NULL ? 0 : post(r, text);
     free(text);
     json_decref(events);
+    json_decref(usage);
     if (status != 200) {
-        refused(r, status, n);
+        refused(r, status, n, usage != NULL);
         return false;
     }
+    usage_settle(r, usage != NULL);
     spool_accepted(r->spool);
     if (r->told) {
         fprintf(stderr, "sluice: report: the control plane takes reports again\n");
@@ -189,6 +214,7 @@ static void report_free(struct node_report *r)
     node_identity_fini(&r->identity);
     curl_slist_free_all(r->headers);
     spool_free(&r->spool);
+    usage_free(&r->usage);
     buf_fini(&r->answer);
     free(r);
 }
@@ -206,7 +232,9 @@ struct node_report *node_report_start(const struct node_report_config *cfg)
     int m = snprintf(r->url, sizeof r->url, "%s/feed/v1/reports", cfg->control);
     bool fits = n > 0 && (size_t)n < sizeof r->events_dir && m > 0 && (size_t)m < sizeof r->url;
     r->spool = fits ? spool_new(r->events_dir) : NULL;
-    if (r->spool == NULL || !setup(r) || pthread_create(&r->thread, NULL, follow, r) != 0) {
+    r->usage = usage_new(cfg->audit_dir, cfg->state_dir);
+    if (r->spool == NULL || r->usage == NULL || !setup(r) ||
+        pthread_create(&r->thread, NULL, follow, r) != 0) {
         report_free(r);
         return NULL;
     }

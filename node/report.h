@@ -13,7 +13,7 @@
 struct replica;
 struct node_report_config {
     const char *control, *ca, *certificate, *key; /* as in node_feed_config */
-    const char *node, *state_dir;
+    const char *node, *state_dir, *audit_dir;
     struct replica *replica;
 };
 struct node_report;

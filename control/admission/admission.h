@@ -9,6 +9,7 @@ extern const struct resource review_steps_resource;
 extern const struct resource applications_resource;
 extern const struct resource application_versions_resource;
 extern const struct resource application_reviews_resource;
+extern const struct resource risk_classes_resource;
 extern const struct resource assessments_resource;
 extern const struct resource qualification_certificates_resource;
 extern const struct resource signing_keys_resource;

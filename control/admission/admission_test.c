@@ -41,6 +41,9 @@ static void a_form_says_where_it_is_wrong(void **state)
         {"access-plan", "{\"addresses\":[\"0.0.0.0/0\"]}", "/content/addresses/0"},
         {"access-plan", "{\"domains\":[\"https://x.example\"]}", "/content/domains/0"},
         {"access-plan", "{\"contents\":[\"all\"]}", "/content/contents"},
+        {"access-plan", "{\"plans\":[{\"content\":\"all\",\"plan\":\"p\"}]}", "/content/plans/0"},
+        {"access-plan", "{\"plans\":[{\"content\":\"licence\"}]}", "/content/plans/0/plan"},
+        {"third-party-software", "{\"duties\":[\"prevent-leaks\"]}", "/content/duties"},
         {"access-plan", "{\"interfaces\":[{\"api_id\":\"x\",\"per_day\":1}]}",
          "/content/interfaces/0"},
         {"bank-application-party", "{\"protection_level\":1}", "/content/protection_level"},
@@ -75,11 +78,31 @@ static void a_form_says_where_it_is_wrong(void **state)
 static const char *plan_content(void)
 {
     return text(
-        "{\"contents\":[\"data-exchange\"],\"network_topology\":\"t\",\"addresses\":["
+        "{\"contents\":[\"data-exchange\"],\"plans\":[{\"content\":\"data-exchange\",\"plan\":"
+        "\"p\"}],"
+        "\"network_topology\":\"t\",\"addresses\":["
         "\"192.0.2.7\",\"198.51.100.9/24\"],\"domains\":[\"app.example\"],\"location\":\"l\","
         "\"security_plan\":\"s\",\"cloud_hardware\":\"c\",\"balancer_hardware\":\"b\","
         "\"interfaces\":[{\"api_id\":\"%s\",\"per_day\":10}]}",
         w.api);
+}
+
+/* GS-6.1a: different contents, different plans. */
+static void each_content_has_its_plan(void **state)
+{
+    (void)state;
+    json_t *content = json_loads(plan_content(), 0, NULL);
+
+    json_array_append_new(json_object_get(content, "contents"), json_string("licence"));
+    char *dump = json_dumps(content, JSON_COMPACT);
+    const char *id = admission_apply(&w, "access-plan", dump, "");
+    struct reply r =
+        fixture_call(F, DEVELOPER, "POST", text("applications/%s/submit", id), "auto", NULL);
+    assert_string_equal(r.code, "field-invalid");
+    assert_string_equal(row_text(r.json, "where"), "/content/plans");
+    reply_free(&r);
+    free(dump);
+    json_decref(content);
 }
 
 static const char *platform_content(void)
@@ -564,6 +587,8 @@ int main(void)
         {"[BK-8g] a form says where it is wrong", a_form_says_where_it_is_wrong, NULL, NULL, NULL},
         {"[EC-4.2.2a2, EC-4.2.2a3, BK-9.1.2b, GS-6.1a, CI-6.1.1a] nothing required is left out",
          nothing_required_is_left_out, NULL, NULL, NULL},
+        {"[GS-6.1a] each content that is connected has a plan of its own",
+         each_content_has_its_plan, NULL, NULL, NULL},
         {"[EC-4.2.2a1, SW-8.2c2-3] returned with comments and submitted again",
          returned_and_submitted_again, NULL, NULL, NULL},
         {"[BK-10.2.1a1] nobody decides on what is their own", nobody_decides_on_their_own, NULL,

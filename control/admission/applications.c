@@ -36,6 +36,7 @@ static const struct attr attrs[] = {
     {"comment", ATTR_TEXT, AF_READ_ONLY},
     {"identity_check", ATTR_JSON, AF_READ_ONLY},
     {"max_level", ATTR_INT, AF_READ_ONLY},
+    {"permissions", ATTR_JSON, AF_READ_ONLY},
     {"decided_by", ATTR_TEXT, AF_READ_ONLY},
     {"decided_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
     {"review_due_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},

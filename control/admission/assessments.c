@@ -227,10 +227,17 @@ enum problem admission_subscription_allowed(struct rest_call *c, struct store_tx
                          "a party rated %s is given data up to level %lld", rating->name,
                          (long long)rating->max_level);
     }
-    return strcmp(row_text(api, "class"), "A2") == 0 && !rating->a2
+    if (strcmp(row_text(api, "class"), "A2") == 0 && !rating->a2) {
+        return rest_fail(c, PROBLEM_RISK_EXCEEDED, "/api_id",
+                         "a party rated %s calls no API of class A2", rating->name);
+    }
+    struct risk_bounds bounds;
+    p = risk_bounds_of(c, txn, rating->name, api, &bounds);
+    return p == PROBLEM_OK && !bounds.permitted
                ? rest_fail(c, PROBLEM_RISK_EXCEEDED, "/api_id",
-                           "a party rated %s calls no API of class A2", rating->name)
-               : PROBLEM_OK;
+                           "a party rated %s calls no API for %s", rating->name,
+                           row_text(api, "operation"))
+               : p;
 }
 
 enum problem admission_grant_allowed(struct rest_call *c, struct store_txn *txn,

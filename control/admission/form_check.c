@@ -99,6 +99,52 @@ static enum problem check_interface(struct rest_call *c, struct store_txn *txn, 
     return p;
 }
 
+static bool is_among(const char *const *values, const char *text)
+{
+    for (size_t i = 0; values[i]; i++) {
+        if (strcmp(values[i], text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum problem check_plan(struct rest_call *c, const struct form_member *m, const char *where,
+                               const json_t *v)
+{
+    static const char *const members[] = {"content", "plan", NULL};
+    char at[WHERE_MAX];
+
+    if (!json_is_object(v) || !api_only_members(v, members) ||
+        !is_among(m->values, row_text(v, "content"))) {
+        return bad(c, where, "an object with content, one of those there are, and plan");
+    }
+    snprintf(at, sizeof at, "%.140s/plan", where);
+    return attr_text_check(c, at, json_object_get(v, "plan"), 1, 4000, true);
+}
+
+/* GS-6.1a: different contents, different plans. */
+static enum problem check_planned(struct rest_call *c, const json_t *content)
+{
+    const json_t *plans = json_object_get(content, "plans");
+    json_t *chosen, *plan;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(content, "contents"), i, chosen)
+    {
+        bool there = false;
+        json_array_foreach(plans, k, plan)
+        {
+            there = there || json_equal(json_object_get(plan, "content"), chosen);
+        }
+        if (plans && !there) {
+            return rest_fail(c, PROBLEM_FIELD_INVALID, "/content/plans", "%s has no plan",
+                             json_string_value(chosen));
+        }
+    }
+    return PROBLEM_OK;
+}
+
 static enum problem check_item(struct rest_call *c, struct store_txn *txn,
                                const struct form_member *m, const char *where, const json_t *v)
 {
@@ -109,6 +155,8 @@ static enum problem check_item(struct rest_call *c, struct store_txn *txn,
         return check_person(c, where, v);
     case FORM_INTERFACES:
         return check_interface(c, txn, where, v);
+    case FORM_PLANS:
+        return check_plan(c, m, where, v);
     case FORM_ADDRESSES:
         return address_ok(text) ? PROBLEM_OK
                                 : bad(c, where, "an address or a network like 192.0.2.0/24");
@@ -135,8 +183,12 @@ static enum problem check_array(struct rest_call *c, struct store_txn *txn,
         return rest_fail(c, PROBLEM_FIELD_INVALID, where, "an array of 1 to %lld is needed",
                          (long long)m->max);
     }
-    if (m->type == FORM_WORDS) {
-        return api_check_words(c, where, v, m->values, (size_t)m->max);
+    if (m->type == FORM_WORDS || m->type == FORM_ALL) {
+        enum problem words = api_check_words(c, where, v, m->values, (size_t)m->max);
+        return words == PROBLEM_OK && m->type == FORM_ALL && n < (size_t)m->max
+                   ? rest_fail(c, PROBLEM_FIELD_INVALID, where,
+                               "each of the %lld has to be accepted", (long long)m->max)
+                   : words;
     }
     json_array_foreach(v, i, item)
     {
@@ -216,5 +268,5 @@ enum problem forms_check(struct rest_call *c, struct store_txn *txn, const struc
                           c->zh ? m->title_zh : m->title_en);
         }
     }
-    return p;
+    return p == PROBLEM_OK && whole ? check_planned(c, content) : p;
 }

@@ -12,6 +12,11 @@
 
 static const char *const none[] = {NULL};
 
+/* EC-4.2.2-0a, EC-4.2.2-0b, EC-7.1.1b: docs/templates/third-party-security-duties.md has their
+ * words; who does not accept them is not admitted. */
+static const char *const duties[] = {"manage-authorised-data", "prevent-leaks",
+                                     "return-to-authorised-user", NULL};
+
 /* EC-4.2.2a2 to a4, EC-3.10, EC-4.2.2-0b, EC-4.2.2c1 */
 static const struct form_member third_party[] = {
     /* clang-format off */
@@ -22,11 +27,16 @@ static const struct form_member third_party[] = {
     T("functions", "应用功能", "What the software does"),
     {"data_levels", FORM_LEVELS, true, 1, 3, NULL, "希望访问的数据级别", "Data levels wanted"},
     T("leak_prevention", "防泄露措施自评", "How leaks are prevented, by its own assessment"),
+    {"duties", FORM_ALL, true, 1, 3, duties, "接受的安全职责", "Security duties accepted"},
+    T("secure_lifecycle", "软件生命周期安全措施", "How the software is kept secure through its life"),
+    T("release_review", "发布安全审核说明", "How a release is reviewed for security"),
+    T("emergency_organisation", "应急响应组织", "Its emergency response organisation"),
+    T("emergency_contacts", "应急联系人", "Whom to reach in an emergency"),
     /* clang-format on */
 };
-static const char *const third_party_documents[] = {"business-licence", NULL};
+static const char *const third_party_documents[] = {"business-licence", "release-review", NULL};
 static const char *const third_party_judged[] = {"qualification", "legality", "leak_prevention",
-                                                 NULL};
+                                                 "secure_lifecycle", NULL};
 
 /* BK-9.1.1c, BK-9.1.1d1, BK-9.1.2b, BK-8g */
 static const struct form_member bank_party[] = {
@@ -60,6 +70,7 @@ static const char *const contents[] = {"user-sign-on",   "licence", "service-ite
 static const struct form_member access_plan[] = {
     /* clang-format off */
     {"contents", FORM_WORDS, true, 1, 7, contents, "接入内容", "What is connected"},
+    {"plans", FORM_PLANS, true, 1, 7, contents, "各接入内容的接入方案", "The plan of each content"},
     T("network_topology", "IP 网络拓扑", "Topology of the IP network"),
     {"addresses", FORM_ADDRESSES, true, 1, 64, NULL, "IP 地址", "IP addresses calls come from"},
     {"domains", FORM_DOMAINS, true, 1, 32, NULL, "域名", "Domain names"},
@@ -157,7 +168,8 @@ static json_t *describe_member(const struct form_member *m)
         [FORM_TEXT] = "text",       [FORM_NUMBER] = "number", [FORM_TEXTS] = "texts",
         [FORM_WORDS] = "words",     [FORM_LEVELS] = "levels", [FORM_USCC] = "uscc",
         [FORM_PERSON] = "person",   [FORM_PEOPLE] = "people", [FORM_ADDRESSES] = "addresses",
-        [FORM_DOMAINS] = "domains", [FORM_TIME] = "time",     [FORM_INTERFACES] = "interfaces"};
+        [FORM_DOMAINS] = "domains", [FORM_TIME] = "time",     [FORM_INTERFACES] = "interfaces",
+        [FORM_ALL] = "all",         [FORM_PLANS] = "plans"};
     json_t *out =
         json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "name", m->name, "title_zh", m->title_zh,
                   "title_en", m->title_en, "type", types[m->type], "required", m->required, "min",

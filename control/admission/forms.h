@@ -9,6 +9,8 @@ enum form_type {
     FORM_NUMBER,
     FORM_TEXTS,      /* an array of texts */
     FORM_WORDS,      /* an array of some of `values` */
+    FORM_ALL,        /* an array of all of `values`: each is accepted */
+    FORM_PLANS,      /* an array of {content, plan}, content one of `values`: one for each chosen */
     FORM_LEVELS,     /* an array of data levels, never the one that stays closed */
     FORM_USCC,       /* a unified social credit code */
     FORM_PERSON,     /* {name, id_number}: the number is sealed and shown masked */

@@ -69,6 +69,15 @@ struct rating {
 enum problem rating_of(struct rest_call *c, struct store_txn *txn, const char *organisation,
                        const struct rating **rating);
 
+/* risk_classes.c: what a party of that rating may do by an API that moves money; of any other API
+ * it says nothing. 0: no bound. */
+struct risk_bounds {
+    bool permitted;
+    json_int_t call_cents, day_cents;
+};
+enum problem risk_bounds_of(struct rest_call *c, struct store_txn *txn, const char *rating,
+                            const json_t *api, struct risk_bounds *bounds);
+
 /* certificates.c: "none", or kinds of qualification certificate with commas between them. */
 bool certificates_list_ok(const char *text);
 /* The first kind the setting asks for that the organisation has no valid one of; "" when none. */

@@ -151,6 +151,38 @@ static enum problem check_findings(struct rest_call *c, const char *where, const
     return PROBLEM_OK;
 }
 
+#define PERMISSIONS_MAX 256
+
+/* EC-4.2.2a5: which APIs, up to which level, which fields; what is not named is not permitted. */
+static enum problem check_permissions(struct rest_call *c, const char *where, const json_t *v)
+{
+    static const char *const members[] = {"api_id", "max_level", "fields", NULL};
+    enum problem p = PROBLEM_OK;
+    char at[48];
+    json_t *item;
+    size_t i;
+
+    if (!json_is_array(v) || json_array_size(v) > PERMISSIONS_MAX) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, where, "an array of at most %d is needed",
+                         PERMISSIONS_MAX);
+    }
+    json_array_foreach(v, i, item)
+    {
+        const json_t *level = json_object_get(item, "max_level"),
+                     *fields = json_object_get(item, "fields");
+        const char *id = row_text(item, "api_id");
+        struct uuid u;
+        snprintf(at, sizeof at, "%.24s/%zu", where, i);
+        if (!json_is_object(item) || !api_only_members(item, members) ||
+            !uuid_parse(&u, id, strlen(id)) || (level && !api_int_within(level, 1, 3))) {
+            return rest_fail(c, PROBLEM_FIELD_INVALID, at,
+                             "an object with api_id, max_level from 1 to 3 and fields is needed");
+        }
+        p = p == PROBLEM_OK && fields ? api_check_paths(c, at, fields) : p;
+    }
+    return p;
+}
+
 static const struct attr review_attrs[] = {
     {"application_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "applications"},
     {"version", ATTR_INT, AF_READ_ONLY},
@@ -160,6 +192,7 @@ static const struct attr review_attrs[] = {
     {"comment", ATTR_TEXT, AF_IMMUTABLE | AF_LINES, 1, REST_TEXT_MAX},
     {"findings", ATTR_JSON, AF_IMMUTABLE, .check = check_findings, .fallback = "[]"},
     {"max_level", ATTR_INT, AF_IMMUTABLE, 1, 3},
+    {"permissions", ATTR_JSON, AF_IMMUTABLE, .check = check_permissions},
     {"reviewer", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
 };
 
@@ -254,6 +287,7 @@ static void approved_level(json_t *application, const json_t *review)
         asked = given;
     }
     json_object_set_new(application, "max_level", asked ? json_integer(asked) : json_null());
+    json_object_set(application, "permissions", json_object_get(review, "permissions"));
 }
 
 static enum problem approve(struct rest_call *c, struct change *ch, json_t *application)

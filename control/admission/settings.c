@@ -30,6 +30,7 @@ static const struct setting settings[] = {
     {"admission-required", setting_is_switch, "on or off"},
     {"agreement-required", setting_is_switch, "on or off"},
     {"privacy-agreement-required", setting_is_switch, "on or off"},
+    {"provider-approval-required", setting_is_switch, "on or off"},
     {"certificates-required", certificates_list_ok, "none, or kinds of certificate with commas"},
     {"protection-floor", score_ok, "0 to 100"},
     {"review-days", days_ok, "1 to 3650"},
@@ -48,10 +49,13 @@ static enum problem refeed_one(struct rest_call *c, struct change *ch)
     return change_feed(c, ch->txn, ch->res, ch->row);
 }
 
-/* Which subscriptions are served depends on agreement-required. */
+/* Which subscriptions are served depends on these. */
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    if (strcmp(row_text(ch->row, "name"), "agreement-required") != 0 ||
+    const char *name = row_text(ch->row, "name");
+
+    if ((strcmp(name, "agreement-required") != 0 &&
+         strcmp(name, "provider-approval-required") != 0) ||
         !api_changed(ch->old, ch->row, "value")) {
         return PROBLEM_OK;
     }
@@ -84,11 +88,7 @@ enum problem admission_setting(struct rest_call *c, struct store_txn *txn, const
 enum problem admission_setting_on(struct rest_call *c, struct store_txn *txn, const char *name,
                                   bool *on)
 {
-    char value[ADMISSION_VALUE];
-    enum problem p = admission_setting(c, txn, name, value);
-
-    *on = strcmp(value, "on") == 0;
-    return p;
+    return settings_on(c, txn, &admission_settings_resource, name, on);
 }
 
 enum problem admission_setting_int(struct rest_call *c, struct store_txn *txn, const char *name,

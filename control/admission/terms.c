@@ -8,6 +8,7 @@
 /* Agreements ----------------------------------------------------------------------------------- */
 struct named { /* what agreements say of an app and an API */
     bool in_force, before, with_provider;
+    json_t *purpose;   /* its agreement's */
     json_t *interface; /* of the latest in force whose term has begun, else of one to come */
     uint64_t from_ms, to_ms;
 };
@@ -16,7 +17,7 @@ static enum problem read_named(struct rest_call *c, struct store_txn *txn, const
                                const char *api_id, struct named *n)
 {
     static const char sql[] =
-        "SELECT a.state, i.value, a.not_before, a.expires_at FROM agreements a, "
+        "SELECT a.state, i.value, a.not_before, a.expires_at, a.purpose FROM agreements a, "
         "json_each(a.interfaces) i WHERE a.app_id = ? AND a.kind <> 'privacy' AND "
         "json_extract(i.value, '$.api_id') = ? AND a.state IN ('in_force', 'ended', 'expired') "
         "ORDER BY a.state <> 'in_force', coalesce(a.not_before, 0) > ?, a.in_force_at DESC";
@@ -31,6 +32,7 @@ static enum problem read_named(struct rest_call *c, struct store_txn *txn, const
         n->interface = json_loads(store_get_text(rows, 1), 0, NULL);
         n->from_ms = (uint64_t)store_get_int(rows, 2);
         n->to_ms = (uint64_t)store_get_int(rows, 3);
+        n->purpose = json_string(store_get_text(rows, 4) ? store_get_text(rows, 4) : "");
     }
     return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
 }
@@ -81,14 +83,16 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a && (!b || a < b) ? a : b;
 }
 
-static void bound_by_agreement(const json_t *subscription, const struct named *n,
-                               struct admission_terms *t)
+static void bound_by_agreement(const struct named *n, struct admission_terms *t)
 {
+    json_t *left = common(t->fields, json_object_get(n->interface, "fields"));
+
     t->from_ms = n->from_ms > t->from_ms ? n->from_ms : t->from_ms;
     t->to_ms = earlier(t->to_ms, n->to_ms);
-    t->fields =
-        common(json_object_get(subscription, "fields"), json_object_get(n->interface, "fields"));
-    t->serves = json_array_size(t->fields) > 0;
+    json_decref(t->fields);
+    t->fields = left;
+    t->serves = t->serves && json_array_size(t->fields) > 0;
+    t->purpose = json_incref(n->purpose);
 }
 
 static enum problem agreed(struct rest_call *c, struct store_txn *txn, const json_t *subscription,
@@ -103,11 +107,12 @@ static enum problem agreed(struct rest_call *c, struct store_txn *txn, const jso
     p = p == PROBLEM_OK ? admission_setting_on(c, txn, "agreement-required", &required) : p;
     required = required || json_is_true(json_object_get(api, "agreement_required"));
     if (n.in_force) {
-        bound_by_agreement(subscription, &n, t);
+        bound_by_agreement(&n, t);
     } else if (required || n.before || n.with_provider) {
         t->serves = false;
     }
     json_decref(n.interface);
+    json_decref(n.purpose);
     return p;
 }
 
@@ -118,19 +123,57 @@ static void lower(struct admission_terms *t, int64_t level)
     t->serves = t->serves && t->max_level > 0;
 }
 
-/* The latest decision counts (EC-4.2.2a5). */
-static enum problem approved_level(struct rest_call *c, struct store_txn *txn, const char *app_id,
-                                   struct admission_terms *t)
+/* EC-4.2.2a5: exactly what the reviewer permitted, where he named it. */
+static void permitted(const json_t *permissions, const char *api_id, struct admission_terms *t)
+{
+    const json_t *named = NULL;
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(permissions, i, item)
+    {
+        if (strcmp(row_text(item, "api_id"), api_id) == 0) {
+            named = item;
+        }
+    }
+    const json_t *level = json_object_get(named, "max_level"),
+                 *fields = json_object_get(named, "fields");
+    t->serves = t->serves && named;
+    lower(t, json_is_integer(level) ? json_integer_value(level) : t->max_level);
+    if (json_is_array(fields)) {
+        json_t *left = common(t->fields, fields);
+        json_decref(t->fields);
+        t->fields = left;
+        t->serves = t->serves && json_array_size(left) > 0;
+    }
+}
+
+/* The latest decision counts. */
+static enum problem approved(struct rest_call *c, struct store_txn *txn, const char *app_id,
+                             const char *api_id, struct admission_terms *t)
 {
     static const char sql[] =
-        "SELECT max_level FROM applications WHERE app_id = ? AND state = 'approved' AND max_level "
-        "IS NOT NULL AND form_kind IN ('third-party-software', 'bank-application-party') ORDER BY "
-        "decided_at DESC, id DESC LIMIT 1";
+        "SELECT max_level, permissions FROM applications WHERE app_id = ? AND state = 'approved' "
+        "AND (max_level IS NOT NULL OR permissions IS NOT NULL) AND form_kind IN "
+        "('third-party-software', 'bank-application-party') ORDER BY decided_at DESC, id DESC "
+        "LIMIT 1";
     const struct store_value v = store_text(app_id);
+    struct store_rows *rows = NULL;
+    json_t *permissions = NULL;
     int64_t level = 0;
-    enum problem p = admission_count(c, txn, sql, &v, 1, &level);
+    enum store_err err = store_query(txn, sql, &v, 1, &rows);
 
+    if (err == STORE_OK && store_next(rows)) {
+        const char *text = store_get_text(rows, 1);
+        level = store_get_int(rows, 0);
+        permissions = text ? json_loads(text, 0, NULL) : NULL;
+    }
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
     lower(t, level ? level : t->max_level);
+    if (p == PROBLEM_OK && json_is_array(permissions)) {
+        permitted(permissions, api_id, t);
+    }
+    json_decref(permissions);
     return p;
 }
 
@@ -146,7 +189,25 @@ static enum problem rated(struct rest_call *c, struct store_txn *txn, const char
     if (p == PROBLEM_OK && rating) {
         lower(t, rating->max_level);
         t->serves = t->serves && (rating->a2 || strcmp(row_text(api, "class"), "A2") != 0);
+        struct risk_bounds bounds;
+        p = risk_bounds_of(c, txn, rating->name, api, &bounds);
+        t->serves = t->serves && bounds.permitted;
+        t->call_cents = bounds.call_cents;
+        t->day_cents = bounds.day_cents;
     }
+    return p;
+}
+
+/* SW-8.1-r2: where the platform asks for it, no API is served without its provider's own word. */
+static enum problem provider_agreed(struct rest_call *c, struct store_txn *txn,
+                                    const json_t *subscription, const json_t *api,
+                                    struct admission_terms *t)
+{
+    bool required = false, owned = row_text(api, "organisation_id")[0] != '\0';
+    enum problem p = admission_setting_on(c, txn, "provider-approval-required", &required);
+
+    t->serves =
+        t->serves && !(required && owned && !row_text(subscription, "provider_approved_by")[0]);
     return p;
 }
 
@@ -162,12 +223,13 @@ enum problem admission_terms_of(struct rest_call *c, struct store_txn *txn,
         .from_ms = api_ms(subscription, "not_before"),
         .to_ms = api_ms(subscription, "expires_at"),
     };
-    enum problem p = approved_level(c, txn, app_id, t);
-    p = p == PROBLEM_OK ? rated(c, txn, app_id, api, t) : p;
-    p = p == PROBLEM_OK ? agreed(c, txn, subscription, api, t) : p;
-    if (!t->fields && json_is_array(json_object_get(subscription, "fields"))) {
+    if (json_is_array(json_object_get(subscription, "fields"))) {
         t->fields = json_incref(json_object_get(subscription, "fields"));
     }
+    enum problem p = approved(c, txn, app_id, row_text(api, "id"), t);
+    p = p == PROBLEM_OK ? rated(c, txn, app_id, api, t) : p;
+    p = p == PROBLEM_OK ? agreed(c, txn, subscription, api, t) : p;
+    p = p == PROBLEM_OK ? provider_agreed(c, txn, subscription, api, t) : p;
     t->max_level = t->max_level < 1 ? 1 : t->max_level; /* what a node reads; it serves none */
     return p;
 }

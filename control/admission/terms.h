@@ -5,10 +5,12 @@
 #include "rest/resource.h"
 
 struct admission_terms {
-    bool serves;             /* false: an agreement is needed and none names this */
-    int64_t max_level;       /* at most the subscription's */
-    uint64_t from_ms, to_ms; /* 0: no bound */
-    json_t *fields;          /* the caller's; NULL: all of them */
+    bool serves;                      /* false: an agreement is needed and none names this */
+    int64_t max_level;                /* at most the subscription's */
+    uint64_t from_ms, to_ms;          /* 0: no bound */
+    json_int_t call_cents, day_cents; /* of transactions, by the party's rating; 0: no bound */
+    json_t *fields;                   /* the caller's; NULL: all of them */
+    json_t *purpose;                  /* the caller's: the agreement's; NULL: none is in force */
 };
 enum problem admission_terms_of(struct rest_call *c, struct store_txn *txn,
                                 const json_t *subscription, const json_t *api,

@@ -282,22 +282,26 @@ const char *admission_third_party(void)
 {
     return text("{\"uscc\":\"%s\",\"qualification\":\"a company\",\"purpose\":\"order "
                 "management\",\"merchants\":[\"M1\"],\"functions\":\"lists orders\","
-                "\"data_levels\":[1,2],\"leak_prevention\":\"least privilege\"}",
+                "\"data_levels\":[1,2],\"leak_prevention\":\"least privilege\",\"duties\":["
+                "\"manage-authorised-data\",\"prevent-leaks\",\"return-to-authorised-user\"],"
+                "\"secure_lifecycle\":\"reviewed code\",\"release_review\":\"two people\","
+                "\"emergency_organisation\":\"on duty\",\"emergency_contacts\":\"0755-00000000\"}",
                 admission_uscc());
 }
 
 const char *admission_licence(const char *document, int days)
 {
     return text(",\"documents\":[{\"kind\":\"business-licence\",\"document_id\":\"%s\","
-                "\"valid_until\":\"%s\"}]",
-                document, admission_in_days(days));
+                "\"valid_until\":\"%s\"},{\"kind\":\"release-review\",\"document_id\":\"%s\"}]",
+                document, admission_in_days(days), document);
 }
 
 const char *admission_findings(const char *document, const char *authenticity)
 {
     return text(",\"findings\":[{\"subject\":\"qualification\",\"result\":\"pass\"},{\"subject\":"
                 "\"legality\",\"result\":\"pass\"},{\"subject\":\"leak_prevention\",\"result\":"
-                "\"pass\",\"note\":\"seen\"},{\"document_id\":\"%s\",\"validity\":\"pass\","
+                "\"pass\",\"note\":\"seen\"},{\"subject\":\"secure_lifecycle\",\"result\":\"pass\"}"
+                ",{\"document_id\":\"%s\",\"validity\":\"pass\","
                 "\"completeness\":\"pass\",\"authenticity\":\"%s\"}]",
                 document, authenticity);
 }

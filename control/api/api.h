@@ -10,6 +10,7 @@ extern const struct resource users_resource;
 extern const struct resource apps_resource;
 extern const struct resource credentials_resource;
 extern const struct resource sources_resource;
+extern const struct resource financial_scenarios_resource;
 extern const struct resource datasets_resource;
 extern const struct resource apis_resource;
 extern const struct resource subscriptions_resource;
@@ -33,6 +34,8 @@ enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct r
                       const char *id, json_t **row);  /* unscoped; must be there */
 uint64_t api_ms(const json_t *row, const char *name); /* 0: none */
 json_t *api_feed_ms(const json_t *row, const char *name);
+/* What a grant, subscription or agreement is for, one purpose a line, as nodes are told it. New. */
+json_t *api_purposes(const char *lines);
 enum problem api_check_validity(struct rest_call *c, const json_t *row);
 enum problem api_check_paths(struct rest_call *c, const char *where,
                              const json_t *v); /* an array of distinct texts */

@@ -148,6 +148,8 @@ static const struct attr attrs[] = {
     {"category_id", ATTR_REF, AF_FILTER, .ref = "service_categories"},
     {"u_api_id", ATTR_TEXT, AF_FILTER, 1, 64},
     {"batch", ATTR_BOOL, AF_FILTER, .fallback = "false"},
+    {"purpose_required", ATTR_BOOL, AF_FILTER},
+    {"amount_path", ATTR_TEXT, 0, 1, 200},
 };
 
 static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
@@ -443,28 +445,13 @@ static json_t *feed_fields(const json_t *api, const int served[static 5])
 /* What may be left out is told only when it says something. */
 static void feed_optional(const json_t *row, json_t *out)
 {
-    static const char *const optional[] = {"balance",
-                                           "canary_percent",
-                                           "canary_apps",
-                                           "retries",
-                                           "breaker",
-                                           "health",
-                                           "cache_ms",
-                                           "schemes",
-                                           "signature_max_s",
-                                           "user_factors",
-                                           "sign_response",
-                                           "seal_request",
-                                           "seal_response",
-                                           "successor",
-                                           "notice_zh",
-                                           "notice_en",
-                                           "mobile",
-                                           "cache_epoch",
-                                           "user_confirmation",
-                                           "collects_user_data",
-                                           "batch",
-                                           "account_parameters"};
+    static const char *const optional[] = {
+        "balance",         "canary_percent",   "canary_apps",       "retries",
+        "breaker",         "health",           "cache_ms",          "schemes",
+        "signature_max_s", "user_factors",     "sign_response",     "seal_request",
+        "seal_response",   "successor",        "notice_zh",         "notice_en",
+        "mobile",          "cache_epoch",      "user_confirmation", "collects_user_data",
+        "batch",           "purpose_required", "account_parameters"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {
         json_t *v = json_object_get(row, optional[i]);
@@ -474,6 +461,9 @@ static void feed_optional(const json_t *row, json_t *out)
     }
     if (protection_user_factors(row) > 0) { /* also of an API from before they were forced */
         json_object_set_new(out, "user_factors", json_integer(protection_user_factors(row)));
+    }
+    if (protection_amount_path(row)[0]) {
+        json_object_set_new(out, "amount_path", json_string(protection_amount_path(row)));
     }
     if (json_is_array(json_object_get(row, "targets"))) {
         json_object_set_new(out, "targets", targets_feed(json_object_get(row, "targets")));
@@ -569,6 +559,7 @@ static enum problem after(struct rest_call *c, struct change *ch)
         api_changed(ch->old, ch->row, "class") || api_changed(ch->old, ch->row, "operation") ||
         api_changed(ch->old, ch->row, "methods") ||
         api_changed(ch->old, ch->row, "agreement_required") ||
+        api_changed(ch->old, ch->row, "amount_path") ||
         api_changed(ch->old, ch->row, "provider_approval") ||
         api_changed(ch->old, ch->row, "bound_apps") || api_changed(ch->old, ch->row, "state") ||
         api_changed(ch->old, ch->row, "type") || api_changed(ch->old, ch->row, "partners") ||

@@ -17,6 +17,8 @@ bool targets_url_ok(const char *text, const char *scheme);
 /* The attributes of a row together. protection_* also sets what the class forces. */
 enum problem targets_check_api(struct rest_call *c, struct change *ch);
 enum problem protection_check_api(struct rest_call *c, struct change *ch);
+/* Sets what the API's financial scenario asks of its users, or refuses what falls short of it. */
+enum problem scenario_apply(struct rest_call *c, struct store_txn *txn, json_t *api);
 /* How many factors the user of an API's calls must have shown: what it says, and for one that moves
  * money two in any case (BK-7.2.1b2-2). */
 json_int_t protection_user_factors(const json_t *api);
@@ -24,3 +26,6 @@ bool protection_moves_money(const json_t *api); /* or applies for a product */
 json_t *targets_feed(const json_t *targets);    /* new array */
 
 extern const char *const protection_operations[]; /* NULL-terminated */
+#define PROTECTION_FUND_OPERATIONS 3              /* the first ones: they move money */
+/* Where in its body a call says how much it moves; "": it moves nothing. Borrowed from the row. */
+const char *protection_amount_path(const json_t *api);

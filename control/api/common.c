@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "policy/purpose.h"
 
 enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                       const char *id, json_t **row)
@@ -32,6 +33,20 @@ uint64_t api_ms(const json_t *row, const char *name)
 json_t *api_feed_ms(const json_t *row, const char *name)
 {
     return json_integer((json_int_t)api_ms(row, name));
+}
+
+json_t *api_purposes(const char *lines)
+{
+    json_t *out = json_array();
+    struct slice left = slice_str(lines), one;
+    struct uuid id;
+
+    while (json_array_size(out) < PURPOSES_MAX && purpose_next(&left, &one)) {
+        if (purpose_id(one, &id)) {
+            json_array_append_new(out, json_stringn(one.p, one.n));
+        }
+    }
+    return out;
 }
 
 enum problem api_check_validity(struct rest_call *c, const json_t *row)

@@ -6,6 +6,7 @@
 #include "catalog/catalog.h"
 #include "classify/classify.h"
 #include "data_client.h"
+#include "lifecycle/lifecycle.h"
 #include "sandbox/stage.h"
 #include "write/write.h"
 
@@ -168,7 +169,10 @@ static enum problem check(struct rest_call *c, struct change *ch)
     enum problem p = reading_check(c, ch);
     p = p == PROBLEM_OK ? check_masks(c, ch) : p;
     p = p == PROBLEM_OK ? check_origins(c, ch->txn, ch->row) : p;
-    return p == PROBLEM_OK ? write_check_dataset(c, ch->row) : p;
+    p = p == PROBLEM_OK ? write_check_dataset(c, ch->row) : p;
+    return p == PROBLEM_OK && ch->old && json_is_object(json_object_get(ch->row, "writable"))
+               ? life_may_come(c, ch->txn, row_text(ch->row, "id"), "write")
+               : p;
 }
 
 static enum problem after(struct rest_call *c, struct change *ch)

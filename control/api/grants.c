@@ -214,6 +214,9 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
                       overdue ? "revoked" : row_text(row, "state"), "term", row_text(row, "term"),
                       "not_before", api_feed_ms(row, "not_before"), "expires_at",
                       api_feed_ms(row, "expires_at"), "fields", json_object_get(row, "fields"));
+    if (*data) {
+        json_object_set_new(*data, "purposes", api_purposes(row_text(row, "purpose")));
+    }
     if (members) {
         json_object_set_new(*data, "audience", members);
     }

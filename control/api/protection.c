@@ -17,12 +17,10 @@ const char *const protection_operations[] = {"payment",
                                              "product-info",
                                              "other",
                                              NULL};
-#define FUND_OPERATIONS 3 /* the first ones: they move money, or bind the user to a product */
+#define FUND_OPERATIONS PROTECTION_FUND_OPERATIONS /* they move money, or bind to a product */
 #define ACCOUNT_OPERATIONS                                                                         \
     9 /* the first ones: of a user's own money or account, so A2 (BK-6.2b)                         \
        */
-
-#define FUND_OPERATIONS 3 /* the first ones: money leaves */
 
 static const char *const schemes[] = {"secret", "key", "certificate", NULL};
 
@@ -107,6 +105,13 @@ static enum problem check_a2(struct rest_call *c, json_t *row)
     return PROBLEM_OK;
 }
 
+const char *protection_amount_path(const json_t *api)
+{
+    const char *said = row_text(api, "amount_path");
+
+    return said[0] || !protection_moves_money(api) ? said : "amount";
+}
+
 bool protection_moves_money(const json_t *api)
 {
     return of_first(api, FUND_OPERATIONS);
@@ -117,23 +122,6 @@ json_int_t protection_user_factors(const json_t *api)
     json_int_t said = json_integer_value(json_object_get(api, "user_factors"));
 
     return protection_moves_money(api) && said < 2 ? 2 : said;
-}
-
-/* BK-10.2.2b: a transaction is confirmed by its user each time; what only shows an account may be
- * left to the grant, if the provider says so. */
-static enum problem check_confirmation(struct rest_call *c, json_t *row)
-{
-    const json_t *asked = json_object_get(row, "user_confirmation");
-
-    if (of_first(row, FUND_OPERATIONS) && json_is_false(asked)) {
-        return rest_fail(c, PROBLEM_FIELD_INVALID, "/user_confirmation",
-                         "the user confirms each call of an API for %s",
-                         row_text(row, "operation"));
-    }
-    if (of_first(row, ACCOUNT_OPERATIONS) && !json_is_boolean(asked)) {
-        json_object_set_new(row, "user_confirmation", json_true());
-    }
-    return PROBLEM_OK;
 }
 
 static enum problem check_class(struct rest_call *c, struct change *ch)
@@ -156,11 +144,29 @@ static enum problem check_class(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
+/* BK-9.3.2a2-1: whoever asks for a user's account or money says what for, and it is what the user
+ * agreed to. */
+static enum problem check_purpose(struct rest_call *c, json_t *row)
+{
+    const json_t *asked = json_object_get(row, "purpose_required");
+
+    if (of_first(row, FUND_OPERATIONS) && json_is_false(asked)) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/purpose_required",
+                         "each call of an API for %s says what it is for",
+                         row_text(row, "operation"));
+    }
+    if (of_first(row, ACCOUNT_OPERATIONS) && !json_is_boolean(asked)) {
+        json_object_set_new(row, "purpose_required", json_true());
+    }
+    return PROBLEM_OK;
+}
+
 enum problem protection_check_api(struct rest_call *c, struct change *ch)
 {
     enum problem p = check_class(c, ch);
 
-    return p == PROBLEM_OK ? check_confirmation(c, ch->row) : p;
+    p = p == PROBLEM_OK ? scenario_apply(c, ch->txn, ch->row) : p;
+    return p == PROBLEM_OK ? check_purpose(c, ch->row) : p;
 }
 
 /* What is wrong with a tagged field; NULL: nothing. Of level 4 it never leaves. */

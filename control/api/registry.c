@@ -15,7 +15,9 @@
 #include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "incidents/cases.h"
+#include "incidents/emergency_plans.h"
 #include "incidents/incidents.h"
+#include "lifecycle/lifecycle.h"
 #include "notices/notices.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
@@ -89,6 +91,7 @@ const struct resource *const resources[] = {
     &test_preparations_resource,
     &incidents_resource,
     &cases_resource,
+    &emergency_plans_resource,
     &self_reports_resource,
     &report_duties_resource,
     &topics_resource,
@@ -103,6 +106,7 @@ const struct resource *const resources[] = {
     &service_reports_resource,
     &service_changes_resource,
     &service_terminations_resource,
+    &termination_items_resource,
     &service_notices_resource,
     &retention_rules_resource,
     &service_archives_resource,
@@ -123,6 +127,8 @@ const struct resource *const resources[] = {
     &identifier_settings_resource,
     &service_categories_resource,
     &api_registrations_resource,
+    &dataset_lives_resource,
+    &security_reports_resource,
     &classify_settings_resource,
     &security_reviews_resource,
     &entries_resource,
@@ -142,6 +148,8 @@ const struct resource *const resources[] = {
     &classification_rules_resource,
     &discoveries_resource,
     &findings_resource,
+    &financial_scenarios_resource,
+    &risk_classes_resource,
     &delivery_targets_resource,
     &supply_keys_resource,
     /* clang-format on */

@@ -187,12 +187,21 @@ static json_t *entry(const json_t *row, const json_t *api, struct admission_term
                   !assessment_lacks(api, row) && !provider_lacks(api, row) && terms->serves &&
                   life_bound_to(api, row_text(row, "app_id"));
 
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "app_id", row_text(row, "app_id"),
-                     "api_id", row_text(row, "api_id"), "state", active ? "active" : "inactive",
-                     "max_level", (json_int_t)terms->max_level, "not_before",
-                     (json_int_t)terms->from_ms, "expires_at", (json_int_t)terms->to_ms, "fields",
-                     terms->fields && json_array_size(terms->fields) ? json_incref(terms->fields)
-                                                                     : json_null());
+    json_t *out = json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o}", "app_id", row_text(row, "app_id"),
+        "api_id", row_text(row, "api_id"), "state", active ? "active" : "inactive", "max_level",
+        (json_int_t)terms->max_level, "not_before", (json_int_t)terms->from_ms, "expires_at",
+        (json_int_t)terms->to_ms, "agreed", terms->purpose != NULL, "purposes",
+        api_purposes(terms->purpose ? json_string_value(terms->purpose) : row_text(row, "purpose")),
+        "fields",
+        terms->fields && json_array_size(terms->fields) ? json_incref(terms->fields) : json_null());
+    if (out && terms->call_cents) {
+        json_object_set_new(out, "amount_call", json_integer(terms->call_cents));
+    }
+    if (out && terms->day_cents) {
+        json_object_set_new(out, "amount_day", json_integer(terms->day_cents));
+    }
+    return out;
 }
 
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
@@ -211,6 +220,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     p = p == PROBLEM_OK ? serves(c, txn, row, api, &for_them) : p;
     *data = p == PROBLEM_OK ? entry(row, api, &terms, for_them) : NULL;
     json_decref(terms.fields);
+    json_decref(terms.purpose);
     json_decref(api);
     return p == PROBLEM_OK && !*data ? PROBLEM_INTERNAL : p;
 }

@@ -3,7 +3,7 @@
  * the fields as they were then. What is lowered or added afterwards needs a new one. */
 #include <stdio.h>
 
-#include "api/api.h"
+#include "api/apis.h"
 #include "classify/classify.h"
 #include "sandbox/stage.h"
 
@@ -17,6 +17,7 @@ static const struct attr attrs[] = {
     {"organisation_id", ATTR_REF, AF_READ_ONLY | AF_FILTER, .ref = "organisations"},
     {"legal_basis", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_LINES, 1, REST_TEXT_MAX},
     {"fields", ATTR_JSON, AF_IMMUTABLE, .check = check_fields},
+    {"no_clearing", ATTR_BOOL, 0},
     {"requested_by", ATTR_TEXT, AF_READ_ONLY},
     {"reviewed_by", ATTR_TEXT, AF_READ_ONLY},
     {"reviewed_at", ATTR_TIME, AF_READ_ONLY},
@@ -127,6 +128,15 @@ static enum problem check(struct rest_call *c, struct change *ch)
 {
     json_t *subject = NULL, *fields = NULL;
 
+    if (ch->old) {
+        return strcmp(row_text(ch->old, "state"), "requested") == 0
+                   ? PROBLEM_OK
+                   : rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the review is %s",
+                               row_text(ch->old, "state"));
+    }
+    if (c->user.role == ROLE_PROVIDER) { /* it is the reviewer's to answer */
+        json_object_set_new(ch->row, "no_clearing", json_null());
+    }
     enum problem p = load_subject(c, ch->txn, ch->row, &subject);
     if (p == PROBLEM_OK && !theirs(c, subject)) {
         p = rest_fail(c, PROBLEM_NOT_PERMITTED, "", "it is another organisation's");
@@ -173,11 +183,32 @@ static enum problem supersede_one(struct rest_call *c, struct change *ch)
     return p;
 }
 
+/* BK-9.1.1f: of what moves money the reviewer says that no clearing between institutions is done by
+ * it; nothing of which that is not said is published. */
+static enum problem check_clearing(struct rest_call *c, struct change *ch)
+{
+    const json_t *said = json_object_get(ch->row, "no_clearing");
+    json_t *subject = NULL;
+    enum problem p = load_subject(c, ch->txn, ch->row, &subject);
+    bool asked = p == PROBLEM_OK && protection_moves_money(subject);
+
+    json_decref(subject);
+    if (p != PROBLEM_OK || !asked || json_is_true(said)) {
+        return p;
+    }
+    return rest_fail(c, PROBLEM_FIELD_INVALID, "/no_clearing",
+                     json_is_false(said)
+                         ? "an API by which clearing between institutions is done is not opened"
+                         : "the reviewer has to say whether clearing between institutions is done "
+                           "by it");
+}
+
 static enum problem pass(struct rest_call *c, struct change *ch)
 {
     const char *column = subject_column(ch->row), *id = row_text(ch->row, "id");
     enum problem p = judged(c, ch);
 
+    p = p == PROBLEM_OK ? check_clearing(c, ch) : p;
     return p == PROBLEM_OK ? row_each(c, ch->txn, &security_reviews_resource, column,
                                       row_text(ch->row, column), supersede_one, (void *)id)
                            : p;
@@ -234,6 +265,7 @@ const struct resource security_reviews_resource = {
     .n_scopes = COUNT(scopes),
     .read_roles = KEEPER | ROLE_AUDITOR,
     .create_roles = KEEPER,
+    .patch_roles = ROLE_STAFF, /* all but no_clearing is immutable */
     .check = check,
 };
 

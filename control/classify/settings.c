@@ -22,10 +22,16 @@ static bool attributes_ok(const char *v)
     return true;
 }
 
+static bool submitted_ok(const char *v)
+{
+    return strcmp(v, "off") == 0 || strcmp(v, "mask") == 0 || strcmp(v, "refuse") == 0;
+}
+
 static const struct setting settings[] = {
     {"security-review-required", setting_is_switch, "on or off"},
     {"discover-new-datasets", setting_is_switch, "on or off"},
     {"sensitive-check-required", setting_is_switch, "on or off"},
+    {"submitted-personal", submitted_ok, "off, mask or refuse"},
     {"required-attributes", attributes_ok,
      "none, or words among opening-class, confidentiality, audience and title"},
 };

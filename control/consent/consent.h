@@ -25,6 +25,8 @@ enum problem grants_end(struct rest_call *c, struct store_txn *txn, const json_t
 enum problem consent_by_clerk(struct rest_call *c);
 
 /* licences.c: the licence whose grant this is, if it is one's, ends with it. */
+/* POST /licences/upload: the file and what it is about in one call. */
+enum problem rest_licence_upload(struct rest_call *c);
 enum problem licences_follow(struct rest_call *c, struct store_txn *txn, const json_t *grant);
 
 /* closures.c: PROBLEM_SERVICES_CLOSED when the owner closed the services of this app, or of all. */
@@ -69,6 +71,9 @@ const struct consent_risk *consent_risk_of(const json_t *api);      /* of a cons
 const struct consent_risk *consent_risk_of_call(const json_t *api); /* of one transaction */
 
 /* evidence.c */
+/* Every act on a resource as the chained operations log has it, appended to acts. */
+enum problem evidence_acts(struct rest_call *c, struct store_txn *txn, const char *id,
+                           json_t *acts);
 enum problem rest_grant_evidence(struct rest_call *c); /* GET /grants/{id}/evidence */
 
 /* personal.c */

@@ -42,12 +42,10 @@ static json_t *operation_of(struct store_rows *rows)
                      "chain", hex);
 }
 
-static enum problem acts_of(struct rest_call *c, struct store_txn *txn, const char *id,
-                            json_t *acts)
+enum problem evidence_acts(struct rest_call *c, struct store_txn *txn, const char *id, json_t *acts)
 {
     static const char sql[] = "SELECT seq, at_ms, actor, action, \"after\", chain FROM operations "
-                              "WHERE resource_id = ? AND kind IN ('grant', 'licence', "
-                              "'grant-request') ORDER BY seq LIMIT ?";
+                              "WHERE resource_id = ? ORDER BY seq LIMIT ?";
     const struct store_value v[] = {store_text(id), store_int(OPERATIONS_MAX)};
     struct store_rows *rows = NULL;
     enum store_err err = store_query(txn, sql, v, 2, &rows);
@@ -98,7 +96,7 @@ enum problem rest_grant_evidence(struct rest_call *c)
     if (p == PROBLEM_OK) {
         p = row_load(c, txn, &grants_resource, c->segment[1], true, &grant);
         p = p == PROBLEM_OK && !grant ? PROBLEM_NOT_FOUND : p;
-        p = p == PROBLEM_OK ? acts_of(c, txn, c->segment[1], acts) : p;
+        p = p == PROBLEM_OK ? evidence_acts(c, txn, c->segment[1], acts) : p;
         store_rollback(&txn);
     }
     if (p == PROBLEM_OK) {

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "consent/consent.h"
+#include "documents/documents.h"
 
 static const struct attr attrs[] = {
     {"document_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE, .ref = "documents"},
@@ -194,3 +195,44 @@ const struct resource licences_resource = {
     .check = check,
     .after = after,
 };
+
+/* CI-6.2.3c1: the file is the body, all else the query; one answer has the licence's id. */
+static enum problem make(struct rest_call *c, struct store_txn *txn, json_t *document, json_t *row)
+{
+    enum problem p = document_keep(c, txn, document);
+
+    if (p == PROBLEM_OK) {
+        json_object_set(c->body, "document_id", json_object_get(document, "id"));
+        p = resource_make(c, txn, &licences_resource, row);
+    }
+    return p;
+}
+
+enum problem rest_licence_upload(struct rest_call *c)
+{
+    static const char *const known[] = {"name",    "app_id",     "api_id",    "owner",
+                                        "purpose", "not_before", "expires_at"};
+    struct store_txn *txn = NULL;
+    json_t *document = NULL, *row = json_object();
+    enum problem p = rest_query_known(c, known, COUNT(known),
+                                      "name, app_id, api_id, owner, purpose, not_before and "
+                                      "expires_at are understood");
+
+    c->body = json_object();
+    for (size_t i = 1; i < COUNT(known); i++) {
+        if (rest_query(c, known[i])) {
+            json_object_set_new(c->body, known[i], json_string(rest_query(c, known[i])));
+        }
+    }
+    p = p == PROBLEM_OK ? document_take(c, rest_query(c, "name"), "licence", &document) : p;
+    p = p == PROBLEM_OK ? rest_begin(c, STORE_WRITE, &txn) : p;
+    if (p == PROBLEM_OK) {
+        p = rest_finish(c, &txn, make(c, txn, document, row));
+    }
+    if (p == PROBLEM_OK) {
+        p = resource_answer(c, &licences_resource, row, 201);
+    }
+    json_decref(document);
+    json_decref(row);
+    return p;
+}

@@ -40,20 +40,18 @@ static enum problem check_name(struct rest_call *c, const char *where, const cha
 static enum problem check_query(struct rest_call *c)
 {
     static const char *const known[] = {"name", "purpose"};
-    const char *name = rest_query(c, "name"), *purpose = rest_query(c, "purpose");
-    enum problem p = rest_query_known(c, known, COUNT(known), "name and purpose are understood");
 
-    if (p == PROBLEM_OK && !name) {
-        p = rest_fail(c, PROBLEM_QUERY_MALFORMED, "",
-                      "the file's name is needed: ?name=licence.pdf");
+    return rest_query_known(c, known, COUNT(known), "name and purpose are understood");
+}
+
+static enum problem check_names(struct rest_call *c, const char *name, const char *purpose)
+{
+    if (!name) {
+        return rest_fail(c, PROBLEM_QUERY_MALFORMED, "",
+                         "the file's name is needed: ?name=licence.pdf");
     }
-    if (p == PROBLEM_OK) {
-        p = check_name(c, "/name", name);
-    }
-    if (p == PROBLEM_OK && purpose) {
-        p = check_name(c, "/purpose", purpose);
-    }
-    return p;
+    enum problem p = check_name(c, "/name", name);
+    return p == PROBLEM_OK && purpose ? check_name(c, "/purpose", purpose) : p;
 }
 
 static enum problem check_body(struct rest_call *c, const char **media_type)
@@ -75,9 +73,9 @@ static enum problem check_body(struct rest_call *c, const char **media_type)
                : rest_fail(c, p, "", "the bytes are no whole file of the type %s", *media_type);
 }
 
-static json_t *row_of(const struct rest_call *c, const char *media_type)
+static json_t *row_of(const struct rest_call *c, const char *media_type, const char *name,
+                      const char *purpose)
 {
-    const char *purpose = rest_query(c, "purpose");
     char id[UUID_TEXT_LEN + 1], hex[CODEC_HEX_LEN(CRYPTO_HASH_LEN)];
     uint8_t digest[CRYPTO_HASH_LEN];
     struct uuid uuid;
@@ -86,8 +84,8 @@ static json_t *row_of(const struct rest_call *c, const char *media_type)
     uuid_format(&uuid, id);
     crypto_hash(CRYPTO_SM3, c->req->body.p, c->req->body.n, digest);
     return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:I, s:s%, s:s?, s:s, s:n}", "id", id, "state",
-                     "stored", "name", rest_query(c, "name"), "purpose", purpose, "media_type",
-                     media_type, "size", (json_int_t)c->req->body.n, "content_sm3", hex,
+                     "stored", "name", name, "purpose", purpose, "media_type", media_type, "size",
+                     (json_int_t)c->req->body.n, "content_sm3", hex,
                      codec_hex(hex, digest, sizeof digest), "organisation_id",
                      c->user.organisation[0] ? c->user.organisation : NULL, "user_id", c->user.id,
                      "reason");
@@ -141,7 +139,7 @@ static enum problem store_content(struct rest_call *c, struct store_txn *txn, co
     return rest_store_problem(c, err);
 }
 
-static enum problem write_document(struct rest_call *c, struct store_txn *txn, json_t *row)
+enum problem document_keep(struct rest_call *c, struct store_txn *txn, json_t *row)
 {
     enum problem p = within_total(c, txn);
 
@@ -151,22 +149,27 @@ static enum problem write_document(struct rest_call *c, struct store_txn *txn, j
     return p == PROBLEM_OK ? store_content(c, txn, row_text(row, "id")) : p;
 }
 
+enum problem document_take(struct rest_call *c, const char *name, const char *purpose, json_t **row)
+{
+    const char *media_type = NULL;
+    enum problem p = check_names(c, name, purpose);
+
+    p = p == PROBLEM_OK ? check_body(c, &media_type) : p;
+    *row = p == PROBLEM_OK ? row_of(c, media_type, name, purpose) : NULL;
+    return p == PROBLEM_OK && !*row ? PROBLEM_INTERNAL : p;
+}
+
 enum problem rest_document_create(struct rest_call *c)
 {
     struct store_txn *txn = NULL;
-    const char *media_type = NULL;
+    json_t *row = NULL;
     enum problem p = check_query(c);
 
+    p = p == PROBLEM_OK ? document_take(c, rest_query(c, "name"), rest_query(c, "purpose"), &row)
+                        : p;
+    p = p == PROBLEM_OK ? rest_begin(c, STORE_WRITE, &txn) : p;
     if (p == PROBLEM_OK) {
-        p = check_body(c, &media_type);
-    }
-    if (p != PROBLEM_OK) {
-        return p;
-    }
-    json_t *row = row_of(c, media_type);
-    p = row ? rest_begin(c, STORE_WRITE, &txn) : PROBLEM_INTERNAL;
-    if (p == PROBLEM_OK) {
-        p = rest_finish(c, &txn, write_document(c, txn, row));
+        p = rest_finish(c, &txn, document_keep(c, txn, row));
     }
     if (p == PROBLEM_OK) {
         p = resource_answer(c, &documents_resource, row, 201);

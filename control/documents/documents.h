@@ -24,6 +24,12 @@ enum problem document_check_content(const char *media_type, struct slice content
 enum problem document_content(struct rest_call *c, struct store_txn *txn, const char *id,
                               struct buf *out);
 
+/* The body of the request as a document of that name (checked here) and purpose (NULL: none), in
+ * two steps: what it is, before a transaction; then kept. *row is new. */
+enum problem document_take(struct rest_call *c, const char *name, const char *purpose,
+                           json_t **row);
+enum problem document_keep(struct rest_call *c, struct store_txn *txn, json_t *row);
+
 /* POST /documents, GET /documents/{id}/content */
 enum problem rest_document_create(struct rest_call *c);
 enum problem rest_document_content(struct rest_call *c);

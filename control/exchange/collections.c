@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "exchange/exchange.h"
+#include "lifecycle/lifecycle.h"
 
 #define KEEPER   (ROLE_STAFF | ROLE_PROVIDER)
 #define WORK_MAX 60000 /* bytes: what the data service takes at once */
@@ -248,6 +249,14 @@ enum problem collection_queue(struct rest_call *c, struct store_txn *txn, const 
         p = tool_covers(c, txn, tool, collection, why);
     }
     json_decref(tool);
+    if (p == PROBLEM_OK && !why[0]) {
+        p = life_may_come_to(c, txn, row_text(collection, "target_id"),
+                             row_text(collection, "target_table"), "collection");
+        if (p == PROBLEM_NOT_PERMITTED) { /* refused, and alerted, as what a tool may not */
+            snprintf(why, sizeof why, "%.199s", c->detail);
+            p = PROBLEM_OK;
+        }
+    }
     if (p != PROBLEM_OK || !why[0]) {
         return p == PROBLEM_OK ? run_make(c, txn, collection, "queued", cause, reason, payload, row)
                                : p;

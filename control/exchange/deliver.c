@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/codec.h"
 #include "exchange/exchange.h"
+#include "lifecycle/lifecycle.h"
 
 #define DELIVERY_MAX 32768 /* bytes of the records */
 
@@ -144,6 +145,10 @@ static enum problem accept(struct rest_call *c, struct store_txn *txn, const jso
 
     if (p == PROBLEM_OK && strcmp(row_text(collection, "state"), "active") != 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the collection is disabled");
+    }
+    if (p == PROBLEM_OK) {
+        p = life_may_come_to(c, txn, row_text(collection, "target_id"),
+                             row_text(collection, "target_table"), "collection");
     }
     if (p == PROBLEM_OK) {
         p = check_receiver(c, collection);

@@ -32,6 +32,9 @@ enum problem space_check_api(struct rest_call *c, struct change *ch);
 enum problem space_check_subscription(struct rest_call *c, struct change *ch);
 enum problem space_max_level(struct rest_call *c, struct store_txn *txn, const char *source_id,
                              json_int_t *level);
+/* Is the store what an enterprise uses in its exchange space? */
+enum problem space_uses(struct rest_call *c, struct store_txn *txn, const char *source_id,
+                        bool *uses);
 enum problem collection_check_columns(struct rest_call *c, const char *where, const json_t *v);
 enum problem rest_zone_table(struct rest_call *c); /* POST sources/{id}/tables */
 

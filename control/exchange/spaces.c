@@ -222,3 +222,16 @@ enum problem space_max_level(struct rest_call *c, struct store_txn *txn, const c
     json_decref(policy);
     return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
 }
+
+enum problem space_uses(struct rest_call *c, struct store_txn *txn, const char *source_id,
+                        bool *uses)
+{
+    static const char sql[] = "SELECT 1 FROM exchange_spaces WHERE use_source_id = ? AND state = "
+                              "'active'";
+    const struct store_value v = store_text(source_id);
+    struct store_rows *rows = NULL;
+    enum store_err err = store_query(txn, sql, &v, 1, &rows);
+
+    *uses = err == STORE_OK && store_next(rows);
+    return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+}

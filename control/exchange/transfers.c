@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "classify/classify.h"
 #include "exchange/exchange.h"
+#include "lifecycle/lifecycle.h"
 #include "notices/notices.h"
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
@@ -88,6 +89,32 @@ static enum problem may_open(struct rest_call *c, struct store_txn *txn, const j
                            : p;
 }
 
+/* The exchange zone and an enterprise's exchange space hold nothing sensitive (SW-9.7-0b): asked of
+ * the fields that would go. */
+static enum problem check_exchange(struct rest_call *c, struct change *ch, const json_t *dataset,
+                                   const json_t *to, json_int_t most)
+{
+    json_t *going, *fields, *f;
+    bool space = false;
+    size_t i;
+    enum problem p = space_uses(c, ch->txn, row_text(to, "id"), &space);
+
+    if (p != PROBLEM_OK || (!space && strcmp(row_text(to, "zone"), "exchange") != 0)) {
+        return p;
+    }
+    fields = json_array();
+    json_array_foreach(json_object_get(dataset, "fields"), i, f)
+    {
+        if (json_integer_value(json_object_get(f, "level")) <= most) {
+            json_array_append(fields, f);
+        }
+    }
+    going = json_pack("{s:O, s:o}", "id", json_object_get(dataset, "id"), "fields", fields);
+    p = classify_zone_check(c, ch->txn, going, CLASSIFY_EXCHANGE);
+    json_decref(going);
+    return p;
+}
+
 /* The one place that says what may go to a more open zone. */
 static enum problem check_zones(struct rest_call *c, struct change *ch, const json_t *dataset,
                                 const json_t *from, const json_t *to)
@@ -101,6 +128,9 @@ static enum problem check_zones(struct rest_call *c, struct change *ch, const js
     json_object_set(ch->row, "to_zone", json_object_get(to, "zone"));
     if (p == PROBLEM_OK) {
         p = space_max_level(c, ch->txn, row_text(to, "id"), &most);
+    }
+    if (p == PROBLEM_OK) {
+        p = check_exchange(c, ch, dataset, to, opens ? most : 4);
     }
     if (p == PROBLEM_OK) {
         json_object_set_new(ch->row, "columns", chosen(fields, opens, most));
@@ -220,6 +250,10 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK) {
         p = check_target(c, to);
+    }
+    if (p == PROBLEM_OK) {
+        p = life_may_come_to(c, ch->txn, row_text(ch->row, "target_id"),
+                             row_text(ch->row, "target_table"), "transfer");
     }
     if (p == PROBLEM_OK) {
         p = check_parties(c, ch, dataset, to);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "consent/consent.h"
 #include "crypto/key.h"
+#include "lifecycle/lifecycle.h"
 #include "sandbox/sandbox.h"
 
 /* Told for the record; there is nothing left to do about them. */
@@ -132,6 +133,9 @@ static enum problem store_report(struct rest_call *c, const json_t *report, bool
     if (p == PROBLEM_OK && keys) {
         p = store_keys(c, txn, report, node);
     }
+    if (p == PROBLEM_OK && json_object_get(report, "usage")) {
+        p = uses_store(c, txn, node, json_object_get(report, "usage"));
+    }
     return rest_finish(c, &txn, p);
 }
 
@@ -152,7 +156,7 @@ enum problem reports_take(struct control *ctl, struct slice body, size_t *accept
     }
     size_t n = json_array_size(json_object_get(report, "events"));
     bool keys = !live_same_keys(ctl->live, report, c.now_ms);
-    if (n > 0 || keys) {
+    if (n > 0 || keys || json_object_get(report, "usage")) {
         p = store_report(&c, report, keys);
     }
     if (p != PROBLEM_OK) {
@@ -161,6 +165,7 @@ enum problem reports_take(struct control *ctl, struct slice body, size_t *accept
     }
     *accepted = n;
     json_object_del(report, "events");
+    json_object_del(report, "usage");
     live_put(ctl->live, report, c.now_ms);
     return PROBLEM_OK;
 }

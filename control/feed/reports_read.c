@@ -10,9 +10,10 @@
 #include "crypto/key.h"
 #include "feed/reports.h"
 #include "id/uuid.h"
+#include "lifecycle/lifecycle.h"
 #include "rest/rest.h"
 
-#define DEPTH_MAX    5 /* report, list, row, key and its members */
+#define DEPTH_MAX    5 /* report, list or usage, row, key and its members */
 #define TIME_MAX     (1ll << 52)
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
@@ -53,6 +54,12 @@ static const struct member target_members[] = {
     {"health", WORD, true, healths}, {"in_flight", NUMBER, true},
     {"calls", NUMBER, true},         {"failures", NUMBER, true},
     {"since", NUMBER, true},         {NULL, 0, false, NULL}};
+
+static const struct member usage_members[] = {{"day", NUMBER, true},     {"api_id", UUID, true},
+                                              {"app_id", UUID, false},   {"grant_id", UUID, false},
+                                              {"owner", TEXT, false},    {"calls", NUMBER, true},
+                                              {"refused", NUMBER, true}, {"rows", NUMBER, true},
+                                              {"bytes", NUMBER, true},   {NULL, 0, false, NULL}};
 
 struct reader {
     char *why; /* of REPORTS_WHY_MAX; empty: nothing is wrong so far */
@@ -217,10 +224,26 @@ static bool keys_ok(struct reader *r, const json_t *report)
     return true;
 }
 
+/* What was counted of the calls; a report may come without it. */
+static bool usage_ok(struct reader *r, const json_t *report)
+{
+    static const struct member id = {"id", UUID, true, NULL};
+    const json_t *usage = json_object_get(report, "usage");
+
+    if (!usage) {
+        return true;
+    }
+    if (!json_is_object(usage) || json_object_size(usage) != 2 ||
+        !value_ok(r, json_object_get(usage, "id"), &id)) {
+        return wrong(r, "usage", "an object of id and rows is needed");
+    }
+    return list_ok(r, usage, "rows", USES_ROWS_MAX, usage_members);
+}
+
 static bool head_ok(struct reader *r, const json_t *report)
 {
     static const char *const members[] = {"node",   "at",      "version", "events",
-                                          "limits", "targets", "keys"};
+                                          "limits", "targets", "keys",    "usage"};
     const char *name;
     json_t *v;
 
@@ -256,7 +279,8 @@ json_t *reports_read(struct slice body, char why[static REPORTS_WHY_MAX])
     ok = ok && head_ok(&r, report) &&
          list_ok(&r, report, "events", REPORTS_EVENTS_MAX, event_members) &&
          list_ok(&r, report, "limits", REPORTS_ROWS_MAX, limit_members) &&
-         list_ok(&r, report, "targets", REPORTS_ROWS_MAX, target_members) && keys_ok(&r, report);
+         list_ok(&r, report, "targets", REPORTS_ROWS_MAX, target_members) && keys_ok(&r, report) &&
+         usage_ok(&r, report);
     if (!ok) {
         json_decref(report);
         report = NULL;

@@ -50,6 +50,12 @@ static const struct attr attrs[] = {
     {"closed_at", ATTR_TIME, AF_READ_ONLY},
     {"escalations", ATTR_INT, AF_READ_ONLY, .fallback = "0"},
     {"escalated_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
+    {"disclosure", ATTR_TEXT, AF_READ_ONLY},
+    {"disclosed_by", ATTR_TEXT, AF_READ_ONLY},
+    {"disclosed_at", ATTR_TIME, AF_READ_ONLY},
+    {"blacklist_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"blacklisted_by", ATTR_TEXT, AF_READ_ONLY},
+    {"blacklisted_at", ATTR_TIME, AF_READ_ONLY},
 };
 
 void case_set_due(const struct rest_call *c, json_t *row)
@@ -248,6 +254,20 @@ static enum problem dismiss(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
+/* BK-9.3.5d2: until somebody of the platform who did not handle it says so, a defect is nobody
+ * else's to know. */
+static enum problem disclose(struct rest_call *c, struct change *ch)
+{
+    if (!is(ch->row, "kind", "defect")) {
+        return rest_fail(c, PROBLEM_STATE_CONFLICT, "/kind", "defects are disclosed");
+    }
+    if (is(ch->row, "handler", c->user.login) || is(ch->row, "opened_by", c->user.login)) {
+        return rest_fail(c, PROBLEM_SELF_APPROVAL, "", "the case is your own");
+    }
+    stage_sign(c, ch->row, "disclosed");
+    return PROBLEM_OK;
+}
+
 #define PARTIES (ROLE_STAFF | ROLE_DEVELOPER)
 static const struct transition transitions[] = {
     {"open|assigned", "assign", "assigned", ROLE_STAFF, .body_text = "handler", .hook = assign},
@@ -256,15 +276,42 @@ static const struct transition transitions[] = {
     {"open|assigned|treated", "agree", NULL, ROLE_STAFF, .body_text = "solution", .hook = agree},
     {"treated", "close", "closed", ROLE_STAFF, .body_text = "result", .hook = close},
     {"open|assigned", "dismiss", "dismissed", ROLE_STAFF, .body_text = "result", .hook = dismiss},
+    {"treated|closed", "disclose", NULL, ROLE_STAFF, .body_text = "disclosure", .hook = disclose},
 };
 
 /* A party sees what it reported and what was shared with it: a defect is nobody else's to know
  * (BK-9.3.5d2). */
 #define OWN_OR_SHARED                                                                              \
     "t.organisation_id = ? AND (t.shared_at IS NOT NULL OR t.source = 'organisation')"
+#define OR_DISCLOSED "((" OWN_OR_SHARED ") OR t.disclosed_at IS NOT NULL)"
 static const struct scope scopes[] = {
-    {ROLE_DEVELOPER, BIND_ORGANISATION, OWN_OR_SHARED, OWN_OR_SHARED},
+    {ROLE_DEVELOPER, BIND_ORGANISATION, OR_DISCLOSED, OWN_OR_SHARED},
 };
+
+/* Of another's defect a party is told what was disclosed. */
+static void show(const struct rest_call *c, json_t *shown)
+{
+    static const char *const told[] = {"id",         "state",        "revision", "created_at",
+                                       "updated_at", "disclosed_at", "kind",     "title",
+                                       "disclosure", "api_id"};
+    const char *name;
+    void *next;
+    json_t *v;
+
+    if (c->user.role != ROLE_DEVELOPER || is(shown, "organisation_id", c->user.organisation)) {
+        return;
+    }
+    json_object_foreach_safe(shown, next, name, v)
+    {
+        size_t i = 0;
+        while (i < COUNT(told) && strcmp(told[i], name) != 0) {
+            i++;
+        }
+        if (i == COUNT(told)) {
+            json_object_del(shown, name);
+        }
+    }
+}
 
 const struct resource cases_resource = {
     .plural = "cases",
@@ -280,6 +327,7 @@ const struct resource cases_resource = {
     .create_roles = PARTIES,
     .patch_roles = ROLE_STAFF,
     .check = check,
+    .show = show,
 };
 
 /* Answers --------------------------------------------------------------------------------------

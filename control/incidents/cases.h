@@ -7,8 +7,10 @@
 #pragma once
 #include "rest/resource.h"
 
-enum problem case_answer(struct rest_call *c); /* POST cases/{id}/answer */
-enum problem cases_job(struct rest_call *c);   /* a job: opens those of alerts, escalates */
+enum problem case_answer(struct rest_call *c);    /* POST cases/{id}/answer */
+enum problem case_blacklist(struct rest_call *c); /* POST cases/{id}/blacklist: case_end.c */
+enum problem case_evidence(struct rest_call *c);  /* GET cases/{id}/evidence */
+enum problem cases_job(struct rest_call *c);      /* a job: opens those of alerts, escalates */
 
 /* cases.c, for cases_job.c */
 void case_set_due(const struct rest_call *c, json_t *row);

@@ -14,8 +14,10 @@
 #include "exit/exit.h"
 #include "identity/identity.h"
 #include "incidents/cases.h"
+#include "incidents/emergency_plans.h"
 #include "incidents/incidents.h"
 #include "jobs/jobs.h"
+#include "lifecycle/lifecycle.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
 #include "peers/peers.h"
@@ -43,6 +45,7 @@ const struct job job_table[] = {
     {"test-stage", 60000, sandbox_job},
     {"incidents", 60000, incidents_job},
     {"cases", 2000, cases_job},
+    {"emergency-plans", 60000, emergency_plans_job},
     {"report-duties", 60000, report_duties_job},
     {"exits-notify", 1000, exits_notify_job},
     {"exits-end", 1000, exits_end_job},
@@ -53,6 +56,8 @@ const struct job job_table[] = {
     {"opening-plan", 5000, opening_plan_job},
     {"entry-shares", 5000, entry_shares_job},
     {"discoveries", 250, classify_job},
+    {"dataset-lives", 2000, lives_job},
+    {"uses-fold", 60000, uses_fold_job},
     {"services", 1000, services_job},
     {"service-instances", 1000, service_instances_job},
     {"scheduled-tasks", 1000, scheduled_tasks_job},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "api/apis.h"
+#include "policy/purpose.h"
 
 #define AUDIENCE_MAX 100
 
@@ -13,6 +14,8 @@ struct facts {
     json_t *grant_fed;                                     /* the grant as they are */
     struct uuid audience[AUDIENCE_MAX];
     size_t n_audience;
+    struct uuid granted_for[PURPOSES_MAX], subscribed_for[PURPOSES_MAX];
+    struct uuid purpose; /* of the call */
     struct policy_api p_api;
     struct policy_app p_app;
     struct policy_credential p_credential;
@@ -315,23 +318,24 @@ static void fill_api(struct facts *f)
             to->mask = (struct mask_spec){0}; /* no rule: dropped */
         }
     }
-    f->p_api =
-        (struct policy_api){.id = uuid_of(f->api, "id"),
-                            .state = word(f->api, "state"),
-                            .kind = word(f->api, "kind"),
-                            .class_ = word(f->api, "class"),
-                            .access = word(f->api, "access"),
-                            .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
-                            .schemes = proof_bits(json_object_get(f->api, "schemes")),
-                            .mobile = json_is_true(json_object_get(f->api, "mobile")),
-                            .posts_rows = strcmp(row_text(f->api, "profile"), "rest") == 0 &&
-                                          strcmp(row_text(f->api, "kind"), "dataset") == 0,
-                            .collects = json_is_true(json_object_get(f->api, "collects_user_data")),
-                            .user_factors = (uint8_t)protection_user_factors(f->api),
-                            .sunset_ms = api_ms(f->api, "sunset_at"),
-                            .deprecated_ms = api_ms(f->api, "deprecated_at"),
-                            .n_fields = (uint32_t)n,
-                            .fields = f->fields};
+    f->p_api = (struct policy_api){
+        .id = uuid_of(f->api, "id"),
+        .state = word(f->api, "state"),
+        .kind = word(f->api, "kind"),
+        .class_ = word(f->api, "class"),
+        .access = word(f->api, "access"),
+        .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
+        .schemes = proof_bits(json_object_get(f->api, "schemes")),
+        .mobile = json_is_true(json_object_get(f->api, "mobile")),
+        .posts_rows = strcmp(row_text(f->api, "profile"), "rest") == 0 &&
+                      strcmp(row_text(f->api, "kind"), "dataset") == 0,
+        .collects = json_is_true(json_object_get(f->api, "collects_user_data")),
+        .purpose_needed = json_is_true(json_object_get(f->api, "purpose_required")),
+        .user_factors = (uint8_t)protection_user_factors(f->api),
+        .sunset_ms = api_ms(f->api, "sunset_at"),
+        .deprecated_ms = api_ms(f->api, "deprecated_at"),
+        .n_fields = (uint32_t)n,
+        .fields = f->fields};
     json_array_foreach(json_object_get(f->api, "methods"), i, method)
     {
         f->p_api.methods |= lookup(methods, COUNT(methods), json_string_value(method));
@@ -359,6 +363,20 @@ static bool fill_allowed(const struct facts *f, const json_t *row,
     return false;
 }
 
+static struct slice fill_purposes(const json_t *fed, struct uuid ids[static PURPOSES_MAX])
+{
+    size_t i, n = 0;
+    json_t *item;
+
+    json_array_foreach(json_object_get(fed, "purposes"), i, item)
+    {
+        if (n < PURPOSES_MAX && purpose_id(slice_str(json_string_value(item)), &ids[n])) {
+            n++;
+        }
+    }
+    return slice_of((const char *)ids, n * UUID_LEN);
+}
+
 static void fill_rest(struct facts *f)
 {
     f->p_app = (struct policy_app){.id = uuid_of(f->app, "id"),
@@ -383,6 +401,8 @@ static void fill_rest(struct facts *f)
             (uint8_t)json_integer_value(json_object_get(f->subscription, "max_level"));
         f->p_subscription.not_before_ms = told_ms(f->subscription, "not_before");
         f->p_subscription.expires_ms = told_ms(f->subscription, "expires_at");
+        f->p_subscription.agreed = json_is_true(json_object_get(f->subscription, "agreed"));
+        f->p_subscription.purposes = fill_purposes(f->subscription, f->subscribed_for);
         f->p_subscription.all_fields = fill_allowed(f, f->subscription, f->p_subscription.allowed);
     }
     if (f->grant) {
@@ -394,6 +414,7 @@ static void fill_rest(struct facts *f)
             .state = word(f->grant_fed, "state"),
             .restricted = json_object_get(f->grant_fed, "audience") != NULL,
             .audience = slice_of((const char *)f->audience, f->n_audience * UUID_LEN),
+            .purposes = fill_purposes(f->grant_fed, f->granted_for),
             .term = word(f->grant, "term"),
             .not_before_ms = api_ms(f->grant, "not_before"),
             .expires_ms = api_ms(f->grant, "expires_at")};
@@ -453,6 +474,7 @@ static enum problem decide(struct rest_call *c, struct facts *f)
                                      .proofs = f->proofs,
                                      .user_factors = factors ? (uint8_t)(factors[0] - '0') : 0,
                                      .user = who,
+                                     .purpose = f->purpose,
                                      .now_ms = c->now_ms};
     policy_decide(&call, v);
     enum problem p = rest_answer(c, 200, render(c, f, v));
@@ -460,25 +482,29 @@ static enum problem decide(struct rest_call *c, struct facts *f)
     return p;
 }
 
-static enum problem check_parameters(struct rest_call *c)
+static enum problem check_parameters(struct rest_call *c, struct facts *f)
 {
-    static const char *const known[] = {"app",    "api",        "owner",        "grant",
-                                        "method", "credential", "user_factors", "user"};
-    const char *factors = rest_query(c, "user_factors");
+    static const char *const known[] = {"app",        "api",          "owner", "grant",  "method",
+                                        "credential", "user_factors", "user",  "purpose"};
+    const char *factors = rest_query(c, "user_factors"), *purpose = rest_query(c, "purpose");
 
     if (factors && (factors[0] < '0' || factors[0] > '3' || factors[1])) {
         return rest_fail(c, PROBLEM_QUERY_MALFORMED, "/user_factors", "0 to 3");
     }
+    if (purpose && !purpose_id(slice_str(purpose), &f->purpose)) {
+        return rest_fail(c, PROBLEM_QUERY_MALFORMED, "/purpose",
+                         "one line of at most %d characters", PURPOSE_MAX);
+    }
     return rest_query_known(c, known, COUNT(known),
-                            "app, api, owner, grant, method, credential, user_factors and user are "
-                            "understood");
+                            "app, api, owner, grant, method, credential, user_factors, user and "
+                            "purpose are understood");
 }
 
 enum problem rest_explain(struct rest_call *c)
 {
     struct store_txn *txn = NULL;
     struct facts *f = calloc(1, sizeof *f);
-    enum problem p = f ? check_parameters(c) : PROBLEM_INTERNAL;
+    enum problem p = f ? check_parameters(c, f) : PROBLEM_INTERNAL;
 
     if (p == PROBLEM_OK) {
         p = rest_begin(c, STORE_READ, &txn);

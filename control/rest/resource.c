@@ -46,11 +46,8 @@ enum problem rest_get(struct rest_call *c)
     return p;
 }
 
-/* Checks the body against the table in a snapshot, then lets the resource's slow preparation run
- * before the write lock is taken. */
-static enum problem create_prepare(struct rest_call *c, const struct resource *res, json_t *row)
+static void begin_row(const struct resource *res, json_t *row)
 {
-    struct store_txn *txn = NULL;
     struct uuid id;
     char text[UUID_TEXT_LEN + 1];
 
@@ -58,6 +55,15 @@ static enum problem create_prepare(struct rest_call *c, const struct resource *r
     uuid_format(&id, text);
     json_object_set_new(row, "id", json_string(text));
     json_object_set_new(row, "state", json_string(res->initial));
+}
+
+/* Checks the body against the table in a snapshot, then lets the resource's slow preparation run
+ * before the write lock is taken. */
+static enum problem create_prepare(struct rest_call *c, const struct resource *res, json_t *row)
+{
+    struct store_txn *txn = NULL;
+
+    begin_row(res, row);
     enum problem p = rest_begin(c, STORE_READ, &txn);
     if (p != PROBLEM_OK) {
         return p;
@@ -84,6 +90,14 @@ static enum problem create_write(struct rest_call *c, struct store_txn *txn,
         p = PROBLEM_NOT_PERMITTED;
     }
     return p;
+}
+
+enum problem resource_make(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                           json_t *row)
+{
+    begin_row(res, row);
+    enum problem p = attr_apply(c, txn, res, row, true);
+    return p == PROBLEM_OK ? create_write(c, txn, res, row) : p;
 }
 
 enum problem rest_create(struct rest_call *c)

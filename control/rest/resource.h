@@ -83,6 +83,10 @@ struct resource {
     void (*show)(const struct rest_call *c, json_t *shown);
 };
 
+/* A new row of c->body, checked and stored as POST does it, where `prepare` is not needed. */
+enum problem resource_make(struct rest_call *c, struct store_txn *txn, const struct resource *res,
+                           json_t *row);
+
 /* api/registry.c */
 extern const struct resource *const resources[];
 extern const size_t resources_n;

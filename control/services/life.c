@@ -335,6 +335,16 @@ static enum problem termination_of(struct rest_call *c, struct change *ch, bool 
                : PROBLEM_OK;
 }
 
+/* What follows is agreed before anybody is turned away (BK-11c). */
+static enum problem matters_agreed(struct rest_call *c, struct change *ch,
+                                   const json_t *termination)
+{
+    bool on = false;
+    enum problem p = service_setting_on(c, ch->txn, "termination-control", &on);
+
+    return p == PROBLEM_OK && on ? termination_items_agreed(c, ch->txn, termination) : p;
+}
+
 enum problem life_baffle(struct rest_call *c, struct change *ch)
 {
     json_t *termination = NULL;
@@ -342,6 +352,9 @@ enum problem life_baffle(struct rest_call *c, struct change *ch)
 
     if (p == PROBLEM_OK) {
         p = termination_of(c, ch, false, &termination);
+    }
+    if (p == PROBLEM_OK) {
+        p = matters_agreed(c, ch, termination);
     }
     json_decref(termination);
     note(c, ch, json_pack("[s]", "termination"));
@@ -393,8 +406,15 @@ enum problem life_archive(struct rest_call *c, struct change *ch)
     json_t *termination = NULL;
     bool lived = strcmp(row_text(ch->old, "state"), "offline") == 0 ||
                  strcmp(row_text(ch->old, "state"), "stopped") == 0;
+    bool on = false;
     enum problem p = may_move(c, ch);
 
+    if (p == PROBLEM_OK && lived) {
+        p = service_setting_on(c, ch->txn, "termination-control", &on);
+    }
+    if (p == PROBLEM_OK && on && strcmp(row_text(ch->old, "state"), "offline") != 0) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "it ends in order: taken offline first");
+    }
     if (p == PROBLEM_OK && lived) {
         p = termination_confirmed(c, ch->txn, ch->row, &termination);
     }

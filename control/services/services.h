@@ -108,6 +108,17 @@ enum problem archives_due(struct rest_call *c);
 enum problem archive_make(struct rest_call *c, struct store_txn *txn, const json_t *api,
                           const char *termination_id);
 enum problem termination_submit(struct rest_call *c); /* POST …/cancellation */
+/* Where the order of an end is kept: the termination's API is baffled and its code given back. */
+enum problem termination_ready(struct rest_call *c, struct store_txn *txn,
+                               const json_t *termination);
+
+/* termination_items.c: each matter of each party of an end, opened when it is announced. */
+enum problem termination_items_open(struct rest_call *c, struct store_txn *txn,
+                                    const json_t *termination, const json_t *parties);
+enum problem termination_items_agreed(struct rest_call *c, struct store_txn *txn,
+                                      const json_t *termination);
+enum problem termination_steps(struct rest_call *c);         /* GET …/{id}/steps */
+enum problem termination_announcements(struct rest_call *c); /* GET announcements */
 enum problem termination_application(struct rest_call *c);
 
 /* instances.c: the active instances of an API among its targets. */
@@ -127,6 +138,7 @@ extern const struct resource service_evaluations_resource;
 extern const struct resource service_reports_resource;
 extern const struct resource service_changes_resource;
 extern const struct resource service_terminations_resource;
+extern const struct resource termination_items_resource;
 extern const struct resource service_notices_resource;
 extern const struct resource retention_rules_resource;
 extern const struct resource service_archives_resource;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "identifiers/identifiers.h"
 #include "services/services.h"
 
 static const struct attr attrs[] = {
@@ -86,12 +87,53 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return p;
 }
 
+static enum problem open_items(struct rest_call *c, struct change *ch)
+{
+    return ch->old
+               ? PROBLEM_OK
+               : termination_items_open(c, ch->txn, ch->row, json_object_get(ch->row, "parties"));
+}
+
+static enum problem ordered(struct rest_call *c, struct store_txn *txn, bool *on)
+{
+    return service_setting_on(c, txn, "termination-control", on);
+}
+
+enum problem termination_ready(struct rest_call *c, struct store_txn *txn,
+                               const json_t *termination)
+{
+    json_t *api = NULL;
+    bool on = false, cancelled = false;
+    enum problem p = ordered(c, txn, &on);
+
+    if (p != PROBLEM_OK || !on) {
+        return p;
+    }
+    p = termination_items_agreed(c, txn, termination);
+    if (p == PROBLEM_OK) {
+        p = api_load(c, txn, &apis_resource, row_text(termination, "api_id"), &api);
+    }
+    if (p == PROBLEM_OK && strcmp(row_text(api, "state"), "baffled") != 0) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "callers are told first: baffle");
+    }
+    if (p == PROBLEM_OK) {
+        p = identifiers_cancelled(c, txn, api, &cancelled);
+    }
+    if (p == PROBLEM_OK && !cancelled &&
+        !json_is_object(json_object_get(termination, "cancellation"))) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/cancellation",
+                      "the cancellation of its U_API_ID was not handed in");
+    }
+    json_decref(api);
+    return p;
+}
+
 static enum problem confirm(struct rest_call *c, struct change *ch)
 {
     stage_sign(c, ch->row, "confirmed");
     return api_ms(ch->row, "end_at") > c->now_ms
                ? rest_fail(c, PROBLEM_STATE_CONFLICT, "/end_at", "its date has not come")
-               : PROBLEM_OK;
+               : termination_ready(c, ch->txn, ch->old);
 }
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
@@ -119,6 +161,7 @@ const struct resource service_terminations_resource = {
     .create_roles = KEEPER,
     .patch_roles = KEEPER,
     .check = check,
+    .after = open_items,
 };
 
 enum problem termination_confirmed(struct rest_call *c, struct store_txn *txn, const json_t *api,
@@ -172,6 +215,15 @@ enum problem termination_application(struct rest_call *c)
     return p;
 }
 
+static enum problem agreed_first(struct rest_call *c, struct store_txn *txn,
+                                 const json_t *termination)
+{
+    bool on = false;
+    enum problem p = ordered(c, txn, &on);
+
+    return p == PROBLEM_OK && on ? termination_items_agreed(c, txn, termination) : p;
+}
+
 static enum problem submit(struct rest_call *c, struct store_txn *txn, json_t **row)
 {
     static const char *const members[] = {"reference", "receipt", NULL};
@@ -184,6 +236,9 @@ static enum problem submit(struct rest_call *c, struct store_txn *txn, json_t **
     }
     if (p == PROBLEM_OK) {
         p = change_precondition(c, old, true);
+    }
+    if (p == PROBLEM_OK) {
+        p = agreed_first(c, txn, old);
     }
     if (p == PROBLEM_OK && strcmp(row_text(old, "state"), "cancelled") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the termination is cancelled");

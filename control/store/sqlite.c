@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "store/rank.h"
 
@@ -95,12 +96,36 @@ static enum store_err run(sqlite3 *db, const char *sql)
     return error_of(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
+#define STORE_PATH_MAX 2048
+
+/* The engine makes the files beside it with the mode of the store; a store of before may lie open.
+ */
+static bool hide(const char *path)
+{
+    static const char *const beside[] = {"-wal", "-shm"};
+    char name[STORE_PATH_MAX];
+
+    if (chmod(path, 0600) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        if (snprintf(name, sizeof name, "%s%s", path, beside[i]) < (int)sizeof name &&
+            chmod(name, 0600) != 0 && errno != ENOENT) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum store_err connection_open(struct connection *c, const char *path, bool writer)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | (writer ? SQLITE_OPEN_CREATE : 0);
 
     *c = (struct connection){0};
     if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK) {
+        return STORE_EIO;
+    }
+    if (writer && !hide(path)) {
         return STORE_EIO;
     }
     sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);

@@ -235,11 +235,11 @@ void fixture_reviewed(struct fixture *f, const char *plural, const char *id, con
         subject = "dataset_id";
         id = dataset;
     }
-    const char *review = fixture_ok(
-        f, ADMIN, "POST", "security_reviews",
-        text("{\"%s\":\"%s\",\"legal_basis\":\"Data Security Law, art. 21\",\"fields\":%s}",
-             subject, id, fields ? fields : "null"),
-        "id");
+    const char *review = fixture_ok(f, ADMIN, "POST", "security_reviews",
+                                    text("{\"%s\":\"%s\",\"legal_basis\":\"Data Security Law, art. "
+                                         "21\",\"no_clearing\":true,\"fields\":%s}",
+                                         subject, id, fields ? fields : "null"),
+                                    "id");
     fixture_ok(f, OPERATOR, "POST", text("security_reviews/%s/pass", review),
                "{\"conclusion\":\"nothing stands against it\"}", NULL);
 }

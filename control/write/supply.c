@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "data_client.h"
+#include "lifecycle/lifecycle.h"
 #include "write/inner.h"
 
 #define WORD_MAX 128
@@ -61,6 +62,7 @@ static enum problem check_key(struct rest_call *c, const char *dataset,
         return p;
     }
     p = row_load(c, txn, &supply_keys_resource, id, false, &key);
+    enum problem way = life_may_come(c, txn, dataset, "supply");
     store_rollback(&txn);
     supply_verifier(c, id, secret, verifier);
     const char *kept = row_text(key, "verifier");
@@ -72,6 +74,8 @@ static enum problem check_key(struct rest_call *c, const char *dataset,
     } else if (p == PROBLEM_OK &&
                (strcmp(row_text(key, "state"), "active") != 0 || expired(c, key))) {
         p = rest_fail(c, PROBLEM_CREDENTIAL_INACTIVE, "", "the supply key is revoked or expired");
+    } else if (p == PROBLEM_OK) {
+        p = way;
     }
     json_decref(key);
     return p;

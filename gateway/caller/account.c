@@ -4,6 +4,9 @@
  * looked at for them; when they are right it goes on as if the account had shown a token for its
  * app, so that whatever bounds the account and the app bounds it too. `licenseID` names the grant.
  *
+ * A signed call of such a profile may bring the same members: `licenseID` then names its grant
+ * where no header does, and an account that is named has to be right and of the app that signed.
+ *
  * Here alone a body is read before it is known who calls, so what is read is little. */
 #include "sluice.h"
 
@@ -186,6 +189,36 @@ static ngx_int_t go_on(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct pa
     return NGX_OK;
 }
 
+/* Whose the account is, for sluice_account_app() to compare once it is known who signed. */
+static ngx_int_t name_account(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct parameters *p)
+{
+    struct replica_account account = {0};
+    ngx_int_t rc = find(r, ctx, p, &account);
+    if (rc == NGX_OK) {
+        ctx->account_named = true;
+        ctx->account_app = account.app;
+    }
+    return rc;
+}
+
+static ngx_int_t take_said(ngx_http_request_t *r, sluice_ctx_t *ctx)
+{
+    static struct parameters p;
+    ngx_int_t rc = NGX_OK;
+    read_parameters(r, ctx, &p);
+    ctx->licence_named = uuid_parse(&ctx->licence, p.text[LICENCE], p.n[LICENCE]);
+    if (p.there[ACCESSID] || p.there[USERNAME] || p.there[PWD]) {
+        rc = name_account(r, ctx, &p);
+    }
+    crypto_wipe(&p, sizeof p);
+    return rc;
+}
+
+bool sluice_account_app(const sluice_ctx_t *ctx)
+{
+    return !ctx->account_named || uuid_eq(&ctx->account_app, &ctx->caller->credential.app);
+}
+
 static ngx_int_t prove(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     static struct parameters p; /* 4 KiB, and one call at a time */
@@ -211,11 +244,20 @@ static ngx_int_t prove(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return rc;
 }
 
+/* The profiles of the credit platform, whose contract has these members. */
+static bool said_in_body(const sluice_ctx_t *ctx)
+{
+    static const char start[] = "get";
+    struct slice profile = ctx->api->record.profile;
+    return profile.n > sizeof start - 1 && memcmp(profile.p, start, sizeof start - 1) == 0;
+}
+
 ngx_int_t sluice_account(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     off_t length = r->headers_in.content_length_n;
-    if (ctx->inner || ctx->token || ctx->signature_input.p || ctx->signature.p ||
-        !ctx->api->record.account_parameters || (length <= 0 && !r->headers_in.chunked)) {
+    bool is_signed = ctx->signature_input.p || ctx->signature.p;
+    bool asked = is_signed ? said_in_body(ctx) : ctx->api->record.account_parameters && !ctx->token;
+    if (ctx->inner || !asked || (length <= 0 && !r->headers_in.chunked)) {
         return NGX_OK;
     }
     if (length > BODY_MAX) {
@@ -225,5 +267,8 @@ ngx_int_t sluice_account(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return sluice_body_read(r, ctx);
     }
     ngx_int_t rc = sluice_body_gather(r, ctx, BODY_MAX);
-    return rc == NGX_OK ? prove(r, ctx) : rc;
+    if (rc != NGX_OK) {
+        return rc;
+    }
+    return is_signed ? take_said(r, ctx) : prove(r, ctx);
 }

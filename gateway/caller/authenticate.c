@@ -54,7 +54,7 @@ static bool has_body(ngx_http_request_t *r)
 
 static ngx_int_t check_coverage(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct httpsig *sig)
 {
-    struct slice demanded[2], missing = SLICE("");
+    struct slice demanded[3], missing = SLICE("");
     size_t n = 0;
     if (has_body(r)) {
         if (ctx->content_digest.n == 0) {
@@ -64,6 +64,9 @@ static ngx_int_t check_coverage(ngx_http_request_t *r, sluice_ctx_t *ctx, const 
     }
     if (ctx->grant_header.p) {
         demanded[n++] = SLICE("sluice-grant");
+    }
+    if (ctx->purpose_header.p) {
+        demanded[n++] = SLICE("sluice-purpose");
     }
     if (httpsig_covers(sig, demanded, n, &missing) != HTTPSIG_OK) {
         return sluice_refuse(ctx, PROBLEM_SIGNATURE_INCOMPLETE, SLICE("not covered"), missing);
@@ -271,6 +274,11 @@ ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (ctx->token && !uuid_eq(&ctx->token->app, &ctx->caller->credential.app)) {
         sluice_impersonation(r, ctx, "token of another app");
         return sluice_refuse(ctx, PROBLEM_TOKEN_MISMATCH, SLICE(""), SLICE("authorization"));
+    }
+    if (!sluice_account_app(ctx)) {
+        sluice_impersonation(r, ctx, "account of another app");
+        return sluice_refuse(ctx, PROBLEM_SIGN_IN_FAILED, SLICE("the account is another app's"),
+                             SLICE("accessid"));
     }
     ctx->authenticated = true;
     return NGX_OK;

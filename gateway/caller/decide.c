@@ -3,6 +3,7 @@
 #include "sluice.h"
 
 #include "base/buf.h"
+#include "policy/purpose.h"
 
 /* Another owner's grant that is for an audience: whether the token's user is in it, decide() says.
  */
@@ -18,21 +19,38 @@ static bool shared(const sluice_ctx_t *ctx)
 static ngx_int_t read_grant_header(sluice_ctx_t *ctx)
 {
     const struct uuid *granted = ctx->token ? sluice_token_grant(ctx) : NULL;
-    if (!ctx->grant_header.p && granted) {
+    bool said = ctx->grant_header.p || ctx->licence_named;
+    if (!said && granted) {
         ctx->grant_named = true;
         ctx->grant = *granted;
     }
-    if (!ctx->grant_header.p) {
+    if (!said) {
         return NGX_OK;
     }
     ctx->grant_named = true;
-    if (!uuid_parse(&ctx->grant, ctx->grant_header.p, ctx->grant_header.n)) {
+    ctx->grant = ctx->licence; /* licenseID, where there is no header */
+    if (ctx->grant_header.p && !uuid_parse(&ctx->grant, ctx->grant_header.p, ctx->grant_header.n)) {
         return sluice_refuse(ctx, PROBLEM_GRANT_UNKNOWN, SLICE("not the id of a grant"),
                              SLICE("sluice-grant"));
     }
     if (granted && !uuid_eq(granted, &ctx->grant) && !shared(ctx)) {
         return sluice_refuse(ctx, PROBLEM_TOKEN_SCOPE, SLICE("the token is for another grant"),
                              SLICE("sluice-grant"));
+    }
+    return NGX_OK;
+}
+
+/* What for, as the caller says, or as the caller of the whole said of which this is a part. */
+static ngx_int_t read_purpose(sluice_ctx_t *ctx)
+{
+    if (ctx->inner) {
+        ctx->purpose = ctx->inner->purpose;
+    }
+    if (ctx->purpose_header.p && !purpose_of_header(ctx->purpose_header, &ctx->purpose)) {
+        return sluice_refuse(ctx, PROBLEM_REQUEST_MALFORMED,
+                             SLICE("a purpose is one line of UTF-8, with %XX for what a header "
+                                   "cannot hold"),
+                             SLICE("sluice-purpose"));
     }
     return NGX_OK;
 }
@@ -92,7 +110,7 @@ static ngx_int_t refuse_weak(ngx_http_request_t *r, sluice_ctx_t *ctx)
 
 ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    if (read_grant_header(ctx) != NGX_OK) {
+    if (read_grant_header(ctx) != NGX_OK || read_purpose(ctx) != NGX_OK) {
         return NGX_DECLINED;
     }
     struct sluice_question question = {.api = ctx->api,
@@ -101,7 +119,8 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
                                        .proofs = ctx->proofs,
                                        .user_factors = user_factors(ctx->token),
                                        .grant_named = ctx->grant_named,
-                                       .grant = ctx->grant};
+                                       .grant = ctx->grant,
+                                       .purpose = ctx->purpose};
     if (ctx->token && ctx->grant_named) { /* without a grant it makes no difference */
         question.user = ctx->token->user;
     }

@@ -4,22 +4,15 @@
  * of libs/limit, shared by all workers of the node in one file, or in a Redis shared by all nodes
  * (redis.c). What the call takes is given back, and what its answer held is charged, when it ends.
  */
-#include "traffic/limit_rows.h"
+#include "traffic/limits.h"
 
 #include "base/clock.h"
+#include "traffic/limit_rows.h"
 #include "traffic/redis.h"
 
 #define KEYS 65536 /* counters the file holds: 46 MB, of which only pages in use are real */
 #define LEASE_MS                                                                                   \
     60000 /* beyond the API's timeout: how long Redis counts a call nobody gives back */
-
-struct sluice_limits {
-    size_t n, refused_by;
-    bool taken, shared, refused, charged;
-    struct limit_check *checks;
-    struct limit_label *labels;
-    struct limit_rule *rules; /* copies: the set may be compiled anew while the call goes on */
-};
 
 static struct limit *counters;
 
@@ -77,7 +70,7 @@ static const struct limit_run *runs_of(sluice_ctx_t *ctx, uint64_t number)
     return verdict->limits;
 }
 
-static struct sluice_limits *limits_new(ngx_pool_t *pool, size_t n)
+struct sluice_limits *sluice_limits_new(ngx_pool_t *pool, size_t n)
 {
     struct sluice_limits *l = ngx_pcalloc(pool, sizeof *l);
     if (l) {
@@ -120,7 +113,7 @@ static ngx_int_t find_rules(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (ctx->verdict->limits_n == 0) {
         return NGX_OK;
     }
-    struct sluice_limits *l = limits_new(r->pool, ctx->verdict->limits_n);
+    struct sluice_limits *l = sluice_limits_new(r->pool, ctx->verdict->limits_n);
     if (!l) {
         return NGX_ERROR;
     }
@@ -166,7 +159,8 @@ static ngx_int_t refuse(sluice_ctx_t *ctx, const struct limit_check *by)
         [LIMIT_CONCURRENCY] = PROBLEM_CONCURRENCY_LIMITED,
         [LIMIT_DAY_CALLS] = PROBLEM_QUOTA_EXCEEDED,
         [LIMIT_DAY_ROWS] = PROBLEM_QUOTA_EXCEEDED,
-        [LIMIT_DAY_BYTES] = PROBLEM_QUOTA_EXCEEDED};
+        [LIMIT_DAY_BYTES] = PROBLEM_QUOTA_EXCEEDED,
+        [LIMIT_DAY_AMOUNT] = PROBLEM_AMOUNT_EXCEEDED};
     ctx->retry_s = ngx_max(by->state.reset_s, 1);
     return sluice_refuse(ctx,
                          by->state.outcome == LIMIT_SUSPENDED ? PROBLEM_CALLS_SUSPENDED
@@ -174,18 +168,16 @@ static ngx_int_t refuse(sluice_ctx_t *ctx, const struct limit_check *by)
                          SLICE(""), SLICE(""));
 }
 
-static ngx_int_t judged(ngx_http_request_t *r, sluice_ctx_t *ctx)
+static ngx_int_t judged(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct sluice_limits *l)
 {
-    struct sluice_limits *l = ctx->limits;
     for (size_t i = 0; i < l->n; i++) {
         tell(r, ctx, &l->checks[i]);
     }
     return l->refused ? refuse(ctx, &l->checks[l->refused_by]) : NGX_OK;
 }
 
-static ngx_int_t take_here(ngx_http_request_t *r, sluice_ctx_t *ctx)
+static ngx_int_t take_here(ngx_http_request_t *r, sluice_ctx_t *ctx, struct sluice_limits *l)
 {
-    struct sluice_limits *l = ctx->limits;
     enum limit_err err =
         counters ? limit_take(counters, l->checks, l->n, limit_now(counters), &l->refused_by)
                  : LIMIT_EIO;
@@ -196,12 +188,12 @@ static ngx_int_t take_here(ngx_http_request_t *r, sluice_ctx_t *ctx)
             ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0, "sluice: limits: %s",
                           limit_strerror(err));
         }
-        ctx->limits = NULL;
+        ctx->limits = l == ctx->limits ? NULL : ctx->limits;
         return refuse_uncounted(ctx, limit_strerror(err));
     }
     l->taken = err == LIMIT_OK;
     l->refused = err == LIMIT_EOVER;
-    return judged(r, ctx);
+    return judged(r, ctx, l);
 }
 
 /* Redis ------------------------------------------------------------------------------------------
@@ -217,6 +209,7 @@ static void add_rule(struct sluice_redis_args *args, const struct limit_rule *ru
     }
     sluice_redis_arg(args, "%d", rule->utc_offset_s);
     sluice_redis_arg(args, "%llu", (unsigned long long)rule->released_ms);
+    sluice_redis_arg(args, "%llu", (unsigned long long)rule->units);
 }
 
 static struct sluice_redis_args *script_args(const sluice_ctx_t *ctx, const char *operation,
@@ -261,9 +254,8 @@ static bool read_states(struct sluice_limits *l, const sluice_redis_op_t *op)
 }
 
 /* NGX_ABORT: Redis is not to be had. */
-static ngx_int_t take_shared(ngx_http_request_t *r, sluice_ctx_t *ctx)
+static ngx_int_t take_shared(ngx_http_request_t *r, sluice_ctx_t *ctx, struct sluice_limits *l)
 {
-    struct sluice_limits *l = ctx->limits;
     if (!ctx->redis) {
         return sluice_redis_ask(r, ctx, script_args(ctx, "take", l->checks, l->n));
     }
@@ -272,7 +264,19 @@ static ngx_int_t take_shared(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
     bool ok = read_states(l, ctx->redis);
     sluice_redis_end(ctx);
-    return ok ? judged(r, ctx) : NGX_ABORT;
+    return ok ? judged(r, ctx, l) : NGX_ABORT;
+}
+
+ngx_int_t sluice_limits_take(ngx_http_request_t *r, sluice_ctx_t *ctx, struct sluice_limits *l)
+{
+    if (!sluice_redis_wanted()) {
+        return take_here(r, ctx, l);
+    }
+    ngx_int_t rc = take_shared(r, ctx, l);
+    if (rc != NGX_ABORT) {
+        return rc;
+    }
+    return sluice_redis_local() ? take_here(r, ctx, l) : refuse_uncounted(ctx, "Redis is away");
 }
 
 ngx_int_t sluice_limits(ngx_http_request_t *r, sluice_ctx_t *ctx)
@@ -281,14 +285,7 @@ ngx_int_t sluice_limits(ngx_http_request_t *r, sluice_ctx_t *ctx)
     if (rc != NGX_OK || !ctx->limits) {
         return rc == NGX_ERROR ? NGX_HTTP_INTERNAL_SERVER_ERROR : rc;
     }
-    if (!sluice_redis_wanted()) {
-        return take_here(r, ctx);
-    }
-    rc = take_shared(r, ctx);
-    if (rc != NGX_ABORT) {
-        return rc;
-    }
-    return sluice_redis_local() ? take_here(r, ctx) : refuse_uncounted(ctx, "Redis is away");
+    return sluice_limits_take(r, ctx, ctx->limits);
 }
 
 /* The answer -------------------------------------------------------------------------------------

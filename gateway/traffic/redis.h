@@ -8,7 +8,7 @@
 
 #include "limit/redis_script.h"
 
-#define SLUICE_REDIS_ARGS        160 /* of one command: 16 rules and more */
+#define SLUICE_REDIS_ARGS        192 /* of one command: 16 rules and more */
 #define SLUICE_REDIS_NUMBERS_MAX (1 + 5 * LIMIT_CALL_RULES_MAX)
 
 struct sluice_redis_args {

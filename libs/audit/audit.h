@@ -55,6 +55,7 @@ struct audit_call {
     const uint64_t *seen;
     uint32_t n_fields;       /* bits of plan fields that left */
     struct uuid token, user; /* nil: the call came without an access token, or it is an app's own */
+    struct uuid purpose;     /* what the call said it was for; nil: it did not */
     bool opened; /* an AUDIT_OPEN of txn was appended: data has left, so this record may use the
                     reserve */
 };
@@ -119,3 +120,19 @@ enum audit_err audit_walk(const char *dir, const struct crypto_sm2 *public_key,
                                         const json_t *plan),
                           void (*report)(void *ctx, const struct audit_finding *f), void *ctx,
                           struct audit_summary *sum) __attribute__((warn_unused_result));
+
+/* Follower: reads each call once, a live log too. -----------------------------------------------
+ * audit_follow.c */
+#define AUDIT_STREAMS 1000
+struct audit_place {
+    uint64_t seq, at; /* the next record: its segment, its offset there. Zeros: the beginning */
+};
+struct audit_places {
+    struct audit_place of[AUDIT_STREAMS]; /* by number of the stream */
+};
+/* Visits the calls from *places on, stream by stream, and moves *places behind each. visit returns
+ * false to stop before that call. Memory is one megabyte, time goes with the records that are new.
+ * EIO: the directory cannot be read, nothing was visited. */
+enum audit_err audit_follow(const char *dir, struct audit_places *places,
+                            bool (*visit)(void *ctx, const struct audit_call *call), void *ctx)
+    __attribute__((warn_unused_result));

@@ -7,27 +7,28 @@
 
 #include "audit/audit.h"
 
-#define SEG_MAGIC       "SLAUDIT1"
-#define SEG_VERSION     2 /* that is written; from SEG_VERSION_MIN on all are read */
-#define SEG_VERSION_MIN 1
-#define SEG_HEAD_BYTES  4096 /* records begin here */
-#define SEG_FIXED_BYTES 128  /* of the header: never change, hashed into the chain */
-#define SEG_NODE_MAX    32
-#define SEG_STATE_AT    128
-#define SEG_SEAL_AT     512
-#define SEG_SEAL_MAX    2048
-#define SEG_CHAIN_LEN   CRYPTO_HASH_LEN
-#define SEG_NAME_MAX    40 /* "s000-00000001.seg" and its NUL, with room */
-#define SEG_STREAMS_MAX 1000
-#define SEG_FILE_MAX    (1ull << 31) /* a larger file is not one of ours */
-#define REC_HEAD_BYTES  8
-#define REC_MAX         (192u << 10)
-#define REC_CALL_FIXED  140  /* payload bytes before the variable part */
-#define REC_CALL_TOKEN  32   /* token and user, behind the variable part: since version 2 */
-#define REC_CALL_MAX    1024 /* a whole call record */
-#define REC_OWNER_MAX   128
-#define REC_TARGET_MAX  512
-#define AUDIT_START     4 /* record kind, private: a writer took the stream over */
+#define SEG_MAGIC        "SLAUDIT1"
+#define SEG_VERSION      3 /* that is written; from SEG_VERSION_MIN on all are read */
+#define SEG_VERSION_MIN  1
+#define SEG_HEAD_BYTES   4096 /* records begin here */
+#define SEG_FIXED_BYTES  128  /* of the header: never change, hashed into the chain */
+#define SEG_NODE_MAX     32
+#define SEG_STATE_AT     128
+#define SEG_SEAL_AT      512
+#define SEG_SEAL_MAX     2048
+#define SEG_CHAIN_LEN    CRYPTO_HASH_LEN
+#define SEG_NAME_MAX     40 /* "s000-00000001.seg" and its NUL, with room */
+#define SEG_STREAMS_MAX  1000
+#define SEG_FILE_MAX     (1ull << 31) /* a larger file is not one of ours */
+#define REC_HEAD_BYTES   8
+#define REC_MAX          (192u << 10)
+#define REC_CALL_FIXED   140  /* payload bytes before the variable part */
+#define REC_CALL_TOKEN   32   /* token and user, behind the variable part: since version 2 */
+#define REC_CALL_PURPOSE 16   /* what for, behind that: since version 3 */
+#define REC_CALL_MAX     1024 /* a whole call record */
+#define REC_OWNER_MAX    128
+#define REC_TARGET_MAX   512
+#define AUDIT_START      4 /* record kind, private: a writer took the stream over */
 
 enum { SEG_OPEN, SEG_CLOSED };
 

@@ -71,6 +71,9 @@ size_t rec_encode_call(uint8_t out[static REC_CALL_MAX], const struct audit_call
         n = put_bytes(p, n, call->token.b, UUID_LEN);
         n = put_bytes(p, n, call->user.b, UUID_LEN);
     }
+    if (!uuid_is_nil(&call->purpose)) {
+        n = put_bytes(p, n, call->purpose.b, UUID_LEN);
+    }
     return finish(out, REC_HEAD_BYTES + n, (uint8_t)call->kind, index);
 }
 
@@ -98,8 +101,10 @@ bool rec_decode_call(const struct seg_record *r, struct audit_call *call,
         return false;
     }
     size_t left = r->payload_n - total;
-    bool token = left >= REC_CALL_TOKEN;
-    if (left - (token ? REC_CALL_TOKEN : 0) > 7) {
+    bool token = left >= REC_CALL_TOKEN; /* 0, 16, 32 or 48 bytes, and less than 8 of padding */
+    left -= token ? REC_CALL_TOKEN : 0;
+    bool purpose = left >= REC_CALL_PURPOSE;
+    if (left - (purpose ? REC_CALL_PURPOSE : 0) > 7) {
         return false;
     }
     *call = (struct audit_call){
@@ -126,6 +131,9 @@ bool rec_decode_call(const struct seg_record *r, struct audit_call *call,
     if (token) {
         memcpy(call->token.b, p + total, UUID_LEN);
         memcpy(call->user.b, p + total + UUID_LEN, UUID_LEN);
+    }
+    if (purpose) {
+        memcpy(call->purpose.b, p + total + (token ? REC_CALL_TOKEN : 0), UUID_LEN);
     }
     memset(seen, 0, POLICY_FIELD_WORDS * sizeof *seen);
     for (size_t i = 0; i < seen_n; i++) {

@@ -138,7 +138,7 @@ static enum limit_err batch_decide(struct batch *b, struct limit_time now,
         return LIMIT_EOVER;
     }
     for (size_t i = 0; i < b->n && err == LIMIT_OK; i++) {
-        entry_count_call(b->entries[i], b->l->file.owner);
+        entry_count_call(b->entries[i], b->checks[i]->rule, b->l->file.owner);
     }
     return err;
 }

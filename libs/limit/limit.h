@@ -14,6 +14,8 @@
  * - DAY_CALLS, DAY_ROWS, DAY_BYTES: by calendar day of the rule's UTC offset. Rows and bytes are
  *   known after the answer and charged then, so the call that crosses the line passes (as do those
  *   in flight with it) and the next is refused.
+ * - DAY_AMOUNT: a day's sum of what each call is worth (`units`), which is known before it goes on:
+ *   a call that does not fit any more is refused and takes nothing, a smaller one may still pass.
  * - Several rules of one call are judged together with all their counters locked: all count it or
  *   none does, and at no moment is one over.
  *
@@ -68,6 +70,7 @@ enum limit_measure {
     LIMIT_DAY_CALLS,
     LIMIT_DAY_ROWS,
     LIMIT_DAY_BYTES,
+    LIMIT_DAY_AMOUNT,
     LIMIT_MEASURES /* how many */
 };
 enum limit_action { LIMIT_ALERT, LIMIT_SUSPEND, LIMIT_REJECT, LIMIT_ACTIONS };
@@ -81,6 +84,7 @@ struct limit_rule {
     uint32_t suspend_s;   /* SUSPEND: 1..LIMIT_SUSPEND_MAX_S */
     int32_t utc_offset_s; /* DAY_*: ±LIMIT_UTC_MAX_S; China 28800 */
     uint64_t released_ms; /* when suspensions were last released by hand; 0: never */
+    uint64_t units;       /* DAY_AMOUNT: what this call is worth */
     uint64_t ends_ms;     /* wall time from which the rule is no more (BK-10.2.1b3); 0: none */
 };
 /* EINVAL: it would be refused by all that take one. For the configuration check. */

@@ -254,6 +254,28 @@ static void days(void **unused)
     assert_int_equal(take_many(&rule, 2, WALL(NOON_MS + 4 * 3600000), 9), 5);
 }
 
+/* [BK-10.2.1c] What does not fit takes nothing; what is smaller still passes. */
+static void amounts(void **unused)
+{
+    struct limit_rule rule = {
+        .measure = LIMIT_DAY_AMOUNT, .action = LIMIT_REJECT, .amount = 1000, .units = 600};
+    (void)unused;
+    assert_int_equal(take_one(&rule, 1, WALL(NOON_MS)), LIMIT_OK);
+    assert_int_equal(state.remaining, 400);
+    assert_int_equal(take_one(&rule, 1, WALL(NOON_MS)), LIMIT_EOVER);
+    assert_true(state.used == 600 && state.remaining == 400);
+    rule.units = UINT64_MAX;
+    assert_int_equal(take_one(&rule, 1, WALL(NOON_MS)), LIMIT_EOVER);
+    rule.units = 400;
+    assert_int_equal(take_one(&rule, 1, WALL(NOON_MS)), LIMIT_OK);
+    rule.units = 1;
+    assert_int_equal(take_one(&rule, 1, WALL(NOON_MS)), LIMIT_EOVER);
+    rule.units = 0;
+    assert_int_equal(take_one(&rule, 1, WALL(NOON_MS)), LIMIT_OK);
+    rule.units = 1000;
+    assert_int_equal(take_one(&rule, 1, WALL(NOON_MS + 86400000)), LIMIT_OK);
+}
+
 /* A wall clock that is years ahead for a moment does not freeze a key for years. */
 static void clock_ahead(void **unused)
 {
@@ -462,6 +484,7 @@ int main(void)
          new_table, NULL},
         {"[BK-10.1.2a1] a call that one rule refuses is counted under none", one_rule_refuses_all,
          new_table, NULL},
+        {"[BK-10.2.1c] a day's sum: what does not fit takes nothing", amounts, new_table, NULL},
         {"[SW-8.3.4-flow] a day's calls, by the rule's offset, also when the clock goes back", days,
          new_table, NULL},
         {"a clock years ahead freezes no day", clock_ahead, new_table, NULL},

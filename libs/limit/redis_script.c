@@ -12,7 +12,7 @@ const char *limit_redis_measure(enum limit_measure measure)
     static const char *const words[LIMIT_MEASURES] = {
         [LIMIT_RATE] = "rate",           [LIMIT_CONCURRENCY] = "concurrency",
         [LIMIT_DAY_CALLS] = "day_calls", [LIMIT_DAY_ROWS] = "day_rows",
-        [LIMIT_DAY_BYTES] = "day_bytes",
+        [LIMIT_DAY_BYTES] = "day_bytes", [LIMIT_DAY_AMOUNT] = "day_amount",
     };
     return (unsigned)measure < LIMIT_MEASURES ? words[measure] : NULL;
 }

@@ -15,14 +15,15 @@
  * EVALSHA limit_redis_script 2n KEYS… ARGV…
  *   KEYS: two a rule: PREFIX "sluice:limit:" + 32 hex digits of the limit_key (hi, lo), and the
  *     same + ":leases" (used by CONCURRENCY, given for all)
- *   ARGV: 1 operation, 2 call id (the transaction number), 3 lease_ms; then 7 a rule: measure,
- *     action, amount, window_ms, suspend_s, utc_offset_s, released_ms. Rules that have ended
+ *   ARGV: 1 operation, 2 call id (the transaction number), 3 lease_ms; then 8 a rule: measure,
+ *     action, amount, window_ms, suspend_s, utc_offset_s, released_ms, units. Rules that have ended
  *     (ends_ms) are left out by the caller. Rules must have passed limit_rule_check.
  *   take: [number of the rule that refuses, from 1; 0: none] and 5 integers a rule: outcome (enum
  *     limit_outcome), first_over, used, remaining, reset_s
  *   release: with the keys and the call id of the take; nothing else is looked at: []
  *   charge: one rule, day_rows or day_bytes; one more argument after it: the amount: []
- *   measure: rate concurrency day_calls day_rows day_bytes; action: alert suspend reject */
+ *   measure: rate concurrency day_calls day_rows day_bytes day_amount;
+ *     action: alert suspend reject */
 #pragma once
 
 #define LIMIT_REDIS_PREFIX "sluice:limit:"

@@ -2,7 +2,7 @@
 -- One call against several limits, all or nothing; contract in redis_script.h, arithmetic as in window.c.
 -- Redis runs it whole or not at all, so nothing comes between judging and counting.
 local op, call_id, lease_us = ARGV[1], ARGV[2], tonumber(ARGV[3]) * 1000
-local PARTS, DAY_S, ARGS = 128, 86400, 7
+local PARTS, DAY_S, ARGS = 128, 86400, 8
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 
@@ -13,7 +13,7 @@ local function read(i)
   local at = 4 + (i - 1) * ARGS
   local rule = { key = KEYS[2 * i - 1], leases = KEYS[2 * i], measure = ARGV[at], action = ARGV[at + 1],
     amount = tonumber(ARGV[at + 2]), window = tonumber(ARGV[at + 3]) * 1000, suspend = tonumber(ARGV[at + 4]) * 1000000,
-    offset = tonumber(ARGV[at + 5]), released = tonumber(ARGV[at + 6]) }
+    offset = tonumber(ARGV[at + 5]), released = tonumber(ARGV[at + 6]), units = tonumber(ARGV[at + 7]) }
   local f = redis.call('HMGET', rule.key, 'used', 'newest', 'oldest', 'window', 'latest', 'until', 'released', 'told')
   rule.used, rule.newest, rule.oldest, rule.had_window = number(f[1]), number(f[2]), number(f[3]), number(f[4])
   rule.latest, rule.till, rule.had_released, rule.told = number(f[5]), number(f[6]), number(f[7]), number(f[8])
@@ -93,15 +93,17 @@ end
 local function judge(rule)
   local more = (rule.measure == 'day_rows' or rule.measure == 'day_bytes') and 0 or 1
   local left = math.max(rule.amount - rule.used, 0)
+  local fits = left > 0
+  if rule.measure == 'day_amount' then more, fits = rule.units, left >= rule.units end
   rule.shown, rule.left = rule.used, left
   if rule.action == 'suspend' and rule.till > rule.now then
     rule.outcome, rule.left, rule.reset = 2, 0, seconds_up(rule.till - rule.now)
     return true
   end
-  rule.reset, rule.outcome = reset_s(rule), left > 0 and 0 or 1
-  if left == 0 and rule.action ~= 'alert' then return true end
+  rule.reset, rule.outcome = reset_s(rule), fits and 0 or 1
+  if not fits and rule.action ~= 'alert' then return true end
   rule.shown = rule.used + more
-  rule.left = left > 0 and left - more or 0
+  rule.left = fits and left - more or 0
   return false
 end
 
@@ -124,6 +126,8 @@ local function count(rule)
     redis.call('PEXPIRE', rule.leases, whole(lease_us / 1000 + 1000))
   elseif rule.measure == 'day_calls' then
     rule.used = rule.used + 1
+  elseif rule.measure == 'day_amount' then
+    rule.used = rule.used + rule.units
   end
 end
 

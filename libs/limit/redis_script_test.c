@@ -29,7 +29,7 @@ struct row {
     const char *key;
     enum limit_measure measure;
     enum limit_action action;
-    unsigned amount, window_ms, suspend_s, released_ms;
+    unsigned amount, window_ms, suspend_s, released_ms, units;
 };
 
 static redisContext *connect_to_it(void)
@@ -101,8 +101,8 @@ static int flush(void **unused)
 static void run(redisContext *on, const char *op, const char *call, unsigned lease_ms,
                 const struct row *rows, size_t n, const char *more)
 {
-    char texts[RULES * 9][64], lease[16], keys[8];
-    const char *argv[8 + RULES * 9] = {"EVALSHA", sha};
+    char texts[RULES * 10][64], lease[16], keys[8];
+    const char *argv[8 + RULES * 10] = {"EVALSHA", sha};
     size_t k = 3, at = 0;
     snprintf(keys, sizeof keys, "%zu", 2 * n);
     snprintf(lease, sizeof lease, "%u", lease_ms);
@@ -116,11 +116,11 @@ static void run(redisContext *on, const char *op, const char *call, unsigned lea
     argv[k++] = call;
     argv[k++] = lease;
     for (size_t i = 0; i < n; i++) {
-        const unsigned numbers[] = {rows[i].amount, rows[i].window_ms, rows[i].suspend_s, 28800,
-                                    rows[i].released_ms};
+        const unsigned numbers[] = {rows[i].amount, rows[i].window_ms,   rows[i].suspend_s,
+                                    28800,          rows[i].released_ms, rows[i].units};
         argv[k++] = limit_redis_measure(rows[i].measure);
         argv[k++] = limit_redis_action(rows[i].action);
-        for (size_t f = 0; f < 5; f++) {
+        for (size_t f = 0; f < 6; f++) {
             snprintf(texts[at], 64, "%u", numbers[f]);
             argv[k++] = texts[at++];
         }
@@ -220,6 +220,24 @@ static void concurrency(void **unused)
     assert_int_equal(take(&row, 1, "after"), 0);
 }
 
+/* What does not fit takes nothing; what is smaller still passes. */
+static void amounts(void **unused)
+{
+    struct row row = {"sum", LIMIT_DAY_AMOUNT, LIMIT_REJECT, 1000, 0, 0, 0, 600};
+    (void)unused;
+    assert_int_equal(take(&row, 1, "a"), 0);
+    assert_int_equal(reply[4], 400);
+    assert_int_equal(take(&row, 1, "b"), 1);
+    assert_int_equal(reply[4], 400);
+    row.units = 400;
+    assert_int_equal(take(&row, 1, "c"), 0);
+    assert_int_equal(reply[3], 1000);
+    row.units = 1;
+    assert_int_equal(take(&row, 1, "d"), 1);
+    row.units = 0;
+    assert_int_equal(take(&row, 1, "e"), 0);
+}
+
 static void days(void **unused)
 {
     const struct row calls = {"calls", LIMIT_DAY_CALLS, LIMIT_REJECT, 5, 0, 0, 0};
@@ -301,6 +319,7 @@ int main(void)
          actions, flush, NULL},
         {"[BK-10.1.2a1-1] redis: in flight by leases, which end by themselves", concurrency, flush,
          NULL},
+        {"[BK-10.2.1c] redis: a day's sum", amounts, flush, NULL},
         {"[SW-8.3.4-flow] redis: calls and bytes of a day", days, flush, NULL},
         {"redis: a call that one rule refuses is counted under none", all_or_none, flush, NULL},
         {"redis: a changed rule counts on", rule_changes, flush, NULL},

@@ -77,4 +77,4 @@ bool entry_judge(const struct entry *e, const struct limit_rule *rule, struct li
 /* What being over does: told once, suspended. For a call that is over. */
 void entry_note_over(struct entry *e, const struct limit_rule *rule, struct limit_state *state);
 /* Counts the call. */
-void entry_count_call(struct entry *e, unsigned owner);
+void entry_count_call(struct entry *e, const struct limit_rule *rule, unsigned owner);

@@ -163,7 +163,10 @@ bool entry_judge(const struct entry *e, const struct limit_rule *rule, struct li
                  struct limit_state *state)
 {
     bool after = rule->measure == LIMIT_DAY_ROWS || rule->measure == LIMIT_DAY_BYTES;
-    uint64_t more = after ? 0 : 1, left = e->used < rule->amount ? rule->amount - e->used : 0;
+    bool sum = rule->measure == LIMIT_DAY_AMOUNT;
+    uint64_t more = sum ? rule->units : !after;
+    uint64_t left = e->used < rule->amount ? rule->amount - e->used : 0;
+    bool fits = sum ? left >= more : left > 0;
     *state = (struct limit_state){.used = e->used, .remaining = left};
     if (rule->action == LIMIT_SUSPEND && e->suspended_until_us > e->latest_us) {
         state->outcome = LIMIT_SUSPENDED;
@@ -172,10 +175,10 @@ bool entry_judge(const struct entry *e, const struct limit_rule *rule, struct li
         return true;
     }
     state->reset_s = reset_s(e, now);
-    state->outcome = left > 0 ? LIMIT_ALLOWED : LIMIT_OVER;
-    if (left > 0 || rule->action == LIMIT_ALERT) {
+    state->outcome = fits ? LIMIT_ALLOWED : LIMIT_OVER;
+    if (fits || rule->action == LIMIT_ALERT) {
         state->used += more;
-        state->remaining -= left > 0 ? more : 0;
+        state->remaining -= fits ? more : 0;
         return false;
     }
     return true;
@@ -210,7 +213,7 @@ void entry_note_over(struct entry *e, const struct limit_rule *rule, struct limi
     }
 }
 
-void entry_count_call(struct entry *e, unsigned owner)
+void entry_count_call(struct entry *e, const struct limit_rule *rule, unsigned owner)
 {
     uint32_t *calls = &e->calls[e->newest % PARTS];
     switch (e->measure) {
@@ -226,6 +229,9 @@ void entry_count_call(struct entry *e, unsigned owner)
         break;
     case LIMIT_DAY_CALLS:
         e->used++;
+        break;
+    case LIMIT_DAY_AMOUNT:
+        e->used = rule->units > UINT64_MAX - e->used ? UINT64_MAX : e->used + rule->units;
         break;
     default: /* charged after the answer */
         break;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Payload, big-endian: version 1, issued_ms 8, txn, nonce, app, credential, composed, via 16 each,
- * proofs 1, client length 1, client 16, owner length 1, owner. The MAC covers payload, method
- * length 1, method, digest length 1, digest, target: each part's end is known from what precedes
- * it. */
+/* Payload, big-endian: version 1, issued_ms 8, txn, nonce, app, credential, composed, via, purpose
+ * 16 each, proofs 1, client length 1, client 16, owner length 1, owner. The MAC covers payload,
+ * method length 1, method, digest length 1, digest, target: each part's end is known from what
+ * precedes it. */
 #include "link/inner.h"
 
 #include "base/codec.h"
 
-#define VERSION      1
-#define UUIDS        6
+#define VERSION      2
+#define UUIDS        7
 #define FIXED_BYTES  (1 + 8 + UUIDS * UUID_LEN + 1 + 1 + LINK_CLIENT_MAX + 1)
 #define PAYLOAD_MAX  (FIXED_BYTES + LINK_OWNER_MAX)
 #define MAC_TEXT_LEN CODEC_BASE64URL_LEN(CRYPTO_HASH_LEN)
@@ -58,7 +58,8 @@ size_t link_inner_encode(const struct link_inner *inner, struct crypto_hmac *key
         return 0;
     }
     const struct uuid *const ids[UUIDS] = {&inner->txn,        &inner->nonce,    &inner->app,
-                                           &inner->credential, &inner->composed, &inner->via};
+                                           &inner->credential, &inner->composed, &inner->via,
+                                           &inner->purpose};
     uint8_t payload[PAYLOAD_MAX] = {VERSION}, mac[CRYPTO_HASH_LEN], *at = payload + 1;
     for (size_t i = 0; i < 8; i++) {
         *at++ = (uint8_t)(inner->issued_ms >> 8 * (7 - i));
@@ -82,7 +83,8 @@ size_t link_inner_encode(const struct link_inner *inner, struct crypto_hmac *key
 static enum link_err read_payload(struct link_inner *inner, const uint8_t *payload, size_t n)
 {
     struct uuid *const ids[UUIDS] = {&inner->txn,        &inner->nonce,    &inner->app,
-                                     &inner->credential, &inner->composed, &inner->via};
+                                     &inner->credential, &inner->composed, &inner->via,
+                                     &inner->purpose};
     const uint8_t *at = payload + 1;
     if (n < FIXED_BYTES || payload[0] != VERSION) {
         return LINK_EFORMAT;

@@ -21,6 +21,7 @@ struct link_inner {
     struct uuid app, credential;
     struct uuid composed; /* the composed API that runs */
     struct uuid via;      /* the composed API it is a part of; nil: none */
+    struct uuid purpose;  /* what the caller said the call is for; nil: nothing */
     uint64_t issued_ms;
     uint8_t proofs;                  /* policy_proof bits of the caller's own call */
     uint8_t client_n;                /* 4, 16, or 0: unknown */

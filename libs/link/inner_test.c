@@ -17,9 +17,9 @@ static const struct link_request request = {{"POST", 4}, {"/x/v1?a=1", 9}, {"sm3
 static struct link_inner example(void)
 {
     struct link_inner inner = {.issued_ms = NOW_MS, .proofs = 5, .client_n = 4};
-    struct uuid *ids[] = {&inner.txn,        &inner.nonce,    &inner.app,
-                          &inner.credential, &inner.composed, &inner.via};
-    for (size_t i = 0; i < 6; i++) {
+    struct uuid *ids[] = {&inner.txn,      &inner.nonce, &inner.app,    &inner.credential,
+                          &inner.composed, &inner.via,   &inner.purpose};
+    for (size_t i = 0; i < 7; i++) {
         memset(ids[i]->b, (int)i + 1, UUID_LEN);
     }
     memcpy(inner.client, "\x7f\0\0\1", 4);
@@ -46,7 +46,7 @@ static void round_trip(void **state)
         size_t len = link_inner_encode(&inner, key, &request, text);
         assert_in_range(len, 1, LINK_INNER_TEXT_MAX);
         assert_int_equal(decode(slice_of(text, len), &request, NOW_MS, &got), LINK_OK);
-        assert_memory_equal(&got.txn, &inner.txn, 6 * sizeof inner.txn);
+        assert_memory_equal(&got.txn, &inner.txn, 7 * sizeof inner.txn);
         assert_true(got.issued_ms == NOW_MS && got.proofs == 5 && got.client_n == 4);
         assert_memory_equal(got.client, inner.client, 4);
         assert_true(slice_eq(got.owner, inner.owner));

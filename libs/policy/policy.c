@@ -5,6 +5,7 @@
 #include "policy/policy.h"
 
 #include "plan/plan.h"
+#include "policy/purpose.h"
 
 static const struct {
     const char *clauses, *en, *zh;
@@ -279,6 +280,41 @@ static enum problem gate_grant(const struct policy_call *c)
     return !g->restricted || in_audience(g, &c->user) ? PROBLEM_OK : PROBLEM_AUDIENCE_EXCLUDED;
 }
 
+static bool shares_purpose(struct slice a, struct slice b)
+{
+    for (size_t at = 0; at + UUID_LEN <= a.n; at += UUID_LEN) {
+        struct uuid id;
+        memcpy(id.b, a.p + at, UUID_LEN);
+        if (purpose_among(b, &id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* BK-9.3.2a2-1, SW-9.8-use2c: whoever agreed to something agreed to it for something. Nobody calls
+ * for an event, so what it is for is what both sides named. */
+static enum problem gate_purpose(const struct policy_call *c)
+{
+    const struct policy_subscription *s = c->subscription;
+    const struct slice none = SLICE("");
+    bool asked =
+        s != NULL && c->api->access != POLICY_REGISTERED &&
+        (s->agreed || c->grant == NULL); /* the subscription's own word, or the agreement's */
+    struct slice granted = c->grant == NULL ? none : c->grant->purposes;
+    struct slice approved = asked ? s->purposes : none;
+    if (is_own(c) || (uuid_is_nil(&c->purpose) && !c->api->purpose_needed)) {
+        return PROBLEM_OK;
+    }
+    if (uuid_is_nil(&c->purpose)) {
+        bool named = c->grant == NULL || !asked || shares_purpose(granted, approved);
+        return c->stream == POLICY_STREAM_EVENT && named ? PROBLEM_OK : PROBLEM_PURPOSE_MISSING;
+    }
+    bool good = (c->grant == NULL || purpose_among(granted, &c->purpose)) &&
+                (!asked || purpose_among(approved, &c->purpose));
+    return good && (c->grant != NULL || asked) ? PROBLEM_OK : PROBLEM_PURPOSE_MISMATCH;
+}
+
 /* EC-7.1.3-T2, -T3: only a controlled environment writes. A dataset's POST carries a query unless
  * it says that rows are posted to it, and so does a composed API's, whose graph only reads. */
 static enum problem gate_environment(const struct policy_call *c)
@@ -294,8 +330,8 @@ static enum problem gate_environment(const struct policy_call *c)
 }
 
 static enum problem (*const gates[])(const struct policy_call *) = {
-    gate_route,  gate_method, gate_offline,      gate_credential, gate_app,         gate_channel,
-    gate_scheme, gate_user,   gate_subscription, gate_grant,      gate_environment,
+    gate_route,  gate_method, gate_offline,      gate_credential, gate_app,     gate_channel,
+    gate_scheme, gate_user,   gate_subscription, gate_grant,      gate_purpose, gate_environment,
 };
 
 static bool environment_receives(const struct policy_app *app, uint8_t level)
@@ -400,6 +436,10 @@ void policy_decide(const struct policy_call *call, struct policy_verdict *v)
     v->n_fields = field_count(call->api);
     v->own = is_own(call);
     v->valid_until_ms = valid_until(call);
+    if (call->subscription != NULL) {
+        v->amount_call = call->subscription->amount_call;
+        v->amount_day = call->subscription->amount_day;
+    }
     enum problem fields = decide_fields(call, v);
     for (size_t i = 0; i < sizeof gates / sizeof *gates && v->reason == PROBLEM_OK; i++) {
         v->reason = gates[i](call);

@@ -82,7 +82,8 @@ struct policy_api {
     bool owner_scoped; /* rows belong to an owner: level 2 and above need that owner's grant */
     bool mobile;       /* apps of channel mobile may call it */
     bool posts_rows;   /* a dataset whose POST inserts; else a dataset's POST carries a query */
-    bool collects;     /* takes what users enter: writing needs the grant of whose data it is */
+    bool purpose_needed;  /* each call says what for it is made */
+    bool collects;        /* takes what users enter: writing needs the grant of whose data it is */
     uint8_t user_factors; /* kinds of proof its user must have signed in with; 0: no user needed */
     uint64_t sunset_ms, deprecated_ms;
     uint32_t n_fields;
@@ -109,6 +110,10 @@ struct policy_subscription {
     uint8_t state, max_level;
     uint64_t not_before_ms, expires_ms;
     bool all_fields;
+    struct slice purposes;            /* what it was approved for: purpose_id()s */
+    uint64_t amount_call, amount_day; /* hundredths that one call, and a day of its party, may move;
+                                         0: no bound */
+    bool agreed; /* they are those of an agreement in force, so a grant goes no further */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
 
@@ -120,6 +125,7 @@ struct policy_grant {
     bool all_fields;
     bool restricted;       /* only users of `audience` may use it (EC-5.2.2a) */
     struct slice audience; /* their ids, UUID_LEN bytes each */
+    struct slice purposes; /* what the owner agreed to: purpose_id()s */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
 
@@ -134,9 +140,10 @@ struct policy_call {
     uint8_t method;   /* one policy_method bit */
     uint8_t proofs;   /* policy_proof bits the call proved; 0: what the credential's alg proves */
     uint8_t
-        user_factors; /* how many kinds of proof the user of the call's token gave; 0: no user */
-    struct uuid user; /* of the call's token; nil: none */
-    uint8_t stream;   /* enum policy_stream */
+        user_factors;    /* how many kinds of proof the user of the call's token gave; 0: no user */
+    struct uuid user;    /* of the call's token; nil: none */
+    struct uuid purpose; /* what the call says it is for: a purpose_id(); nil: it does not */
+    uint8_t stream;      /* enum policy_stream */
     uint64_t now_ms;
 };
 
@@ -165,6 +172,7 @@ struct policy_verdict {
      * subscription and no grant, and L1 to L3 come unmasked whatever the environment. Set of
      * refused calls too. */
     bool own;
+    uint64_t amount_call, amount_day; /* as of the subscription */
     uint32_t n_fields;
     uint8_t outcome[POLICY_FIELDS_MAX]; /* enum plan_outcome, one per api field */
     uint8_t why[POLICY_FIELDS_MAX];     /* enum policy_field_why */
@@ -177,6 +185,7 @@ struct policy_verdict {
  * route, method, offline, credential, app, channel (BK-6.1c1, -c3: mobile apps only where the API
  * says so, never A2 nor rows of owners), scheme (BK-7.2.1a2: A2 needs a signature by a private key,
  * whatever api.schemes says; app.factors all), user (BK-7.2.1b2-2: as many factors as the API asks
- * for), subscription, grant, environment; then the fields,
- * none of which left is no-readable-field or environment-too-low. */
+ * for), subscription, grant, purpose (BK-9.3.2a2-1: what the call says it is for is named by the
+ * grant, or without one by the subscription, and by the agreement there is), environment; then the
+ * fields, none of which left is no-readable-field or environment-too-low. */
 void policy_decide(const struct policy_call *call, struct policy_verdict *v);

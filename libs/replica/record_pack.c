@@ -3,10 +3,13 @@
  * (record_pack_json.c). */
 #include "base/codec.h"
 #include "plan/plan.h"
+#include "policy/purpose.h"
 #include "replica/record_source.h"
 
 #define KEY_TEXT_MAX 2048 /* base64url of the longest key or sealed secret */
 #define SM3_LEN      32
+
+#define RECORD_PURPOSE_MAX (3 * PURPOSE_MAX) /* bytes */
 
 static const struct word environment_words[] = {{"general", POLICY_GENERAL},
                                                 {"monitored", POLICY_MONITORED},
@@ -152,6 +155,23 @@ static void paths_member(struct source *s, const char *key)
     }
 }
 
+/* What it is for, as ids; left out: for nothing that was named. */
+static void purposes_member(struct source *s)
+{
+    const json_t *list = record_member(s, "purposes");
+    size_t n = json_array_size(list);
+    s->bad |= (list != NULL && !json_is_array(list)) || n > PURPOSES_MAX;
+    n = s->bad ? 0 : n;
+    record_put_uint(s->out, n * UUID_LEN, 2);
+    for (size_t i = 0; i < n; i++) {
+        struct slice text = SLICE("");
+        struct uuid id = {{0}};
+        s->bad |= !record_text_of(json_array_get(list, i), RECORD_PURPOSE_MAX, &text) ||
+                  !purpose_id(text, &id);
+        buf_add(s->out, id.b, sizeof id.b);
+    }
+}
+
 bool record_pack_subscription(struct buf *out, uint64_t rev, const json_t *data)
 {
     struct source s;
@@ -163,6 +183,10 @@ bool record_pack_subscription(struct buf *out, uint64_t rev, const json_t *data)
     record_time(&s, "not_before");
     record_time(&s, "expires_at");
     paths_member(&s, "fields");
+    purposes_member(&s);
+    record_put_uint(out, record_bool_or(&s, "agreed", false), 1);
+    record_uint_or(&s, "amount_call", 1, INT64_MAX, 0, 8);
+    record_uint_or(&s, "amount_day", 1, INT64_MAX, 0, 8);
     return record_end(&s);
 }
 
@@ -263,5 +287,6 @@ bool record_pack_grant(struct buf *out, uint64_t rev, const json_t *data)
     record_time(&s, "expires_at");
     paths_member(&s, "fields");
     audience_member(&s);
+    purposes_member(&s);
     return record_end(&s);
 }

@@ -179,6 +179,7 @@ static void security_members(struct source *s, uint8_t class_)
     record_put_uint(s->out, record_bool_or(s, "batch", false), 1);
     record_put_uint(s->out, record_bool_or(s, "documents", false), 1);
     record_put_uint(s->out, record_bool_or(s, "collects_user_data", false), 1);
+    record_put_uint(s->out, record_bool_or(s, "purpose_required", false), 1);
     record_put_uint(s->out, record_bool_or(s, "internal", false), 1);
 }
 
@@ -195,6 +196,7 @@ static void lifecycle_members(struct source *s)
     record_put_text(s->out, path);
     record_text(s, "notice_zh", RECORD_TEXT_MAX, false);
     record_text(s, "notice_en", RECORD_TEXT_MAX, false);
+    record_text(s, "amount_path", REPLICA_PATH_MAX, false);
 }
 
 static bool path_repeats(const json_t *list, size_t n, const json_t *path)

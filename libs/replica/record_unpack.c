@@ -2,6 +2,7 @@
 /* From bytes back to structs. Every read goes through take(), which never passes the end; texts
  * stay where they are and are borrowed. */
 #include "plan/plan.h"
+#include "policy/purpose.h"
 #include "replica/record.h"
 
 struct cursor {
@@ -127,6 +128,13 @@ static bool take_paths(struct cursor *c, const struct policy_api *api, uint64_t 
     return false;
 }
 
+static struct slice take_purposes(struct cursor *c)
+{
+    struct slice ids = take_text(c);
+    c->bad |= ids.n % UUID_LEN != 0 || ids.n > PURPOSES_MAX * UUID_LEN;
+    return ids;
+}
+
 bool record_unpack_subscription(struct slice in, const struct policy_api *api,
                                 struct policy_subscription *s)
 {
@@ -141,6 +149,10 @@ bool record_unpack_subscription(struct slice in, const struct policy_api *api,
     s->not_before_ms = take_uint(&c, 8);
     s->expires_ms = take_uint(&c, 8);
     s->all_fields = take_paths(&c, api, s->allowed);
+    s->purposes = take_purposes(&c);
+    s->agreed = take_uint(&c, 1) != 0;
+    s->amount_call = take_uint(&c, 8);
+    s->amount_day = take_uint(&c, 8);
     return finished(&c);
 }
 
@@ -159,6 +171,7 @@ bool record_unpack_grant(struct slice in, const struct policy_api *api, struct p
     g->all_fields = take_paths(&c, api, g->allowed);
     g->restricted = take_uint(&c, 1) != 0;
     g->audience = take_text(&c);
+    g->purposes = take_purposes(&c);
     c.bad |= g->audience.n % UUID_LEN != 0 || g->audience.n > REPLICA_AUDIENCE_MAX * UUID_LEN;
     return finished(&c);
 }
@@ -289,6 +302,7 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->batch = take_uint(c, 1) != 0;
     api->documents = take_uint(c, 1) != 0;
     api->policy.collects = take_uint(c, 1) != 0;
+    api->policy.purpose_needed = take_uint(c, 1) != 0;
     api->internal = take_uint(c, 1) != 0;
     api->has_schema = take_uint(c, 1) != 0;
     api->has_conversion = take_uint(c, 1) != 0;
@@ -297,6 +311,7 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->successor = take_text(c);
     api->notice_zh = take_text(c);
     api->notice_en = take_text(c);
+    api->amount_path = take_text(c);
 }
 
 bool record_unpack_api(struct slice in, struct replica_api *api, struct policy_field *fields)

@@ -163,7 +163,7 @@ static int open_env(struct replica *r, const char *dir, size_t map_bytes)
         rc = mdb_env_set_maxreaders(r->env, MAX_READERS);
     }
     if (rc == 0) {
-        rc = mdb_env_open(r->env, dir, MDB_NOTLS | (r->writer ? 0 : MDB_RDONLY), 0660);
+        rc = mdb_env_open(r->env, dir, MDB_NOTLS | (r->writer ? 0 : MDB_RDONLY), 0600);
     }
     if (rc == 0) {
         rc = mdb_txn_begin(r->env, NULL, r->writer ? 0 : MDB_RDONLY, &txn);

@@ -119,6 +119,7 @@ struct replica_api {
     uint8_t seal_request, seal_response; /* enum replica_seal */
     bool has_schema, has_conversion;     /* without that record calls are refused */
     struct slice successor, notice_zh, notice_en;
+    struct slice amount_path; /* where in a body it says how much money it moves; "": none */
 };
 struct replica_app {
     struct policy_app policy;

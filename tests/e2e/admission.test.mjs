@@ -80,18 +80,27 @@ after(async () => {
   await p?.stop();
 });
 
-test('[EC-4.2.2a2, EC-3.10] a form lacking a material is not submitted, and the refusal points at it', async () => {
+test('[EC-4.2.2a2, EC-3.10, EC-4.2.2-0a, EC-7.2.1-0, EC-7.2.2b1] a form lacking a material is not submitted, and the refusal points at it', async () => {
   const forms = (await world.developer.get('/form-kinds')).items;
-  assert.deepEqual(forms.find((f) => f.name === 'third-party-software').documents, ['business-licence']);
-  const content = { uscc: uscc('440300', '00000001'), qualification: 'A company limited', purpose: 'order management', merchants: ['M00001'], functions: 'lists orders', data_levels: [1, 2, 3], leak_prevention: 'checklist attached' };
+  assert.deepEqual(forms.find((f) => f.name === 'third-party-software').documents, ['business-licence', 'release-review']);
+  const content = { uscc: uscc('440300', '00000001'), qualification: 'A company limited', purpose: 'order management', merchants: ['M00001'], functions: 'lists orders', data_levels: [1, 2, 3], leak_prevention: 'checklist attached',
+    duties: ['manage-authorised-data', 'prevent-leaks', 'return-to-authorised-user'], secure_lifecycle: 'reviewed', release_review: 'by two', emergency_organisation: 'on duty', emergency_contacts: '0755-00000000' };
   const draft = await world.developer.post('/applications', { form_kind: 'third-party-software', organisation_id: world.thirdParty, app_id: app, title: 'Newcomer applies', content: { ...content, functions: undefined } });
   application = draft.id;
   await restRefuses(world.developer.act('applications', application, 'submit'), 'field-invalid', '/content/functions');
   await world.developer.patch(`/applications/${application}`, { content }, draft.revision);
+  for (const missing of ['secure_lifecycle', 'release_review', 'emergency_organisation', 'emergency_contacts', 'duties']) {
+    const { revision } = await world.developer.get(`/applications/${application}`);
+    await world.developer.patch(`/applications/${application}`, { content: { ...content, [missing]: null } }, revision);
+    await restRefuses(world.developer.act('applications', application, 'submit'), 'field-invalid', `/content/${missing}`);
+  }
+  const changed = (await world.developer.get(`/applications/${application}`)).revision;
+  await restRefuses(world.developer.patch(`/applications/${application}`, { content: { ...content, duties: content.duties.slice(1) } }, changed), 'field-invalid', '/content/duties');
+  await world.developer.patch(`/applications/${application}`, { content }, changed);
   await restRefuses(world.developer.act('applications', application, 'submit'), 'field-invalid', '/documents');
   const { revision } = await world.developer.get(`/applications/${application}`);
   const licence = await material(world.developer, 'licence');
-  await world.developer.patch(`/applications/${application}`, { documents: [{ kind: 'business-licence', document_id: licence, valid_until: YEAR }] }, revision);
+  await world.developer.patch(`/applications/${application}`, { documents: [{ kind: 'business-licence', document_id: licence, valid_until: YEAR }, { kind: 'release-review', document_id: licence }] }, revision);
 });
 
 test('[EC-4.2.2a1, SW-8.2c2-1, SW-8.2c2-3, CI-6.1.2d] submitted with a number, returned with a comment, submitted again, approved; each step is told', async () => {
@@ -103,13 +112,14 @@ test('[EC-4.2.2a1, SW-8.2c2-1, SW-8.2c2-3, CI-6.1.2d] submitted with a number, r
   await world.developer.act('applications', application, 'submit');
   await review(world.operator, { result: 'pass' });
   const [{ document_id: licence }] = (await world.developer.get(`/applications/${application}`)).documents;
-  const findings = [...['qualification', 'legality', 'leak_prevention'].map((subject) => ({ subject, result: 'pass' })),
+  const findings = [...['qualification', 'legality', 'leak_prevention', 'secure_lifecycle'].map((subject) => ({ subject, result: 'pass' })),
     { document_id: licence, validity: 'pass', completeness: 'pass', authenticity: 'pass', note: 'seen the original' }];
   await restRefuses(review(world.operator, { result: 'pass', findings: findings.slice(1) }), 'admission-incomplete', '/findings');
   await restRefuses(review(world.operator, { result: 'pass', findings }), 'admission-incomplete', '/identity_check');
   const verified = await world.operator.act('applications', application, 'verify-identity', { how: 'online' });
   assert.equal(verified.identity_check.result, 'pass');
-  await review(world.operator, { result: 'pass', findings, max_level: 3 });
+  await restRefuses(review(world.operator, { result: 'pass', findings, permissions: [{ api_id: 'x' }] }), 'field-invalid', '/permissions/0');
+  await review(world.operator, { result: 'pass', findings, max_level: 3, permissions: [{ api_id: world.api, fields: ['id', 'items.id'] }] });
   const approved = await world.developer.get(`/applications/${application}`);
   assert.deepEqual([approved.state, approved.version, approved.decided_by, approved.max_level], ['approved', 2, 'operator', 3]);
   assert.ok(Date.parse(approved.review_due_at) > Date.now() + 300 * 86400e3);
@@ -155,7 +165,7 @@ test('[SW-9.8-use1, SW-8.2c2-5, CI-6.1.4a] an agreement is whole when offered an
   const draft = await world.provider.post('/agreements', base);
   await restRefuses(world.provider.act('agreements', draft.id, 'offer'), 'agreement-incomplete');
   const whole = { shared_data: 'orders of the unit', purpose: 'order management', expires_at: YEAR, retention_days: 30, provider_duties: ['correct data'], receiver_duties: ['no transfer'],
-    interfaces: [{ api_id: world.api, fields: ['id'], per_day: PER_DAY, scenario: 'back office', access_mode: 'server to server' }] };
+    interfaces: [{ api_id: world.api, fields: ['id', 'phone'], per_day: PER_DAY, scenario: 'back office', access_mode: 'server to server' }] };
   await world.provider.patch(`/agreements/${draft.id}`, whole, draft.revision);
   agreement = await world.provider.act('agreements', draft.id, 'offer');
   assert.match(agreement.text, /禁止转移/);
@@ -185,7 +195,7 @@ test('[CI-6.1.3b] a filing holds all that is asked of it, is found by each and k
   assert.ok(items.some((o) => o.before?.contact_name === 'On duty' && o.after?.contact_name === 'Another'));
 });
 
-test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4c] admitted, the app gets the agreed fields of the agreed API and nothing else', async () => {
+test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4c, EC-4.2.2a5] admitted, the app gets the agreed fields of the agreed API and nothing else', async () => {
   await restRefuses(world.developer.post('/credentials', { app_id: app, algorithm: 'hmac-sm3' }), 'state-conflict');
   await world.operator.act('apps', app, 'admit');
   key = await w.credential(world, app);
@@ -193,8 +203,9 @@ test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4c] admitted, the app gets
   await w.subscription(world, app, world.other);
   const answer = await becomes(200);
   assert.equal(answer.json.id, 'A1');
-  assert.ok(!('phone' in answer.json), answer.text); // subscribed to, not agreed on
+  assert.ok(!('phone' in answer.json), answer.text); // subscribed to and agreed on, but not among what the reviewer permitted
   refused(await p.call('/other/v1/good', { key }), 403, 'subscription-missing');
+  refused(await call({ purpose: 'marketing' }), 403, 'purpose-mismatch'); // the agreement's purpose bounds the app's calls
   const why = (api) => world.operator.get(`/explain?app=${app}&api=${api}`);
   assert.equal((await why(world.other)).code, 'subscription-missing'); // the same decision, asked for
   const fields = Object.fromEntries((await why(world.api)).fields.map((f) => [f.path, f.outcome]));

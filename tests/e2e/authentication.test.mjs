@@ -102,7 +102,7 @@ before(async () => {
   upstream = await startUpstream();
   world = await w.trading(p, { orders: 100 });
   world.a1 = await w.httpApi(world, 'unit', upstream.url);
-  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', query: false, user_confirmation: false });
+  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', purpose_required: false, query: false, user_confirmation: false });
   for (const api of [world.a1, world.a2]) await w.subscription(world, world.app, api);
   ca = new Authority(p.dir, 'Trusted');
   strangers = new Authority(p.dir, 'Strangers');

@@ -74,7 +74,7 @@ before(async () => {
   world = await w.trading(p, { orders: 100 });
   const upstream = `http://127.0.0.1:${unit.port}/base`;
   world.reads = await w.httpApi(world, 'reads', upstream);
-  world.writes = await w.httpApi(world, 'writes', upstream, { class: 'A2', methods: ['GET', 'POST', 'PUT', 'DELETE'], query: false, operation: 'account-limit', user_confirmation: false });
+  world.writes = await w.httpApi(world, 'writes', upstream, { class: 'A2', methods: ['GET', 'POST', 'PUT', 'DELETE'], query: false, operation: 'account-limit', purpose_required: false, user_confirmation: false });
   await w.subscription(world, world.app, world.reads);
   await becomes('/reads/v1/x', 200);
 });

@@ -42,7 +42,7 @@ before(async () => {
   world = await w.people(p, 'controlled');
   world.neighbour = await w.user(world.admin, 'neighbour', 'owner', { subject: 'M00002' });
   // Funds ask for a token of two factors beside it (tests/e2e/tokens): what is confirmed here is a limit of the account.
-  api = await w.httpApi(world, 'transfer', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'account-limit', methods: ['GET', 'POST', 'PUT'], query: false, owner_scoped: true });
+  api = await w.httpApi(world, 'transfer', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'account-limit', purpose_required: false, methods: ['GET', 'POST', 'PUT'], query: false, owner_scoped: true });
   pay = await payer('Pays bills');
   another = await payer('Pays others\' bills');
   await until(async () => (await call(pay)).json?.code === 'confirmation-missing', { what: 'the API at the gateway' });
@@ -119,7 +119,7 @@ test('[BK-10.2.2b] what another user confirmed is not this owner\'s', async () =
 });
 
 test('[BK-10.2.2a] a call that says of no user whose it is cannot be confirmed by just anybody', async () => {
-  const anyone = await w.httpApi(world, 'anyone', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'account-limit', methods: ['POST'], query: false });
+  const anyone = await w.httpApi(world, 'anyone', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'account-limit', purpose_required: false, methods: ['POST'], query: false });
   const s = await world.developer.post('/subscriptions', { app_id: pay.id, api_id: anyone, purpose: 'pay', max_level: 3 });
   await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
   await until(async () => (await call(pay, { target: '/anyone/v1/x', grant: null })).json?.code === 'confirmation-missing', { what: 'the API' });

@@ -84,7 +84,7 @@ before(async () => {
   upstream = await startUpstream();
   world = await w.trading(p, { orders: 50 });
   world.a1 = await w.httpApi(world, 'unit', upstream.url);
-  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', query: false, user_confirmation: false });
+  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', purpose_required: false, query: false, user_confirmation: false });
   await w.subscription(world, world.app, world.a1);
   await becomes(world.key, A1, 200);
 });
@@ -198,6 +198,8 @@ test('[BK-9.3.5b1, BK-7.3.4b3] a client key file under a passphrase signs; alter
   const credential = await world.developer.post('/credentials', { app_id: app, algorithm: 'ecdsa-p256-sha256', public_key: pair.publicPem });
   const [right, wrong] = ['right', 'wrong'].map((name) => { const f = file(`${name}.pass`, `the ${name} passphrase\n`); chmodSync(f, 0o400); return f; });
   const sluice = (pass, ...args) => spawnSync(path.join(BUILD, 'cli/sluice'), args, { encoding: 'utf8', env: { ...p.env, SLUICE_KEY_PASSPHRASE_FILE: pass } });
+  const open = sluice(right, 'call', '--credential', credential.id, '--key', pair.file, '--cacert', p.caFile, `${p.gateway}${A1}`);
+  assert.deepEqual([open.status, /lies there in clear/.test(open.stderr)], [2, true], open.stderr); // unless --plain-key asks for it
   assert.equal(sluice(right, 'keystore', 'seal', pair.file).status, 0);
   const sealed = readFileSync(pair.file, 'utf8');
   assert.match(sealed, /SEALED/);

@@ -110,7 +110,9 @@ test('[CI-A.3, CI-A.3d, CI-A.3e, CI-A.3f] with the enterprise\'s grant, its publ
 test('[CI-6.2.3b, CI-6.2.3d1, CI-A.3c] no licence, another\'s licence or another enterprise is refused', async () => {
   const grant = p.demo.grants.getPublicResourcesTrading;
   const own = { uniscId: nth(0).uniscId, licenseID: grant };
-  refused(await post('getPublicResourcesTrading', own), 403, 'grant-missing');
+  refused(await post('getPublicResourcesTrading', { uniscId: own.uniscId }), 403, 'grant-missing');
+  assert.equal((await post('getPublicResourcesTrading', own)).json.result, 1, 'named by the parameter alone');
+  refused(await post('getPublicResourcesTrading', { ...own, licenseID: p.demo.grants.orders }), 403, 'grant-mismatch');
   refused(await post('getPublicResourcesTrading', own, { grant: p.demo.grants.orders }), 403, 'grant-mismatch');
   const bodies = [[{ uniscId: own.uniscId }, 'licenseID'], [{ ...own, licenseID: '' }, 'licenseID'], [{ ...own, licenseID: p.demo.grants.orders }, 'licenseID'], [{ ...own, uniscId: nth(1).uniscId }, 'uniscId']];
   for (const [body, named] of bodies) {
@@ -143,7 +145,7 @@ async function account() {
 const plain = (name, members, type = 'application/json') => p.send('POST', `/credit/${name}`, {
   headers: { 'content-type': type }, body: type === 'application/json' ? JSON.stringify(members) : new URLSearchParams(members).toString() });
 
-test('[CI-7.2c, CI-7.2c1, CI-7.2c2, CI-7.2c3, CI-6.2.2c] where an API allows it, accessid, username and pwd of an account prove who calls', async () => {
+test('[CI-7.2c, CI-7.2c1, CI-7.2c2, CI-7.2c3, CI-6.2.2c, CI-A.1c, CI-A.2b] where an API allows it, accessid, username and pwd of an account prove who calls', async () => {
   const a = await account();
   const grade = { ...a.members, uniscId: nth(5).uniscId };
   refused(await plain('getEnterpriseGrade', grade), 401, 'signature-missing'); // not allowed here yet
@@ -156,6 +158,14 @@ test('[CI-7.2c, CI-7.2c1, CI-7.2c2, CI-7.2c3, CI-6.2.2c] where an API allows it,
   await until(async () => (await plain('getEnterpriseGrade', grade)).status === 200, { what: 'the account at the gateway' });
   assert.deepEqual((await plain('getEnterpriseGrade', grade)).json.data, nth(5));
   assert.equal((await plain('getEnterpriseGrade', grade, 'application/x-www-form-urlencoded')).json.result, 1);
+  // Sent beside a signature they have to be right, and of the app that signed.
+  assert.equal((await post('getEnterpriseGrade', grade)).json.result, 1);
+  refused(await post('getEnterpriseGrade', { ...grade, pwd: 'wrong' }), 401, 'sign-in-failed');
+  const { organisation_id: house } = await a.admin.get(`/apps/${a.app}`);
+  const stranger = await a.admin.post('/apps', { name: 'Another caller', organisation_id: house, environment: 'monitored' });
+  await a.admin.act('apps', stranger.id, 'admit');
+  const key = await a.admin.post('/credentials', { app_id: stranger.id, algorithm: 'hmac-sm3' });
+  await until(async () => (await post('getEnterpriseGrade', grade, { key })).json?.code === 'sign-in-failed', { what: 'the other app at the gateway' });
   for (const missing of ['accessid', 'username', 'pwd']) {
     for (const members of [{ ...grade, [missing]: undefined }, { ...grade, [missing]: '' }, { ...grade, [missing]: 7 }]) {
       const answer = await plain('getEnterpriseGrade', members);

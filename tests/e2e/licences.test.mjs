@@ -34,8 +34,10 @@ async function upload(bytes = PDF, type = 'application/pdf', name = 'agreement.p
 }
 
 async function submitted(owner, more = {}) {
-  const file = await upload();
-  return developer.post('/licences', { document_id: file.id, app_id: p.demo.app, api_id: api, owner, purpose: 'check a supplier', expires_at: IN_A_YEAR, ...more });
+  const about = new URLSearchParams({ name: 'agreement.pdf', app_id: p.demo.app, api_id: api, owner, purpose: 'check a supplier', expires_at: IN_A_YEAR, ...more });
+  const answer = await developer.raw('POST', `/api/v1/licences/upload?${about}`, PDF, { 'content-type': 'application/pdf' });
+  assert.equal(answer.status, 201, JSON.stringify(answer.body));
+  return answer.body;
 }
 
 const query = (licence, uniscId, header = licence, more = {}) =>
@@ -73,7 +75,10 @@ test('[CI-6.2.3b, CI-6.2.3d1] a licence that is missing, of another enterprise, 
     assert.deepEqual([answer.json.result, answer.json.data], [0, undefined], answer.text);
     assert.ok(answer.json.msg.includes(named), answer.text);
   }
-  refused(await query(l.id, uniscId, null), 403, 'grant-missing');
+  assert.equal((await query(l.id, uniscId, null)).json.result, 1, 'named by the parameter alone');
+  refused(await query(undefined, uniscId, null), 403, 'grant-missing');
+  const lying = await developer.raw('POST', `/api/v1/licences/upload?${new URLSearchParams({ name: 'a.pdf', app_id: p.demo.app, api_id: api, owner: uniscId, purpose: 'p', expires_at: IN_A_YEAR })}`, Buffer.from('<script>'), { 'content-type': 'application/pdf' });
+  assert.equal(lying.body.code, 'file-type-mismatch');
   const other = await query(l.id, nth(2).uniscId);
   assert.deepEqual([other.json.result, other.json.data], [0, undefined]);
   // Another caller with this company's licence.

@@ -39,7 +39,7 @@ const register = (algorithm, publicKey, more = {}) => world.developer.post('/cre
 // `sluice call` as the app, its SM2 key.
 function cli(target, ...more) {
   return new Promise((resolve) => {
-    const args = ['call', '--credential', world.sm2.id, '--key', at('app.key'), '--cacert', p.caFile, '--platform-key', path.join(p.data, 'keys/answer.pub'), ...more, p.gateway + target];
+    const args = ['call', '--plain-key', '--credential', world.sm2.id, '--key', at('app.key'), '--cacert', p.caFile, '--platform-key', path.join(p.data, 'keys/answer.pub'), ...more, p.gateway + target];
     execFile(path.join(BUILD, 'cli/sluice'), args, { env: p.env, encoding: 'utf8' }, (e, out, err) => resolve({ code: e ? e.code : 0, out, err }));
   });
 }

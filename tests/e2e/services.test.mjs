@@ -319,6 +319,8 @@ test('[BK-11b1, BK-11b2, BK-11d, BK-11e1, BK-11e2, BK-11f1, BK-11f2] an end is a
   await setting('termination-notice-days', '0');
   const t = await world.provider.post('/service_terminations', end);
   assert.deepEqual((await world.operator.list('service_notices', { about_id: t.id })).map((n) => n.party).sort(), ['app', 'provider', 'user']);
+  await refusal(world.provider.act('apis', id, 'baffle'), 'state-conflict', /5 matters are not agreed/);
+  await w.agreed(world, t.id);
   await world.provider.act('apis', id, 'baffle');
   assert.match((await becomes('/ending/v1/good', 'api-offline')).text, /terminated|终止/);
   await refusal(world.provider.act('apis', id, 'offline'), 'state-conflict', /not confirmed/);

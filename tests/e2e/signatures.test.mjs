@@ -251,7 +251,7 @@ async function withServer(key, spoil, run) {
   });
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   const call = (...args) => new Promise((resolve) => {
-    execFile(SLUICE, ['call', '--credential', 'key-1', '--key', sm2().key, ...args, `http://127.0.0.1:${server.address().port}/a?b=1`],
+    execFile(SLUICE, ['call', '--plain-key', '--credential', 'key-1', '--key', sm2().key, ...args, `http://127.0.0.1:${server.address().port}/a?b=1`],
       (error, out, err) => resolve({ code: error ? error.code : 0, out, err }));
   });
   try {

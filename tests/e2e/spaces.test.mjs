@@ -43,10 +43,15 @@ before(async () => {
 });
 after(() => p?.stop());
 
-test('[SW-8.2a2-4, SW-8.2a2-5, SW-3.3b, SW-9.8-exc3] a resource is pushed into the exchange zone and the open zone with checksum and record; on the way nothing sensitive goes along', async () => {
+test('[SW-8.2a2-4, SW-8.2a2-5, SW-3.3b, SW-9.8-exc3, SW-9.7-0b] a resource is pushed into the exchange zone and the open zone with checksum and record; on the way nothing sensitive goes along', async () => {
   const stores = { exchange: await store('exchange', world.holder, 'exchange'), open: await store('open', world.holder, 'open'), landing: await store('landing', world.holder, 'landing') };
+  const plain = await world.provider.post('/datasets', { name: 'plain orders', source_id: world.source, table: 'orders' });
+  const { revision } = await world.provider.patch(`/datasets/${plain.id}`, { fields: w.classify(plain.fields, w.LEVELS).filter((f) => f.level < 3) }, plain.revision);
+  await w.reviewed(world, 'datasets', plain.id);
+  await restRefuses(transfer(stores.exchange, 'orders'), 'sensitive-field', '/fields');
+  await w.looked(world, plain.id);
   for (const zone of ['exchange', 'open']) {
-    const done = await ended((await transfer(stores[zone], 'orders')).id);
+    const done = await ended((await transfer(stores[zone], 'orders', zone === 'open' ? {} : { dataset_id: plain.id })).id);
     assert.deepEqual([done.state, done.to_zone, done.received, done.accepted, done.operator], ['succeeded', zone, 60, 60, 'provider'], done.detail);
     assert.match(done.sm3, /^[0-9a-f]{64}$/);
     assert.ok(!done.columns.some((c) => ['card_number', 'pay_password'].includes(c.name)), 'level 4 stays');
@@ -60,6 +65,8 @@ test('[SW-8.2a2-4, SW-8.2a2-5, SW-3.3b, SW-9.8-exc3] a resource is pushed into t
       for (const value of sql(path.join(p.dir, 'orders.db'), `SELECT ${column} FROM orders LIMIT 20`)) assert.ok(!everything.includes(value), `${column} ${value} is in the zone ${zone}`);
     }
   }
+  await world.provider.patch(`/datasets/${plain.id}`, { fields: plain.fields.filter((f) => f.column === 'quantity').map((f) => ({ ...f, level: 2, sensitive: true })) }, revision);
+  await restRefuses(transfer(stores.exchange, 'orders', { dataset_id: plain.id }), 'sensitive-field', '/fields');
   const raw = await world.provider.post('/datasets', { name: 'unclassified', source_id: world.source, table: 'orders' });
   await restRefuses(transfer(stores.open, 'raw', { dataset_id: raw.id }), 'fields-unclassified');
   await world.provider.patch(`/datasets/${raw.id}`, { fields: raw.fields.map((f) => ({ ...f, level: f.column === 'buyer_phone' ? 3 : 1 })) }, raw.revision);
@@ -88,6 +95,7 @@ test('[SW-3.3g, SW-9.7-0d] one registered party hands data to another through th
   await restRefuses(transfer(space.use_source_id, 'orders'), 'field-invalid', '/receiver_id');
   await restRefuses(world.operator.post('/transfers', { dataset_id: world.dataset, target_id: space.use_source_id, target_table: 'orders', reason: 'x' }), 'field-invalid', '/receiver_id');
   await restRefuses(world.operator.post('/transfers', { dataset_id: world.dataset, target_id: space.use_source_id, target_table: 'orders', reason: 'x', sender_id: nodes.enterprise.id, receiver_id: nodes.trade.id }), 'field-invalid', '/sender_id');
+  await w.looked(world, world.dataset);
   const made = await world.operator.post('/transfers', { dataset_id: world.dataset, target_id: space.use_source_id, target_table: 'orders', reason: 'contract 7', where: 'merchant_id=eq.M00001', sender_id: nodes.trade.id, receiver_id: nodes.enterprise.id });
   const done = await ended(made.id);
   assert.equal(done.state, 'succeeded', done.detail);
@@ -117,7 +125,7 @@ const keyPair = (name) => {
   return execFileSync('openssl', ['pkey', '-in', at(`${name}.key`), '-pubout'], { encoding: 'utf8' });
 };
 const cli = (credential, key, ...more) => new Promise((resolve) => {
-  execFile(path.join(BUILD, 'cli/sluice'), ['call', '--credential', credential, '--key', at(key), '--cacert', p.caFile, '--platform-key', path.join(p.data, 'keys/answer.pub'), ...more, `${p.gateway}/report/v1`], { env: p.env, encoding: 'utf8' }, (e, out, err) => resolve({ code: e ? e.code : 0, out, err }));
+  execFile(path.join(BUILD, 'cli/sluice'), ['call', '--plain-key', '--credential', credential, '--key', at(key), '--cacert', p.caFile, '--platform-key', path.join(p.data, 'keys/answer.pub'), ...more, `${p.gateway}/report/v1`], { env: p.env, encoding: 'utf8' }, (e, out, err) => resolve({ code: e ? e.code : 0, out, err }));
 });
 
 test('[SW-9.7-3-0] an enterprise reports declarations sealed and signed, gets a signed receipt, and what it reported lies in its own reporting area', async () => {

@@ -94,7 +94,7 @@ test('curl with the headers of "sluice sign" gets the same rows', async () => {
   writeFileSync(`${p.dir}/headers`, signed.out);
   const { stdout } = await run('curl', ['-sS', '--cacert', p.caFile, '-H', `@${p.dir}/headers`, url]);
   assert.equal(JSON.parse(stdout).length, 2, stdout);
-  const called = p.sluice('call', '--key', world.key.id, '--secret-file', secret, '--ca', p.caFile, '--grant', world.grant, url);
+  const called = p.sluice('call', '--plain-key', '--key', world.key.id, '--secret-file', secret, '--ca', p.caFile, '--grant', world.grant, url);
   assert.equal(called.code, 0, called.err);
   assert.match(called.out, /\*{4}/);
 });

@@ -224,7 +224,7 @@ test('[BK-7.2.1b2-2, BK-7.2.1b1] a fund operation is refused to a user of one fa
     return json;
   };
   const url = `${p.gateway}/pay/v1/x`;
-  const call = async (token, more = {}) => p.call('/pay/v1/x', { method: 'POST', key: signer, body: '{}', headers: { ...more, authorization: `DPoP ${token}`, dpop: await proof(url, { method: 'POST', token }) } });
+  const call = async (token, more = {}) => p.call('/pay/v1/x', { method: 'POST', key: signer, body: '{}', purpose: 'payments', headers: { ...more, authorization: `DPoP ${token}`, dpop: await proof(url, { method: 'POST', token }) } });
   const first = await ask();
   const one = await redeem(await visitor.signIn(first.page, 'owner', 'owner-first-Passw0rd-changed'), first.verifier);
   assert.equal(decodeJwt(one.id_token).acr, '1');

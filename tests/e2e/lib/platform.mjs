@@ -134,8 +134,8 @@ export class Platform {
   }
 
   // A signed call. key: of this.keys or a credential; grant: id; change: see sign().
-  call(target, { method = 'GET', key = this.keys['hmac-sm3'], grant, body, headers = {}, change, digest, ...rest } = {}) {
-    const all = { ...headers, ...(grant ? { 'sluice-grant': grant } : {}), ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+  call(target, { method = 'GET', key = this.keys['hmac-sm3'], grant, purpose, body, headers = {}, change, digest, ...rest } = {}) {
+    const all = { ...headers, ...(grant ? { 'sluice-grant': grant } : {}), ...(purpose ? { 'sluice-purpose': encodeURI(purpose) } : {}), ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
     const signed = sign(key, { method, url: this.gateway + target, headers: all, body, digest }, change);
     return this.send(method, target, { headers: signed, body, ...rest });
   }

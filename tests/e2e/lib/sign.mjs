@@ -35,6 +35,7 @@ export function sign(key, { method = 'GET', url, headers = {}, body, digest = 's
     covered.push('content-digest');
   }
   if (sent['sluice-grant']) covered.push('sluice-grant');
+  if (sent['sluice-purpose']) covered.push('sluice-purpose');
   const parts = change({ components: covered, created: now, expires: now + 60, nonce: randomUUID(), alg: key.algorithm, keyid: key.id, label: 'sig1' });
   const request = { method, url, headers: sent };
   const list = parts.components.map((c) => `"${c}"`).join(' ');

@@ -62,10 +62,28 @@ export const grant = (world, app, api, more = {}) => world.owner.post('/grants',
 // Without a security review nothing opens: one of a dataset or an API is asked for and passed. fields: what is meant to
 // become of some of them, [{name, level, mask}].
 export async function reviewed(world, plural, id, fields) {
-  const dataset = plural === 'datasets' ? id : (await world.admin.get(`/apis/${id}`)).dataset_id;
+  const api = plural === 'datasets' ? {} : await world.admin.get(`/apis/${id}`);
+  const dataset = plural === 'datasets' ? id : api.dataset_id;
+  const money = ['payment', 'transfer', 'product-purchase'].includes(api.operation);
   const review = await world.admin.post('/security_reviews', { ...(dataset ? { dataset_id: dataset } : { api_id: id }),
-    legal_basis: 'Data Security Law, art. 21', ...(fields ? { fields } : {}) });
+    legal_basis: 'Data Security Law, art. 21', ...(money ? { no_clearing: true } : {}), ...(fields ? { fields } : {}) });
   return world.operator.act('security_reviews', review.id, 'pass', { conclusion: 'nothing stands against it' });
+}
+
+// What was found in a dataset's columns is decided, so that it may be put where others reach it.
+export async function looked(world, dataset) {
+  const discovery = await until(async () => (await world.operator.list('discoveries', { dataset_id: dataset }))
+    .find((d) => ['proposed', 'applied'].includes(d.state)), { ms: 20000, what: 'the discovery of the dataset' });
+  if (discovery.state === 'proposed') await world.operator.act('discoveries', discovery.id, 'accept-all');
+}
+
+// The matters of a service's end, agreed between its provider and the app's side.
+export async function agreed(world, termination) {
+  for (const item of await world.provider.list('termination_items', { termination_id: termination })) {
+    await world.provider.patch(`/termination_items/${item.id}`, { responsible: 'both', responsible_name: 'the two contacts of the agreement', agreement: `${item.matter}: as the agreement says` }, item.revision);
+    await world.provider.act('termination_items', item.id, 'propose');
+    await world.developer.act('termination_items', item.id, 'agree');
+  }
 }
 
 // What a story publishes has passed its review, unless the story is about that.

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// On what terms a call is answered: for the purpose that was agreed to, and for no more than the party's risk bears.
+
+import assert from 'node:assert/strict';
+import { createHash, createSign, generateKeyPairSync } from 'node:crypto';
+import test, { after, before } from 'node:test';
+import { refused, restRefuses } from './lib/assertions.mjs';
+import { Platform } from './lib/platform.mjs';
+import { records } from './lib/records.mjs';
+import { startUpstream } from './lib/upstream.mjs';
+import { until } from './lib/wait.mjs';
+import * as w from './lib/world.mjs';
+
+let p;
+let world;
+let upstream;
+let loans; // { api, grant }
+let payer; // { app, key, api }
+
+const origin = () => upstream.url;
+const purposeId = (text) => createHash('sm3').update(text).digest('hex').slice(0, 32);
+
+async function keyPairApp(name) {
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const app = await w.admittedApp(world, name, 'controlled');
+  const key = await world.developer.post('/credentials', { app_id: app, algorithm: 'ecdsa-p256-sha256', public_key: pair.publicKey.export({ type: 'spki', format: 'pem' }) });
+  return { app, key: { id: key.id, algorithm: key.algorithm, sign: (base) => createSign('SHA256').update(base).sign({ key: pair.privateKey, dsaEncoding: 'ieee-p1363' }) } };
+}
+
+before(async () => {
+  p = await Platform.start();
+  upstream = await startUpstream();
+  world = await w.people(p, 'controlled');
+  const api = await w.httpApi(world, 'loans', origin(), { owner_scoped: true, purpose_required: true });
+  await w.subscription(world, world.app, api, { purpose: 'order management' });
+  const grant = await w.grant(world, world.app, api, { purpose: '贷款审批\nfraud check' });
+  loans = { api, grant: grant.id };
+  payer = await keyPairApp('Pays');
+  payer.api = await w.httpApi(world, 'pay', origin(), { class: 'A2', methods: ['POST'], query: false, operation: 'account-limit', user_confirmation: false,
+    purpose_required: false, amount_path: 'order.total' });
+  await until(async () => (await p.call('/loans/v1/x', { key: world.key, grant: loans.grant })).json?.code === 'purpose-missing', { what: 'the API at the gateway' });
+});
+after(async () => {
+  upstream?.close?.();
+  await p?.stop();
+});
+
+test('[BK-9.3.2a2-1, SW-9.8-use2c] a call says what it is for, and is answered for what the owner agreed to alone; the record has it', async () => {
+  const call = (purpose, more = {}) => p.call('/loans/v1/x', { key: world.key, grant: loans.grant, purpose, ...more });
+  refused(await call(), 403, 'purpose-missing');
+  refused(await call('marketing'), 403, 'purpose-mismatch');
+  refused(await call('order management'), 403, 'purpose-mismatch'); // what the app was approved for is not what the owner agreed to
+  const seen = upstream.seen.length;
+  for (const purpose of ['贷款审批', 'fraud check']) assert.equal((await call(purpose)).status, 200);
+  assert.equal(upstream.seen.length, seen + 2);
+  assert.equal(upstream.seen.at(-1).headers['sluice-purpose'], undefined, 'it goes no further');
+  // It is part of what is signed, and no free text around it is read.
+  refused(await call('fraud check', { change: (s) => ({ ...s, components: s.components.filter((c) => c !== 'sluice-purpose') }) }), 401, 'signature-incomplete');
+  refused(await call(undefined, { headers: { 'sluice-purpose': '%zz' } }), 400, 'request-malformed');
+  const { txn } = await call('fraud check');
+  const refusal = await call('marketing');
+  const [served] = await until(() => { const r = records(p, '--txn', txn); return r.length && r; }, { what: 'the record' });
+  assert.equal(served.purpose.replaceAll('-', ''), purposeId('fraud check'));
+  const [denied] = records(p, '--txn', refusal.txn);
+  assert.deepEqual([denied.reason, denied.purpose.replaceAll('-', '')], ['purpose-mismatch', purposeId('marketing')]);
+});
+
+test('[BK-9.3.2a2-1] explain tells the same of a purpose, from the store and from the node\'s own records', async () => {
+  const why = async (purpose) => (await world.operator.get(`/explain?app=${world.app}&api=${loans.api}&grant=${loans.grant}${purpose ? `&purpose=${encodeURIComponent(purpose)}` : ''}`)).code;
+  const node = (...more) => JSON.parse(p.sluice('explain', '--data-dir', p.data, '--app', world.app, '--api', '/loans/v1', '--grant', loans.grant, '--json', ...more).out).code;
+  for (const [purpose, code] of [[undefined, 'purpose-missing'], ['marketing', 'purpose-mismatch'], ['贷款审批', 'ok']]) {
+    assert.equal(await why(purpose), code);
+    assert.equal(node(...(purpose ? ['--purpose', purpose] : [])), code);
+  }
+});
+
+test('[BK-9.3.2a2-1] what moves money asks for a purpose whatever its provider says', async () => {
+  const api = { name: 'wire', version: 'v1', path: '/wire/v1', kind: 'http', upstream: origin(), class: 'A2', operation: 'transfer', methods: ['POST'], query: false,
+    fields: [{ path: 'id', name: 'id', level: 2, type: 'scalar', mask: '' }] };
+  await restRefuses(world.provider.post('/apis', { ...api, purpose_required: false }), 'field-invalid', '/purpose_required');
+  const made = await world.provider.post('/apis', api);
+  assert.deepEqual([made.purpose_required, made.user_confirmation], [true, true]);
+});
+
+const pay = (body, more = {}) => p.call('/pay/v1/orders', { method: 'POST', key: payer.key, body, ...more });
+const total = (value) => `{"order":{"total":${JSON.stringify(value)}}}`;
+const assess = (score) => world.operator.post('/assessments', { organisation_id: world.thirdParty, expires_at: w.IN_A_YEAR,
+  scores: Object.fromEntries(['user-information-protection', 'technical', 'management', 'security-construction', 'continuity'].map((c) => [c, score])) });
+
+async function riskClass(rating, change) {
+  const [row] = await world.admin.list('risk_classes', { rating });
+  return world.admin.patch(`/risk_classes/${row.id}`, change, row.revision);
+}
+
+test('[BK-10.2.1c] a transaction is bounded by the party\'s risk class: in one call and over a day, also after every process was killed', async () => {
+  await riskClass('B', { call_cents: 100000, day_cents: 250000 });
+  assert.equal((await assess(75)).rating, 'B');
+  const s = await world.developer.post('/subscriptions', { app_id: payer.app, api_id: payer.api, purpose: 'pay', max_level: 3 });
+  await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+  await until(async () => (await pay(total('1000.01'))).json?.code === 'amount-exceeded', { what: 'the bound of a call' });
+  const seen = upstream.seen.length;
+  const over = await pay(total(1000.01));
+  refused(over, 403, 'amount-exceeded');
+  for (const [body, code] of [['{}', 'parameter-missing'], [total('1e3'), 'parameter-invalid'], [total(-5), 'parameter-invalid'], [total('10.001'), 'parameter-invalid']]) {
+    assert.equal((await pay(body)).json?.code, code, body);
+  }
+  assert.equal(upstream.seen.length, seen, 'nothing of that reached the provider');
+  assert.equal((await pay(total('1000'))).status, 200);
+  assert.equal((await pay(total(1000.00))).status, 200);
+  const much = await pay(total('500.01'));
+  refused(much, 403, 'amount-exceeded');
+  assert.ok(Number(much.headers['retry-after']) > 0);
+  const { worker } = p.processes();
+  for (const pid of worker) process.kill(pid, 'SIGKILL');
+  await until(async () => { const a = await pay(total('500.01')).catch(() => null); return a?.json?.code === 'amount-exceeded'; }, { what: 'new workers that remember' });
+  assert.equal((await pay(total('500'))).status, 200, 'what still fits passes');
+  refused(await pay(total('0.01')), 403, 'amount-exceeded');
+  assert.equal((await pay(total(0))).status, 200);
+});
+
+test('[BK-10.2.1c] a rating bounds which operations on funds a party calls at all, and what an administrator changes holds at the next call', async () => {
+  await restRefuses(world.operator.patch('/risk_classes/01a20106-0dc8-7000-8000-000000003102', { call_cents: 1 }, 1), 'not-permitted');
+  await riskClass('B', { fund_operations: ['payment'] });
+  const wire = await w.httpApi(world, 'wires', origin(), { class: 'A2', operation: 'transfer', methods: ['POST'], query: false });
+  await restRefuses(world.developer.post('/subscriptions', { app_id: payer.app, api_id: wire, purpose: 'pay', max_level: 3 }), 'risk-exceeded', '/api_id');
+  await riskClass('B', { day_cents: null, call_cents: 100 });
+  await until(async () => (await pay(total('1.00'))).status === 200, { what: 'the day\'s bound lifted' });
+  refused(await pay(total('1.01')), 403, 'amount-exceeded');
+});
+
+test('[BK-9.1.1f] an API that moves money is published only when its reviewer has said that no clearing between institutions is done by it', async () => {
+  const api = await world.provider.post('/apis', { name: 'settle', version: 'v1', path: '/settle/v1', kind: 'http', upstream: origin(), class: 'A2', operation: 'payment', methods: ['POST'], query: false,
+    fields: [{ path: 'id', name: 'id', level: 2, type: 'scalar', mask: '' }] });
+  const asked = await world.provider.post('/security_reviews', { api_id: api.id, legal_basis: 'Data Security Law, art. 21', no_clearing: true });
+  assert.equal(asked.no_clearing, null, 'not the provider\'s to answer');
+  const pass = () => world.operator.act('security_reviews', asked.id, 'pass', { conclusion: 'fine' });
+  await restRefuses(pass(), 'field-invalid', '/no_clearing');
+  await world.operator.patch(`/security_reviews/${asked.id}`, { no_clearing: false }, asked.revision);
+  await restRefuses(pass(), 'field-invalid', '/no_clearing');
+  await restRefuses(world.provider.unreviewed('apis', api.id, 'publish'), 'security-review-missing');
+  await world.operator.patch(`/security_reviews/${asked.id}`, { no_clearing: true }, asked.revision + 1);
+  await pass();
+  assert.equal((await world.provider.unreviewed('apis', api.id, 'publish')).state, 'published');
+});
+
+test('[BK-7.2.1b1, BK-10.2.2b] a financial scenario says how a user proves himself and confirms; its APIs ask for no less, and those there are follow', async () => {
+  const [scenario] = await world.admin.list('financial_scenarios', { operation: 'balance' });
+  const api = { name: 'balance', version: 'v1', path: '/balance/v1', kind: 'http', upstream: origin(), class: 'A2', operation: 'balance', methods: ['GET'], query: false, user_confirmation: false, purpose_required: false,
+    fields: [{ path: 'id', name: 'id', level: 2, type: 'scalar', mask: '' }] };
+  const made = await world.provider.post('/apis', api);
+  assert.deepEqual([made.user_factors, made.user_confirmation], [0, false]);
+  await world.provider.act('apis', made.id, 'publish');
+  const s = await world.developer.post('/subscriptions', { app_id: payer.app, api_id: made.id, purpose: 'show it', max_level: 3 });
+  await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+  const call = () => p.call('/balance/v1/x', { key: payer.key });
+  await until(async () => (await call()).status === 200, { what: 'the API' });
+  await restRefuses(world.operator.patch(`/financial_scenarios/${scenario.id}`, { user_factors: 1 }, scenario.revision), 'not-permitted');
+  await world.admin.patch(`/financial_scenarios/${scenario.id}`, { user_factors: 1, confirmation: 'always' }, scenario.revision);
+  const now = await world.provider.get(`/apis/${made.id}`);
+  assert.deepEqual([now.user_factors, now.user_confirmation], [1, true]);
+  await until(async () => (await call()).json?.code === 'step-up-required', { what: 'the demand at the gateway' });
+  await restRefuses(world.provider.post('/apis', { ...api, version: 'v2', path: '/balance/v2' }), 'field-invalid', '/user_confirmation');
+  const [funds] = await world.admin.list('financial_scenarios', { operation: 'transfer' });
+  await restRefuses(world.admin.patch(`/financial_scenarios/${funds.id}`, { user_factors: 1 }, funds.revision), 'field-invalid', '/user_factors');
+});
+
+test('[SW-8.1-r2] where the platform asks for it, nothing is served that its provider has not authorised itself', async () => {
+  const [row] = await world.admin.list('admission_settings', { name: 'provider-approval-required' });
+  const set = (value, revision) => world.admin.patch(`/admission_settings/${row.id}`, { value }, revision);
+  const call = () => p.call('/loans/v1/x', { key: world.key, grant: loans.grant, purpose: 'fraud check' });
+  assert.equal((await call()).status, 200);
+  await set('on', row.revision);
+  await until(async () => (await call()).json?.code === 'subscription-missing', { what: 'the refusal' });
+  const [s] = await world.developer.list('subscriptions', { api_id: loans.api });
+  await world.provider.act('subscriptions', s.id, 'authorize');
+  await until(async () => (await call()).status === 200, { what: 'the provider\'s word' });
+  await set('off', row.revision + 1);
+});
