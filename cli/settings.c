@@ -48,6 +48,7 @@ static const cyaml_schema_field_t data_fields[] = {
     CYAML_FIELD_UINT("max_rows", OPT, struct settings_data, max_rows),
     CYAML_FIELD_UINT("files_poll_s", OPT, struct settings_data, files_poll_s),
     CYAML_FIELD_STRING("file_roots", OPT, struct settings_data, file_roots, 1),
+    CYAML_FIELD_UINT("journal_days", OPT, struct settings_data, journal_days),
     CYAML_FIELD_MAPPING("nats", OPT, struct settings_data, nats, nats_fields),
     CYAML_FIELD_END,
 };
@@ -298,6 +299,8 @@ static bool check(const struct settings *s)
          "data.nats.certificate and data.nats.certificate_key go together"},
         {n->replicas <= 5, "data.nats.replicas", "data.nats.replicas is 1 to 5"},
         {n->timeout_ms <= 10000, "data.nats.timeout_ms", "data.nats.timeout_ms is at most 10000"},
+        {s->data.journal_days == 0 || (s->data.journal_days >= 7 && s->data.journal_days <= 36500),
+         "data.journal_days", "data.journal_days is 7 to 36500"},
         {s->data.threads <= 256, "data.threads", "data.threads is at most 256"},
         {s->key_passphrase_file[0] == '\0' || s->key_passphrase_file[0] == '/',
          "key_passphrase_file", "key_passphrase_file is an absolute path"},

@@ -13,6 +13,7 @@
 
 #define CONNECT_MS 3000L
 #define TOTAL_MS   10000L
+#define POLL_MS    500u
 
 static size_t discard(char *p, size_t size, size_t n, void *ctx)
 {
@@ -53,6 +54,53 @@ bool outbound_webhook_ok(const struct control_config *cfg, const char *url)
         return false;
     }
     return !strpbrk(url, " \"<>\\^`{|}@#"); /* no user, no fragment */
+}
+
+/* Several -----------------------------------------------------------------------------------------
+ */
+static void read_results(CURLM *multi)
+{
+    struct CURLMsg *m;
+    int left;
+
+    while ((m = curl_multi_info_read(multi, &left))) {
+        struct outbound_transfer *t = NULL;
+        if (m->msg == CURLMSG_DONE &&
+            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t) == CURLE_OK && t) {
+            t->result = m->data.result;
+            curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &t->status);
+        }
+    }
+}
+
+void outbound_all(struct outbound_transfer *const *all, size_t n, unsigned ms)
+{
+    CURLM *multi = curl_multi_init();
+    int running = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        all[i]->result = CURLE_FAILED_INIT;
+        if (multi && all[i]->curl) {
+            curl_easy_setopt(all[i]->curl, CURLOPT_PRIVATE, all[i]);
+            all[i]->result = CURLE_OPERATION_TIMEDOUT; /* until it is known */
+            curl_multi_add_handle(multi, all[i]->curl);
+        }
+    }
+    for (unsigned turn = 0; multi && turn < ms / POLL_MS; turn++) {
+        if (curl_multi_perform(multi, &running) != CURLM_OK || running == 0) {
+            break;
+        }
+        curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+    }
+    if (multi) {
+        read_results(multi);
+    }
+    for (size_t i = 0; i < n && multi; i++) {
+        if (all[i]->curl) {
+            curl_multi_remove_handle(multi, all[i]->curl);
+        }
+    }
+    curl_multi_cleanup(multi);
 }
 
 /* Exchanges ---------------------------------------------------------------------------------------

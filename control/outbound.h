@@ -11,6 +11,16 @@
  * too: a user must not make the platform knock where they cannot. */
 void outbound_prepare(CURL *curl, const struct control_config *cfg);
 
+/* A transfer among several. */
+struct outbound_transfer {
+    CURL *curl; /* prepared, CURLOPT_PRIVATE taken; NULL: there is none. The caller's to clean up */
+    CURLcode result;
+    long status; /* of the answer, where there was one */
+};
+/* Carries them out side by side and waits for all, ms at most: what is not over by then is
+ * CURLE_OPERATION_TIMEDOUT; what there was no handle for, CURLE_FAILED_INIT. */
+void outbound_all(struct outbound_transfer *const *all, size_t n, unsigned ms);
+
 /* https:// without user and fragment; with cfg->private_webhooks http:// too. */
 bool outbound_webhook_ok(const struct control_config *cfg, const char *url);
 

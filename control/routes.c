@@ -138,6 +138,7 @@ const struct rest_route rest_routes[] = {
     {"POST", "event_subscriptions/*/replay", 0, event_subscription_replay,
      "event_subscriptions.replay", ROLE_STAFF | ROLE_DEVELOPER},
     {"POST", "exits/*/receipt", 0, exit_receipt, "exits.receipt", ROLE_DEVELOPER},
+    {"GET", "public/apis", ROUTE_OPEN, service_public},
     {"POST", "services/publish", 0, service_publish, "services.publish",
      ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "services/*/openapi", 0, service_openapi, "services.read", ROLE_ALL},

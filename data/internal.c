@@ -18,6 +18,7 @@ struct internal_call {
     struct worker *w;
     struct uuid id;
     bool managed;
+    struct slice target;
     const char *schema, *table;
     const json_t *body;
     json_t *answer;
@@ -96,25 +97,10 @@ static enum problem scan(struct internal_call *c)
     return scan_step(c->source, c->body, &c->answer);
 }
 
-static const struct {
-    struct slice path;
-    enum problem (*run)(struct internal_call *c);
-} routes[] = {
-    {{"/internal/v1/sources/check", 26}, check},
-    {{"/internal/v1/sources/tables", 27}, tables},
-    {{"/internal/v1/sources/columns", 28}, columns},
-    {{"/internal/v1/sources/profile", 28}, profile},
-    {{"/internal/v1/sources/make", 25}, make},
-    {{"/internal/v1/sources/drop", 25}, drop},
-    {{"/internal/v1/sources/scan", 25}, scan},
-    {{"/internal/v1/datasets/check", 27}, NULL}, /* check_dataset: it has no source */
-    {{"/internal/v1/writes/", 20}, NULL},        /* what follows: data/write/internal.c */
-};
-
 /* No source: only whether what the provider wrote can be read. */
-static enum problem check_dataset(const json_t *body, struct internal_call *c)
+static enum problem check_dataset(struct internal_call *c)
 {
-    if (!catalog_check(body)) {
+    if (!catalog_check(c->body)) {
         snprintf(c->detail, sizeof c->detail,
                  "its row_filter, query or a relation cannot be read: see docs/query.md");
         return PROBLEM_QUERY_MALFORMED;
@@ -123,9 +109,49 @@ static enum problem check_dataset(const json_t *body, struct internal_call *c)
     return PROBLEM_OK;
 }
 
-static bool starts_with(struct slice text, struct slice start)
+static enum problem writes(struct internal_call *c)
 {
-    return text.n >= start.n && memcmp(text.p, start.p, start.n) == 0;
+    return write_internal(c->w, c->target, c->body, &c->answer, c->detail);
+}
+
+static enum problem collections(struct internal_call *c)
+{
+    return collect_handle(c->w, c->target, c->body, &c->answer);
+}
+
+static enum problem folders(struct internal_call *c)
+{
+    return files_internal(c->w, c->target, c->body, &c->answer, c->detail);
+}
+
+enum { HERE, SOURCE, BELOW }; /* SOURCE: it is opened first; BELOW: and what is below the path */
+static const struct route {
+    struct slice path;
+    int kind;
+    enum problem (*run)(struct internal_call *c);
+} routes[] = {
+    {{"/internal/v1/sources/check", 26}, SOURCE, check},
+    {{"/internal/v1/sources/tables", 27}, SOURCE, tables},
+    {{"/internal/v1/sources/columns", 28}, SOURCE, columns},
+    {{"/internal/v1/sources/profile", 28}, SOURCE, profile},
+    {{"/internal/v1/sources/make", 25}, SOURCE, make},
+    {{"/internal/v1/sources/drop", 25}, SOURCE, drop},
+    {{"/internal/v1/sources/scan", 25}, SOURCE, scan},
+    {{"/internal/v1/datasets/check", 27}, HERE, check_dataset},
+    {{"/internal/v1/writes/", 20}, BELOW, writes},
+    {{"/internal/v1/collect/", 21}, BELOW, collections},
+    {{"/internal/v1/files/", 19}, BELOW, folders},
+};
+
+static const struct route *route_of(struct slice target)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        struct slice path = routes[i].path;
+        if (routes[i].kind == BELOW ? target.n >= path.n && memcmp(target.p, path.p, path.n) == 0
+                                    : slice_eq(path, target))
+            return &routes[i];
+    }
+    return NULL;
 }
 
 static const char *text_member(const json_t *body, const char *name)
@@ -140,14 +166,9 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
     struct slice id_text = slice_str(text_member(body, "id"));
     if (!uuid_parse(&c->id, id_text.p, id_text.n))
         return PROBLEM_BODY_MALFORMED;
-    c->w = w;
     const char *kind = text_member(body, "kind");
     c->managed = strcmp(kind, "managed") == 0;
-    if (strcmp(kind, "files") == 0) { /* its store, to read: data/files alone writes there */
-        c->source = source_new_managed(&c->id, w->catalog.data_dir);
-        return c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
-    }
-    if (c->managed) {
+    if (c->managed || strcmp(kind, "files") == 0) { /* data/files alone writes to its store */
         c->source = source_new_managed(&c->id, w->catalog.data_dir);
         return c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
     }
@@ -165,35 +186,20 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
 static enum problem run(struct worker *w, const struct service_request *rq, const json_t *body,
                         struct internal_call *c)
 {
-    size_t i = 0;
-    if (slice_eq(rq->method, SLICE("POST")) && json_is_object(body)) {
-        enum problem p = collect_handle(w, rq->target, body, &c->answer);
-        if (p == PROBLEM_NOT_FOUND)
-            p = files_internal(w, rq->target, body, &c->answer, c->detail);
-        if (p != PROBLEM_NOT_FOUND)
-            return p;
-    }
-    while (i < sizeof routes / sizeof *routes &&
-           !(routes[i].run ? slice_eq(routes[i].path, rq->target)
-                           : starts_with(rq->target, routes[i].path)))
-        i++;
-    if (i == sizeof routes / sizeof *routes)
+    const struct route *route = route_of(rq->target);
+    if (!route)
         return PROBLEM_NOT_FOUND;
     if (!slice_eq(rq->method, SLICE("POST")))
         return PROBLEM_METHOD_NOT_ALLOWED;
     if (!json_is_object(body))
         return PROBLEM_BODY_MALFORMED;
-    if (slice_eq(rq->target, SLICE("/internal/v1/datasets/check")))
-        return check_dataset(body, c);
-    if (routes[i].run == NULL)
-        return write_internal(w, rq->target, body, &c->answer, c->detail);
-    enum problem p = open_source(w, body, c);
-    if (p)
-        return p;
+    c->w = w;
+    c->target = rq->target;
     c->schema = text_member(body, "schema");
     c->table = text_member(body, "table");
     c->body = body;
-    return routes[i].run(c);
+    enum problem p = route->kind == SOURCE ? open_source(w, body, c) : PROBLEM_OK;
+    return p ? p : route->run(c);
 }
 
 void internal_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp)

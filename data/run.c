@@ -161,6 +161,8 @@ int data_run(const struct data_config *cfg)
     server.service.journal = wjournal_open(paths.journal, server.service.link_key);
     const char *why_files = NULL;
     server.service.files = start_files(cfg, replica, &why_files);
+    if (server.service.journal)
+        wjournal_retain(server.service.journal, cfg->journal_days);
     int code = !server.service.events    ? fail("events", why)
                : !server.service.files   ? fail("files", why_files)
                : !server.service.batch   ? fail("exports", why)

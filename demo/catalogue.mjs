@@ -2,7 +2,9 @@
 // What the demo registers, as tables: who, which databases, which fields at which level, which APIs.
 // `database`, `organisation` and the like are names inside this file; the loader turns them into ids.
 
+import { TABLES as COMMERCE } from './commerce.mjs';
 import { enterprise, merchantId } from './generate.mjs';
+import { DOMAINS, PARAMETERS, ownerColumn } from './window.mjs';
 
 export const organisations = [
   { key: 'window', name: '国际贸易单一窗口（演示）', kind: 'holder' },
@@ -26,8 +28,10 @@ export const users = (seed) => [
 export const sources = [
   { key: 'divisions', name: '行政区划库', provider: 'window' },
   { key: 'ports', name: '通关参数库', provider: 'window' },
+  { key: 'window', name: '单一窗口业务库', provider: 'window' },
   { key: 'credit', name: '企业诚信库', provider: 'credit' },
   { key: 'trade', name: '交易订单库', provider: 'trade' },
+  { key: 'commerce', name: '网络交易库', provider: 'trade' },
 ];
 
 // levels: column → level, or [level, mask]. A column that is not named stays unclassified and stops the publication.
@@ -48,6 +52,8 @@ export const datasets = [
     levels: { order_id: 2, merchant_id: 2, product_title: 1, category: 1, quantity: 2, amount: 2, currency: 1, status: 2, ordered_at: 2,
       buyer_name: [3, 'name'], buyer_phone: [3, 'phone'], buyer_email: [3, 'email'], buyer_address: [3, 'address'],
       card_number: 4, pay_password: 4 } },
+  ...[...DOMAINS, ...PARAMETERS].map((d) => ({ key: d.table, name: d.table, title: d.title, source: 'window', table: d.table, owner_column: ownerColumn(d), levels: d.columns })),
+  ...COMMERCE.map((t) => ({ key: t.table, name: t.table, title: t.title, source: 'commerce', table: t.table, owner_column: t.owner_column, levels: t.columns })),
 ];
 
 export const apis = [
@@ -61,7 +67,13 @@ export const apis = [
   { dataset: 'trading', name: 'getPublicResourcesTrading', path: '/credit/getPublicResourcesTrading', title: '授权获取公共资源交易记录',
     profile: 'getPublicResourcesTrading', access: 'subscription' },
   { dataset: 'orders', name: 'orders', path: '/trade/orders/v1', title: '商户订单', access: 'subscription' },
+  ...PARAMETERS.map((d) => ({ dataset: d.table, name: d.table, path: `/params/${d.table.replace('_', '-')}/v1`, title: d.title, access: 'subscription' })),
+  ...COMMERCE.map((t) => ({ dataset: t.table, name: t.table, path: `/trade/${t.table.replace('_', '-')}s/v1`, title: t.title, access: 'subscription' })),
 ];
+
+// One for each business domain: API and entry of the service catalogue in one step.
+export const services = DOMAINS.map((d) => ({ dataset: d.table, domain: d.code, name: d.table, path: `/window/${d.table}/v1`, title: d.title,
+  purpose: `查询${d.title}`, audience: '企业软件', usage: '按编号查询', response_ms: 500, availability_permille: 990, support_hours: '9:00-18:00' }));
 
 export const apps = [
   { key: 'erp', name: '云帆订单助手', organisation: 'erp', environment: 'monitored', description: '商户的订单管理' },

@@ -4,12 +4,14 @@
 // A second run finds its own credentials file and the published APIs, and changes nothing.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as catalogue from './catalogue.mjs';
+import { commerce } from './commerce.mjs';
 import { DEFAULTS, generate } from './generate.mjs';
 import { Rest } from './rest_client.mjs';
+import { window } from './window.mjs';
 
 const YEAR_MS = 365 * 86400e3;
 const newPassword = () => `${randomBytes(12).toString('base64url')}-9aZ`; // any password policy finds its kinds in it
@@ -95,6 +97,16 @@ async function publishApis(demo) {
   }
 }
 
+async function publishServices(demo) {
+  const provider = demo.sessions.window;
+  const domains = Object.fromEntries((await provider.list('service_domains')).map((d) => [d.code, d.id]));
+  for (const { dataset, domain, ...entry } of catalogue.services) {
+    const made = await provider.post('/services/publish', { ...entry, dataset_id: demo.id('datasets', dataset), domain_id: domains[domain] });
+    if (!made.published) throw new Error(`the service ${entry.name} lacks ${JSON.stringify(made.missing)}`);
+    demo.remember('apis', entry.name, made.api);
+  }
+}
+
 async function admitApps(demo) {
   const { developer, operator } = demo.sessions;
   for (const { key, organisation, ...body } of catalogue.apps) {
@@ -146,7 +158,16 @@ async function adminSession(rest, password) {
 
 async function published(admin) {
   const there = new Set((await admin.list('apis')).map((api) => api.path));
-  return catalogue.apis.filter((api) => there.has(api.path)).length;
+  return [...catalogue.apis, ...catalogue.services].filter((api) => there.has(api.path)).length;
+}
+
+async function databases(dir, options) {
+  const files = { ...await generate(dir, options), window: path.resolve(dir, 'window.db'), commerce: path.resolve(dir, 'commerce.db') };
+  for (const f of [files.window, files.commerce]) rmSync(f, { force: true });
+  options.progress('tables of a single window and of electronic commerce');
+  window(files.window, options);
+  commerce(files.commerce, options);
+  return files;
 }
 
 // Returns the credentials (also in DATA/demo/credentials.json); `fresh` false: they were there.
@@ -157,13 +178,14 @@ export async function load(options) {
   const ca = readFileSync(o.ca, 'utf8');
   const admin = await adminSession(new Rest(o.control, ca), old?.logins.admin ?? o.password);
   const count = await published(admin);
-  if (old && count === catalogue.apis.length) return { fresh: false, credentials: old, file };
-  if (count > 0) throw new Error(`the store holds ${count} of the demo's ${catalogue.apis.length} APIs but ${file} is missing: start with an empty --data-dir`);
+  const all = catalogue.apis.length + catalogue.services.length;
+  if (old && count === all) return { fresh: false, credentials: old, file };
+  if (count > 0) throw new Error(`the store holds ${count} of the demo's ${all} APIs but ${file} is missing: start with an empty --data-dir`);
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  const files = await generate(path.dirname(file), o);
+  const files = await databases(path.dirname(file), o);
   const demo = new Demo(o, admin);
   for (const [what, step] of [['organisations', addOrganisations], ['users', addUsers], ['sources', (d) => addSources(d, files)],
-    ['datasets, classified field by field', addDatasets], ['their security reviews', reviewDatasets], ['APIs', publishApis], ['an app with credentials and subscriptions', admitApps],
+    ['datasets, classified field by field', addDatasets], ['their security reviews', reviewDatasets], ['APIs', publishApis], ['services of the single window', publishServices], ['an app with credentials and subscriptions', admitApps],
     ['grants of the owners', addGrants]]) {
     o.progress(what);
     await step(demo);

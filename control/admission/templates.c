@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Templates of agreements, and the clauses none may lack: one table a kind. A template that lacks
  * one cannot be made, so nothing signed from it lacks it either (BK-9.1.1e, BK-9.1.1f, BK-12.2a,
- * CI-6.1.4, SW-9.8-use2). */
+ * CI-6.1.4, SW-9.8-use2, EC-7.1.4.2b). */
 #include <stdio.h>
 
 #include "admission/inner.h"
@@ -10,10 +10,19 @@
 #define BODY_MAX   20000
 
 /* Between who gives data and who gets it. */
-static const char *const data_use[] = {"shared-data",     "fields",          "policy",
-                                       "provider-duties", "receiver-duties", "data-protection",
-                                       "leak-prevention", "authorised-user", "data-life-cycle",
-                                       "no-transfer",     "confidentiality", NULL};
+static const char *const data_use[] = {"shared-data",
+                                       "fields",
+                                       "policy",
+                                       "provider-duties",
+                                       "receiver-duties",
+                                       "data-protection",
+                                       "leak-prevention",
+                                       "authorised-user",
+                                       "data-life-cycle",
+                                       "no-transfer",
+                                       "exchange-through-platform",
+                                       "confidentiality",
+                                       NULL};
 /* Of a bank with an application party. */
 static const char *const cooperation[] = {"shared-data",
                                           "fields",
@@ -31,6 +40,7 @@ static const char *const cooperation[] = {"shared-data",
                                           "consumer-protection",
                                           "security-duties",
                                           "no-transfer",
+                                          "exchange-through-platform",
                                           "confidentiality-after-end",
                                           NULL};
 /* Of a platform that exchanges credit information. */

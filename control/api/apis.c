@@ -152,6 +152,19 @@ static const struct attr attrs[] = {
     {"amount_path", ATTR_TEXT, 0, 1, 200},
 };
 
+/* What is for the authorised alone is served owner by owner, each row on its owner's grant, and by
+ * no general query (CI-6.2.3a). */
+static enum problem check_audience(struct rest_call *c, const json_t *dataset, const json_t *api)
+{
+    bool authorised = strcmp(row_text(dataset, "audience"), "authorised") == 0;
+
+    return authorised && !json_is_true(json_object_get(api, "owner_scoped"))
+               ? rest_fail(c, PROBLEM_FIELD_INVALID, "/owner_scoped",
+                           "the dataset's audience is authorised: only an API that serves each "
+                           "owner's rows on the owner's grant may open it")
+               : PROBLEM_OK;
+}
+
 static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
 {
     json_t *dataset = NULL;
@@ -184,6 +197,7 @@ static enum problem check_dataset_kind(struct rest_call *c, struct change *ch)
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/owner_scoped",
                       "the dataset names no owner_column");
     }
+    p = p == PROBLEM_OK ? check_audience(c, dataset, ch->row) : p;
     if (p == PROBLEM_OK && strcmp(row_text(dataset, "state"), "retired") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "/dataset_id", "the dataset is retired");
     }
@@ -357,6 +371,7 @@ static enum problem publish(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && strcmp(row_text(dataset, "state"), "retired") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "its dataset is retired");
     }
+    p = p == PROBLEM_OK ? check_audience(c, dataset, ch->row) : p;
     if (p == PROBLEM_OK) {
         p = fields_check_publication(c, json_object_get(dataset, "fields"));
     }

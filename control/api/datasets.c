@@ -156,6 +156,40 @@ static enum problem check_masks(struct rest_call *c, struct change *ch)
     return p == PROBLEM_OK && on ? declassification_check(c, ch->old, ch->row) : p;
 }
 
+/* The first API that still serves it and is like this is named. */
+static enum problem none_live(struct rest_call *c, struct change *ch, const char *sql)
+{
+    const struct store_value v = store_text(row_text(ch->row, "id"));
+    struct store_rows *rows = NULL;
+    enum problem p = rest_store_problem(c, store_query(ch->txn, sql, &v, 1, &rows));
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    if (store_next(rows)) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "",
+                      "the API at %.200s still serves it; take that offline first",
+                      store_get_text(rows, 0));
+    }
+    enum store_err err = store_rows_end(&rows);
+    return p == PROBLEM_OK ? rest_store_problem(c, err) : p;
+}
+
+#define LIVE "SELECT path FROM apis WHERE dataset_id = ? AND state IN ('published', 'deprecated') "
+
+static enum problem no_live_api(struct rest_call *c, struct change *ch)
+{
+    return none_live(c, ch, LIVE "LIMIT 1");
+}
+
+static enum problem check_audience(struct rest_call *c, struct change *ch)
+{
+    bool closes = ch->old && api_changed(ch->old, ch->row, "audience") &&
+                  strcmp(row_text(ch->row, "audience"), "authorised") == 0;
+
+    return closes ? none_live(c, ch, LIVE "AND owner_scoped = 0 LIMIT 1") : PROBLEM_OK;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     const char *owner = row_text(ch->row, "owner_column");
@@ -169,6 +203,7 @@ static enum problem check(struct rest_call *c, struct change *ch)
     enum problem p = reading_check(c, ch);
     p = p == PROBLEM_OK ? check_masks(c, ch) : p;
     p = p == PROBLEM_OK ? check_origins(c, ch->txn, ch->row) : p;
+    p = p == PROBLEM_OK ? check_audience(c, ch) : p;
     p = p == PROBLEM_OK ? write_check_dataset(c, ch->row) : p;
     return p == PROBLEM_OK && ch->old && json_is_object(json_object_get(ch->row, "writable"))
                ? life_may_come(c, ch->txn, row_text(ch->row, "id"), "write")
@@ -187,26 +222,6 @@ static enum problem after(struct rest_call *c, struct change *ch)
     return p == PROBLEM_OK && strcmp(row_text(ch->row, "state"), "published") == 0
                ? entry_of_dataset(c, ch->txn, ch->row)
                : p;
-}
-
-static enum problem no_live_api(struct rest_call *c, struct change *ch)
-{
-    static const char sql[] = "SELECT path FROM apis WHERE dataset_id = ? AND state IN "
-                              "('published', 'deprecated') LIMIT 1";
-    const struct store_value v = store_text(row_text(ch->row, "id"));
-    struct store_rows *rows = NULL;
-    enum problem p = rest_store_problem(c, store_query(ch->txn, sql, &v, 1, &rows));
-
-    if (p != PROBLEM_OK) {
-        return p;
-    }
-    if (store_next(rows)) {
-        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "",
-                      "the API at %.200s still serves it; take that offline first",
-                      store_get_text(rows, 0));
-    }
-    enum store_err err = store_rows_end(&rows);
-    return p == PROBLEM_OK ? rest_store_problem(c, err) : p;
 }
 
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,

@@ -10,6 +10,7 @@
 #define ATTRIBUTES_MAX 32
 #define DAY_MS         (86400ll * 1000)
 #define MIB            (1ll << 20)
+#define SWEEP_S        600
 #define TIMEOUT_MIN_MS 10000 /* of the gateway on a stream that sends a sign of life each 3 s */
 
 /* Extension attributes have names of a-z and 0-9 (CloudEvents 1.0); those of the platform's own are
@@ -50,6 +51,8 @@ static const struct attr attrs[] = {
     {"publishers", ATTR_JSON, 0, .check = check_publishers, .fallback = "[]"},
     {"attributes", ATTR_JSON, 0, .check = check_attributes, .fallback = "[]"},
     {"poll_ms", ATTR_INT, 0, 500, 86400000},
+    {"change_column", ATTR_TEXT, 0, 1, 128},
+    {"sweep_s", ATTR_INT, 0, 1, 86400},
     {"retention_days", ATTR_INT, 0, 1, 3650, .fallback = "7"},
     {"retention_mb", ATTR_INT, 0, 64, 1 << 20, .fallback = "1024"},
 };
@@ -85,6 +88,41 @@ static enum problem others(struct rest_call *c, struct change *ch)
     return strcmp(row_text(ch->row, "state"), "removed") == 0 ? PROBLEM_OK : none_yet(c, ch);
 }
 
+/* What can only grow when a row is changed. A row is known again by its key. */
+static enum problem check_change_column(struct rest_call *c, struct change *ch, const json_t *api)
+{
+    static const char *const types[] = {"integer", "number", "date", "datetime"};
+    const char *name = row_text(ch->row, "change_column");
+    json_t *dataset = NULL, *f;
+    bool found = false, keyed = false;
+    size_t i;
+
+    if (!name[0] && !json_is_integer(json_object_get(ch->row, "sweep_s"))) {
+        return PROBLEM_OK;
+    }
+    if (!name[0] || !row_text(api, "dataset_id")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, name[0] ? "/change_column" : "/sweep_s",
+                         "only of a dataset's rows it can be said when they changed");
+    }
+    enum problem p =
+        api_load(c, ch->txn, &datasets_resource, row_text(api, "dataset_id"), &dataset);
+    json_array_foreach(json_object_get(dataset, "fields"), i, f)
+    {
+        bool fits = false;
+        for (size_t k = 0; k < COUNT(types); k++) {
+            fits = fits || strcmp(row_text(f, "type"), types[k]) == 0;
+        }
+        keyed = keyed || json_is_true(json_object_get(f, "key"));
+        found = found || (fits && strcmp(row_text(f, "name"), name) == 0);
+    }
+    json_decref(dataset);
+    if (p == PROBLEM_OK && (!found || !keyed)) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/change_column",
+                      "a field of a number or a time is needed, of a dataset with a key");
+    }
+    return p;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     json_t *api = NULL;
@@ -106,6 +144,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK && !dataset && json_is_integer(json_object_get(ch->row, "poll_ms"))) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/poll_ms", "only a dataset's rows are looked at");
+    }
+    if (p == PROBLEM_OK) {
+        p = check_change_column(c, ch, api);
     }
     json_decref(api);
     return p == PROBLEM_OK ? known_apps(c, ch->txn, json_object_get(ch->row, "publishers")) : p;
@@ -141,6 +182,11 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     }
     if (json_is_integer(json_object_get(row, "poll_ms"))) {
         json_object_set(*data, "poll_ms", json_object_get(row, "poll_ms"));
+    }
+    if (row_text(row, "change_column")[0]) {
+        json_int_t every = json_integer_value(json_object_get(row, "sweep_s"));
+        json_object_set(*data, "change_column", json_object_get(row, "change_column"));
+        json_object_set_new(*data, "sweep_ms", json_integer((every ? every : SWEEP_S) * 1000));
     }
     json_decref(api);
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;

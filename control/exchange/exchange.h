@@ -38,6 +38,17 @@ enum problem space_uses(struct rest_call *c, struct store_txn *txn, const char *
 enum problem collection_check_columns(struct rest_call *c, const char *where, const json_t *v);
 enum problem rest_zone_table(struct rest_call *c); /* POST sources/{id}/tables */
 
+/* How a run or a transfer ended: rows of its attributes. */
+#define EXCHANGE_REPORT                                                                            \
+    {"code", ATTR_TEXT, AF_READ_ONLY | AF_FILTER}, {"place", ATTR_TEXT, AF_READ_ONLY},             \
+        {"detail", ATTR_TEXT, AF_READ_ONLY}, {"received", ATTR_INT, AF_READ_ONLY},                 \
+        {"accepted", ATTR_INT, AF_READ_ONLY}, {"duplicate", ATTR_INT, AF_READ_ONLY},               \
+        {"blank", ATTR_INT, AF_READ_ONLY}, {"illegal", ATTR_INT, AF_READ_ONLY},                    \
+        {"converted", ATTR_INT, AF_READ_ONLY}, {"quarantined", ATTR_INT, AF_READ_ONLY},            \
+    {                                                                                              \
+        "sm3", ATTR_TEXT, AF_READ_ONLY                                                             \
+    }
+
 json_t *exchange_time(uint64_t ms); /* as rows have it; 0: null */
 json_t *exchange_row(const struct resource *res);
 /* Something somebody should look at: an alert, and a notice to the operators. */

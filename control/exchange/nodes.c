@@ -26,6 +26,9 @@ static const struct attr node_attrs[] = {
     {"agreement", ATTR_TEXT, AF_LINES, 1, REST_TEXT_MAX},
     {"credential", ATTR_TEXT, AF_WRITE_ONLY, 1, 2000},
     {"credential_header", ATTR_TEXT, 0, 1, 60},
+    {"token_url", ATTR_TEXT, 0, 1, 1000},
+    {"client_id", ATTR_TEXT, 0, 1, 200},
+    {"token_scope", ATTR_TEXT, 0, 1, 1000},
     {"credential_sealed", ATTR_TEXT, AF_HIDDEN},
     {"shared_key", ATTR_TEXT, AF_WRITE_ONLY, 32, 32},
     {"shared_key_sealed", ATTR_TEXT, AF_HIDDEN},
@@ -73,22 +76,41 @@ static enum problem seal_member(struct rest_call *c, json_t *row, const char *me
 
 /* A private address is an administrator's to allow: whoever may name one may make the platform
  * knock there. */
+static bool may_ask(const char *url, bool inner)
+{
+    return !url[0] || strncmp(url, "https://", 8) == 0 ||
+           (inner && strncmp(url, "http://", 7) == 0);
+}
+
+/* OAuth: the credential is a client's secret then, and never sent anywhere but to token_url. */
+static enum problem check_token(struct rest_call *c, struct change *ch, bool inner)
+{
+    const char *url = row_text(ch->row, "token_url");
+
+    if (!url[0] != !row_text(ch->row, "client_id")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/token_url", "it goes together with client_id");
+    }
+    return may_ask(url, inner)
+               ? PROBLEM_OK
+               : rest_fail(c, PROBLEM_FIELD_INVALID, "/token_url", "an https:// address is needed");
+}
+
 static enum problem check_address(struct rest_call *c, struct change *ch)
 {
     const char *address = row_text(ch->row, "address");
     bool inner = json_is_true(json_object_get(ch->row, "private_address"));
     bool was = ch->old && json_is_true(json_object_get(ch->old, "private_address"));
-    bool moved = !ch->old || api_changed(ch->old, ch->row, "address");
+    bool moved = !ch->old || api_changed(ch->old, ch->row, "address") ||
+                 api_changed(ch->old, ch->row, "token_url");
 
     if (inner && (!was || moved) && c->user.role != ROLE_ADMIN) {
         return rest_fail(c, PROBLEM_NOT_PERMITTED, "/private_address",
                          "an administrator allows an address of the inner network");
     }
-    if (address[0] && strncmp(address, "https://", 8) != 0 &&
-        !(inner && strncmp(address, "http://", 7) == 0)) {
+    if (!may_ask(address, inner)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/address", "an https:// address is needed");
     }
-    return PROBLEM_OK;
+    return check_token(c, ch, inner);
 }
 
 static enum problem check_keys(struct rest_call *c, const json_t *row)

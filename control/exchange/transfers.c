@@ -31,17 +31,7 @@ static const struct attr attrs[] = {
     {"columns", ATTR_JSON, AF_READ_ONLY},
     {"started_at", ATTR_TIME, AF_READ_ONLY},
     {"ended_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
-    {"code", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
-    {"place", ATTR_TEXT, AF_READ_ONLY},
-    {"detail", ATTR_TEXT, AF_READ_ONLY},
-    {"received", ATTR_INT, AF_READ_ONLY},
-    {"accepted", ATTR_INT, AF_READ_ONLY},
-    {"duplicate", ATTR_INT, AF_READ_ONLY},
-    {"blank", ATTR_INT, AF_READ_ONLY},
-    {"illegal", ATTR_INT, AF_READ_ONLY},
-    {"converted", ATTR_INT, AF_READ_ONLY},
-    {"quarantined", ATTR_INT, AF_READ_ONLY},
-    {"sm3", ATTR_TEXT, AF_READ_ONLY},
+    EXCHANGE_REPORT,
 };
 
 static int rank(const char *zone)

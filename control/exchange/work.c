@@ -108,7 +108,8 @@ static json_t *node_input(const struct rest_call *c, const json_t *input, const 
 {
     static const char *const as_they_are[] = {"method", "content_type", "timeout_ms", "records",
                                               "digest", "encryption",   "reply",      NULL};
-    static const char *const of_node[] = {"ca", "credential_header", NULL};
+    static const char *const of_node[] = {"ca",        "credential_header", "token_url",
+                                          "client_id", "token_scope",       NULL};
     const char *kind = row_text(json_object_get(input, "encryption"), "kind");
     json_t *out = json_pack("{s:s, s:s, s:s, s:b}", "kind", "http", "sender",
                             row_text(node, "code"), "node_id", row_text(node, "id"), "private",

@@ -9,8 +9,7 @@
 #define BATCH      16
 #define RETRY_MS   10000ull
 #define RETRY_LAST 10 /* attempts; the last one about 85 minutes after the first */
-#define POLL_MS    500
-#define TURN_POLLS 40
+#define TURN_MS    20000
 
 static enum problem read_due(struct rest_call *c, struct delivery batch[static BATCH], size_t *n)
 {
@@ -43,55 +42,27 @@ static enum problem read_due(struct rest_call *c, struct delivery batch[static B
     return p;
 }
 
-static void collect(CURLM *multi)
-{
-    struct CURLMsg *m;
-    int left;
-
-    while ((m = curl_multi_info_read(multi, &left))) {
-        struct delivery *d = NULL;
-        if (m->msg == CURLMSG_DONE &&
-            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&d) == CURLE_OK && d) {
-            d->result = m->data.result;
-            curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &d->status);
-        }
-    }
-}
-
+/* One that can never be made has no handle. */
 static void send_all(struct rest_call *c, struct delivery *batch, size_t n)
 {
-    CURLM *multi = curl_multi_init();
-    int running = 0;
+    struct outbound_transfer *all[BATCH];
 
     for (size_t i = 0; i < n; i++) {
-        batch[i].result = CURLE_FAILED_INIT;
-        if (multi && message_prepare(c, &batch[i])) {
-            batch[i].result = CURLE_OPERATION_TIMEDOUT; /* until it is known */
-            curl_multi_add_handle(multi, batch[i].curl);
+        all[i] = &batch[i].transfer;
+        if (!message_prepare(c, &batch[i])) {
+            curl_easy_cleanup(batch[i].transfer.curl);
+            batch[i].transfer.curl = NULL;
         }
     }
-    for (int turn = 0; multi && turn < TURN_POLLS; turn++) {
-        if (curl_multi_perform(multi, &running) != CURLM_OK || running == 0) {
-            break;
-        }
-        curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
-    }
-    if (multi) {
-        collect(multi);
-    }
-    for (size_t i = 0; i < n && multi; i++) {
-        if (batch[i].curl) {
-            curl_multi_remove_handle(multi, batch[i].curl);
-        }
-    }
-    curl_multi_cleanup(multi);
+    outbound_all(all, n, TURN_MS);
 }
 
 static bool delivered(const struct delivery *d)
 {
     bool mail = strcmp(row_text(d->contact, "channel"), "email") == 0;
 
-    return d->result == CURLE_OK && (mail || (d->status >= 200 && d->status < 300));
+    return d->transfer.result == CURLE_OK &&
+           (mail || (d->transfer.status >= 200 && d->transfer.status < 300));
 }
 
 static enum store_err write_one(struct store_txn *txn, const struct delivery *d, uint64_t now_ms)
@@ -105,10 +76,10 @@ static enum store_err write_one(struct store_txn *txn, const struct delivery *d,
                           "DELETE FROM notice_deliveries WHERE notice_id = ? AND contact_id = ?", v,
                           2, NULL);
     }
-    if (d->result == CURLE_OK) {
-        snprintf(reason, sizeof reason, "answered %ld", d->status);
+    if (d->transfer.result == CURLE_OK) {
+        snprintf(reason, sizeof reason, "answered %ld", d->transfer.status);
     } else {
-        snprintf(reason, sizeof reason, "%s", curl_easy_strerror(d->result));
+        snprintf(reason, sizeof reason, "%s", curl_easy_strerror(d->transfer.result));
     }
     const struct store_value v[] = {store_text(last ? "given-up" : "due"),
                                     store_int(d->attempts + 1),

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include "notices/notices.h"
+#include "outbound.h"
 
 #define WEBHOOK_SECRET_PREFIX "whsec_" /* as Standard Webhooks writes one, before its base64 */
 #define WEBHOOK_SECRET_LEN    32
@@ -13,9 +14,7 @@ struct delivery {
     char notice_id[UUID_TEXT_LEN + 1], contact_id[UUID_TEXT_LEN + 1];
     int64_t attempts;
     json_t *notice, *contact; /* rows */
-    CURL *curl;
-    CURLcode result;
-    long status; /* of a webhook's answer */
+    struct outbound_transfer transfer;
     /* owned until the transfer is over */
     struct curl_slist *headers, *recipients;
     curl_mime *mime;

@@ -17,7 +17,7 @@ void delivery_fini(struct delivery *d)
     curl_slist_free_all(d->headers);
     curl_slist_free_all(d->recipients);
     curl_mime_free(d->mime);
-    curl_easy_cleanup(d->curl);
+    curl_easy_cleanup(d->transfer.curl);
     free(d->body);
     json_decref(d->notice);
     json_decref(d->contact);
@@ -88,9 +88,9 @@ static bool webhook(struct rest_call *c, struct delivery *d)
         !add_header(d, "Content-Type: %s", "application/cloudevents+json")) {
         return false;
     }
-    curl_easy_setopt(d->curl, CURLOPT_URL, row_text(d->contact, "address"));
-    curl_easy_setopt(d->curl, CURLOPT_POSTFIELDS, d->body);
-    curl_easy_setopt(d->curl, CURLOPT_HTTPHEADER, d->headers);
+    curl_easy_setopt(d->transfer.curl, CURLOPT_URL, row_text(d->contact, "address"));
+    curl_easy_setopt(d->transfer.curl, CURLOPT_POSTFIELDS, d->body);
+    curl_easy_setopt(d->transfer.curl, CURLOPT_HTTPHEADER, d->headers);
     return true;
 }
 
@@ -163,30 +163,30 @@ static bool email(struct rest_call *c, struct delivery *d)
     if (!cfg->smtp || !cfg->smtp_from) {
         return false;
     }
-    d->mime = curl_mime_init(d->curl);
+    d->mime = curl_mime_init(d->transfer.curl);
     d->recipients = curl_slist_append(NULL, row_text(d->contact, "address"));
     if (!d->mime || !d->recipients || !mail_headers(c, d, zh) || !mail_text(d, zh)) {
         return false;
     }
     snprintf(from, sizeof from, "<%s>", cfg->smtp_from);
-    curl_easy_setopt(d->curl, CURLOPT_URL, cfg->smtp);
+    curl_easy_setopt(d->transfer.curl, CURLOPT_URL, cfg->smtp);
     /* The relay is the operator's choice, and of the management network as a rule. */
-    curl_easy_setopt(d->curl, CURLOPT_OPENSOCKETFUNCTION, NULL);
-    curl_easy_setopt(d->curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-    curl_easy_setopt(d->curl, CURLOPT_MAIL_FROM, from);
-    curl_easy_setopt(d->curl, CURLOPT_MAIL_RCPT, d->recipients);
-    curl_easy_setopt(d->curl, CURLOPT_HTTPHEADER, d->headers);
-    curl_easy_setopt(d->curl, CURLOPT_MIMEPOST, d->mime);
+    curl_easy_setopt(d->transfer.curl, CURLOPT_OPENSOCKETFUNCTION, NULL);
+    curl_easy_setopt(d->transfer.curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    curl_easy_setopt(d->transfer.curl, CURLOPT_MAIL_FROM, from);
+    curl_easy_setopt(d->transfer.curl, CURLOPT_MAIL_RCPT, d->recipients);
+    curl_easy_setopt(d->transfer.curl, CURLOPT_HTTPHEADER, d->headers);
+    curl_easy_setopt(d->transfer.curl, CURLOPT_MIMEPOST, d->mime);
     return true;
 }
 
 bool message_prepare(struct rest_call *c, struct delivery *d)
 {
-    d->curl = curl_easy_init();
-    if (!d->curl) {
+    d->transfer.curl = curl_easy_init();
+    if (!d->transfer.curl) {
         return false;
     }
-    outbound_prepare(d->curl, c->ctl->cfg);
-    curl_easy_setopt(d->curl, CURLOPT_PRIVATE, d);
+    outbound_prepare(d->transfer.curl, c->ctl->cfg);
+    curl_easy_setopt(d->transfer.curl, CURLOPT_PRIVATE, d);
     return strcmp(row_text(d->contact, "channel"), "email") == 0 ? email(c, d) : webhook(c, d);
 }

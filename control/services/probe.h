@@ -14,6 +14,7 @@ struct probe {
     char ca_path[512];
     char credential[UUID_TEXT_LEN + 1];
     struct crypto_hmac *key;
+    bool zh; /* refusals are wanted in Chinese */
 };
 
 struct probe_answer {

@@ -226,6 +226,9 @@ void probe_get(struct probe *p, const char *target, const char *grant, enum prob
     *answer = (struct probe_answer){0};
     snprintf(url, sizeof url, "%s%s", p->gateway, target);
     curl_easy_setopt(p->curl, CURLOPT_URL, url);
+    if (p->zh) {
+        headers = curl_slist_append(headers, "Accept-Language: zh-CN");
+    }
     if (grant) {
         snprintf(said, sizeof said, "Sluice-Grant: %.60s", grant);
         headers = curl_slist_append(headers, said);

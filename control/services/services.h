@@ -57,8 +57,9 @@ enum problem life_history(struct rest_call *c); /* GET apis/{id}/history */
 /* lint.c: findings, each {rule, where, text}: new array. */
 enum problem lint_api(struct rest_call *c, struct store_txn *txn, const json_t *api,
                       json_t **findings);
-enum problem service_try(struct rest_call *c);  /* POST apis/{id}/try: try.c */
-enum problem service_lint(struct rest_call *c); /* GET apis/{id}/lint */
+enum problem service_try(struct rest_call *c);    /* POST apis/{id}/try: try.c */
+enum problem service_public(struct rest_call *c); /* GET public/apis: public.c */
+enum problem service_lint(struct rest_call *c);   /* GET apis/{id}/lint */
 
 /* describe.c: OpenAPI 3.1 of what a caller of that level sees: new object. */
 json_t *describe_api(const struct rest_call *c, const json_t *api, const json_t *schema,

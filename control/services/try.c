@@ -105,6 +105,7 @@ static enum problem ask(struct rest_call *c, struct trial *t)
 {
     char target[TARGET_MAX + 300];
 
+    t->probe.zh = c->zh;
     snprintf(target, sizeof target, "%.255s%s", row_text(t->api, "path"), t->more);
     probe_get(&t->probe, target, t->grant, PROBE_SIGNED, &t->answer);
     if (t->answer.status == 0) {

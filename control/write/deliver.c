@@ -13,17 +13,14 @@
 #include "outbound.h"
 #include "write/inner.h"
 
-#define BATCH      16
-#define POLL_MS    500
-#define TURN_POLLS 24
-#define TURNS      8 /* of one run, while all arrives */
+#define BATCH   16
+#define TURN_MS 12000
+#define TURNS   8 /* of one run, while all arrives */
 
 struct sending {
     const json_t *due;
     json_t *target; /* row; NULL: nobody wants it any more */
-    CURL *curl;
-    CURLcode result;
-    long status;
+    struct outbound_transfer transfer;
     struct curl_slist *headers;
     char *body;
 };
@@ -31,7 +28,7 @@ struct sending {
 static void sending_fini(struct sending *s)
 {
     curl_slist_free_all(s->headers);
-    curl_easy_cleanup(s->curl);
+    curl_easy_cleanup(s->transfer.curl);
     free(s->body);
     json_decref(s->target);
 }
@@ -153,67 +150,36 @@ static bool make_transfer(struct rest_call *c, struct sending *s)
 
     snprintf(id, sizeof id, "%s-%lld", row_text(s->due, "operation_id"),
              (long long)json_integer_value(json_object_get(s->due, "id")));
-    s->curl = curl_easy_init();
+    s->transfer.curl = curl_easy_init();
     s->body = event_text(s, id);
-    if (!s->curl || !s->body || !sign(c, s, id) ||
+    if (!s->transfer.curl || !s->body || !sign(c, s, id) ||
         !add_header(s, "Content-Type: %s", "application/cloudevents+json")) {
         return false;
     }
-    outbound_prepare(s->curl, c->ctl->cfg);
-    curl_easy_setopt(s->curl, CURLOPT_PRIVATE, s);
-    curl_easy_setopt(s->curl, CURLOPT_URL, row_text(s->target, "url"));
-    curl_easy_setopt(s->curl, CURLOPT_POSTFIELDS, s->body);
-    curl_easy_setopt(s->curl, CURLOPT_HTTPHEADER, s->headers);
+    outbound_prepare(s->transfer.curl, c->ctl->cfg);
+    curl_easy_setopt(s->transfer.curl, CURLOPT_URL, row_text(s->target, "url"));
+    curl_easy_setopt(s->transfer.curl, CURLOPT_POSTFIELDS, s->body);
+    curl_easy_setopt(s->transfer.curl, CURLOPT_HTTPHEADER, s->headers);
     return true;
-}
-
-static void collect(CURLM *multi)
-{
-    struct CURLMsg *m;
-    int left;
-
-    while ((m = curl_multi_info_read(multi, &left))) {
-        struct sending *s = NULL;
-        if (m->msg == CURLMSG_DONE &&
-            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&s) == CURLE_OK && s) {
-            s->result = m->data.result;
-            curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &s->status);
-        }
-    }
 }
 
 static void send_all(struct rest_call *c, struct sending *s, size_t n)
 {
-    CURLM *multi = curl_multi_init();
-    int running = 0;
+    struct outbound_transfer *all[BATCH];
 
     for (size_t i = 0; i < n; i++) {
-        s[i].result = CURLE_FAILED_INIT;
-        if (multi && s[i].target && make_transfer(c, &s[i])) {
-            s[i].result = CURLE_OPERATION_TIMEDOUT; /* until it is known */
-            curl_multi_add_handle(multi, s[i].curl);
+        all[i] = &s[i].transfer;
+        if (s[i].target && !make_transfer(c, &s[i])) {
+            curl_easy_cleanup(s[i].transfer.curl);
+            s[i].transfer.curl = NULL;
         }
     }
-    for (int turn = 0; multi && turn < TURN_POLLS; turn++) {
-        if (curl_multi_perform(multi, &running) != CURLM_OK || running == 0) {
-            break;
-        }
-        curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
-    }
-    if (multi) {
-        collect(multi);
-    }
-    for (size_t i = 0; i < n && multi; i++) {
-        if (s[i].curl) {
-            curl_multi_remove_handle(multi, s[i].curl);
-        }
-    }
-    curl_multi_cleanup(multi);
+    outbound_all(all, n, TURN_MS);
 }
 
 static bool arrived(const struct sending *s)
 {
-    return s->result == CURLE_OK && s->status >= 200 && s->status < 300;
+    return s->transfer.result == CURLE_OK && s->transfer.status >= 200 && s->transfer.status < 300;
 }
 
 static json_t *outcome_of(const struct sending *s)
@@ -223,10 +189,10 @@ static json_t *outcome_of(const struct sending *s)
 
     if (!s->target) {
         snprintf(reason, sizeof reason, "no target");
-    } else if (s->result == CURLE_OK) {
-        snprintf(reason, sizeof reason, "answered %ld", s->status);
+    } else if (s->transfer.result == CURLE_OK) {
+        snprintf(reason, sizeof reason, "answered %ld", s->transfer.status);
     } else {
-        snprintf(reason, sizeof reason, "%s", curl_easy_strerror(s->result));
+        snprintf(reason, sizeof reason, "%s", curl_easy_strerror(s->transfer.result));
     }
     return json_pack("{s:O, s:b, s:s}", "id", json_object_get(s->due, "id"), "ok", ok, "reason",
                      ok ? "" : reason);

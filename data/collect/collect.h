@@ -15,6 +15,8 @@
 #define COLLECT_RECORDS_MAX 1000000u    /* of one run */
 #define COLLECT_MERGE_MAX   100000u     /* records that a run merges by key */
 #define COLLECT_WAITING_MAX 256         /* runs waiting or remembered */
+#define COLLECT_THREADS     4           /* runs at once */
+#define COLLECT_OF_PARTY    2           /* of them with one party */
 
 struct collect_env { /* borrowed */
     const char *data_dir;
@@ -35,10 +37,10 @@ json_t *collect_quarantine(const struct collect_env *env, const struct uuid *tar
 enum zone_err collect_make_table(const struct collect_env *env, const struct uuid *target,
                                  const char *table, const json_t *columns);
 
-/* One thread that does runs one after the other. */
+/* A few threads that do runs, the oldest first. */
 struct collector;
 struct collector *collector_start(const struct collect_env *env); /* NULL: no thread */
-void collector_stop(struct collector **c);                        /* waits for the run under way */
+void collector_stop(struct collector **c);                        /* waits for the runs under way */
 /* Queues the run unless it is queued, done or under way. False: the queue is full. job: a new
  * reference is taken. */
 bool collector_submit(struct collector *c, const json_t *job);

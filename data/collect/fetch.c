@@ -18,9 +18,11 @@
 
 struct fetch {
     CURL *curl;
+    const json_t *input;
     struct curl_slist *headers;
     struct buf *answer, body, url;
     int ca;
+    char ca_path[64];
     char digest_name[64], digest[200]; /* of the header that carries the answer's digest */
     bool too_large;
 };
@@ -64,6 +66,52 @@ bool collect_unseal(struct collect *c, const char *id, const char *sealed, struc
            collect_fail(c, "failed", "definition-invalid", "/credential", "it cannot be opened");
 }
 
+/* What holds of any request to the node. */
+static void prepare(void *ctx, void *curl)
+{
+    const struct fetch *f = ctx;
+    bool private_too = json_is_true(json_object_get(f->input, "private"));
+    json_int_t ms = json_integer_value(json_object_get(f->input, "timeout_ms"));
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ms > 0 ? (long)ms : TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, private_too ? "http,https" : "https");
+    if (!private_too)
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_public);
+    if (f->ca_path[0]) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, f->ca_path);
+        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+    }
+}
+
+static void bound(struct fetch *f)
+{
+    const char *method = collect_text(f->input, "method");
+    prepare(f, f->curl);
+    curl_easy_setopt(f->curl, CURLOPT_URL, collect_text(f->input, "url"));
+    if (method[0])
+        curl_easy_setopt(f->curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(f->curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(f->curl, CURLOPT_WRITEDATA, f);
+    curl_easy_setopt(f->curl, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(f->curl, CURLOPT_HEADERDATA, f);
+}
+
+/* curl's GnuTLS takes CAs from files alone. */
+static bool trust(struct fetch *f)
+{
+    const char *ca = collect_text(f->input, "ca");
+    if (!ca[0])
+        return true;
+    f->ca = memfd_create("collect-ca", MFD_CLOEXEC);
+    if (f->ca < 0 || write(f->ca, ca, strlen(ca)) != (ssize_t)strlen(ca))
+        return false;
+    snprintf(f->ca_path, sizeof f->ca_path, "/proc/self/fd/%d", f->ca);
+    return true;
+}
+
 static bool add_header(struct fetch *f, const char *name, const char *value)
 {
     struct buf line;
@@ -87,6 +135,14 @@ static bool add_credential(struct collect *c, const json_t *input, struct fetch 
     buf_init(&text);
     bool ok = collect_unseal(c, collect_text(input, "node_id"), sealed, &text);
     buf_addc(&text, '\0');
+    if (ok && collect_text(input, "token_url")[0]) {
+        struct buf bearer;
+        buf_init(&bearer);
+        ok = collect_token(c, input, slice_of(text.p, text.n - 1), prepare, f, &bearer);
+        buf_wipe(&text);
+        text = bearer;
+        buf_addc(&text, '\0');
+    }
     ok = ok && !text.failed && add_header(f, name[0] ? name : "Authorization", text.p);
     buf_wipe(&text);
     return ok;
@@ -117,43 +173,6 @@ static bool add_headers(struct collect *c, const json_t *input, struct fetch *f)
         ok = ok && add_header(f, name, json_string_value(value));
     }
     return ok;
-}
-
-static void bound(struct fetch *f, const json_t *input)
-{
-    bool private_too = json_is_true(json_object_get(input, "private"));
-    json_int_t ms = json_integer_value(json_object_get(input, "timeout_ms"));
-    const char *method = collect_text(input, "method");
-    curl_easy_setopt(f->curl, CURLOPT_URL, collect_text(input, "url"));
-    if (method[0])
-        curl_easy_setopt(f->curl, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(f->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(f->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt(f->curl, CURLOPT_TIMEOUT_MS, ms > 0 ? (long)ms : TIMEOUT_MS);
-    curl_easy_setopt(f->curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(f->curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(f->curl, CURLOPT_PROTOCOLS_STR, private_too ? "http,https" : "https");
-    if (!private_too)
-        curl_easy_setopt(f->curl, CURLOPT_OPENSOCKETFUNCTION, open_public);
-    curl_easy_setopt(f->curl, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(f->curl, CURLOPT_WRITEDATA, f);
-    curl_easy_setopt(f->curl, CURLOPT_HEADERFUNCTION, take_header);
-    curl_easy_setopt(f->curl, CURLOPT_HEADERDATA, f);
-}
-
-/* curl's GnuTLS takes CAs from files alone. */
-static bool trust(struct fetch *f, const char *ca)
-{
-    char path[64];
-    if (!ca[0])
-        return true;
-    f->ca = memfd_create("collect-ca", MFD_CLOEXEC);
-    if (f->ca < 0 || write(f->ca, ca, strlen(ca)) != (ssize_t)strlen(ca))
-        return false;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", f->ca);
-    curl_easy_setopt(f->curl, CURLOPT_CAINFO, path);
-    curl_easy_setopt(f->curl, CURLOPT_CAPATH, NULL);
-    return true;
 }
 
 /* The whole answer against the digest a header carries: hex or base64, of SM3 or SHA-256. */
@@ -193,15 +212,16 @@ static bool perform(struct collect *c, struct fetch *f)
 
 bool collect_fetch(struct collect *c, const json_t *input, struct buf *answer)
 {
-    struct fetch f = {.answer = answer, .ca = -1, .curl = curl_easy_init()};
+    struct fetch f = {.answer = answer, .input = input, .ca = -1, .curl = curl_easy_init()};
     buf_init(&f.body);
     snprintf(f.digest_name, sizeof f.digest_name, "%s",
              collect_text(json_object_get(input, "digest"), "header"));
     bool ok = f.curl != NULL;
     if (ok) {
-        bound(&f, input);
-        ok = trust(&f, collect_text(input, "ca")) && add_headers(c, input, &f) &&
-             add_body(c, input, &f) && perform(c, &f) && compare_header(c, input, &f);
+        ok = trust(&f);
+        bound(&f);
+        ok = ok && add_headers(c, input, &f) && add_body(c, input, &f) && perform(c, &f) &&
+             compare_header(c, input, &f);
     }
     curl_slist_free_all(f.headers);
     curl_easy_cleanup(f.curl);

@@ -49,6 +49,10 @@ const char *collect_clean(const json_t *rules, json_t *record, uint64_t *convert
 
 /* fetch.c: one request. *answer is filled. */
 bool collect_fetch(struct collect *c, const json_t *input, struct buf *answer);
+/* token.c: an access token for the credential; *bearer is filled, to be wiped. prepare: sets on the
+ * handle what holds of any request to this node. */
+bool collect_token(struct collect *c, const json_t *input, struct slice secret,
+                   void (*prepare)(void *ctx, void *curl), void *ctx, struct buf *bearer);
 /* message.c: opens the answer, compares digests, holds it against the agreement: the array of
  * records, new. */
 json_t *collect_open(struct collect *c, const json_t *input, struct slice answer);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A run from beginning to end. Fetching comes first and holds no lock on the store; the load that
  * follows is one transaction with the records, what was kept apart, and the report. */
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
@@ -231,6 +233,14 @@ static enum zone_mode mode_of(const json_t *job)
                                          : ZONE_APPEND;
 }
 
+#define TURN_S 60
+
+/* Loads into one store wait for each other: each is one transaction of its file. */
+static pthread_mutex_t loads[] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                  PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                  PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                  PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+
 static json_t *load(struct collect *c, const char *run, const json_t *fetched)
 {
     sqlite3 *db = zone_handle(c->zone);
@@ -293,8 +303,18 @@ static json_t *work(struct collect *c)
         enum zone_err err = zone_open(&c->zone, c->env->data_dir, &target);
         if (err)
             store_failed(c, err);
-        else
-            report = load(c, run, fetched);
+        else {
+            pthread_mutex_t *turn = &loads[target.b[UUID_LEN - 1] % (sizeof loads / sizeof *loads)];
+            struct timespec until;
+            clock_gettime(CLOCK_REALTIME, &until);
+            until.tv_sec += TURN_S;
+            if (pthread_mutex_timedlock(turn, &until) == 0) {
+                report = load(c, run, fetched);
+                pthread_mutex_unlock(turn);
+            } else {
+                collect_fail(c, "failed", "store-failed", "", "another load of the store goes on");
+            }
+        }
     }
     json_decref(fetched);
     return report;

@@ -353,12 +353,13 @@ static const char *open_parts(struct events *e, const struct events_config *cfg)
     return e->key_made ? NULL : "no thread key left";
 }
 
-static void on_written(void *ctx, const char *dataset, const char *operation, const json_t *key)
+static void on_written(void *ctx, const char *dataset, const char *operation, const json_t *key,
+                       bool gone)
 {
     struct uuid id;
     (void)operation, (void)key; /* the rows are looked at: what is told is what is there */
     if (uuid_parse(&id, dataset, strlen(dataset)))
-        events_dataset_changed(ctx, &id);
+        events_dataset_changed(ctx, &id, gone);
 }
 
 struct events *events_start(const struct events_config *cfg, const char **why)
@@ -456,13 +457,15 @@ void events_free(struct events **slot)
     *slot = NULL;
 }
 
-void events_dataset_changed(struct events *e, const struct uuid *dataset)
+void events_dataset_changed(struct events *e, const struct uuid *dataset, bool gone)
 {
     char id[UUID_TEXT_LEN + 1];
     uuid_format(dataset, id);
     pthread_mutex_lock(&e->lock);
     for (size_t i = 0; i < e->n_topics; i++)
-        if (e->topics[i]->config && strcmp(member(e->topics[i]->config, "dataset_id"), id) == 0)
+        if (e->topics[i]->config && strcmp(member(e->topics[i]->config, "dataset_id"), id) == 0) {
             e->topics[i]->poll_now = true;
+            e->topics[i]->sweep_now = e->topics[i]->sweep_now || gone;
+        }
     pthread_mutex_unlock(&e->lock);
 }

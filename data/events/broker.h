@@ -24,7 +24,8 @@ struct topic {
     json_t *config; /* the feed's data; replaced under the broker's lock */
     uint64_t rev;
     bool live, seen;
-    bool poll_now; /* the poller's: rows were changed through us */
+    bool poll_now;               /* the poller's: rows were changed through us */
+    bool poll_failed, sweep_now; /* sweep_now: a row was deleted through us */
     uint64_t polled_ms;
 };
 

@@ -37,5 +37,6 @@ ptrdiff_t events_stream_read(struct events_stream *s, char *out, size_t max);
 void events_stream_connect(struct events_stream *s, void (*wait)(void *ctx),
                            void (*wake)(void *ctx), void *ctx);
 
-/* For whoever changes a dataset's rows through the platform: its topics look at once. */
-void events_dataset_changed(struct events *e, const struct uuid *dataset);
+/* For whoever changes a dataset's rows through the platform: its topics look at once. gone: a row
+ * was deleted, which only a look at all of them finds. */
+void events_dataset_changed(struct events *e, const struct uuid *dataset, bool gone);

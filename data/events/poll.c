@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Topics of datasets: the rows are read now and then, or when told that they changed, and compared
- * with what they looked like; each row that came, changed or went is an event. An event is in the
- * log before its row is remembered, so a crash between the two repeats it and loses none. The first
- * time of all only takes stock. */
+ * with what they looked like; each row that came, changed or went is an event. With a column that
+ * grows with each change only the rows from the highest value of the last look on are read, but for
+ * a sweep over all now and then: it finds what went, and what was dated before it was committed. An
+ * event is in the log before its row is remembered, so a crash between the two repeats it and loses
+ * none. The first time of all only takes stock. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -17,7 +19,8 @@
 #define CHUNK      400 /* events appended at once */
 #define CHUNK_ROOM (1u << 20)
 #define PAUSE_MS   100
-#define LOOK_MS    500 /* soonest after the last look */
+#define LOOK_MS    500  /* soonest after the last look */
+#define RETRY_MS   2000 /* after one that failed */
 
 struct change {
     uint64_t key[2], hash[2];
@@ -31,7 +34,10 @@ struct look {
     struct topic *topic;
     const struct catalog_api *api;
     uint64_t round, now_ms;
-    bool first;
+    bool first, all; /* all: the rows that are not seen are gone */
+    struct state_look last;
+    char mark[64];   /* the highest change before the rows are read; "": none, or not asked */
+    uint16_t change; /* its field; QUERY_NO_COLUMN: none */
     int owner_column;
     uint8_t *is_key;
     struct change changes[CHUNK];
@@ -154,6 +160,8 @@ static bool settle(struct look *l)
     if (ok) {
         for (size_t i = 0; ok && i < l->n; i++) {
             const struct change *c = &l->changes[i];
+            if (!c->type && !l->all)
+                continue;
             if (!c->type) {
                 ok = state_touch_row(l->e->state, &l->topic->api, c->key, l->round);
                 continue;
@@ -205,9 +213,50 @@ static bool compare(struct look *l, const struct source_rows *rows, const uint16
     return l->n < CHUNK && l->store.n < l->room ? true : settle(l);
 }
 
+static struct sql sql_for(struct source *source, struct arena *arena, struct buf *text)
+{
+    buf_clear(text);
+    return (struct sql){.text = text,
+                        .arena = arena,
+                        .dialect = source_dialect(source),
+                        .quote = source_quote(source)[0]};
+}
+
+/* Before the rows are read: what changes while they are is at or above it. */
+static bool read_mark(struct look *l, struct source *source, struct arena *arena, struct buf *text)
+{
+    static struct query query; /* one poller */
+    struct source_rows rows;
+    struct slice value;
+    bool there = false;
+    query_clear(&query);
+    query.limit = 1;
+    query.n_select = query.n_order = 1;
+    query.select[0] = l->change;
+    query.order[0] =
+        (struct query_order){.column = l->change, .nulls = QUERY_NULLS_LAST, .descending = true};
+    struct sql sql = sql_for(source, arena, text);
+    sql_select(&sql, &l->api->table, &query, (struct slice){NULL, 0});
+    if (sql.failed || source_query(source, buf_slice(text), sql.params, sql.n_params, &rows) != 0)
+        return false;
+    bool ok = source_next(&rows, &there) == SOURCE_OK;
+    if (ok && there && source_cell(&rows, 0, &value) && value.n < sizeof l->mark)
+        snprintf(l->mark, sizeof l->mark, "%.*s", SLICE_FMT(value));
+    source_rows_end(&rows);
+    return ok;
+}
+
 static bool read_rows(struct look *l, struct source *source, struct arena *arena, struct buf *text)
 {
     struct query query = {.limit = ROWS_MAX};
+    struct slice mark = slice_str(l->last.mark);
+    struct query_node since = {.kind = QUERY_CONDITION,
+                               .op = QUERY_GTE,
+                               .column = l->change,
+                               .n_values = 1,
+                               .values = &mark};
+    if (!l->all)
+        query.where = (struct query_node){.kind = QUERY_AND, .first = &since};
     struct source_rows rows;
     uint64_t count = 0;
     for (size_t i = 0; i < l->api->table.n_columns; i++) {
@@ -219,11 +268,7 @@ static bool read_rows(struct look *l, struct source *source, struct arena *arena
     }
     if (query.n_select == 0 || (l->api->owner_scoped && l->owner_column < 0))
         return false;
-    buf_clear(text);
-    struct sql sql = {.text = text,
-                      .arena = arena,
-                      .dialect = source_dialect(source),
-                      .quote = source_quote(source)[0]};
+    struct sql sql = sql_for(source, arena, text);
     sql_select(&sql, &l->api->table, &query, (struct slice){NULL, 0});
     if (sql.failed || source_query(source, buf_slice(text), sql.params, sql.n_params, &rows) != 0)
         return false;
@@ -277,29 +322,62 @@ static void mark_keys(struct look *l)
         memset(l->is_key, 1, l->api->table.n_columns);
 }
 
-static void look(struct look *l, struct catalog *catalog, struct arena *arena, struct buf *text)
+/* Where the last look left off, and whether this one is over all rows. */
+static void begin(struct look *l)
+{
+    char name[130] = "";
+    uint64_t every;
+    pthread_mutex_lock(&l->e->lock);
+    const char *column = json_string_value(json_object_get(l->topic->config, "change_column"));
+    snprintf(name, sizeof name, "%s", column ? column : "");
+    every = (uint64_t)json_integer_value(json_object_get(l->topic->config, "sweep_ms"));
+    bool sweep = l->topic->sweep_now;
+    l->topic->sweep_now = false;
+    pthread_mutex_unlock(&l->e->lock);
+    state_look(l->e->state, &l->topic->api, &l->last);
+    l->round = l->last.round + 1;
+    l->first = l->round == 1;
+    l->mark[0] = '\0';
+    l->change = QUERY_NO_COLUMN;
+    for (size_t i = 0; name[0] && i < l->api->table.n_columns; i++)
+        if (l->api->columns[i].column.n && slice_eq(l->api->columns[i].name, slice_str(name)))
+            l->change = (uint16_t)i;
+    l->all = l->first || sweep || l->change == QUERY_NO_COLUMN || !l->last.mark[0] ||
+             l->now_ms - l->last.swept_ms >= every;
+}
+
+static bool end(struct look *l)
+{
+    struct state_look now = {.round = l->round, .swept_ms = l->all ? l->now_ms : l->last.swept_ms};
+    memcpy(now.mark, l->mark, sizeof now.mark);
+    bool same = !l->all && strcmp(now.mark, l->last.mark) == 0;
+    return same || state_set_look(l->e->state, &l->topic->api, &now);
+}
+
+/* False: the rows could not be read, or not all of what they tell be kept. */
+static bool look(struct look *l, struct catalog *catalog, struct arena *arena, struct buf *text)
 {
     struct source *source = NULL;
     arena_reset(arena);
     if (catalog_api_now(catalog, &l->topic->api, &l->api) || !l->api->topic || l->api->unit ||
         catalog_source(catalog, &l->api->source, &source) || source_ready(source) != SOURCE_OK)
-        return;
+        return false;
     l->is_key = calloc(l->api->table.n_columns + 1, 1);
     if (!l->is_key)
-        return;
+        return false;
     l->owner_column = -1;
     l->now_ms = clock_wall_ms();
-    l->round = state_rounds(l->e->state, &l->topic->api) + 1;
-    l->first = l->round == 1;
+    begin(l);
     l->n = 0;
     buf_clear(&l->store);
     size_t room = topic_log_room(l->topic->log) / 2;
     l->room = room < CHUNK_ROOM ? room : CHUNK_ROOM;
     mark_keys(l);
-    if (read_rows(l, source, arena, text) && !l->first)
-        (void)find_gone(l);
+    bool ok = (l->change == QUERY_NO_COLUMN || read_mark(l, source, arena, text)) &&
+              read_rows(l, source, arena, text) && (l->first || !l->all || find_gone(l)) && end(l);
     free(l->is_key);
     l->is_key = NULL;
+    return ok;
 }
 
 static bool due(struct events *e, struct topic *t, uint64_t now_ms)
@@ -308,8 +386,9 @@ static bool due(struct events *e, struct topic *t, uint64_t now_ms)
     const char *source = json_string_value(json_object_get(t->config, "source"));
     uint64_t every = (uint64_t)json_integer_value(json_object_get(t->config, "poll_ms"));
     bool yes = t->live && source && strcmp(source, "dataset") == 0 &&
-               now_ms - t->polled_ms >= LOOK_MS &&
-               (t->poll_now || (every && now_ms - t->polled_ms >= every));
+               now_ms - t->polled_ms >= (t->poll_failed ? RETRY_MS : LOOK_MS) &&
+               (t->poll_now || t->poll_failed || t->polled_ms == 0 ||
+                (every && now_ms - t->polled_ms >= every));
     if (yes) {
         t->poll_now = false;
         t->polled_ms = now_ms;
@@ -326,8 +405,13 @@ static void poll_all(struct look *l, struct catalog *catalog, struct arena *aren
         pthread_mutex_unlock(&l->e->lock);
         if (!l->topic)
             return;
-        if (due(l->e, l->topic, clock_wall_ms()))
-            look(l, catalog, arena, text);
+        if (!due(l->e, l->topic, clock_wall_ms()))
+            continue;
+        bool ok = look(l, catalog, arena, text);
+        pthread_mutex_lock(&l->e->lock);
+        l->topic->poll_failed = !ok;
+        l->topic->sweep_now = l->topic->sweep_now || (!ok && l->all); /* again */
+        pthread_mutex_unlock(&l->e->lock);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum statement {
@@ -24,6 +25,8 @@ enum statement {
     TOUCH_ROW,
     GONE_ROW,
     ROUNDS,
+    LOOK,
+    SET_LOOK,
     STATEMENTS
 };
 
@@ -51,6 +54,9 @@ static const char *const texts[STATEMENTS] = {
     [GONE_ROW] = "DELETE FROM row WHERE topic = ?1 AND key = (SELECT key FROM row WHERE topic = ?1 "
                  "AND round < ?2 LIMIT 1) RETURNING key, sealed",
     [ROUNDS] = "SELECT max(round) FROM row WHERE topic = ?1",
+    [LOOK] = "SELECT round, swept, mark FROM look WHERE topic = ?1",
+    [SET_LOOK] = "INSERT INTO look (topic, round, swept, mark) VALUES (?1, ?2, ?3, ?4) ON CONFLICT "
+                 "(topic) DO UPDATE SET round = ?2, swept = ?3, mark = ?4",
 };
 
 static const char schema[] =
@@ -62,7 +68,10 @@ static const char schema[] =
     "NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (sub, seq)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS row (topic BLOB, key BLOB, hash BLOB NOT NULL, round INTEGER NOT "
     "NULL, sealed BLOB NOT NULL, PRIMARY KEY (topic, key)) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS row_round ON row (topic, round);";
+    "CREATE INDEX IF NOT EXISTS row_round ON row (topic, round);"
+    "CREATE TABLE IF NOT EXISTS look (topic BLOB PRIMARY KEY, round INTEGER NOT NULL, swept "
+    "INTEGER "
+    "NOT NULL, mark TEXT) STRICT, WITHOUT ROWID;";
 
 struct state {
     pthread_mutex_t lock;
@@ -338,9 +347,29 @@ bool state_gone_row(struct state *s, const struct uuid *topic, uint64_t round, u
     return there;
 }
 
-uint64_t state_rounds(struct state *s, const struct uuid *topic)
+void state_look(struct state *s, const struct uuid *topic, struct state_look *look)
 {
-    uint64_t n = 0;
-    (void)number(s, ROUNDS, topic, 0, &n);
-    return n;
+    uint64_t rounds = 0;
+    (void)number(s, ROUNDS, topic, 0, &rounds);
+    sqlite3_stmt *st = use(s, LOOK, topic);
+    *look = (struct state_look){.round = rounds};
+    if (sqlite3_step(st) == SQLITE_ROW) {
+        const char *mark = (const char *)sqlite3_column_text(st, 2);
+        uint64_t round = (uint64_t)sqlite3_column_int64(st, 0);
+        look->round = round > rounds ? round : rounds;
+        look->swept_ms = (uint64_t)sqlite3_column_int64(st, 1);
+        snprintf(look->mark, sizeof look->mark, "%s", mark ? mark : "");
+    }
+    release(s, st);
+}
+
+bool state_set_look(struct state *s, const struct uuid *topic, const struct state_look *look)
+{
+    sqlite3_stmt *st = use(s, SET_LOOK, topic);
+    sqlite3_bind_int64(st, 2, (sqlite3_int64)look->round);
+    sqlite3_bind_int64(st, 3, (sqlite3_int64)look->swept_ms);
+    sqlite3_bind_text(st, 4, look->mark, -1, SQLITE_TRANSIENT);
+    bool ok = sqlite3_step(st) == SQLITE_DONE;
+    release(s, st);
+    return ok;
 }

@@ -48,4 +48,10 @@ bool state_touch_row(struct state *s, const struct uuid *topic, const uint64_t k
 /* One row that the round did not see, taken out; false: none is left. */
 bool state_gone_row(struct state *s, const struct uuid *topic, uint64_t round, uint64_t key[2],
                     struct buf *sealed);
-uint64_t state_rounds(struct state *s, const struct uuid *topic); /* the last round; 0: never */
+struct state_look {
+    uint64_t round, swept_ms; /* the last; when all rows were compared last. 0: never */
+    char mark[64];            /* the highest change there was; "": not known */
+};
+void state_look(struct state *s, const struct uuid *topic, struct state_look *look);
+bool state_set_look(struct state *s, const struct uuid *topic, const struct state_look *look)
+    __attribute__((warn_unused_result));

@@ -18,10 +18,12 @@ void write_on_committed(write_hook to, void *ctx)
     hook_ctx = ctx;
 }
 
-void write_committed(const char *dataset, const char *operation, const json_t *key)
+void write_committed(const char *dataset, const char *operation, const json_t *row)
 {
+    const json_t *after = json_object_get(row, "after");
     if (hook)
-        hook(hook_ctx, dataset, operation, key);
+        hook(hook_ctx, dataset, operation, json_object_get(row, "key"),
+             !after || json_is_null(after));
 }
 
 enum problem write_source_problem(enum source_err err, const char **detail)
@@ -216,7 +218,7 @@ enum problem write_commit(struct worker *w, struct source *source, const struct 
         wjournal_doubt(w->journal, op->id);
     json_array_foreach(op->rows, i, row)
     {
-        write_committed(op->dataset, op->id, json_object_get(row, "key"));
+        write_committed(op->dataset, op->id, row);
     }
     return PROBLEM_OK;
 }

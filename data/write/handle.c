@@ -185,6 +185,65 @@ static json_t *key_of_cells(struct writing *x, const struct source_rows *rows)
     return key;
 }
 
+/* The row with this key, and nothing else, into w->query. */
+static bool of_key(struct writing *x, const json_t *key)
+{
+    struct query *q = &x->w->query;
+    struct query_node *last = NULL;
+    query_clear(q);
+    if (!key_fields(x, q))
+        return false;
+    q->limit = 1;
+    q->where.kind = QUERY_AND;
+    for (size_t i = 0; i < q->n_select; i++) {
+        struct slice column = x->api->columns[q->select[i]].column;
+        struct query_node *node = arena_get(&x->w->arena, sizeof *node, 1);
+        struct slice *value = arena_get(&x->w->arena, sizeof *value, 1);
+        if (!node || !value)
+            return false;
+        *value = rows_bytes(json_object_getn(key, column.p, column.n), &x->w->arena);
+        if (!value->p)
+            return false;
+        *node = (struct query_node){.kind = QUERY_CONDITION,
+                                    .op = QUERY_EQ,
+                                    .column = q->select[i],
+                                    .n_values = 1,
+                                    .values = value};
+        *(last ? &last->next : &q->where.first) = node;
+        last = node;
+    }
+    return true;
+}
+
+/* A dataset that gives only some rows takes only such: a row is none of an app's to make, or to
+ * make so, that it could not read afterwards. Asked of the source, inside the transaction. */
+static enum problem check_seen(struct writing *x, const json_t *key)
+{
+    struct slice owner;
+    struct source_rows rows;
+    bool there = false;
+    if (!x->api->table.filter)
+        return PROBLEM_OK;
+    if (!of_key(x, key))
+        return PROBLEM_QUERY_TOO_LARGE;
+    (void)service_owner(x->w, x->api, &owner);
+    struct sql sql = service_sql(x->w, x->source);
+    sql_select(&sql, &x->api->table, &x->w->query, owner);
+    if (sql.failed)
+        return PROBLEM_QUERY_TOO_LARGE;
+    enum source_err err =
+        source_query(x->source, buf_slice(sql.text), sql.params, sql.n_params, &rows);
+    if (err)
+        return source_fail(x, err);
+    err = source_next(&rows, &there);
+    source_rows_end(&rows);
+    if (err)
+        return source_fail(x, err);
+    return there ? PROBLEM_OK
+                 : fail(x, PROBLEM_ROW_FORBIDDEN,
+                        "the row would be none of those that the API gives", "");
+}
+
 /* The keys of the rows that the filter means, of this owner alone. */
 static enum problem find_keys(struct writing *x, json_t *keys)
 {
@@ -271,7 +330,11 @@ static enum problem insert_one(struct writing *x, const json_t *item)
         x->where = x->body.where;
     }
     if (!p)
+        p = check_seen(x, key);
+    if (!p)
         json_array_append_new(x->op.rows, image_row(key, NULL, after));
+    else
+        json_decref(after);
     json_decref(values);
     json_decref(key);
     return p;
@@ -309,14 +372,18 @@ static enum problem change_one(struct writing *x, const json_t *key, size_t n_ro
     enum problem p = check_version(x, before, n_rows);
     if (!p && x->what == CATALOG_UPDATE)
         p = update_one(x, key, before, &after);
+    if (!p && x->what == CATALOG_UPDATE)
+        p = check_seen(x, key);
     if (!p && x->what == CATALOG_DELETE) {
         err = rows_delete(&x->rows, key);
         p = err ? source_fail(x, err) : PROBLEM_OK;
     }
     if (!p)
         json_array_append_new(x->op.rows, image_row(key, before, after));
-    else
+    else {
         json_decref(before);
+        json_decref(after);
+    }
     return p;
 }
 

@@ -40,6 +40,7 @@ static enum problem due(struct worker *w, const json_t *body, json_t **answer,
 {
     (void)body, (void)detail;
     write_recover(w, NULL);
+    wjournal_keep(w->journal, clock_wall_ms());
     return items(wjournal_due(w->journal, clock_wall_ms()), answer);
 }
 

@@ -38,7 +38,12 @@ static const char schema[] =
     "attempts "
     "INTEGER NOT NULL, due_at INTEGER NOT NULL, reason TEXT) STRICT;"
     "CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, due_at);"
-    "CREATE INDEX IF NOT EXISTS deliveries_row ON deliveries (row, state, id);";
+    "CREATE INDEX IF NOT EXISTS deliveries_row ON deliveries (row, state, id);"
+    "CREATE INDEX IF NOT EXISTS deliveries_seq ON deliveries (seq);"
+    "CREATE INDEX IF NOT EXISTS operations_at ON operations (at);"
+    "CREATE TABLE IF NOT EXISTS pruned (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT "
+    "NULL) STRICT;"
+    "CREATE TEMP TABLE IF NOT EXISTS gone (seq INTEGER PRIMARY KEY);";
 
 enum journal_err wjournal_judge(int rc)
 {

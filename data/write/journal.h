@@ -14,6 +14,8 @@
 
 #define JOURNAL_WORD_MAX    128          /* bytes of a batch's or idempotency key's name */
 #define JOURNAL_KEY_KEPT_MS 172800000ull /* an idempotency key */
+#define JOURNAL_DAYS        1095u        /* an operation with its images, unless configured */
+#define JOURNAL_DAYS_MIN    7u
 #define JOURNAL_TRIES       10 /* of a delivery, the last about 17 minutes after the first */
 
 enum journal_err {
@@ -28,6 +30,8 @@ struct journal;
 /* dir is made. NULL: it cannot be opened. */
 struct journal *wjournal_open(const char *dir, const uint8_t link_key[static CRYPTO_KEY_LEN]);
 void wjournal_close(struct journal **j);
+/* How long operations are kept; 0: JOURNAL_DAYS. Fewer than JOURNAL_DAYS_MIN are that many. */
+void wjournal_retain(struct journal *j, unsigned days);
 
 struct journal_op { /* texts "" when there is none */
     char id[UUID_TEXT_LEN + 1], dataset[UUID_TEXT_LEN + 1], source[UUID_TEXT_LEN + 1],
@@ -75,6 +79,14 @@ json_t *wjournal_rows(struct journal *j, const char *id);
 json_t *wjournal_unsettled(struct journal *j, const char *dataset);
 /* Later done operations on the row than `id`, newest first: an array of their ids. */
 json_t *wjournal_later(struct journal *j, const char *id, const char *dataset, const json_t *key);
+
+/* Takes out what was settled before before_ms, at most max operations of the oldest: how many. What
+ * is not settled and what a delivery is due of stays, and so does all that is newer: whatever is
+ * there can be rolled back as before, since only later operations count for that. */
+size_t wjournal_prune(struct journal *j, uint64_t before_ms, unsigned max);
+void wjournal_keep(struct journal *j, uint64_t now_ms); /* now and then, by what is to be kept */
+/* When the newest operation that was taken out was made; 0: none was. */
+uint64_t wjournal_pruned(struct journal *j);
 
 /* Deliveries that are due, at most 16, of each row the oldest alone. */
 json_t *wjournal_due(struct journal *j, uint64_t now_ms);

@@ -11,6 +11,8 @@ struct journal {
     pthread_mutex_t lock;
     uint8_t image_key[CRYPTO_KEY_LEN];
     struct crypto_hmac *row_key;
+    unsigned days;                /* operations are kept */
+    uint64_t kept_ms;             /* when it was last looked what is to go */
     char boot[UUID_TEXT_LEN + 1]; /* of this process: what is its own and what a dead one left */
 };
 

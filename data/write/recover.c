@@ -73,7 +73,7 @@ static void told(const json_t *op, const json_t *rows)
     size_t i;
     json_array_foreach(rows, i, row)
     {
-        write_committed(text_of(op, "dataset_id"), text_of(op, "id"), json_object_get(row, "key"));
+        write_committed(text_of(op, "dataset_id"), text_of(op, "id"), row);
     }
 }
 

@@ -110,6 +110,12 @@ static enum problem choose(struct undoing *u, const json_t *body)
     } else {
         json_object_set_new(filter, "since", json_integer(json_integer_value(to) + 1));
     }
+    /* The state of a time is that before all that came after it: none of that may be gone. */
+    if (json_is_integer(to) && (uint64_t)json_integer_value(to) < wjournal_pruned(u->w->journal)) {
+        json_decref(filter);
+        return fail(u, PROBLEM_ROLLBACK_REFUSED,
+                    "operations since then are no longer kept in the journal");
+    }
     bool any = *text_of(body, "dataset") && (*text_of(body, "batch") || json_is_integer(to));
     enum problem p = any ? collect(u, filter, !*text_of(body, "batch")) : PROBLEM_BODY_INVALID;
     json_decref(filter);

@@ -11,11 +11,11 @@
 #define WRITE_VERSION_MAX 40   /* bytes of an ETag with its quotes */
 
 /* Called for each row of each operation that is done, at least once: after a crash perhaps again.
- * Register at start, before the server. key: an object, borrowed. */
-typedef void (*write_hook)(void *ctx, const char *dataset, const char *operation,
-                           const json_t *key);
+ * Register at start, before the server. key: an object, borrowed. gone: it was deleted. */
+typedef void (*write_hook)(void *ctx, const char *dataset, const char *operation, const json_t *key,
+                           bool gone);
 void write_on_committed(write_hook hook, void *ctx);
-void write_committed(const char *dataset, const char *operation, const json_t *key);
+void write_committed(const char *dataset, const char *operation, const json_t *row);
 
 /* A POST, PATCH or DELETE on a dataset of profile rest. */
 void write_handle(struct worker *w, const struct catalog_api *api, const struct service_request *rq,

@@ -68,9 +68,10 @@ enum journal_err __wrap_wjournal_finish(struct journal *j, const char *id, bool 
     return err;
 }
 
-static void count(void *ctx, const char *dataset, const char *operation, const json_t *key)
+static void count(void *ctx, const char *dataset, const char *operation, const json_t *key,
+                  bool gone)
 {
-    (void)ctx;
+    (void)ctx, (void)gone;
     assert_non_null(json_object_get(key, "order_id"));
     assert_true(dataset[0] && operation[0]);
     told++;
@@ -98,7 +99,8 @@ static json_t *column(const char *name, const char *column_name, const char *typ
                      key);
 }
 
-static void publish(void)
+/* filter: what holds for every row that the dataset gives. */
+static void publish_with(const char *filter)
 {
     static const char *const names[] = {"id",   "name",  "price", "paid",    "made",
                                         "note", "phone", "card",  "merchant"};
@@ -116,11 +118,11 @@ static void publish(void)
         column("note", "note", "json", false), column("phone", "phone", "string", false),
         column("card", "card", "string", false), column("merchant", "merchant", "string", false));
     testing_put(&t, "dataset", &id,
-                json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:{s:[s,s,s],s:[s,s,s,s,s,s,s]}}", "source_id",
-                          source, "schema", "", "table", "orders", "owner_column", "merchant",
-                          "columns", columns, "delivers", 1, "writable", "operations", "insert",
-                          "update", "delete", "fields", "id", "name", "price", "paid", "made",
-                          "note", "phone"));
+                json_pack("{s:s,s:s*,s:s,s:s,s:s,s:o,s:b,s:{s:[s,s,s],s:[s,s,s,s,s,s,s]}}",
+                          "source_id", source, "filter", filter, "schema", "", "table", "orders",
+                          "owner_column", "merchant", "columns", columns, "delivers", 1, "writable",
+                          "operations", "insert", "update", "delete", "fields", "id", "name",
+                          "price", "paid", "made", "note", "phone"));
     json_t *fields = json_array();
     for (size_t i = 0; i < 9; i++)
         json_array_append_new(fields, json_pack("{s:s,s:s,s:i,s:s,s:s}", "path", names[i], "name",
@@ -133,6 +135,11 @@ static void publish(void)
                           "PATCH", "DELETE", "profile", "rest", "dataset_id", dataset,
                           "owner_scoped", 1, "timeout_ms", 1000, "max_body_bytes", 65536,
                           "sunset_at", 0, "upstream", "", "fields", fields));
+}
+
+static void publish(void)
+{
+    publish_with(NULL);
 }
 
 static int setup(enum testing_kind of)
@@ -665,6 +672,36 @@ static void test_full(void **state)
     {                                                                                              \
         title " (" #kind ")", f, NULL, NULL, NULL                                                  \
     }
+/* A row that the dataset does not give is not made, not found, and no row becomes one. */
+static void test_filter(void **state)
+{
+    (void)state;
+    publish_with("price=lt.100&name=neq.hidden");
+    assert_int_equal(call("POST", "/t/41", "{\"id\":90,\"name\":\"a\",\"price\":5}"), 201);
+    assert_int_equal(call("POST", "/t/41", "{\"id\":91,\"name\":\"a\",\"price\":500}"), 403);
+    refused(403, PROBLEM_ROW_FORBIDDEN);
+    assert_int_equal(call("POST", "/t/41",
+                          "[{\"id\":92,\"name\":\"a\",\"price\":1},{\"id\":93,\"name\":\"hidden\","
+                          "\"price\":1}]"),
+                     403);
+    refused(403, PROBLEM_ROW_FORBIDDEN);
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":100}"), 403);
+    refused(403, PROBLEM_ROW_FORBIDDEN);
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":null}"), 403); /* unknown is no */
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":99}"), 204);
+    publish();
+    is_row("/t/41?id=gte.90&select=id,price",
+           kind == TESTING_SQLITE ? "[{\"id\":90,\"price\":99}]" : "[{\"id\":90,\"price\":99.00}]");
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":500}"), 204);
+    publish_with("price=lt.100");
+    assert_int_equal(call("PATCH", "/t/41?id=eq.90", "{\"price\":1}"), 204); /* of no row */
+    publish();
+    is_row("/t/41?id=eq.90&select=id,price", kind == TESTING_SQLITE
+                                                 ? "[{\"id\":90,\"price\":500}]"
+                                                 : "[{\"id\":90,\"price\":500.00}]");
+    assert_int_equal(call("DELETE", "/t/41?id=eq.90", NULL), 204);
+}
+
 #define ALL(kind)                                                                                  \
     ON(kind, "[EC-6.1.3.2] insert, update and delete reach the source, whole or not at all",       \
        test_write),                                                                                \
@@ -681,6 +718,7 @@ static void test_full(void **state)
         ON(kind, "[EC-3.11a] what was changed outside is not overwritten", test_changed_outside),  \
         ON(kind, "[EC-4.3.4] a business unit supplies records by their key", test_supply),         \
         ON(kind, "[EC-4.3.4] writes are told in the order of each row", test_deliveries),          \
+        ON(kind, "[EC-6.1.3.2] a row that is not given is not written", test_filter),              \
         ON(kind, "[EC-6.1.3.2] killed anywhere, source and journal agree", test_killed)
 /* On SQLite the limit of the test would be the source's too. */
 #define FULL(kind)                                                                                 \

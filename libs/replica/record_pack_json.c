@@ -219,6 +219,8 @@ bool record_pack_topic(struct buf *out, uint64_t rev, const json_t *data)
         {"source", true, WORD, .words = "|app|dataset|"},
         {"dataset_id", false, ID},
         {"poll_ms", false, NUMBER, 0, RECORD_TIME_MAX, NULL},
+        {"change_column", false, TEXT, 1, 128, NULL},
+        {"sweep_ms", false, NUMBER, 0, RECORD_TIME_MAX, NULL},
         {"retention_ms", true, NUMBER, 1, RECORD_TIME_MAX, NULL},
         {"retention_bytes", true, NUMBER, 1, RECORD_TIME_MAX, NULL},
     };

@@ -147,7 +147,7 @@ test('[EC-4.2.1a1, BK-9.1.1a, BK-9.1.1b, GS-6.8d-2] the gate names what is missi
   assert.deepEqual(state.conditions.filter((c) => !c.holds).map((c) => c.name), ['agreement']);
 });
 
-test('[BK-9.1.1e, BK-12.2c, SW-9.8-use2a] the shipped templates hold every mandatory clause, and one without is refused by name', async () => {
+test('[BK-9.1.1e, BK-12.2c, SW-9.8-use2a, EC-7.1.4.2b] the shipped templates hold every mandatory clause, and one without is refused by name', async () => {
   for (const { kind, clauses } of (await world.operator.get('/agreement-clauses')).items) {
     const template = JSON.parse(readFileSync(`docs/templates/agreement-${kind}.json`, 'utf8'));
     for (const clause of clauses) {
@@ -169,6 +169,7 @@ test('[SW-9.8-use1, SW-8.2c2-5, CI-6.1.4a] an agreement is whole when offered an
   await world.provider.patch(`/agreements/${draft.id}`, whole, draft.revision);
   agreement = await world.provider.act('agreements', draft.id, 'offer');
   assert.match(agreement.text, /禁止转移/);
+  assert.match(agreement.text, /不得绕过平台直接交换/);
   assert.match(agreement.text, /"per_day": 4/);
   assert.ok(agreement.signing_text.endsWith(agreement.digest_sm3));
   const theirs = await signer(world.developer, world.thirdParty, 'receiver', ['-algorithm', 'SM2']);

@@ -117,6 +117,26 @@ async function published(table) {
   return api.path;
 }
 
+test('[CI-5.1] a provider that hangs holds up its own collections alone', async () => {
+  await node('hangs', 'other');
+  await node('quick', 'other');
+  const t = await tool('hangs and quick', [{ node_id: nodes.hangs.id }, { node_id: nodes.quick.id }]);
+  const held = [];
+  providers['/hangs'] = (req, res) => held.push(res);
+  providers['/quick'] = json({ data: [good('Q001')] });
+  const slow = [];
+  for (const n of [1, 2, 3, 4, 5]) slow.push(await collection(`slow${n}`, [input('hangs', '/hangs', { timeout_ms: 60000 })], t));
+  const runs = [];
+  for (const c of slow) runs.push((await world.provider.post(`/collections/${c.id}/start`, { reason: 'slow' })).id);
+  await until(() => held.length === 2, { ms: 15000, what: 'two of the five asking' });
+  assert.equal((await start(await collection('quick', [input('quick', '/quick')], t))).state, 'succeeded');
+  for (const id of runs) assert.ok(['queued', 'running'].includes((await world.provider.get(`/collection_runs/${id}`)).state), 'still held');
+  assert.equal(held.length, 2, 'and no more than two at once');
+  providers['/hangs'] = json({ data: [good('H001')] });
+  for (const res of held) providers['/hangs'](null, res);
+  for (const id of runs) assert.equal((await ended(id)).state, 'succeeded');
+});
+
 test('[CI-6.2.1i, CI-7.1e] a provider\'s own request shape, field names, sealing and digest are configured; a reply that departs is refused with the field named', async () => {
   const provider = await node('own-way', 'third-party', { credential: 'k-42', credential_header: 'X-Api-Key', shared_key: '00112233445566778899aabbccddeeff' });
   writeFileSync(path.join(p.dir, 'node.pem'), provider.platform_key);

@@ -44,6 +44,7 @@ function follow(target, { key = world.key, last } = {}) {
       headers: sign(key, { method: 'GET', url: p.gateway + target, headers }) }, (res) => {
       s.status = res.statusCode;
       s.headers = res.headers;
+      s.res = res;
       resolve(s);
       res.setEncoding('utf8');
       let rest = '';
@@ -235,6 +236,33 @@ test('[SW-8.3.2-e1, EC-7.1.4.2a] pushed: signed, tried again in order, a dead le
   await until(() => got('/batches').filter((id) => id === 'w3').length === 2, { ms: 10000, what: 'the replay' });
   await restRefuses(replay(good, { after: -1 }), 'field-invalid');
   verified(p);
+});
+
+test('[SW-8.3.2-e1] a receiver that stops reading, or says it took what it never had, harms itself alone', async () => {
+  await w.grant(world, world.app, api);
+  await subscribe('lies', { mode: 'pull' });
+  const pull = (more = {}) => post(`${TOPIC}/pull`, { subscription: 'lies', ...more });
+  await until(async () => (await pull()).status === 200, { ms: 10000, what: 'the subscription on the data service' });
+  const deaf = await follow(TOPIC).opened;
+  deaf.res.pause();
+  const reads = await follow(TOPIC).opened;
+  const before = Number((await call(`${TOPIC}?limit=1`)).json.cursor);
+  const many = Array.from({ length: 900 }, (_, i) => event(`f${i}`, { ...data(i), place: 'x'.repeat(900) }, of('M00001', { partitionkey: `k${i}` })));
+  for (let i = 0; i < 900; i += 300) await published(...many.slice(i, i + 300));
+  await until(() => reads.events.length === 900, { ms: 20000, what: 'all of them where somebody reads' });
+  assert.ok(deaf.events.length < 900, 'the other has not read');
+  const lie = await post(`${TOPIC}/ack`, { subscription: 'lies', receipts: ['1', String(before), '99999999'] });
+  assert.deepEqual([lie.status, lie.json.acknowledged], [200, 0]);
+  const got = await pull({ max: 256 });
+  assert.deepEqual(got.json.events.slice(0, 3).map((e) => e.id), ['f0', 'f1', 'f2']);
+  const twice = [got.json.receipts[0], got.json.receipts[0]];
+  assert.equal((await post(`${TOPIC}/ack`, { subscription: 'lies', receipts: twice })).status, 200);
+  assert.equal((await post(`${TOPIC}/nack`, { subscription: 'lies', receipts: got.json.receipts.slice(1) })).status, 200);
+  assert.deepEqual((await pull({ max: 2 })).json.events.map((e) => e.id), ['f1', 'f2']);
+  refused(await post(`${TOPIC}/ack`, { subscription: 'lies', receipts: Array.from({ length: 257 }, (_, i) => String(i)) }), 400, 'body-invalid');
+  deaf.res.resume();
+  await until(() => deaf.events.length === 900, { ms: 20000, what: 'the rest, once it reads' });
+  for (const s of [deaf, reads]) s.close();
 });
 
 test('[SW-8.3.2-e1, SW-8.3.2-e2] a dataset publishes its own changes: rows that came, changed and went, each to whom its owner granted it, masked as a call would', async () => {

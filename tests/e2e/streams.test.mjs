@@ -10,7 +10,7 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
-import { refused } from './lib/assertions.mjs';
+import { refused, restRefuses } from './lib/assertions.mjs';
 import { freePorts, Platform } from './lib/platform.mjs';
 import { verified } from './lib/records.mjs';
 import { sign } from './lib/sign.mjs';
@@ -20,6 +20,7 @@ import * as w from './lib/world.mjs';
 const TOPIC = '/shipments/v1';
 const ORDERS = '/lite/orders/v1';
 const CHANGES = '/lite/changes/v1';
+const GROWING = '/lite/growing/v1';
 let p;
 let world;
 let api;
@@ -27,6 +28,7 @@ let sender;
 let nats;
 let hook;
 let dir;
+let lite; // {dataset, file, me: the app that writes, write}
 
 function startNats(port) {
   nats = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-c', path.join(dir, 'nats.conf')], { stdio: 'ignore' });
@@ -136,13 +138,13 @@ async function writer(orders) {
   return { key: { id, algorithm: 'ecdsa-p256-sha256', sign: (base) => crypto.sign('sha256', Buffer.from(base), { key: privateKey, dsaEncoding: 'ieee-p1363' }) }, app, grant: (await w.grant(world, app, orders)).id };
 }
 
-test('[SW-8.3.2-e2, EC-7.1.4.1a] one app reads rows, writes them and is told of them: a write through the platform is an event at once, long before the rows are looked at again', async () => {
+test('[SW-8.3.2-e2, EC-7.1.4.1a, EC-6.1.3.2] one app reads rows, writes them and is told of them, and makes none that it could not read: a write through the platform is an event at once, long before the rows are looked at again', async () => {
   const file = path.join(p.dir, 'lite.db');
-  execFileSync('sqlite3', [file, "CREATE TABLE lite (order_id TEXT PRIMARY KEY, merchant_id TEXT, quantity INTEGER, buyer_phone TEXT); INSERT INTO lite VALUES ('1', 'M00001', 1, '13812345678'), ('2', 'M00002', 2, '13912345678');"]);
+  execFileSync('sqlite3', [file, "CREATE TABLE lite (order_id TEXT PRIMARY KEY, merchant_id TEXT, quantity INTEGER, buyer_phone TEXT, version INTEGER); INSERT INTO lite VALUES ('1', 'M00001', 1, '13812345678', 1), ('2', 'M00002', 2, '13912345678', 2);"]);
   const source = await world.provider.post('/sources', { name: 'lite', organisation_id: world.holder, kind: 'odbc', connection: w.sqliteConnection(file) });
   await world.provider.act('sources', source.id, 'check');
   const dataset = await world.provider.post('/datasets', { name: 'lite', source_id: source.id, table: 'lite', owner_column: 'merchant_id' });
-  await world.provider.patch(`/datasets/${dataset.id}`, { fields: w.classify(dataset.fields, w.LEVELS), writable: { operations: ['insert', 'update', 'delete'], fields: ['order_id', 'quantity', 'buyer_phone'] } }, dataset.revision);
+  await world.provider.patch(`/datasets/${dataset.id}`, { fields: w.classify(dataset.fields, { ...w.LEVELS, version: 1 }), row_filter: 'quantity=lt.100', writable: { operations: ['insert', 'update', 'delete'], fields: ['order_id', 'quantity', 'buyer_phone'] } }, dataset.revision);
   const orders = (await world.provider.act('datasets', dataset.id, 'publish', { name: 'lite', version: 'v1', path: ORDERS, title: 'Lite' })).id;
   const a = await world.provider.get(`/apis/${orders}`);
   await world.provider.patch(`/apis/${orders}`, { class: 'A2', methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'] }, a.revision);
@@ -153,14 +155,39 @@ test('[SW-8.3.2-e2, EC-7.1.4.1a] one app reads rows, writes them and is told of 
   await w.subscription(world, me.app, changes.id);
   await w.grant(world, me.app, changes.id);
   const told = async () => (await p.call(`${CHANGES}?after=0`, { key: me.key })).json?.events ?? [];
-  const write = (method, target, body) => p.call(ORDERS + target, { method, body: JSON.stringify(body), key: me.key, grant: me.grant });
+  const write = (method, target, body) => p.call(ORDERS + target, { method, body: body && JSON.stringify(body), key: me.key, grant: me.grant });
+  lite = { dataset: dataset.id, file, me, write };
   await until(() => state('SELECT count(*) FROM row') === '2', { ms: 15000, what: 'the rows as they were' });
   await until(async () => (await p.call(`${CHANGES}?after=0`, { key: me.key })).status === 200, { ms: 10000, what: 'the topic' });
   await until(async () => (await write('PATCH', '?order_id=eq.1', { quantity: 7 })).status === 204, { ms: 10000, what: 'the write' });
   assert.equal((await p.call(`${ORDERS}?order_id=eq.1`, { key: me.key, grant: me.grant })).json[0].quantity, 7);
   await until(async () => (await told()).length >= 1, { ms: 10000, what: 'the event of the write' });
+  for (const [method, at, body] of [['POST', '', { order_id: '9', quantity: 100 }], ['PATCH', '?order_id=eq.1', { quantity: 500 }]]) refused(await write(method, at, body), 403, 'row-forbidden');
   assert.equal((await write('POST', '', { order_id: '3', quantity: 3 })).status, 201);
   await until(async () => (await told()).length >= 2, { ms: 10000, what: 'the event of the insert' });
-  assert.deepEqual((await told()).map((e) => [e.type, e.data]), [['dataset.update', { order_id: '1', merchant_id: 'M00001', quantity: 7, buyer_phone: '138****5678' }],
-    ['dataset.insert', { order_id: '3', merchant_id: 'M00001', quantity: 3, buyer_phone: null }]]);
+  assert.deepEqual((await told()).map((e) => [e.type, e.data]), [['dataset.update', { order_id: '1', merchant_id: 'M00001', quantity: 7, buyer_phone: '138****5678', version: 1 }],
+    ['dataset.insert', { order_id: '3', merchant_id: 'M00001', quantity: 3, buyer_phone: null, version: null }]]);
+});
+
+test('[SW-8.3.2-e1] with a column that grows with each change only the rows changed since are read; what went is found when all are, at once when it went through the platform', async () => {
+  const { me, write, file } = lite;
+  const sql = (text) => execFileSync('sqlite3', ['-cmd', '.timeout 5000', file, text]);
+  const row = await world.provider.post('/apis', { name: 'lite-growing', version: 'v1', path: GROWING, kind: 'topic', class: 'A1', access: 'subscription', dataset_id: lite.dataset, title: 'Growing' });
+  for (const change_column of ['buyer_phone', 'no_such']) await restRefuses(world.provider.post('/topics', { api_id: row.id, poll_ms: 500, change_column }), 'field-invalid', '/change_column');
+  await restRefuses(world.provider.post('/topics', { api_id: api, change_column: 'version' }), 'already-exists', '/api_id');
+  await world.provider.post('/topics', { api_id: row.id, poll_ms: 500, change_column: 'version', sweep_s: 86400 });
+  await world.provider.act('apis', row.id, 'publish');
+  await w.subscription(world, me.app, row.id);
+  await w.grant(world, me.app, row.id);
+  const mark = () => state(`SELECT mark FROM look WHERE topic = x'${row.id.replaceAll('-', '')}'`);
+  await until(() => mark() === '2', { ms: 15000, what: 'the first look' });
+  const told = async () => (await p.call(`${GROWING}?after=0`, { key: me.key })).json?.events ?? [];
+  sql("UPDATE lite SET quantity = 8 WHERE order_id = '1'; UPDATE lite SET quantity = 9, version = 5 WHERE order_id = '3';"); // the first without growing: not read
+  await until(async () => (await told()).length >= 1, { ms: 10000, what: 'the row that grew' });
+  assert.deepEqual((await told()).map((e) => [e.type, e.data.order_id, e.data.quantity]), [['dataset.update', '3', 9]]);
+  await until(() => mark() === '5', { ms: 10000, what: 'the new mark' });
+  assert.equal((await write('DELETE', '?order_id=eq.3')).status, 204);
+  await until(async () => (await told()).some((e) => e.type === 'dataset.delete'), { ms: 10000, what: 'the row that went' });
+  // That look was at all rows, so it found the other change too.
+  assert.deepEqual((await told()).slice(1).map((e) => [e.type, e.data.order_id]).sort(), [['dataset.delete', '3'], ['dataset.update', '1']]);
 });

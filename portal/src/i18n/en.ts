@@ -2,10 +2,10 @@
 import type zh from './zh';
 
 const en: typeof zh = {
-  frame: { skip: 'Skip to content', areas: 'Areas', pages: 'Pages', signOut: 'Sign out', start: 'Back to the start' },
+  frame: { skip: 'Skip to content', areas: 'Areas', pages: 'Pages', signOut: 'Sign out', signIn: 'Sign in', start: 'Back to the start' },
   area: { portal: 'Service portal', developer: 'Developer centre', manage: 'Management' },
   page: {
-    search: 'Data resources', entry: 'Resource', overview: 'Global data view', business: 'Services: business view', development: 'Services: developer view', publicApis: 'Public APIs', api: 'API', records: 'Granted records',
+    search: 'Data resources', entry: 'Resource', overview: 'Global data view', business: 'Services: business view', development: 'Services: developer view', publicApis: 'Public APIs', configure: 'Set up an API', api: 'API', records: 'Granted records',
     apps: 'My applications', app: 'Application', subscriptions: 'My subscriptions', changes: 'Major changes', notices: 'Notices', publish: 'Publish a service', centre: 'Management centre', service: 'Service', providers: 'Software providers', password: 'Password', nowhere: 'There is no such page',
   },
   state: {
@@ -28,7 +28,7 @@ const en: typeof zh = {
     category: 'Category', theme: 'Theme', department: 'Source department', application: 'Application', tag: 'Tag', volume: 'Volume (rows)', update_frequency: 'Update frequency', last_update: 'Last update', published_at: 'Published', opening: 'Opening', summary: 'Summary',
     tags: 'Tags', keywords: 'Keywords', name: 'Name', title: 'Title', type: 'Type', length: 'Length', format: 'Format', description: 'Description', identifier: 'Identifier', version: 'Version', volatility: 'Volatility', conditions: 'Access conditions', level: 'Level', mask: 'Mask',
     state: 'State', path: 'Path', action: 'Action', purpose: 'Purpose', audience: 'For whom', usage: 'How to use it', domain: 'Business domain', app: 'App', api: 'API', fields: 'Fields', comment: 'Comment', contact: 'Contact', uscc: 'Unified social credit code', storage: 'Storage',
-    created_at: 'Created', expires_at: 'Expires', organisation: 'Organisation', kind: 'Kind', environment: 'Environment', algorithm: 'Algorithm', label: 'Label',
+    sunset_at: 'Ends at', reason: 'Reason', created_at: 'Created', expires_at: 'Expires', organisation: 'Organisation', kind: 'Kind', environment: 'Environment', algorithm: 'Algorithm', label: 'Label',
   },
   frequency: { 'real-time': 'real time', hourly: 'hourly', daily: 'daily', weekly: 'weekly', monthly: 'monthly', quarterly: 'quarterly', yearly: 'yearly', static: 'never', irregular: 'irregular' },
   volatility: { none: 'none', low: 'low', medium: 'medium', high: 'high' },
@@ -39,5 +39,43 @@ const en: typeof zh = {
     apply: 'Apply for use', try: 'Describe and try', records: 'Granted records', place: 'Where it lies', load: 'Read the preview',
   },
   overview: { lead: 'All resources with sources, themes, volumes, services and links on one page.', resources: 'Resources', volume: 'Rows in all', services: 'Open services', departments: 'Source departments', themes: 'Themes', sources: 'Sources', coverage: 'Coverage of the catalogue', listed: 'listed', tables: 'Tables', owner: 'Owner', opened: 'open', none: 'not stated' },
+  level: { 1: 'L1 public', 2: 'L2 on authorisation', 3: 'L3 masked' },
+  environment: { general: 'general', monitored: 'monitored', controlled: 'controlled' },
+  action: {
+    approve: 'Approve', reject: 'Reject', suspend: 'Suspend', resume: 'Resume', close: 'Let go', submit: 'Submit', return: 'Return', withdraw: 'Withdraw', publish: 'Publish', stop: 'Stop', start: 'Start', deprecate: 'Announce end', offline: 'Take offline', cancel: 'Cancel', 'report-loss': 'Report loss', revoke: 'Revoke',
+    confirm: 'Do it', leave: 'Leave', grave: 'It takes effect at once: calls that depend on it are refused or stop.',
+  },
+  records: { lead: 'Data as the app was granted them: granted rows and fields alone, sensitive values masked; each look is decided and recorded as every call of the app.', field: 'Field', value: 'equals', none: 'There is nothing to see', open: 'Details', before: 'Back', after: 'Next', one: 'One record', masked: 'masked' },
+  try: { title: 'Try it', lead: 'A call as your app: the platform signs it with the app\'s own secret and sends it through a gateway, so no secret comes to the browser; it is decided, counted and recorded.', app: 'App', noApp: 'no admitted app', grant: 'Grant', noGrant: 'none', target: 'What follows the path', send: 'Send' },
+  api: {
+    call: 'How to call it', methods: 'Methods', class: 'Class', classA1: 'information', classA2: 'money and accounts', access: 'Who may', by: { subscription: 'after an approved subscription', registered: 'any admitted app' }, level: 'Level you see', parameter: 'Parameter', in: 'In', fields: 'Fields of the answer', example: 'Example of the answer',
+  },
+  public: { lead: 'Interfaces for outside partners. Any admitted party may apply for them.', none: 'No external API is open at present', other: 'Other', signIn: 'Sign in to apply' },
+  services: {
+    business: 'Find a service by business domain, choose it and apply.', development: 'Versions, paths and data of each service; a new one is developed from a resource of the open zone and placed in the catalogue.', allDomains: 'All business domains', words: 'Name or purpose', none: 'No service fits', noDomain: 'no domain', hours: 'Support hours', response: 'answers within {ms} ms', availability: '{n} % available',
+    choose: 'Choose', open: 'Open', datasets: 'Datasets', fromResource: 'Develop a service from an open resource', develop: 'Develop',
+  },
+  publish: {
+    lead: 'A dataset, or a table of a source, becomes a documented service in one step. Check first: all that is missing is told at once, and nothing is half made.', made: 'Published', missing: 'Still missing', ready: 'Nothing is missing: it can be published', from: 'From', dataset: 'Dataset', table: 'Table of a source', source: 'Source', title: 'Title', unclassified: 'unclassified', response: 'Answers within (ms)', availability: 'Availability (‰)',
+    check: 'Check', go: 'Publish', legal: 'Legal basis', review: 'Ask for a security review', asked: 'Review asked for',
+  },
+  apps: {
+    lead: 'Your organisation\'s applications: admission, credentials, subscriptions.', add: 'Apply for an app', apply: 'Apply', none: 'There is no app yet', admission: 'Admission', noConditions: 'The platform asks for nothing more at present.', holds: 'done', lacks: 'missing', number: 'Number', credentials: 'Credentials', newCredential: 'New credential', noCredentials: 'There is no credential yet', make: 'Make it',
+    secretOnce: 'The secret is shown this once: keep it in a safe place now.', keyKept: 'The public key is registered.', keyId: 'Key id', kept: 'Kept', publicKey: 'Public key (PEM)',
+  },
+  conditionNext: { application: 'submit an application for this app', agreement: 'offer one and have both sides sign it', assessment: 'the platform assesses your organisation', certificates: 'file the certificates that are asked for', filing: 'have the platform filed', preparation: 'complete the preparation' },
+  missing: { level: 'Unclassified fields:', mask: 'Fields without a mask:', entry: 'The entry is not whole:', domain: 'No business domain:', interface: 'Not the interface of its domain:', stages: 'Not through the test stage:', evaluation: 'No evaluation that passed:', report: 'A report is missing:', definition: 'The definition has faults:', review: 'No security review that passed:' },
+  condition: { application: 'an approved application', agreement: 'an agreement in force', assessment: 'an assessment that counts', certificates: 'valid certificates', filing: 'a filing record', preparation: 'a finished preparation' },
+  subscriptions: { lead: 'The APIs your apps may call. The platform reviews what you apply for and tells you the result.', apply: 'Apply for an API', level: 'Level of data needed', send: 'Apply', none: 'There is no subscription yet' },
+  changes: {
+    lead: 'A change that may bear on safety or continuity, such as expected volume or integration, is told with a change plan, an emergency plan and your own look at the risk, and how users were told. The reviewers get it as a task.', new: 'Report a major change', change: 'Kind', kind: { volume: 'expected volume', integration: 'integration', organisation: 'organisation', other: 'other' },
+    description: 'What changes', change_plan: 'Change plan', emergency_plan: 'Emergency plan', party_risk: 'Risk assessment', user_notice: 'How and when users were told (text or link)', file: 'Report', told: 'Told at', measure: 'Measure', does: { continue: 'goes on', limit: 'limited', suspend: 'suspended' }, none: 'There is no major change',
+  },
+  notices: { lead: 'Changes and ends of APIs, results of reviews and whatever else concerns you.', read: 'Mark as read', keep: 'Mark as unread', none: 'There is no notice' },
+  providers: { lead: 'The providers of third-party software. Once one is suspended or let go, the next call of its apps is refused.', add: 'Enter a provider', enter: 'Enter', all: 'Any state', apps: 'Apps' },
+  centre: { lead: 'All open data services of all providers: registered, published, tied together, set up and permitted here, each act on record.', register: 'Register a service', services: 'Services', apis: 'Interfaces', configure: 'Set up', entry: 'The service in its users\' words, its domain, and the datasets and services it is tied to.', rests: 'What rests on it', warn: '{apps} apps, {apis} composed APIs and {services} services rest on it: tell them before it changes.', technical: 'Technical description', datasets: 'Datasets', related: 'Related services', save: 'Save', saved: 'Saved' },
+  configure: { parameters: 'Parameters', timeout_ms: 'Timeout (ms)', cache_ms: 'Cache (ms)', max_body_bytes: 'Body at most (bytes)', limits: 'Limits', noLimits: 'There is no limit', measure: 'Measure', amount: 'Amount', action: 'Beyond it', add: 'Add a limit', remove: 'Remove', permissions: 'Permissions' },
+  measure: { rate: 'rate (a second)', concurrency: 'concurrency', calls: 'calls a day', rows: 'rows a day', bytes: 'bytes a day', refused: 'refusals' },
+  limit: { reject: 'reject', alert: 'alert', suspend: 'suspend' },
 };
 export default en;
