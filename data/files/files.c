@@ -289,8 +289,12 @@ static enum problem write_piece(int dir, const char *part, uint64_t at, struct s
     int fd =
         openat(dir, part, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (at ? 0 : O_TRUNC), 0600);
     enum problem p = PROBLEM_OK;
-    if (fd < 0 || fstat(fd, &st) != 0 || (uint64_t)st.st_size != at)
-        p = fd < 0 ? PROBLEM_SOURCE_UNAVAILABLE : PROBLEM_STATE_CONFLICT;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        p = PROBLEM_SOURCE_UNAVAILABLE;
+    else if ((uint64_t)st.st_size < at) /* a piece is missing */
+        p = PROBLEM_STATE_CONFLICT;
+    else if (ftruncate(fd, (off_t)at) != 0) /* one that comes again takes its own place */
+        p = PROBLEM_SOURCE_UNAVAILABLE;
     for (size_t done = 0; !p && done < piece.n;) {
         ssize_t n = pwrite(fd, piece.p + done, piece.n - done, (off_t)(at + done));
         if (n <= 0)

@@ -173,3 +173,36 @@ test('[SW-8.3.2-b3] CSV, NDJSON and XML files are published and queried in the g
   rmSync(path.join(dir, 'imports/trade/list.json'));
   assert.equal((await harvested(3))['list.json'].state, 'gone');
 });
+
+test('[SW-8.3.1-02] files are handed in by tus, kept whatever dies on the way, and harvested like those of a folder', async () => {
+  const handed = await world.provider.post('/sources', { name: 'handed in', organisation_id: world.holder, kind: 'files' });
+  await world.provider.act('sources', handed.id, 'check');
+  const upload = async (name, bytes) => {
+    const meta = { filename: name, filetype: 'application/octet-stream' };
+    const made = await world.provider.raw('POST', '/api/v1/uploads', undefined, { 'tus-resumable': '1.0.0', 'upload-length': String(bytes.length),
+      'upload-metadata': Object.entries(meta).map(([k, v]) => `${k} ${Buffer.from(v).toString('base64')}`).join(',') });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const sent = await world.provider.raw('PATCH', made.headers.location, bytes, { 'tus-resumable': '1.0.0', 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' });
+    assert.equal(sent.status, 204, JSON.stringify(sent.body));
+    return made.headers.location.split('/').at(-1);
+  };
+  const big = Buffer.from(`%PDF-1.7\n${'0123456789'.repeat(150000)}\n%%EOF\n`);
+  const give = async (name, bytes) => world.provider.post('/source_files', { source_id: handed.id, upload_id: await upload(name, bytes) });
+  const files = [await give('big.pdf', big), await give('gb.csv', execFileSync('iconv', ['-f', 'utf-8', '-t', 'gb18030'], { input: '品名\n茶叶\n' })), await give('liar.png', PDF)];
+  for (const role of ['data', 'control']) for (const pid of p.processes()[role]) process.kill(pid, 'SIGKILL');
+  for (const f of files) {
+    await until(async () => {
+      const now = await world.provider.get(`/source_files/${f.id}`);
+      assert.notEqual(now.state, 'failed', now.error);
+      return now.state === 'kept' && now.sent === now.bytes;
+    }, { ms: 20000, what: `${f.name} to be kept` });
+  }
+  await restRefuses(world.provider.post('/source_files', { source_id: source, upload_id: files[0].upload_id }), 'state-conflict', '/source_id');
+  await restRefuses(world.provider.post('/source_files', { source_id: handed.id, upload_id: files[0].id }), 'field-invalid', '/upload_id');
+  source = handed.id;
+  const items = await harvested(1);
+  assert.match(items['liar.png'].reason, /^type-mismatch: named as image\/png, it is application\/pdf$/);
+  const entry = await world.provider.get(`/entries/${items['big.pdf'].entry_id}`);
+  assert.deepEqual([entry.content_sm3, entry.bytes], [sm3(big), big.length]);
+  assert.equal((await world.provider.get(`/entries/${items['gb.csv'].entry_id}`)).fields[0].name, '品名');
+});
