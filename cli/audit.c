@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice audit verify | show | operations: the call log and the operations log, to people and
- * scripts. */
+/* sluice audit verify | show | operations | trace: the call log and the operations log, to people
+ * and scripts. */
 #include "audit.h"
 
 #include <errno.h>
@@ -22,6 +22,7 @@ static const char usage_text[] =
     "--table]\n"
     "       sluice audit operations [--data-dir D | --store FILE] [--limit N]\n"
     "       sluice audit evidence   [--data-dir D | --dir DIR] [--key PUB.pem] TRANSACTION\n"
+    "       sluice audit trace      [--data-dir D | --dir DIR --store FILE] [--json] TRANSACTION\n"
     "\n"
     "verify      checks every record of the call log against its chain, the seals and the signed "
     "heads, and\n"
@@ -37,6 +38,11 @@ static const char usage_text[] =
     "and\n"
     "            whether the signatures are good. --key: the key answers are signed with\n"
     "            (D/keys/answer.pub). Exit code 1: they are not, or there is none.\n"
+    "trace       prints one transaction as a chain: the enterprise whose app called, the gateway "
+    "that\n"
+    "            decided, the data service or interface, the provider whose data it is; of a "
+    "composed\n"
+    "            call each part with its own chain.\n"
     "\n"
     "  --data-dir D   the platform's data directory (" SETTINGS_DATA_DIR
     "): log in D/gateway/audit, "
@@ -47,7 +53,9 @@ static const char usage_text[] =
     "  --store FILE   the control plane's store or a copy of it; verify checks it alone where "
     "there "
     "is no log\n"
-    "filters: --app ID, --api ID, --owner O, --txn ID, --grant ID, --refused,\n"
+    "filters: --app ID, --api ID, --owner O, --txn ID, --grant ID, --refused, --tag TAG (a field "
+    "with it left,\n"
+    "         e.g. personal-financial; tags are those of the store's APIs now),\n"
     "         --since TIME, --until TIME   as 2026-11-22T01:02:03Z\n"
     "  --limit N      at most the newest N (default 100; 0: all)\n"
     "\n"
@@ -57,6 +65,7 @@ static const char usage_text[] =
     "  sluice audit verify --store copy/store.db\n"
     "  sluice audit show --owner M00042 --since 2026-11-01T00:00:00Z --json | jq .fields\n"
     "  sluice audit show --refused --limit 20\n"
+    "  sluice audit trace 0193500a-7c00-7000-8000-000000000001\n"
     "  sluice audit operations --limit 20\n";
 
 enum {
@@ -69,6 +78,7 @@ enum {
     OPT_OWNER,
     OPT_TXN,
     OPT_GRANT,
+    OPT_TAG,
     OPT_SINCE,
     OPT_UNTIL,
     OPT_REFUSED,
@@ -79,23 +89,15 @@ enum {
 };
 
 static const struct option long_options[] = {
-    {"data-dir", required_argument, NULL, OPT_DATA},
-    {"dir", required_argument, NULL, OPT_DIR},
-    {"key", required_argument, NULL, OPT_KEY},
-    {"store", required_argument, NULL, OPT_STORE},
-    {"app", required_argument, NULL, OPT_APP},
-    {"api", required_argument, NULL, OPT_API},
-    {"owner", required_argument, NULL, OPT_OWNER},
-    {"txn", required_argument, NULL, OPT_TXN},
-    {"grant", required_argument, NULL, OPT_GRANT},
-    {"since", required_argument, NULL, OPT_SINCE},
-    {"until", required_argument, NULL, OPT_UNTIL},
-    {"refused", no_argument, NULL, OPT_REFUSED},
-    {"limit", required_argument, NULL, OPT_LIMIT},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"table", no_argument, NULL, OPT_TABLE},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
+    {"data-dir", required_argument, NULL, OPT_DATA}, {"dir", required_argument, NULL, OPT_DIR},
+    {"key", required_argument, NULL, OPT_KEY},       {"store", required_argument, NULL, OPT_STORE},
+    {"app", required_argument, NULL, OPT_APP},       {"api", required_argument, NULL, OPT_API},
+    {"owner", required_argument, NULL, OPT_OWNER},   {"txn", required_argument, NULL, OPT_TXN},
+    {"grant", required_argument, NULL, OPT_GRANT},   {"tag", required_argument, NULL, OPT_TAG},
+    {"since", required_argument, NULL, OPT_SINCE},   {"until", required_argument, NULL, OPT_UNTIL},
+    {"refused", no_argument, NULL, OPT_REFUSED},     {"limit", required_argument, NULL, OPT_LIMIT},
+    {"json", no_argument, NULL, OPT_JSON},           {"table", no_argument, NULL, OPT_TABLE},
+    {"help", no_argument, NULL, OPT_HELP},           {NULL, 0, NULL, 0},
 };
 
 static bool read_uuid(struct uuid *id, const char *name, const char *text)
@@ -161,6 +163,9 @@ static bool take_option(struct audit_options *o, int opt)
         return read_uuid(&o->txn, "txn", optarg);
     case OPT_GRANT:
         return read_uuid(&o->grant, "grant", optarg);
+    case OPT_TAG:
+        o->tag = optarg;
+        return true;
     case OPT_SINCE:
         return read_time(&o->since_ms, "since", optarg);
     case OPT_UNTIL:
@@ -200,7 +205,7 @@ static bool read_options(struct audit_options *o, int argc, char **argv)
             return false;
         }
     }
-    if (optind + 1 == argc && strcmp(argv[0], "evidence") == 0) {
+    if (optind + 1 == argc && (strcmp(argv[0], "evidence") == 0 || strcmp(argv[0], "trace") == 0)) {
         if (!read_uuid(&o->txn, "txn", argv[optind++])) {
             return false;
         }
@@ -232,10 +237,9 @@ int cli_audit(int argc, char **argv)
         const char *name;
         int (*run)(const struct audit_options *o);
     } actions[] = {
-        {"verify", cli_audit_verify},
-        {"show", cli_audit_show},
-        {"operations", cli_audit_operations},
-        {"evidence", cli_audit_evidence},
+        {"verify", cli_audit_verify},         {"show", cli_audit_show},
+        {"operations", cli_audit_operations}, {"evidence", cli_audit_evidence},
+        {"trace", cli_audit_trace},
     };
     struct audit_options o;
     if (argc < 2 || strcmp(argv[1], "--help") == 0) {

@@ -20,6 +20,7 @@ struct show {
     const struct audit_options *o;
     struct shown *rows;
     size_t n, cap;
+    json_t *tags;
     bool no_memory;
 };
 
@@ -106,7 +107,7 @@ static const char *method_text(uint8_t method)
     return "other";
 }
 
-static json_t *json_of(const struct audit_record *rec, const json_t *plan)
+json_t *cli_audit_record(const struct audit_record *rec, const json_t *plan)
 {
     const struct audit_call *c = &rec->call;
     const struct problem_row *reason = problem_row((enum problem)c->reason);
@@ -173,6 +174,11 @@ static bool collect(void *ctx, const struct audit_record *rec, const json_t *pla
     if (!wanted(s->o, &rec->call)) {
         return true;
     }
+    json_t *record = cli_audit_record(rec, plan);
+    if (!cli_audit_tag(record, s->tags, s->o->tag)) {
+        json_decref(record);
+        return true;
+    }
     if (s->o->limit > 0 && s->n >= 2 * s->o->limit) {
         trim(s, s->o->limit); /* memory stays bounded however long the log */
     }
@@ -180,13 +186,14 @@ static bool collect(void *ctx, const struct audit_record *rec, const json_t *pla
         size_t cap = s->cap == 0 ? 256 : s->cap * 2;
         struct shown *more = reallocarray(s->rows, cap, sizeof *more);
         if (more == NULL) {
+            json_decref(record);
             s->no_memory = true;
             return false;
         }
         s->rows = more;
         s->cap = cap;
     }
-    s->rows[s->n++] = (struct shown){rec->call.at_us, json_of(rec, plan)};
+    s->rows[s->n++] = (struct shown){rec->call.at_us, record};
     return true;
 }
 
@@ -248,9 +255,10 @@ static void print_table_row(const json_t *r)
 
 int cli_audit_show(const struct audit_options *o)
 {
-    struct show s = {.o = o};
+    struct show s = {.o = o, .tags = cli_audit_tags(o->store)};
     struct audit_summary sum;
     enum audit_err err = audit_walk(o->dir, NULL, collect, count_finding, &s, &sum);
+    json_decref(s.tags);
     if (err == AUDIT_EIO || s.no_memory) {
         fprintf(stderr, "sluice audit: %s: %s\n", o->dir,
                 s.no_memory ? "out of memory; give --limit" : audit_strerror(err));

@@ -43,7 +43,8 @@ static char *request_body(struct rest_call *c, const json_t *source, const json_
                        ? json_pack("{s:s, s:s, s:s, s:s}", "id", id, "kind",
                                    row_text(source, "kind"), "folder", row_text(source, "folder"),
                                    "encoding", row_text(source, "encoding"))
-                   : sealed ? json_pack("{s:s, s:o}", "id", id, "connection_sealed", sealed)
+                   : sealed ? json_pack("{s:s, s:o, s:s}", "id", id, "connection_sealed", sealed,
+                                        "encoding", row_text(source, "encoding"))
                             : NULL;
 
     if (!body) {

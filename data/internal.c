@@ -9,7 +9,9 @@
 #include "data/harvest/harvest.h"
 #include "data/scan.h"
 #include "data/service.h"
+#include "data/sources/account.h"
 #include "data/sources/metadata.h"
+#include "data/sources/pool.h"
 #include "data/write/write.h"
 #include "data/zones/zones.h"
 
@@ -17,7 +19,7 @@ struct internal_call {
     struct source *source;
     struct worker *w;
     struct uuid id;
-    bool managed;
+    bool managed, held; /* held: a place of the source's connections */
     struct slice target;
     const char *schema, *table;
     const json_t *body;
@@ -28,8 +30,11 @@ struct internal_call {
 static enum problem check(struct internal_call *c)
 {
     enum source_err err = source_ready(c->source);
-    if (!err)
-        c->answer = json_pack("{s:b}", "ok", 1);
+    if (!err) {
+        json_t *rights = NULL;
+        account_rights(c->source, &rights);
+        c->answer = json_pack("{s:b, s:o*}", "ok", 1, "account", rights);
+    }
     return service_source_problem(err);
 }
 
@@ -166,6 +171,8 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
     struct slice id_text = slice_str(text_member(body, "id"));
     if (!uuid_parse(&c->id, id_text.p, id_text.n))
         return PROBLEM_BODY_MALFORMED;
+    if (pool_enter(&c->id, &c->held) != POOL_OK)
+        return PROBLEM_SOURCE_BUSY;
     const char *kind = text_member(body, "kind");
     c->managed = strcmp(kind, "managed") == 0;
     if (c->managed || strcmp(kind, "files") == 0) { /* data/files alone writes to its store */
@@ -177,7 +184,9 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
     if (catalog_unseal(w->catalog.secret_key, id_text,
                        slice_str(text_member(body, "connection_sealed")), &connection)) {
         c->source = source_new(buf_slice(&connection), w->catalog.data_dir);
-        p = c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
+        p = c->source && source_set_encoding(c->source, slice_str(text_member(body, "encoding")))
+                ? PROBLEM_OK
+                : PROBLEM_INTERNAL;
     }
     buf_wipe(&connection);
     return p;
@@ -227,4 +236,6 @@ void internal_handle(struct worker *w, const struct service_request *rq, struct 
     json_decref(c.answer);
     json_decref(body);
     source_free(&c.source);
+    if (c.held)
+        pool_leave(&c.id);
 }

@@ -13,6 +13,7 @@
 #include "data/events/events.h"
 #include "data/files/files.h"
 #include "data/server.h"
+#include "data/sources/pool.h"
 #include "data/write/journal.h"
 #include "node/node.h"
 
@@ -154,12 +155,11 @@ int data_run(const struct data_config *cfg)
     crypto_derive(server.service.link_key, "feed.secret", secret);
     const struct collect_env env = {cfg->data_dir, secret};
     server.service.collector = collector_start(&env);
-    const char *why = NULL;
+    const char *why = NULL, *why_files = NULL;
     server.service.events = start_events(cfg, &server.service, &why);
     snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
     server.service.batch = batch_start(&server.service, dir, &why);
     server.service.journal = wjournal_open(paths.journal, server.service.link_key);
-    const char *why_files = NULL;
     server.service.files = start_files(cfg, replica, &why_files);
     if (server.service.journal)
         wjournal_retain(server.service.journal, cfg->journal_days);
@@ -173,6 +173,7 @@ int data_run(const struct data_config *cfg)
     wjournal_close(&server.service.journal);
     events_free(&server.service.events);
     collector_stop(&server.service.collector);
+    pool_close_all();
     crypto_wipe(secret, sizeof secret);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);

@@ -37,11 +37,20 @@ static struct slice copy_into(char **at, struct slice s)
     return copy;
 }
 
+static size_t claims_bytes(const struct replica_api *api)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < REPLICA_CLAIMS; i++) {
+        n += api->claims[i].n;
+    }
+    return n;
+}
+
 static size_t text_bytes(const struct replica_api *api, struct slice request_path)
 {
     size_t n = api->name.n + api->path.n + api->profile.n + request_path.n +
                sluice_targets_bytes(api) + api->successor.n + api->notice_zh.n + api->notice_en.n +
-               api->amount_path.n;
+               api->amount_path.n + claims_bytes(api);
     for (uint32_t i = 0; i < api->policy.n_fields; i++) {
         n += api->policy.fields[i].path.n;
     }
@@ -72,6 +81,9 @@ static sluice_api_t *api_new(const struct replica_api *from, struct slice reques
     api->record.notice_zh = copy_into(&at, from->notice_zh);
     api->record.notice_en = copy_into(&at, from->notice_en);
     api->record.amount_path = copy_into(&at, from->amount_path);
+    for (size_t i = 0; i < REPLICA_CLAIMS; i++) {
+        api->record.claims[i] = copy_into(&at, from->claims[i]);
+    }
     api->request_path = copy_into(&at, request_path);
     sluice_targets_copy(api, from, &at);
     return api;
@@ -281,6 +293,14 @@ void sluice_verdict_drop(sluice_verdict_t *verdict)
     }
 }
 
+static void read_claims(sluice_verdict_t *v, struct slice claims)
+{
+    v->claims_known = claims.n ? (uint8_t)claims.p[0] : 0;
+    if (claims.n == 1 + sizeof v->claims) {
+        memcpy(v->claims, claims.p + 1, sizeof v->claims);
+    }
+}
+
 static void read_grant(sluice_verdict_t *v, struct replica_reader *reader)
 {
     v->grant_known = replica_get_grant(reader, &v->grant, &v->api->record.policy,
@@ -290,6 +310,7 @@ static void read_grant(sluice_verdict_t *v, struct replica_reader *reader)
         memcpy(v->owner, v->grant_record.owner.p, v->grant_record.owner.n);
         v->grant_record.owner.p = v->owner;
     }
+    read_claims(v, v->grant_known ? v->grant_record.claims : SLICE(""));
 }
 
 /* SW-9.6.1-a2: of its own data the owner is the app's organisation. A copy, for the caller's record
@@ -317,6 +338,7 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
                                .user_factors = v->user_factors,
                                .user = v->user,
                                .purpose = v->purpose,
+                               .export_ = v->export_,
                                .stream = api->kind == POLICY_TOPIC ? POLICY_STREAM_OPEN
                                                                    : POLICY_STREAM_NONE,
                                .now_ms = now_ms};
@@ -332,8 +354,8 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
         call.grant = v->grant_known ? &v->grant_record : NULL;
     }
     policy_decide(&call, verdict);
-    v->grant_record.audience = v->grant_record.purposes =
-        SLICE(""); /* the replica's, gone with the snapshot */
+    /* These are the replica's, and gone with the snapshot. */
+    v->grant_record.audience = v->grant_record.purposes = v->grant_record.claims = SLICE("");
     set_owner(v, verdict);
 }
 
@@ -386,6 +408,7 @@ static sluice_verdict_t *verdict_new(const struct sluice_question *q, uint64_t n
     v->grant = q->grant;
     v->user = q->user;
     v->purpose = q->purpose;
+    v->export_ = q->export_;
     v->grant_named = q->grant_named;
     v->api->refs++;
     v->caller->refs++;
@@ -428,7 +451,8 @@ static bool verdict_is(const sluice_verdict_t *v, const struct sluice_question *
     return v && v->api == q->api && v->caller == q->caller && v->method == q->method &&
            v->proofs == q->proofs && v->user_factors == q->user_factors &&
            v->grant_named == q->grant_named && uuid_eq(&v->grant, &q->grant) &&
-           uuid_eq(&v->user, &q->user) && uuid_eq(&v->purpose, &q->purpose);
+           uuid_eq(&v->user, &q->user) && uuid_eq(&v->purpose, &q->purpose) &&
+           v->export_ == q->export_;
 }
 
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms)
@@ -436,7 +460,7 @@ sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t 
     struct {
         const void *api, *caller;
         struct uuid grant, user, purpose;
-        uint8_t method, proofs, named, user_factors, pad[12];
+        uint8_t method, proofs, named, user_factors, export_, pad[11];
     } key = {.api = q->api,
              .caller = q->caller,
              .grant = q->grant,
@@ -445,7 +469,8 @@ sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t 
              .method = q->method,
              .proofs = q->proofs,
              .named = q->grant_named,
-             .user_factors = q->user_factors};
+             .user_factors = q->user_factors,
+             .export_ = q->export_};
     sluice_verdict_t **slot = &memo.verdicts[XXH3_64bits(&key, sizeof key) % VERDICTS];
     sluice_verdict_t *v = *slot;
     if (!verdict_is(v, q) || (!fresh(v, now_ms) && !still_true(v, now_ms))) {

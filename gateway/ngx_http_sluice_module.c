@@ -57,14 +57,14 @@ ngx_module_t ngx_http_sluice_module = {
     sluice_worker_init, NULL,        NULL,     sluice_worker_exit, NULL, NGX_MODULE_V1_PADDING};
 
 static const sluice_stage_pt stages[] = {
-    sluice_route,   sluice_addresses, sluice_token,        sluice_account, sluice_authenticate,
-    sluice_decide,  sluice_callers,   sluice_nonce,        sluice_limits,  sluice_grant,
-    sluice_body,    sluice_open,      sluice_confirmation, sluice_unwrap,  sluice_validate,
-    sluice_amounts, sluice_convert,   sluice_dispatch};
+    sluice_route,  sluice_addresses, sluice_token,        sluice_account, sluice_authenticate,
+    sluice_decide, sluice_callers,   sluice_nonce,        sluice_limits,  sluice_grant,
+    sluice_body,   sluice_open,      sluice_confirmation, sluice_unwrap,  sluice_validate,
+    sluice_claims, sluice_amounts,   sluice_convert,      sluice_dispatch};
 const char *const sluice_stage_names[] = {
-    "route",        "addresses", "token",    "account", "authenticate", "decide",
-    "callers",      "nonce",     "limits",   "grant",   "body",         "open",
-    "confirmation", "unwrap",    "validate", "amounts", "convert",      "dispatch"};
+    "route",    "addresses", "token",   "account", "authenticate", "decide",       "callers",
+    "nonce",    "limits",    "grant",   "body",    "open",         "confirmation", "unwrap",
+    "validate", "claims",    "amounts", "convert", "dispatch"};
 
 #define STAGES (sizeof stages / sizeof *stages)
 _Static_assert(STAGES == sizeof sluice_stage_names / sizeof *sluice_stage_names,

@@ -111,11 +111,14 @@ typedef struct {
     struct uuid grant;
     struct policy_grant grant_record;
     bool grant_named, grant_known;
-    struct uuid user;    /* of the call's token; nil: none */
-    struct uuid purpose; /* as said; nil: not */
+    struct uuid user;     /* of the call's token; nil: none */
+    struct uuid purpose;  /* as said; nil: not */
+    uint8_t claims_known; /* bits: of which of these the owner has a record */
+    uint8_t claims[REPLICA_CLAIMS][CRYPTO_HASH_LEN];
     struct slice of; /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
     char owner[LINK_OWNER_MAX];
     uint8_t method, proofs, user_factors;
+    bool export_;
     struct policy_verdict verdict;
     struct plan *plan; /* NULL when refused */
     uint64_t plan_key; /* names (api, rev, outcomes) to the audit log */
@@ -314,6 +317,7 @@ struct sluice_question {
     struct uuid grant;   /* zeros unless named */
     struct uuid user;    /* zeros: none */
     struct uuid purpose; /* zeros: none said */
+    bool export_;
 };
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms);
 void sluice_api_drop(sluice_api_t *api);
@@ -335,6 +339,9 @@ ngx_int_t sluice_body_gather(ngx_http_request_t *r, sluice_ctx_t *ctx, size_t ma
 /* caller/token.c */
 /* Whether the user's account may reach the API of the call; refuses when not. */
 ngx_int_t sluice_user_may(sluice_ctx_t *ctx, const struct uuid *user);
+/* message/seal.c: a short text sealed (JWE) to the keys that bodies are sealed to. 0: it cannot be
+ * opened, or is longer than cap. */
+size_t sluice_unseal(struct slice sealed, uint64_t now_ms, char *out, size_t cap);
 /* Whether the account that a signed call names, if it names one, is of the app that signed. */
 bool sluice_account_app(const sluice_ctx_t *ctx);
 ngx_int_t sluice_authenticate(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/authenticate.c */
@@ -347,6 +354,7 @@ ngx_int_t sluice_grant(ngx_http_request_t *r, sluice_ctx_t *ctx);        /* call
 ngx_int_t sluice_account(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* caller/account.c */
 ngx_int_t sluice_body(ngx_http_request_t *r, sluice_ctx_t *ctx);         /* body.c */
 ngx_int_t sluice_confirmation(ngx_http_request_t *r, sluice_ctx_t *ctx); /* caller/confirmation.c */
+ngx_int_t sluice_claims(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* caller/claims.c */
 ngx_int_t sluice_amounts(ngx_http_request_t *r, sluice_ctx_t *ctx);      /* traffic/amounts.c */
 ngx_int_t sluice_unwrap(ngx_http_request_t *r, sluice_ctx_t *ctx);       /* message/convert.c */
 ngx_int_t sluice_validate(ngx_http_request_t *r, sluice_ctx_t *ctx);     /* message/validate.c */

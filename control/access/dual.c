@@ -136,17 +136,8 @@ static bool seal_request(const struct rest_call *c, json_t *row)
 
 static json_t *new_row(const struct rest_call *c, const char *operation, int64_t valid_s)
 {
-    json_t *row = json_object();
-    char id[UUID_TEXT_LEN + 1];
-    struct uuid u;
+    json_t *row = resource_row(&approvals_resource);
 
-    uuid_new(&u);
-    uuid_format(&u, id);
-    for (size_t i = 0; i < COUNT(approval_attrs); i++) {
-        json_object_set_new(row, approval_attrs[i].name, json_null());
-    }
-    json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "state", json_string("pending"));
     json_object_set_new(row, "operation", json_string(operation));
     json_object_set_new(row, "method", json_string(c->req->method));
     json_object_set_new(row, "path", json_string(c->req->path));

@@ -70,8 +70,9 @@ static enum problem check_terms(struct rest_call *c, const char *where, const js
 
 static enum problem check_interfaces(struct rest_call *c, const char *where, const json_t *v)
 {
-    static const char *const members[] = {"api_id",   "fields",      "per_day",
-                                          "scenario", "access_mode", NULL};
+    static const char *const members[] = {"api_id",      "fields", "per_day", "scenario",
+                                          "access_mode", "ways",   NULL};
+    static const char *const ways[] = {"call", "export", "event"};
     char at[64];
     json_t *item;
     size_t i;
@@ -84,13 +85,15 @@ static enum problem check_interfaces(struct rest_call *c, const char *where, con
     {
         snprintf(at, sizeof at, "%.40s/%zu", where, i);
         const json_t *per_day = json_object_get(item, "per_day"),
-                     *fields = json_object_get(item, "fields");
+                     *fields = json_object_get(item, "fields"),
+                     *way = json_object_get(item, "ways");
         if (!json_is_object(item) || !api_only_members(item, members) ||
             !row_text(item, "api_id")[0] || (per_day && !api_int_within(per_day, 1, 1000000000))) {
             return rest_fail(c, PROBLEM_FIELD_INVALID, at,
-                             "api_id, fields, per_day, scenario and access_mode");
+                             "api_id, fields, per_day, scenario, access_mode and ways");
         }
         enum problem p = fields ? api_check_paths(c, at, fields) : PROBLEM_OK;
+        p = p == PROBLEM_OK && way ? api_check_words(c, at, way, ways, COUNT(ways)) : p;
         if (p != PROBLEM_OK) {
             return p;
         }
@@ -344,7 +347,7 @@ static enum problem limit_calls(struct rest_call *c, struct store_txn *txn, cons
 
     json_array_foreach(json_object_get(row, "interfaces"), i, item)
     {
-        json_t *limit = admission_row(&limits_resource);
+        json_t *limit = resource_row(&limits_resource);
         json_object_set_new(limit, "name", json_string("agreed calls a day"));
         json_object_set_new(limit, "per", json_string("app-api"));
         json_object_set(limit, "app_id", json_object_get(row, "app_id"));

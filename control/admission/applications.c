@@ -169,7 +169,7 @@ static enum problem give_number(struct rest_call *c, struct store_txn *txn, json
 static enum problem keep_version(struct rest_call *c, struct store_txn *txn, const json_t *row)
 {
     static const char *const same[] = {"version", "content", "sealed", "documents", "submitted_by"};
-    json_t *version = admission_row(&application_versions_resource);
+    json_t *version = resource_row(&application_versions_resource);
 
     json_object_set(version, "application_id", json_object_get(row, "id"));
     for (size_t i = 0; i < COUNT(same); i++) {

@@ -66,7 +66,7 @@ static enum problem after(struct rest_call *c, struct change *ch)
 
 static enum problem limit_app(struct rest_call *c, struct store_txn *txn, const json_t *row)
 {
-    json_t *limit = admission_row(&limits_resource);
+    json_t *limit = resource_row(&limits_resource);
 
     json_object_set_new(limit, "name", json_string("after a major change"));
     json_object_set_new(limit, "per", json_string("app"));

@@ -80,25 +80,6 @@ enum problem admission_document(struct rest_call *c, struct store_txn *txn, cons
     return p;
 }
 
-json_t *admission_row(const struct resource *res)
-{
-    json_t *row = json_object();
-    char id[UUID_TEXT_LEN + 1];
-    struct uuid u;
-
-    for (size_t i = 0; i < res->n_attrs; i++) {
-        const struct attr *a = &res->attrs[i];
-        json_object_set_new(row, a->name,
-                            a->fallback ? json_loads(a->fallback, JSON_DECODE_ANY, NULL)
-                                        : json_null());
-    }
-    uuid_new(&u);
-    uuid_format(&u, id);
-    json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "state", json_string(res->initial));
-    return row;
-}
-
 enum problem admission_move(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                             json_t *row, const char *state, const char *action)
 {

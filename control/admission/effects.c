@@ -16,7 +16,7 @@ static enum problem allow_addresses(struct rest_call *c, struct store_txn *txn,
     json_array_foreach(json_object_get(json_object_get(application, "content"), "addresses"), i,
                        address)
     {
-        json_t *row = admission_row(&lists_resource);
+        json_t *row = resource_row(&lists_resource);
         json_object_set_new(row, "list", json_string("allow"));
         json_object_set_new(row, "subject", json_string("address"));
         json_object_set(row, "value", address);
@@ -44,7 +44,7 @@ static enum problem file_platform(struct rest_call *c, struct store_txn *txn,
                                        "contact_phone"};
     static const char sql[] = "SELECT 1 FROM filings WHERE app_id = ? AND state = 'active'";
     const struct store_value v = store_text(row_text(application, "app_id"));
-    json_t *row = admission_row(&filings_resource);
+    json_t *row = resource_row(&filings_resource);
     bool there = false;
     enum problem p = admission_exists(c, txn, sql, &v, 1, &there);
 
@@ -70,7 +70,7 @@ static enum problem open_preparation(struct rest_call *c, struct store_txn *txn,
     static const char *const items[] = {"environment", "connectivity", "security-hardening",
                                         "staff-contact"};
     static const char *const same[] = {"organisation_id", "app_id"};
-    json_t *row = admission_row(&preparations_resource), *list = json_array();
+    json_t *row = resource_row(&preparations_resource), *list = json_array();
 
     for (size_t i = 0; i < COUNT(items); i++) {
         json_array_append_new(
@@ -155,7 +155,7 @@ static enum problem open_subscription(struct rest_call *c, struct store_txn *txn
                               "state <> 'cancelled'";
     const struct store_value v[] = {store_text(row_text(application, "app_id")),
                                     store_text(api_id)};
-    json_t *api = NULL, *row = admission_row(&subscriptions_resource);
+    json_t *api = NULL, *row = resource_row(&subscriptions_resource);
     json_t *level = json_object_get(application, "max_level");
     bool there = false;
     enum problem p = admission_exists(c, txn, sql, v, COUNT(v), &there);

@@ -25,8 +25,6 @@ enum problem admission_tell(struct rest_call *c, struct store_txn *txn, const ch
 /* id names a document that is there and that the caller may see. */
 enum problem admission_document(struct rest_call *c, struct store_txn *txn, const char *where,
                                 const json_t *id);
-/* A whole new row with fallbacks, an id and the initial state, not yet stored. */
-json_t *admission_row(const struct resource *res);
 /* Stores a row's new state with the action; row is edited. */
 enum problem admission_move(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                             json_t *row, const char *state, const char *action);

@@ -93,6 +93,7 @@ static void bound_by_agreement(const struct named *n, struct admission_terms *t)
     t->fields = left;
     t->serves = t->serves && json_array_size(t->fields) > 0;
     t->purpose = json_incref(n->purpose);
+    t->ways = json_incref(json_object_get(n->interface, "ways"));
 }
 
 static enum problem agreed(struct rest_call *c, struct store_txn *txn, const json_t *subscription,

@@ -10,6 +10,7 @@ struct admission_terms {
     uint64_t from_ms, to_ms;          /* 0: no bound */
     json_int_t call_cents, day_cents; /* of transactions, by the party's rating; 0: no bound */
     json_t *fields;                   /* the caller's; NULL: all of them */
+    json_t *ways;                     /* the caller's: of access, as agreed; NULL: any */
     json_t *purpose;                  /* the caller's: the agreement's; NULL: none is in force */
 };
 enum problem admission_terms_of(struct rest_call *c, struct store_txn *txn,

@@ -45,7 +45,7 @@ static enum problem warn_certificate(struct rest_call *c, struct store_txn *txn,
 /* An expired one raises a review besides the notice (BK-9.3.4a). */
 static enum problem expire_certificate(struct rest_call *c, struct store_txn *txn, json_t *row)
 {
-    json_t *review = admission_row(&re_reviews_resource);
+    json_t *review = resource_row(&re_reviews_resource);
 
     json_object_set(review, "organisation_id", json_object_get(row, "organisation_id"));
     json_object_set_new(review, "cause", json_string("certificate"));
@@ -95,7 +95,7 @@ static enum problem expire_agreement(struct rest_call *c, struct store_txn *txn,
 static enum problem open_review(struct rest_call *c, struct store_txn *txn, json_t *row)
 {
     static const char *const same[] = {"organisation_id", "app_id"};
-    json_t *review = admission_row(&re_reviews_resource);
+    json_t *review = resource_row(&re_reviews_resource);
 
     for (size_t i = 0; i < COUNT(same); i++) {
         json_object_set(review, same[i], json_object_get(row, same[i]));

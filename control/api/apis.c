@@ -150,6 +150,7 @@ static const struct attr attrs[] = {
     {"batch", ATTR_BOOL, AF_FILTER, .fallback = "false"},
     {"purpose_required", ATTR_BOOL, AF_FILTER},
     {"amount_path", ATTR_TEXT, 0, 1, 200},
+    {"user_checks", ATTR_JSON, 0, .check = protection_check_claims},
 };
 
 /* What is for the authorised alone is served owner by owner, each row on its owner's grant, and by
@@ -351,6 +352,11 @@ static enum problem publish_own(struct rest_call *c, struct change *ch)
 /* Into the test stage an API goes as into the open, but for what the test is to show. */
 static enum problem gate(struct rest_call *c, struct change *ch)
 {
+    enum problem p = classify_financial_consent(c, ch->txn, ch->row);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
     return strcmp(ch->action, "accept") == 0 ? life_accept(c, ch) : life_publish(c, ch);
 }
 
@@ -477,6 +483,9 @@ static void feed_optional(const json_t *row, json_t *out)
     if (protection_user_factors(row) > 0) { /* also of an API from before they were forced */
         json_object_set_new(out, "user_factors", json_integer(protection_user_factors(row)));
     }
+    if (json_object_size(json_object_get(row, "user_checks")) > 0) {
+        json_object_set(out, "user_checks", json_object_get(row, "user_checks"));
+    }
     if (protection_amount_path(row)[0]) {
         json_object_set_new(out, "amount_path", json_string(protection_amount_path(row)));
     }
@@ -584,6 +593,9 @@ static enum problem after(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && turned) {
         p = row_each(c, ch->txn, &subscriptions_resource, "api_id", row_text(ch->row, "id"), tell,
                      NULL);
+    }
+    if (p == PROBLEM_OK && ch->old && api_changed(ch->old, ch->row, "user_checks")) {
+        p = row_each(c, ch->txn, &grants_resource, "api_id", row_text(ch->row, "id"), tell, NULL);
     }
     if (p == PROBLEM_OK) {
         p = life_tell(c, ch);

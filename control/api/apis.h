@@ -11,6 +11,7 @@ enum problem targets_check_canary_apps(struct rest_call *c, const char *where, c
 enum problem targets_check_breaker(struct rest_call *c, const char *where, const json_t *v);
 enum problem targets_check_health(struct rest_call *c, const char *where, const json_t *v);
 enum problem protection_check_schemes(struct rest_call *c, const char *where, const json_t *v);
+enum problem protection_check_claims(struct rest_call *c, const char *where, const json_t *v);
 
 /* An address of this scheme without credentials, query or fragment. */
 bool targets_url_ok(const char *text, const char *scheme);

@@ -149,30 +149,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return p == PROBLEM_OK ? api_check_named_fields(c, ch->txn, ch->row) : p;
 }
 
-static void complete_row(json_t *row)
-{
-    char id[UUID_TEXT_LEN + 1];
-    struct uuid u;
-
-    for (size_t i = 0; i < COUNT(attrs); i++) {
-        const char *fallback = attrs[i].fallback;
-        if (!json_object_get(row, attrs[i].name)) {
-            json_object_set_new(row, attrs[i].name,
-                                fallback ? json_loads(fallback, JSON_DECODE_ANY, NULL)
-                                         : json_null());
-        }
-    }
-    json_object_set_new(row, "state", json_string("active"));
-    if (!json_object_get(row, "id")) {
-        uuid_new(&u);
-        uuid_format(&u, id);
-        json_object_set_new(row, "id", json_string(id));
-    }
-}
-
 enum problem grants_make(struct rest_call *c, struct store_txn *txn, json_t *row)
 {
-    complete_row(row);
+    resource_fill(&grants_resource, row);
     grants_witness(c, row);
     struct change ch = {.res = &grants_resource, .txn = txn, .row = row};
     enum problem p = check(c, &ch);
@@ -193,6 +172,30 @@ enum problem grants_end(struct rest_call *c, struct store_txn *txn, const json_t
     json_object_set_new(row, "revocation_reason", reason ? json_string(reason) : json_null());
     enum problem p = change_store(c, txn, &grants_resource, old, row, "revoke");
     json_decref(row);
+    return p;
+}
+
+/* BK-9.3.1b: of an API that has its users' data checked, what nodes compare with
+ * (crypto/verifier.h). */
+static enum problem add_claims(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                               json_t *data)
+{
+    const struct store_value v = store_text(row_text(row, "api_id"));
+    struct store_rows *rows = NULL;
+    json_t *checks = NULL, *claims = NULL;
+    enum store_err err = store_query(
+        txn, "SELECT user_checks FROM apis WHERE id = ? AND user_checks IS NOT NULL", &v, 1, &rows);
+
+    if (err == STORE_OK && store_next(rows)) {
+        const char *text = store_get_text(rows, 0);
+        checks = text ? json_loads(text, 0, NULL) : NULL;
+    }
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+    if (p == PROBLEM_OK && json_object_size(checks) > 0) {
+        p = identity_claims(c, txn, row_text(row, "owner"), checks, &claims);
+        json_object_set_new(data, "claims", claims);
+    }
+    json_decref(checks);
     return p;
 }
 
@@ -220,7 +223,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     if (members) {
         json_object_set_new(*data, "audience", members);
     }
-    return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+    return *data ? add_claims(c, txn, row, *data) : PROBLEM_INTERNAL;
 }
 
 /* The licence a grant follows from ends with it. */

@@ -32,6 +32,7 @@ static const struct attr attrs[] = {
     {"subject", ATTR_TEXT, AF_FILTER, 1, 128},
     {"parties", ATTR_JSON, 0, .check = check_parties},
     {"receiver", ATTR_TEXT, AF_FILTER, 1, 20, .values = receivers},
+    {"surviving_duties", ATTR_JSON, AF_READ_ONLY},
 };
 
 static const struct transition transitions[] = {

@@ -48,6 +48,25 @@ enum problem protection_check_schemes(struct rest_call *c, const char *where, co
     return api_check_words(c, where, v, schemes, COUNT(schemes) - 1);
 }
 
+/* BK-9.3.1b: {what of a user's record: where in the body}. */
+enum problem protection_check_claims(struct rest_call *c, const char *where, const json_t *v)
+{
+    static const char *const members[] = {"real_name", "id_number", "phone", NULL};
+    bool ok = json_is_object(v) && api_only_members(v, members);
+    const char *key;
+    json_t *path;
+
+    json_object_foreach((json_t *)v, key, path)
+    {
+        size_t n = json_string_length(path);
+        ok = ok && n > 0 && n <= 200;
+    }
+    return ok ? PROBLEM_OK
+              : rest_fail(c, PROBLEM_FIELD_INVALID, where,
+                          "an object of real_name, id_number and phone is needed, each the path of "
+                          "a member of the body");
+}
+
 /* Only GET and HEAD; a POST where the provider says, or the platform knows, that it only asks. */
 static bool read_only(const json_t *row)
 {

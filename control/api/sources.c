@@ -5,8 +5,11 @@
 #include "data_client.h"
 
 static const char *const kinds[] = {"odbc", "managed", "files", NULL};
+/* As data/sources/encoding.c has them, those of UTF for files alone; none: UTF-8, or as a file
+ * shows. */
+static const char *const encodings[] = {"GB18030",  "GBK",      "BIG5", "UTF-8",
+                                        "UTF-16LE", "UTF-16BE", NULL};
 static const char *const zones[] = {"landing", "exchange", "open", NULL};
-static const char *const encodings[] = {"utf-8", "gb18030", "big5", "utf-16le", "utf-16be", NULL};
 
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 200},
@@ -16,8 +19,9 @@ static const struct attr attrs[] = {
     {"connection", ATTR_TEXT, AF_WRITE_ONLY, 1, REST_TEXT_MAX},
     {"connection_sealed", ATTR_TEXT, AF_HIDDEN},
     {"folder", ATTR_TEXT, 0, 1, 512},
-    {"encoding", ATTR_TEXT, 0, 1, 20, .values = encodings},
     {"max_connections", ATTR_INT, AF_SORT, 1, 64, .fallback = "8"},
+    {"connection_wait_ms", ATTR_INT, 0, 0, 10000, .fallback = "1000"},
+    {"encoding", ATTR_TEXT, 0, 1, 20, .values = encodings},
 };
 
 static enum problem seal_connection(struct rest_call *c, json_t *row)
@@ -46,9 +50,8 @@ static enum problem check_folder(struct rest_call *c, const struct change *ch)
     bool folder = row_text(ch->row, "folder")[0];
     bool set = folder && (!ch->old || api_changed(ch->old, ch->row, "folder"));
 
-    if (!files(ch->row) && (folder || row_text(ch->row, "encoding")[0])) {
-        return rest_fail(c, PROBLEM_FIELD_INVALID, folder ? "/folder" : "/encoding",
-                         "only a source of files has this");
+    if (!files(ch->row) && folder) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/folder", "only a source of files has this");
     }
     return set && !(c->user.role & ROLE_STAFF)
                ? rest_fail(c, PROBLEM_NOT_PERMITTED, "/folder",
@@ -72,6 +75,12 @@ static enum problem check_kind(struct rest_call *c, const json_t *row)
     if (files(row) && connection) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/connection",
                          "a source of files has no connection string");
+    }
+    if (managed(row) && row_text(row, "encoding")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/encoding", "a managed source is in UTF-8");
+    }
+    if (!files(row) && strncmp(row_text(row, "encoding"), "UTF", 3) == 0) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/encoding", "this is for files alone");
     }
     return managed(row) || files(row) || connection
                ? PROBLEM_OK
@@ -114,12 +123,37 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return seal_connection(c, ch->row);
 }
 
+/* What the account of the connection may do beyond reading, for the security report. */
+static enum problem keep_account(struct rest_call *c, const char *id, const json_t *account)
+{
+    static const char sql[] =
+        "INSERT INTO source_accounts (source_id, administers, writes, checked_at) VALUES (?, ?, ?, "
+        "?) ON CONFLICT (source_id) DO UPDATE SET administers = excluded.administers, writes = "
+        "excluded.writes, checked_at = excluded.checked_at";
+    const struct store_value v[] = {
+        store_text(id), store_int(json_is_true(json_object_get(account, "administers"))),
+        store_int(json_is_true(json_object_get(account, "writes"))), store_int((int64_t)c->now_ms)};
+    struct store_txn *txn = NULL;
+
+    if (!json_is_object(account)) {
+        return PROBLEM_OK;
+    }
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+    return p == PROBLEM_OK
+               ? rest_finish(c, &txn,
+                             rest_store_problem(c, store_exec(txn, sql, v, COUNT(v), NULL)))
+               : p;
+}
+
 static enum problem open_source(struct rest_call *c, struct change *ch)
 {
     json_t *answer = NULL;
     bool make = managed(ch->row) && strcmp(row_text(ch->row, "state"), "draft") == 0;
     enum problem p = data_client_call(c, make ? "make" : "check", ch->row, NULL, NULL, &answer);
 
+    if (p == PROBLEM_OK) {
+        p = keep_account(c, row_text(ch->row, "id"), json_object_get(answer, "account"));
+    }
     json_decref(answer);
     return p;
 }
@@ -164,15 +198,17 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
 {
     (void)txn;
     if (managed(row)) {
-        *data = json_pack("{s:s, s:s, s:O, s:s}", "kind", "managed", "zone", row_text(row, "zone"),
-                          "max_connections", json_object_get(row, "max_connections"), "state",
-                          row_text(row, "state"));
+        *data = json_pack(
+            "{s:s, s:s, s:O, s:O, s:s}", "kind", "managed", "zone", row_text(row, "zone"),
+            "max_connections", json_object_get(row, "max_connections"), "connection_wait_ms",
+            json_object_get(row, "connection_wait_ms"), "state", row_text(row, "state"));
         return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
     }
     if (files(row)) {
-        *data = json_pack("{s:s, s:s, s:s, s:O, s:s}", "kind", "files", "folder",
+        *data = json_pack("{s:s, s:s, s:s, s:O, s:O, s:s}", "kind", "files", "folder",
                           row_text(row, "folder"), "encoding", row_text(row, "encoding"),
-                          "max_connections", json_object_get(row, "max_connections"), "state",
+                          "max_connections", json_object_get(row, "max_connections"),
+                          "connection_wait_ms", json_object_get(row, "connection_wait_ms"), "state",
                           row_text(row, "state"));
         return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
     }
@@ -182,9 +218,11 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
             c, PROBLEM_INTERNAL, "",
             "the source's connection cannot be opened: is keys/master.key the store's?");
     }
-    *data = json_pack("{s:s, s:o, s:O, s:s}", "kind", row_text(row, "kind"), "connection_sealed",
-                      sealed, "max_connections", json_object_get(row, "max_connections"), "state",
-                      row_text(row, "state"));
+    *data = json_pack("{s:s, s:o, s:O, s:O, s:s, s:s}", "kind", row_text(row, "kind"),
+                      "connection_sealed", sealed, "max_connections",
+                      json_object_get(row, "max_connections"), "connection_wait_ms",
+                      json_object_get(row, "connection_wait_ms"), "encoding",
+                      row_text(row, "encoding"), "state", row_text(row, "state"));
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 

@@ -195,6 +195,9 @@ static json_t *entry(const json_t *row, const json_t *api, struct admission_term
         api_purposes(terms->purpose ? json_string_value(terms->purpose) : row_text(row, "purpose")),
         "fields",
         terms->fields && json_array_size(terms->fields) ? json_incref(terms->fields) : json_null());
+    if (out && terms->ways) {
+        json_object_set(out, "ways", terms->ways);
+    }
     if (out && terms->call_cents) {
         json_object_set_new(out, "amount_call", json_integer(terms->call_cents));
     }
@@ -221,6 +224,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     *data = p == PROBLEM_OK ? entry(row, api, &terms, for_them) : NULL;
     json_decref(terms.fields);
     json_decref(terms.purpose);
+    json_decref(terms.ways);
     json_decref(api);
     return p == PROBLEM_OK && !*data ? PROBLEM_INTERNAL : p;
 }

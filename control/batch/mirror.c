@@ -52,11 +52,8 @@ static void copy_members(json_t *row, const json_t *told)
 
 static json_t *fresh(const json_t *told)
 {
-    json_t *row = json_object();
+    json_t *row = resource_row(&exports_resource);
 
-    for (size_t i = 0; i < exports_resource.n_attrs; i++) {
-        json_object_set_new(row, exports_resource.attrs[i].name, json_null());
-    }
     json_object_set(row, "id", json_object_get(told, "id"));
     return row;
 }

@@ -227,7 +227,7 @@ static enum problem subscribe(struct rest_call *c, struct store_txn *txn, const 
 enum problem share_use(struct rest_call *c)
 {
     static const char *const members[] = {"app_id", "api_id", NULL};
-    json_t *share = NULL, *row = service_new_row(&subscriptions_resource);
+    json_t *share = NULL, *row = resource_row(&subscriptions_resource);
     struct store_txn *txn = NULL;
     enum problem p = rest_body_members(c, members);
 

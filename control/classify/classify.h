@@ -20,6 +20,11 @@ enum problem classify_setting(struct rest_call *c, struct store_txn *txn, const 
 enum problem classify_setting_on(struct rest_call *c, struct store_txn *txn, const char *name,
                                  bool *on);
 
+/* financial.c. PROBLEM_CONSENT_INCOMPLETE: an API would open a field tagged as personal financial
+ * information without asking whose it is, and the platform is set to mind (BK-3.9a). */
+enum problem classify_financial_consent(struct rest_call *c, struct store_txn *txn,
+                                        const json_t *api);
+
 /* reviews.c. PROBLEM_SECURITY_REVIEW_MISSING unless each of the fields that would leave (levels 1
  * to 3) is in the subject's passed review, at its level or a lower one and, at level 3, under the
  * same mask. subject: the row of a dataset, or of an API that has none; fields: those to be opened.

@@ -32,6 +32,7 @@ static const struct setting settings[] = {
     {"discover-new-datasets", setting_is_switch, "on or off"},
     {"sensitive-check-required", setting_is_switch, "on or off"},
     {"submitted-personal", submitted_ok, "off, mask or refuse"},
+    {"personal-financial-consent", setting_is_switch, "on or off"},
     {"required-attributes", attributes_ok,
      "none, or words among opening-class, confidentiality, audience and title"},
 };
@@ -46,6 +47,19 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return settings_check(c, settings, COUNT(settings), ch->row);
 }
 
+static enum problem tell(struct rest_call *c, struct change *ch)
+{
+    return change_feed(c, ch->txn, ch->res, ch->row);
+}
+
+/* The data service looks at what is handed in: each published dataset tells it how. */
+static enum problem after(struct rest_call *c, struct change *ch)
+{
+    return strcmp(row_text(ch->row, "name"), "submitted-personal") == 0
+               ? row_each(c, ch->txn, &datasets_resource, "state", "published", tell, NULL)
+               : PROBLEM_OK;
+}
+
 const struct resource classify_settings_resource = {
     .plural = "classify_settings",
     .kind = "classify-setting",
@@ -55,6 +69,7 @@ const struct resource classify_settings_resource = {
     .read_roles = ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER,
     .patch_roles = ROLE_ADMIN,
     .check = check,
+    .after = after,
 };
 
 enum problem classify_setting(struct rest_call *c, struct store_txn *txn, const char *name,

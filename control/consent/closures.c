@@ -151,18 +151,9 @@ static enum problem reopen(struct rest_call *c, struct change *ch)
 enum problem closures_close(struct rest_call *c, struct store_txn *txn, const char *app_id,
                             const char *statement)
 {
-    char id[UUID_TEXT_LEN + 1];
-    struct uuid u;
-
-    uuid_new(&u);
-    uuid_format(&u, id);
-    json_t *row = json_object();
-    for (size_t i = 0; i < COUNT(attrs); i++) {
-        json_object_set_new(row, attrs[i].name, json_null());
-    }
-    json_t *said =
-        json_pack("{s:s, s:s, s:s?, s:s, s:s, s:s}", "id", id, "owner", c->user.subject, "app_id",
-                  app_id, "act", "click", "channel", "page", "statement", statement);
+    json_t *row = resource_row(&closures_resource);
+    json_t *said = json_pack("{s:s, s:s?, s:s, s:s, s:s}", "owner", c->user.subject, "app_id",
+                             app_id, "act", "click", "channel", "page", "statement", statement);
     json_object_update(row, said);
     json_decref(said);
     json_t *app = NULL;

@@ -83,18 +83,53 @@ const struct resource exit_duties_resource = {
 static enum problem open_one(struct rest_call *c, struct store_txn *txn, const json_t *exit,
                              const json_t *app, const char *kind, uint64_t until_ms, json_t *note)
 {
-    struct uuid id;
-    char text[UUID_TEXT_LEN + 1];
+    char id[UUID_TEXT_LEN + 1];
 
-    uuid_new(&id);
-    uuid_format(&id, text);
+    uuid_new_text(id);
     json_t *row =
-        json_pack("{s:s, s:s, s:O, s:O, s:O, s:s, s:o, s:o}", "id", text, "state", "active",
+        json_pack("{s:s, s:s, s:O, s:O, s:O, s:s, s:o, s:o}", "id", id, "state", "active",
                   "exit_id", json_object_get(exit, "id"), "app_id", json_object_get(app, "id"),
                   "organisation_id", json_object_get(app, "organisation_id"), "kind", kind, "until",
                   stage_time(until_ms), "note", note ? json_incref(note) : json_null());
     enum problem p =
         row ? change_store(c, txn, &exit_duties_resource, NULL, row, "create") : PROBLEM_INTERNAL;
+    json_decref(row);
+    return p;
+}
+
+static enum problem collect(struct rest_call *c, struct change *ch)
+{
+    static const char *const shown[] = {"app_id", "kind", "until", "note"};
+    json_t *one = json_object();
+
+    (void)c;
+    for (size_t i = 0; i < COUNT(shown); i++) {
+        json_object_set(one, shown[i], json_object_get(ch->row, shown[i]));
+    }
+    if (strcmp(row_text(ch->row, "state"), "active") == 0) {
+        json_array_append(ch->arg, one);
+    }
+    json_decref(one);
+    return PROBLEM_OK;
+}
+
+/* BK-12.2e: the party's own record says what binds it still. */
+enum problem exit_duties_note(struct rest_call *c, struct store_txn *txn, const char *organisation)
+{
+    json_t *old = NULL, *row = NULL, *duties = json_array();
+    enum problem p = api_load(c, txn, &organisations_resource, organisation, &old);
+
+    if (p == PROBLEM_OK) {
+        p = row_each(c, txn, &exit_duties_resource, "organisation_id", organisation, collect,
+                     duties);
+    }
+    if (p == PROBLEM_OK) {
+        row = json_deep_copy(old);
+        json_object_set(row, "surviving_duties", duties);
+        p = change_store(c, txn, &organisations_resource, old, row, "update");
+    }
+    json_decref(duties);
+    json_decref(old);
     json_decref(row);
     return p;
 }
@@ -115,6 +150,9 @@ enum problem exit_duties_open(struct rest_call *c, struct store_txn *txn, const 
             p = open_one(c, txn, exit, app, row_text(item, "kind"), api_ms(item, "until"),
                          json_object_get(item, "note"));
         }
+    }
+    if (p == PROBLEM_OK) {
+        p = exit_duties_note(c, txn, row_text(app, "organisation_id"));
     }
     json_decref(app);
     return p;

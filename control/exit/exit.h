@@ -20,6 +20,8 @@ enum problem exit_order(struct rest_call *c, struct store_txn *txn, const char *
 enum problem exit_end(struct rest_call *c, struct store_txn *txn, json_t *row);
 /* duties.c: what outlives the exit, from its row. */
 enum problem exit_duties_open(struct rest_call *c, struct store_txn *txn, const json_t *exit);
+/* Tells the organisation's record which of them are in force. */
+enum problem exit_duties_note(struct rest_call *c, struct store_txn *txn, const char *organisation);
 enum problem exit_check_surviving(struct rest_call *c, const char *where, const json_t *v);
 /* The end of a surviving duty of the kind, of the exit's row; 0: it has none. */
 uint64_t exit_duty_until(const json_t *exit, const char *kind);

@@ -184,6 +184,9 @@ static enum problem end_duty(struct rest_call *c, struct store_txn *txn, json_t 
     enum problem p = stage_change(c, txn, &exit_duties_resource, old, duty, "ended", "end");
 
     json_decref(old);
+    if (p == PROBLEM_OK) {
+        p = exit_duties_note(c, txn, row_text(duty, "organisation_id"));
+    }
     for (int to = 0; to < 2 && p == PROBLEM_OK; to++) {
         p = stage_tell(c, txn, "exit-duty-ended", "exit-duty", duty, row_text(duty, "app_id"),
                        row_text(duty, "kind"), to);

@@ -61,17 +61,10 @@ static enum problem under_way(struct rest_call *c, struct store_txn *txn, const 
 enum problem registration_open(struct rest_call *c, struct store_txn *txn, const json_t *api,
                                const char *kind)
 {
-    json_t *row = json_object();
-    char id[UUID_TEXT_LEN + 1];
+    json_t *row = resource_row(&api_registrations_resource);
     bool there = false;
     enum problem p = under_way(c, txn, row_text(api, "u_api_id"), kind, false, &there);
 
-    uuid_new_text(id);
-    for (size_t i = 0; i < COUNT(attrs); i++) {
-        json_object_set_new(row, attrs[i].name, json_null());
-    }
-    json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "state", json_string("pending"));
     json_object_set(row, "api_id", json_object_get(api, "id"));
     json_object_set(row, "u_api_id", json_object_get(api, "u_api_id"));
     json_object_set_new(row, "kind", json_string(kind));

@@ -86,6 +86,12 @@ enum problem identity_job(struct rest_call *c); /* a job: overdue users, what is
 extern const struct resource session_policies_resource;
 extern const struct resource identity_settings_resource;
 
+/* verify_fields.c: what `checks` (an API's user_checks) name of the record of whose rows are
+ * `subject`'s, as keyed digests for the nodes; what is not on record is left out. *claims is new.
+ */
+enum problem identity_claims(struct rest_call *c, struct store_txn *txn, const char *subject,
+                             const json_t *checks, json_t **claims);
+
 /* secrets.c: what of a user, or of another row, is stored sealed; bound to its id and
  * the attribute. */
 json_t *secret_seal(const struct rest_call *c, const char *user_id, const char *attribute,

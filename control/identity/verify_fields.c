@@ -5,6 +5,8 @@
 
 #include "access/access.h"
 #include "api/api.h"
+#include "base/codec.h"
+#include "crypto/verifier.h"
 #include "identity/inner.h"
 
 #define VALUE_MAX 256
@@ -39,6 +41,38 @@ static enum problem take_user(struct rest_call *c, struct store_txn *txn, const 
     }
     buf_fini(&sql);
     return rest_store_problem(c, err);
+}
+
+static void add_claim(const struct rest_call *c, const json_t *user, const char *subject, size_t i,
+                      json_t *claims)
+{
+    char stored[VALUE_MAX], text[CODEC_BASE64URL_LEN(CRYPTO_HASH_LEN)];
+    uint8_t digest[CRYPTO_HASH_LEN];
+    size_t n = 0;
+
+    if (secret_open(c, user, fields[i].attribute, stored, sizeof stored, &n)) {
+        crypto_verifier(c->ctl->verifier, slice_str(fields[i].member), slice_str(subject),
+                        slice_of(stored, n), digest);
+        json_object_set_new(claims, fields[i].member,
+                            json_stringn(text, codec_base64url(text, digest, sizeof digest)));
+    }
+    crypto_wipe(stored, sizeof stored);
+}
+
+enum problem identity_claims(struct rest_call *c, struct store_txn *txn, const char *subject,
+                             const json_t *checks, json_t **claims)
+{
+    json_t *user = NULL;
+    enum problem p = take_user(c, txn, subject, &user);
+
+    *claims = json_object();
+    for (size_t i = 0; i < COUNT(fields) && p == PROBLEM_OK && user; i++) {
+        if (json_object_get(checks, fields[i].member)) {
+            add_claim(c, user, subject, i, *claims);
+        }
+    }
+    json_decref(user);
+    return p;
 }
 
 /* Only for who has the user's consent, or serves an API that has: else it would be a way to ask

@@ -125,7 +125,7 @@ static enum problem keep_out(struct rest_call *c, struct store_txn *txn, json_t 
     if (p != PROBLEM_OK) {
         return p;
     }
-    json_t *entry = service_new_row(&lists_resource);
+    json_t *entry = resource_row(&lists_resource);
     json_object_set_new(entry, "list", json_string("block"));
     json_object_set_new(entry, "subject", json_string("organisation"));
     json_object_set(entry, "value", json_object_get(row, "organisation_id"));

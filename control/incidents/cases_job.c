@@ -108,28 +108,12 @@ static enum problem known_api(struct rest_call *c, struct store_txn *txn, json_t
     return p;
 }
 
-static json_t *blank(void)
-{
-    json_t *row = json_object();
-
-    for (size_t i = 0; i < cases_resource.n_attrs; i++) {
-        const struct attr *a = &cases_resource.attrs[i];
-        json_object_set_new(row, a->name,
-                            a->fallback ? json_loads(a->fallback, JSON_DECODE_ANY, NULL)
-                                        : json_null());
-    }
-    return row;
-}
-
 static enum problem open_case(struct rest_call *c, struct store_txn *txn, const json_t *alert,
                               int cause)
 {
-    char id[UUID_TEXT_LEN + 1];
-    json_t *row = blank();
+    json_t *row = resource_row(&cases_resource);
+    const char *id = row_text(row, "id"); /* stays while the row does */
 
-    uuid_new_text(id);
-    json_object_set_new(row, "id", json_string(id));
-    json_object_set_new(row, "state", json_string(cases_resource.initial));
     json_object_set_new(row, "kind", json_string(causes[cause].kind));
     json_object_set_new(row, "title", json_string(causes[cause].title));
     json_object_set_new(row, "grade", json_integer(causes[cause].grade));

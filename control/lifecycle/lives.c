@@ -71,7 +71,7 @@ static json_t *breaches_of(const struct rest_call *c, const json_t *life, const 
 static enum problem alert(struct rest_call *c, struct store_txn *txn, const json_t *life)
 {
     char *reason = json_dumps(json_object_get(life, "breaches"), JSON_COMPACT);
-    json_t *row = service_new_row(&alerts_resource);
+    json_t *row = resource_row(&alerts_resource);
     const struct notice n = {.kind = "data-storage-breach",
                              .organisation_id = row_text(life, "organisation_id"),
                              .object_kind = "dataset-life",
@@ -218,7 +218,7 @@ enum problem life_may_come_to(struct rest_call *c, struct store_txn *txn, const 
  */
 static enum problem open_life(struct rest_call *c, struct store_txn *txn, json_t *dataset)
 {
-    json_t *row = service_new_row(&dataset_lives_resource);
+    json_t *row = resource_row(&dataset_lives_resource);
 
     json_object_set(row, "dataset_id", json_object_get(dataset, "id"));
     json_object_set(row, "organisation_id", json_object_get(dataset, "organisation_id"));

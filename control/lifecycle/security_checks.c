@@ -243,6 +243,9 @@ static const struct {
     {STORAGE, "sealed-keys", "Keys are sealed where they lie", "密钥加密存储", sealed_keys, NULL},
     {STORAGE, "sealed-secrets", "Connections and secrets are sealed in the store", "连接与口令加密存储", NULL,
      "SELECT sum(connection_sealed = ''), count(*) FROM sources WHERE kind = 'odbc'"},
+    {STORAGE, "least-privilege", "Accounts at units' databases do no more than is needed", "数据源账号最小权限", NULL,
+     "SELECT sum(a.administers OR (a.writes AND NOT EXISTS (SELECT 1 FROM datasets d WHERE d.source_id = a.source_id AND d.state <> 'retired' AND d.writable IS NOT "
+     "NULL))), count(*) FROM source_accounts a JOIN sources s ON s.id = a.source_id AND s.state = 'ready'"},
     {STORAGE, "storage-policy", "Each dataset lies as its policy says", "数据集存储符合策略", NULL,
      "SELECT sum(breaches <> '[]'), count(*) FROM dataset_lives WHERE stage <> 'destroyed'"},
     {TRANSFER, "certificate", "The platform speaks TLS with a certificate in its time", "平台接口采用有效证书加密传输", own_certificate, NULL},

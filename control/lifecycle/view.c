@@ -117,8 +117,10 @@ static enum problem storage(struct rest_call *c, struct store_txn *txn, const js
 {
     static const char sql[] =
         "SELECT s.id, s.name, s.kind, coalesce(s.zone, 'outside'), s.state, o.name, d.\"schema\", "
-        "d.\"table\", d.state FROM datasets d JOIN sources s ON s.id = d.source_id JOIN "
-        "organisations o ON o.id = s.organisation_id WHERE d.id = ?";
+        "d.\"table\", d.state, x.administers, x.writes FROM datasets d JOIN sources s ON s.id = "
+        "d.source_id JOIN "
+        "organisations o ON o.id = s.organisation_id LEFT JOIN source_accounts x ON x.source_id = "
+        "s.id WHERE d.id = ?";
     static const char *const said[] = {"encryption",   "backup_place", "backed_up_at",
                                        "must_encrypt", "backup_days",  "zones",
                                        "breaches",     "checked_at"};
@@ -126,7 +128,8 @@ static enum problem storage(struct rest_call *c, struct store_txn *txn, const js
     json_t *rows = NULL;
     enum problem p = services_rows(c, txn, sql, &v, 1,
                                    "source_id:t source:t kind:t zone:t source_state:t keeper:t "
-                                   "schema:t table:t dataset_state:t",
+                                   "schema:t table:t dataset_state:t account_administers:b "
+                                   "account_writes:b",
                                    &rows);
 
     json_t *where = json_incref(json_array_get(rows, 0));

@@ -492,7 +492,8 @@ static bool take_plain(struct rest_call *c, struct oauth_request *r, bool *redir
         ok = oauth_refuse(e, "invalid_request", "this client pushes its requests to /oauth/par");
     }
     if (ok) {
-        enum problem p = rest_begin(c, STORE_WRITE, &txn);
+        /* Lost in a power cut, the browser that was sent here has to be sent again. */
+        enum problem p = rest_begin(c, STORE_WRITE_SOON, &txn);
         p = p == PROBLEM_OK ? rest_finish(c, &txn, oauth_request_store(c, txn, k->id, r, false))
                             : p;
         ok = p == PROBLEM_OK ? true : oauth_refuse_problem(c, e, p);

@@ -73,6 +73,8 @@ static const struct word methods[] = {
     {"PUT", POLICY_PUT}, {"PATCH", POLICY_PATCH}, {"DELETE", POLICY_DELETE},
 };
 
+static const struct word ways[] = {
+    {"call", POLICY_WAY_CALL}, {"export", POLICY_WAY_EXPORT}, {"event", POLICY_WAY_EVENT}};
 static const struct word proofs[] = {
     {"secret", POLICY_PROOF_SECRET},
     {"key", POLICY_PROOF_KEY},
@@ -287,6 +289,19 @@ static uint8_t proof_bits(const json_t *list)
     return bits;
 }
 
+static uint8_t way_bits(const json_t *list)
+{
+    json_t *item;
+    uint8_t bits = 0;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        bits |= lookup(ways, COUNT(ways), json_string_value(item));
+    }
+    return bits;
+}
+
 static json_t *proof_names(uint8_t bits)
 {
     json_t *out = json_array();
@@ -401,6 +416,7 @@ static void fill_rest(struct facts *f)
             (uint8_t)json_integer_value(json_object_get(f->subscription, "max_level"));
         f->p_subscription.not_before_ms = told_ms(f->subscription, "not_before");
         f->p_subscription.expires_ms = told_ms(f->subscription, "expires_at");
+        f->p_subscription.ways = way_bits(json_object_get(f->subscription, "ways"));
         f->p_subscription.agreed = json_is_true(json_object_get(f->subscription, "agreed"));
         f->p_subscription.purposes = fill_purposes(f->subscription, f->subscribed_for);
         f->p_subscription.all_fields = fill_allowed(f, f->subscription, f->p_subscription.allowed);

@@ -111,6 +111,7 @@ static const char *const members[] = {"name",
                                       "batch",
                                       "purpose_required",
                                       "amount_path",
+                                      "user_checks",
                                       NULL};
 
 enum problem rest_dataset_publish(struct rest_call *c)

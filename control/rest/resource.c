@@ -46,6 +46,35 @@ enum problem rest_get(struct rest_call *c)
     return p;
 }
 
+void resource_fill(const struct resource *res, json_t *row)
+{
+    char id[UUID_TEXT_LEN + 1];
+
+    for (size_t i = 0; i < res->n_attrs; i++) {
+        const struct attr *a = &res->attrs[i];
+        if (!json_object_get(row, a->name)) {
+            json_object_set_new(row, a->name,
+                                a->fallback ? json_loads(a->fallback, JSON_DECODE_ANY, NULL)
+                                            : json_null());
+        }
+    }
+    if (!json_object_get(row, "id")) {
+        uuid_new_text(id);
+        json_object_set_new(row, "id", json_string(id));
+    }
+    if (!json_object_get(row, "state")) {
+        json_object_set_new(row, "state", json_string(res->initial));
+    }
+}
+
+json_t *resource_row(const struct resource *res)
+{
+    json_t *row = json_object();
+
+    resource_fill(res, row);
+    return row;
+}
+
 static void begin_row(const struct resource *res, json_t *row)
 {
     struct uuid id;

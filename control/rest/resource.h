@@ -83,6 +83,10 @@ struct resource {
     void (*show)(const struct rest_call *c, json_t *shown);
 };
 
+/* What the platform makes by itself: a new row with an id, the first state, and every attribute as
+ * if it had been left out. fill adds what a row lacks of that. */
+json_t *resource_row(const struct resource *res);
+void resource_fill(const struct resource *res, json_t *row);
 /* A new row of c->body, checked and stored as POST does it, where `prepare` is not needed. */
 enum problem resource_make(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                            json_t *row);

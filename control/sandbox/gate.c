@@ -7,7 +7,7 @@
 #include "oauth/oauth.h"
 #include "sandbox/sandbox.h"
 
-#define MISSING_MAX 160
+#define MISSING_MAX 240
 
 static enum problem has_report(struct rest_call *c, struct store_txn *txn, const json_t *app,
                                const char *kind, bool *has)
@@ -113,6 +113,30 @@ static enum problem ask_preparation(struct rest_call *c, struct store_txn *txn, 
     return p;
 }
 
+/* BK-12.2b1-3, BK-12.2b2: what the party says to users of its own: docs/appside.md. */
+static enum problem ask_documents(struct rest_call *c, struct store_txn *txn, const json_t *app,
+                                  char missing[static MISSING_MAX])
+{
+    static const char *const purposes[] = {"privacy-notice", "consent-text", "collector-statement"};
+    static const char sql[] = "SELECT 1 FROM documents WHERE organisation_id = ? AND purpose = ? "
+                              "AND state = 'stored'";
+    bool on = false;
+    enum problem p = stage_setting_on(c, txn, "user-documents-required", &on);
+
+    for (size_t i = 0; i < COUNT(purposes) && p == PROBLEM_OK && on; i++) {
+        const struct store_value v[] = {store_text(row_text(app, "organisation_id")),
+                                        store_text(purposes[i])};
+        struct store_rows *rows = NULL;
+        enum store_err err = store_query(txn, sql, v, COUNT(v), &rows);
+        bool has = err == STORE_OK && store_next(rows);
+        p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+        if (p == PROBLEM_OK && !has) {
+            lacks(missing, purposes[i]);
+        }
+    }
+    return p;
+}
+
 enum problem sandbox_gate(struct rest_call *c, struct store_txn *txn, const json_t *app)
 {
     char missing[MISSING_MAX] = "";
@@ -130,6 +154,9 @@ enum problem sandbox_gate(struct rest_call *c, struct store_txn *txn, const json
     }
     if (p == PROBLEM_OK) {
         p = ask_preparation(c, txn, app, missing);
+    }
+    if (p == PROBLEM_OK) {
+        p = ask_documents(c, txn, app, missing);
     }
     return p == PROBLEM_OK && missing[0]
                ? rest_fail(c, PROBLEM_TEST_REPORT_MISSING, "",

@@ -114,23 +114,14 @@ static enum problem drop_one(struct rest_call *c, struct change *ch)
 /* A new stage begins with a new list. */
 enum problem test_preparation_open(struct rest_call *c, struct store_txn *txn, const char *app_id)
 {
-    json_t *row = json_object();
+    json_t *row = resource_row(&test_preparations_resource);
     uint64_t days = 0;
-    struct uuid id;
-    char text[UUID_TEXT_LEN + 1];
     enum problem p =
         row_each(c, txn, &test_preparations_resource, "app_id", app_id, drop_one, NULL);
 
     if (p == PROBLEM_OK) {
         p = stage_setting_days(c, txn, "preparation-days", &days);
     }
-    uuid_new(&id);
-    uuid_format(&id, text);
-    for (size_t i = 0; i < COUNT(attrs); i++) {
-        json_object_set_new(row, attrs[i].name, json_null());
-    }
-    json_object_set_new(row, "id", json_string(text));
-    json_object_set_new(row, "state", json_string("open"));
     json_object_set_new(row, "app_id", json_string(app_id));
     json_object_set_new(row, "due_at", stage_time(c->now_ms + days * STAGE_DAY_MS));
     if (p == PROBLEM_OK) {

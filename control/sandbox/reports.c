@@ -230,18 +230,9 @@ static enum problem make_report(struct rest_call *c, struct store_txn *txn, cons
                                 json_t **row)
 {
     json_t *result = NULL;
-    struct uuid id;
-    char text[UUID_TEXT_LEN + 1];
     enum problem p = sandbox_evaluate(c, txn, app, &result);
 
-    uuid_new(&id);
-    uuid_format(&id, text);
-    *row = json_object();
-    for (size_t i = 0; i < COUNT(attrs); i++) {
-        json_object_set_new(*row, attrs[i].name, json_null());
-    }
-    json_object_set_new(*row, "id", json_string(text));
-    json_object_set_new(*row, "state", json_string("open"));
+    *row = resource_row(&test_reports_resource);
     json_object_set(*row, "app_id", json_object_get(app, "id"));
     json_object_set_new(*row, "kind", json_string("functional"));
     json_object_set_new(*row, "source", json_string("platform"));

@@ -70,6 +70,7 @@ static const struct setting settings[] = {
     {"test-report-days", some_days_ok, "1 to 3650"},
     {"self-reports-required", self_reports_ok, "none, or kinds of self_reports"},
     {"preparation-required", setting_is_switch, "on or off"},
+    {"user-documents-required", setting_is_switch, "on or off"},
     {"preparation-days", some_days_ok, "1 to 3650"},
     {"scan-overdue", overdue_ok, "alert or downgrade"},
     {"incident-suspend-days", days_ok, "0 (never) to 3650"},

@@ -170,7 +170,7 @@ static enum problem rule_of(struct keeping *k, const char *data_class, json_t **
 static enum problem keep(struct keeping *k, const char *data_class, json_t *content,
                          const char *termination_id)
 {
-    json_t *rule = NULL, *row = service_new_row(&service_archives_resource);
+    json_t *rule = NULL, *row = resource_row(&service_archives_resource);
     uint8_t digest[CRYPTO_HASH_LEN];
     char hex[CODEC_HEX_LEN(CRYPTO_HASH_LEN) + 1];
     char *text = json_dumps(content, JSON_COMPACT | JSON_SORT_KEYS);

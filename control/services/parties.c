@@ -65,7 +65,7 @@ enum problem parties_of(struct rest_call *c, struct store_txn *txn, const json_t
 static enum problem keep(struct rest_call *c, struct store_txn *txn, const struct notice *n,
                          const char *party, const char *app_id, const char *owner)
 {
-    json_t *row = service_new_row(&service_notices_resource);
+    json_t *row = resource_row(&service_notices_resource);
 
     json_object_set_new(row, "about_kind", json_string(n->object_kind));
     json_object_set_new(row, "about_id", json_string(n->object_id));

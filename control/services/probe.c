@@ -288,7 +288,7 @@ static enum problem subscribe(struct rest_call *c, struct store_txn *txn, const 
     if (p != PROBLEM_OK || has_one) {
         return p;
     }
-    json_t *row = service_new_row(&subscriptions_resource);
+    json_t *row = resource_row(&subscriptions_resource);
     json_object_set_new(row, "state", json_string("approved"));
     json_object_set_new(row, "app_id", json_string(app_id));
     json_object_set(row, "api_id", json_object_get(api, "id"));

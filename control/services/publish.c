@@ -99,7 +99,7 @@ static enum problem prepare_dataset(struct rest_call *c, struct publishing *p)
         return pr;
     }
     p->new_dataset = true;
-    p->dataset = service_new_row(&datasets_resource);
+    p->dataset = resource_row(&datasets_resource);
     c->body = only(p->body, copied);
     pr = attr_apply(c, txn, &datasets_resource, p->dataset, true);
     store_rollback(&txn);
@@ -147,7 +147,7 @@ static enum problem make_entry(struct rest_call *c, struct store_txn *txn, struc
     if (pr != PROBLEM_OK) {
         return pr;
     }
-    p->service = service_new_row(&services_resource);
+    p->service = resource_row(&services_resource);
     c->body = only(p->body, copied);
     if (!json_object_get(c->body, "title")) {
         json_object_set(c->body, "title", json_object_get(c->body, "name"));

@@ -82,7 +82,7 @@ static enum problem carry(struct rest_call *c, struct change *ch)
     if (p != PROBLEM_OK || has) {
         return p;
     }
-    json_t *row = service_new_row(&subscriptions_resource);
+    json_t *row = resource_row(&subscriptions_resource);
     for (size_t i = 0; i < COUNT(copied); i++) {
         json_t *value = json_object_get(ch->row, copied[i]);
         json_object_set(row, copied[i], value ? value : json_null());

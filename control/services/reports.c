@@ -151,7 +151,7 @@ enum problem report_there(struct rest_call *c, struct store_txn *txn, const json
 enum problem report_keep(struct rest_call *c, struct store_txn *txn, const json_t *api,
                          const char *kind, bool passed, json_t *cases, json_t *figures)
 {
-    json_t *row = service_new_row(&service_reports_resource);
+    json_t *row = resource_row(&service_reports_resource);
     const struct store_value v[] = {store_text(row_text(api, "id")), store_text(kind)};
     enum problem p = PROBLEM_OK;
 

@@ -66,24 +66,6 @@ enum problem services_count(struct rest_call *c, struct store_txn *txn, const ch
     return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
 }
 
-json_t *service_new_row(const struct resource *res)
-{
-    json_t *row = json_object();
-    struct uuid id;
-    char text[UUID_TEXT_LEN + 1];
-
-    uuid_new(&id);
-    uuid_format(&id, text);
-    for (size_t i = 0; i < res->n_attrs; i++) {
-        const char *fallback = res->attrs[i].fallback;
-        json_object_set_new(row, res->attrs[i].name,
-                            fallback ? json_loads(fallback, JSON_DECODE_ANY, NULL) : json_null());
-    }
-    json_object_set_new(row, "id", json_string(text));
-    json_object_set_new(row, "state", json_string(res->initial));
-    return row;
-}
-
 enum problem service_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                           bool write, json_t **row)
 {

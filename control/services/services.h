@@ -15,6 +15,11 @@ enum problem service_setting_days(struct rest_call *c, struct store_txn *txn, co
                                   uint64_t *days);
 bool service_report_kind_known(const char *kind);
 
+/* resource_row() by the name it had here. */
+static inline json_t *service_new_row(const struct resource *res)
+{
+    return resource_row(res);
+}
 /* rows.c: sql's rows as objects. columns: "name:type" with blanks between, type t(ext), i(nt),
  * b(ool), m (milliseconds, as time), j(son). *out: new array. */
 enum problem services_rows(struct rest_call *c, struct store_txn *txn, const char *sql,
@@ -22,8 +27,6 @@ enum problem services_rows(struct rest_call *c, struct store_txn *txn, const cha
                            json_t **out);
 enum problem services_count(struct rest_call *c, struct store_txn *txn, const char *sql,
                             const char *id, int64_t *n);
-/* A row as creation would make it: id, first state, every attribute null or its fallback. */
-json_t *service_new_row(const struct resource *res);
 /* Reads a row by the route's second segment that the caller sees; write: and may change. */
 enum problem service_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                           bool write, json_t **row);

@@ -115,7 +115,7 @@ const struct resource termination_items_resource = {
 static enum problem open_item(struct rest_call *c, struct store_txn *txn, const json_t *termination,
                               const char *organisation, const char *matter)
 {
-    json_t *row = service_new_row(&termination_items_resource);
+    json_t *row = resource_row(&termination_items_resource);
 
     json_object_set(row, "termination_id", json_object_get(termination, "id"));
     json_object_set(row, "api_id", json_object_get(termination, "api_id"));

@@ -23,6 +23,8 @@ struct migration {
 #define READERS         8
 #define CACHE           96
 #define BUSY_TIMEOUT_MS 5000
+#define FULL            "PRAGMA synchronous=FULL"
+#define SOON            "PRAGMA synchronous=NORMAL" /* in WAL mode: no sync at a commit */
 
 struct cached {
     sqlite3_stmt *stmt;
@@ -42,6 +44,7 @@ struct store {
     pthread_mutex_t write_lock, pool_lock;
     pthread_cond_t pool_free;
     struct connection writer, readers[READERS];
+    bool soon; /* how the writer commits: under write_lock */
 };
 
 struct store_txn {
@@ -307,7 +310,7 @@ static struct connection *reader_take(struct store *st)
 
 static void connection_give(struct store_txn *txn)
 {
-    if (txn->mode == STORE_WRITE) {
+    if (txn->mode != STORE_READ) {
         pthread_mutex_unlock(&txn->st->write_lock);
         return;
     }
@@ -315,6 +318,18 @@ static void connection_give(struct store_txn *txn)
     txn->c->taken = false;
     pthread_cond_signal(&txn->st->pool_free);
     pthread_mutex_unlock(&txn->st->pool_lock);
+}
+
+/* Whether commits of the writer wait for the disk; under the write lock, outside a transaction. */
+static enum store_err wait_for_disk(struct store *st, bool wait)
+{
+    enum store_err err = STORE_OK;
+
+    if (st->soon == wait) {
+        err = run(st->writer.db, wait ? FULL : SOON);
+        st->soon = err == STORE_OK ? !wait : st->soon;
+    }
+    return err;
 }
 
 enum store_err store_begin(struct store *st, enum store_mode mode, struct store_txn **out)
@@ -326,13 +341,16 @@ enum store_err store_begin(struct store *st, enum store_mode mode, struct store_
     }
     txn->st = st;
     txn->mode = mode;
-    if (mode == STORE_WRITE) {
+    if (mode != STORE_READ) {
         pthread_mutex_lock(&st->write_lock);
         txn->c = &st->writer;
     } else {
         txn->c = reader_take(st);
     }
-    enum store_err err = run(txn->c->db, mode == STORE_WRITE ? "BEGIN IMMEDIATE" : "BEGIN");
+    enum store_err err = mode == STORE_READ ? STORE_OK : wait_for_disk(st, mode == STORE_WRITE);
+    if (err == STORE_OK) {
+        err = run(txn->c->db, mode != STORE_READ ? "BEGIN IMMEDIATE" : "BEGIN");
+    }
     if (err != STORE_OK) {
         connection_give(txn);
         free(txn);

@@ -30,7 +30,9 @@ void store_close(struct store **st);
 enum store_err store_limit_pages(struct store *st, unsigned pages)
     __attribute__((warn_unused_result));
 
-enum store_mode { STORE_READ, STORE_WRITE };
+/* WRITE_SOON is a WRITE whose commit does not wait for the disk: it outlives the process, killed at
+ * any instant, but not a power cut before the next WRITE. For what its user just does again. */
+enum store_mode { STORE_READ, STORE_WRITE, STORE_WRITE_SOON };
 enum store_err store_begin(struct store *st, enum store_mode mode, struct store_txn **txn)
     __attribute__((warn_unused_result));
 /* Both end the transaction, whatever they return, and set *txn to NULL. After a failed commit

@@ -267,6 +267,26 @@ static void readers_see_whole_transactions(void **state)
     store_close(&st);
 }
 
+/* What need not wait for the disk does not, and whatever comes next does. */
+static void some_wait_for_no_disk(void **state)
+{
+    static const enum store_mode modes[] = {STORE_WRITE, STORE_WRITE_SOON, STORE_WRITE_SOON,
+                                            STORE_WRITE};
+    struct store *st = opened();
+    (void)state;
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        struct store_txn *txn = NULL;
+        struct store_rows *rows = NULL;
+        assert_int_equal(store_begin(st, modes[i], &txn), STORE_OK);
+        assert_int_equal(store_query(txn, "PRAGMA synchronous", NULL, 0, &rows), STORE_OK);
+        assert_true(store_next(rows));
+        assert_int_equal(store_get_int(rows, 0), modes[i] == STORE_WRITE ? 2 : 1);
+        assert_int_equal(store_rows_end(&rows), STORE_OK);
+        assert_int_equal(store_commit(&txn), STORE_OK);
+    }
+    store_close(&st);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +297,8 @@ int main(void)
         {"wrong parameters are refused", wrong_parameters, setup, teardown, NULL},
         {"the same statement twice at once", nested_rows, setup, teardown, NULL},
         {"the operations chain is SM3 over what was before", chain_is_sm3, setup, teardown, NULL},
+        {"some commits wait for no disk, and the next one does", some_wait_for_no_disk, setup,
+         teardown, NULL},
         {"readers see whole transactions", readers_see_whole_transactions, setup, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

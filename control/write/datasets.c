@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What of a dataset may be written. */
 #include "api/api.h"
+#include "classify/classify.h"
 #include "write/write.h"
 
 static const char *const operations[] = {"insert", "update", "delete", NULL};
@@ -132,6 +133,47 @@ static enum problem delivers(struct rest_call *c, struct store_txn *txn, const c
     return rest_store_problem(c, store_rows_end(&rows));
 }
 
+/* A field of text that says nothing of people: no level that masks it, no tag, and neither a key
+ * nor the owner's. */
+static bool guarded_field(const json_t *dataset, const json_t *f)
+{
+    static const char *const meant[] = {"identity", "contact", "finance"};
+    const char *category = row_text(f, "category"), *column = row_text(f, "column");
+    json_int_t level = json_integer_value(json_object_get(f, "level"));
+
+    for (size_t i = 0; i < COUNT(meant); i++) {
+        if (strcmp(category, meant[i]) == 0) {
+            return false;
+        }
+    }
+    return level < 3 && !json_is_true(json_object_get(f, "key")) &&
+           json_array_size(json_object_get(f, "tags")) == 0 &&
+           strcmp(column, row_text(dataset, "owner_column")) != 0;
+}
+
+/* What nodes are told of fields that personal information is not to come into (SW-9.7-3f). */
+static enum problem guard(struct rest_call *c, struct store_txn *txn, const json_t *dataset,
+                          json_t *data)
+{
+    char value[CLASSIFY_SETTING_MAX];
+    json_t *columns, *f;
+    size_t i;
+    enum problem p = classify_setting(c, txn, "submitted-personal", value);
+
+    if (p != PROBLEM_OK || strcmp(value, "off") == 0) {
+        return p;
+    }
+    columns = json_array();
+    json_array_foreach(json_object_get(dataset, "fields"), i, f)
+    {
+        if (guarded_field(dataset, f)) {
+            json_array_append(columns, json_object_get(f, "column"));
+        }
+    }
+    json_object_set_new(data, "guarded", json_pack("{s:s, s:o}", "do", value, "columns", columns));
+    return p;
+}
+
 enum problem write_feed(struct rest_call *c, struct store_txn *txn, const json_t *dataset,
                         json_t **data)
 {
@@ -149,5 +191,5 @@ enum problem write_feed(struct rest_call *c, struct store_txn *txn, const json_t
     if (yes) {
         json_object_set_new(*data, "delivers", json_true());
     }
-    return PROBLEM_OK;
+    return guard(c, txn, dataset, *data);
 }

@@ -72,20 +72,27 @@ static struct log_nats *nats;
 static pid_t server;
 static int port;
 
-static void start_server(void)
+static void start_server_with(bool tls)
 {
-    char number[16], store[64];
+    char number[16], store[64], certificate[64], own_key[64];
     snprintf(number, sizeof number, "%d", port);
     snprintf(store, sizeof store, "%s/nats", dir);
+    snprintf(certificate, sizeof certificate, "--tlscert=%s/c.pem", dir);
+    snprintf(own_key, sizeof own_key, "--tlskey=%s/k.pem", dir);
     server = fork();
     assert_true(server >= 0);
     if (server == 0) {
         int null = open("/dev/null", O_WRONLY);
         dup2(null, 2);
         execlp("nats-server", "nats-server", "-a", "127.0.0.1", "-p", number, "-js", "-sd", store,
-               (char *)NULL);
+               tls ? "--tls" : (char *)NULL, certificate, own_key, (char *)NULL);
         _exit(127);
     }
+}
+
+static void start_server(void)
+{
+    start_server_with(false);
 }
 
 static void kill_server(void)
@@ -413,6 +420,54 @@ static void two_writers(void **state)
     close_log(log);
 }
 
+/* A certificate of its own for this name, in the folder. */
+static void make_certificate(const char *name)
+{
+    char command[400];
+    snprintf(command, sizeof command,
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "
+             "%s/k.pem -out %s/c.pem -days 2 -subj /CN=nats -addext subjectAltName=DNS:%s "
+             "2>/dev/null",
+             dir, dir, name);
+    assert_int_equal(system(command), 0);
+}
+
+/* Whether a server that shows the certificate for `name` is taken for the one we asked for. */
+static bool trusted(const char *name, bool known_ca)
+{
+    char url[40], ca[64];
+    const char *why = NULL;
+    size_t twice;
+    bool ready = false;
+    make_certificate(name);
+    start_server_with(true);
+    snprintf(url, sizeof url, "tls://localhost:%d", port);
+    snprintf(ca, sizeof ca, "%s/c.pem", dir);
+    const struct nats_config cfg = {.url = url, .ca = known_ca ? ca : NULL, .timeout_ms = 3000};
+    nats = log_nats_open(&cfg, &why);
+    assert_non_null(nats);
+    struct topic_log *log = topic_log_open_nats(nats, &topic, key);
+    for (int turn = 0; turn < (known_ca && !strcmp(name, "localhost") ? 1000 : 150) && !ready;
+         turn++) {
+        usleep(10000);
+        ready = topic_log_ready(log);
+    }
+    assert_int_equal(put(log, "a", &twice), ready ? LOG_OK : LOG_EAWAY);
+    close_log(log);
+    disconnect_nats();
+    kill_server();
+    return ready;
+}
+
+static void over_tls(void **state)
+{
+    (void)state;
+    free_port();
+    assert_true(trusted("localhost", true));
+    assert_false(trusted("localhost", false));
+    assert_false(trusted("other.example", true));
+}
+
 static void wrong_settings(void **state)
 {
     static const struct {
@@ -454,6 +509,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed, fresh_nats, gone_nats),
         cmocka_unit_test_setup_teardown(hangs, fresh_nats, gone_nats),
         cmocka_unit_test_setup_teardown(two_writers, fresh_nats, gone_nats),
+        cmocka_unit_test_setup_teardown(over_tls, fresh, gone),
         cmocka_unit_test(wrong_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,7 +211,7 @@ static void *keep_run(void *p)
         connect_again(n);
         pthread_mutex_lock(&n->lock);
         /* A log is taken out of the list only when its topic ends: with all of them. */
-        for (struct nats_log *log = n->logs; log && !n->stopping; log = nats_log_next(log)) {
+        for (struct nats_log *log = n->logs; log && !n->stopping; log = log->next) {
             pthread_mutex_unlock(&n->lock);
             nats_log_keep(log);
             pthread_mutex_lock(&n->lock);

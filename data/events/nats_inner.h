@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between nats.c, the connection, and log_nats.c, the logs. */
+/* Between nats.c, the connection; nats_stream.c, what is asked of a stream; and log_nats.c, the log
+ * that is made of it. */
 #pragma once
 #include <nats/nats.h>
 #include <pthread.h>
@@ -32,6 +33,48 @@ jsCtx *nats_begin(struct log_nats *nats);
 void nats_end(struct log_nats *nats, bool answered);
 size_t nats_room(struct log_nats *nats); /* most bytes of a message */
 
-/* log_nats.c, for the keeper */
-void nats_log_keep(struct nats_log *log);
-struct nats_log *nats_log_next(struct nats_log *log);
+#define NATS_TAIL_BLOCKS 1024
+
+struct tail_block {
+    uint64_t message, first, last;
+    char *p;
+    size_t n;
+};
+
+struct nats_log {
+    struct topic_log base;
+    struct log_nats *nats;
+    struct nats_log *next;
+    struct block_key key;
+    char stream[48], subject[56];
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t turn;
+    struct waiting *queue;       /* log_nats.c */
+    bool busy;                   /* somebody writes, or finds out what there is */
+    bool ready;                  /* last, first and seen are what the stream holds */
+    bool known;                  /* they once were: readers have what they need */
+    uint64_t first, last;        /* events */
+    uint64_t message0, message1; /* the first and last message */
+    uint64_t bytes, trim_at_ms, trim_bytes, trimmed_ms;
+    struct tail_block tail[NATS_TAIL_BLOCKS]; /* a ring */
+    size_t tail_at, tail_n, tail_bytes;
+    /* of whoever is busy */
+    struct seen seen;
+    struct buf plain, block;
+};
+
+/* nats_stream.c ---------------------------------------------------------------------------------
+ */
+bool nats_no_answer(natsStatus s);
+/* A message into raw; false: it is no block. */
+bool nats_take_block(const char *p, int n, struct buf *raw, struct block_head *head);
+/* LOG_DAMAGED: what is there is no block. LOG_NONE: it was dropped. */
+enum log_read nats_get(struct nats_log *log, uint64_t message, struct buf *raw,
+                       struct block_head *head);
+/* The first message from `from` to `to` whose events end at `seq` or later, or that was written at
+ * at_ms or later; to + 1: there is none. */
+enum log_read nats_locate(struct nats_log *log, uint64_t from, uint64_t to, uint64_t seq,
+                          uint64_t at_ms, struct buf *raw, uint64_t *message);
+/* Makes the stream if there is none and finds out what it holds. By whoever is busy. */
+enum log_err nats_prepare(struct nats_log *log);
+void nats_log_keep(struct nats_log *log); /* the keeper's */

@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "base/slice.h"
 #include "data/events/broker.h"
 #include "data/events/cloudevents.h"
 #include "data/query/cell.h"
@@ -408,6 +409,7 @@ static void poll_all(struct look *l, struct catalog *catalog, struct arena *aren
         if (!due(l->e, l->topic, clock_wall_ms()))
             continue;
         bool ok = look(l, catalog, arena, text);
+        catalog_release(catalog);
         pthread_mutex_lock(&l->e->lock);
         l->topic->poll_failed = !ok;
         l->topic->sweep_now = l->topic->sweep_now || (!ok && l->all); /* again */

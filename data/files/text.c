@@ -12,7 +12,7 @@
 #define LINES_TOLD 5
 #define STEP       65536
 
-static const char *const known[] = {"utf-8", "gb18030", "big5", "utf-16le", "utf-16be"};
+static const char *const known[] = {"utf-8", "gb18030", "gbk", "big5", "utf-16le", "utf-16be"};
 
 static const char *encoding_named(const char *name)
 {

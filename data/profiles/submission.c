@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "data/collect/collect.h"
+#include "data/personal.h"
 #include "data/service.h"
 
 #define RECORDS_MAX 1000
@@ -97,6 +98,40 @@ static enum problem answer(struct worker *w, const json_t *report)
     return w->body.failed || !text ? PROBLEM_INTERNAL : PROBLEM_OK;
 }
 
+static bool is_guarded(const struct catalog_api *api, const char *name)
+{
+    for (size_t i = 0; i < api->table.n_columns; i++)
+        if (api->guarded[i] && slice_eq(api->columns[i].column, slice_str(name)))
+            return true;
+    return false;
+}
+
+static enum problem guard_records(const struct catalog_api *api, json_t *records,
+                                  const char **detail)
+{
+    const char *name, *kind;
+    json_t *record, *value;
+    size_t i;
+    json_array_foreach(records, i, record)
+    {
+        json_object_foreach(record, name, value)
+        {
+            if (!is_guarded(api, name))
+                continue;
+            json_t *passed = json_incref(value);
+            bool taken = personal_pass((enum personal_guard)api->guard, &passed, &kind);
+            if (taken && passed != value)
+                json_object_set(record, name, passed); /* of a key that is there: no rehash */
+            json_decref(passed);
+            if (!taken) {
+                *detail = PERSONAL_REFUSED;
+                return PROBLEM_SENSITIVE_FIELD;
+            }
+        }
+    }
+    return PROBLEM_OK;
+}
+
 void submission_handle(struct worker *w, const struct catalog_api *api,
                        const struct service_request *rq, struct service_reply *rp)
 {
@@ -106,6 +141,8 @@ void submission_handle(struct worker *w, const struct catalog_api *api,
     /* What is reported counts: there is no trying it out in a space that is real. */
     enum problem p =
         w->call.sandbox ? PROBLEM_SANDBOX_UNAVAILABLE : read_body(rq->body, &records, &detail);
+    if (!p && api->guard)
+        p = guard_records(api, records, &detail);
     if (!p) {
         json_t *job = job_of(w, api, records);
         report = job ? collect_run(&env, job) : NULL;

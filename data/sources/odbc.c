@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "crypto/crypto.h"
 #include "data/sources/connection.h"
+#include "data/sources/encoding.h"
 #include "data/sources/postgres.h"
 #include "data/sources/watchdog.h"
 #include "data/zones/zones.h"
@@ -31,6 +32,7 @@ struct source {
     uint64_t patience_ms;         /* the longest statement the connection was opened for */
     const char *data_dir;
     struct postgres *postgres; /* NULL: queries go by ODBC */
+    struct encoding *encoding; /* NULL: UTF-8 */
     bool managed;              /* a zone store: connection is ours */
     SQLHENV env;
     SQLHDBC dbc;
@@ -147,6 +149,7 @@ void source_free(struct source **s)
         return;
     source_lost(*s);
     postgres_free(&(*s)->postgres);
+    encoding_free(&(*s)->encoding);
     crypto_wipe((*s)->connection, (*s)->connection_n);
     free((*s)->connection);
     free(*s);
@@ -204,7 +207,14 @@ static bool connect_postgres(struct source *s)
 {
     s->dialect = dialect_by_dbms("PostgreSQL");
     s->quote[0] = '"';
-    return postgres_connect(s->postgres, s->dialect->setup);
+    const char *setup[4] = {NULL};
+    size_t n = 0;
+    while (n < 3 && s->dialect->setup[n]) {
+        setup[n] = s->dialect->setup[n];
+        n++;
+    }
+    setup[n] = s->encoding ? s->dialect->raw : NULL;
+    return postgres_connect(s->postgres, setup);
 }
 
 static enum source_err ready(struct source *s, bool connected, bool (*connect)(struct source *s))
@@ -471,7 +481,64 @@ static enum source_err attempt(struct source *s, struct slice sql,
     return SOURCE_OK;
 }
 
-enum source_err source_query(struct source *s, struct slice sql, const struct source_param *params,
+bool source_set_encoding(struct source *s, struct slice name)
+{
+    encoding_free(&s->encoding);
+    s->encoding = name.n ? encoding_new(name) : NULL;
+    return name.n == 0 || s->encoding;
+}
+
+static bool is_ascii(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Parameters in the source's own encoding. */
+struct coded {
+    struct source_param *params;
+    struct buf text;
+};
+
+static bool needs_coding(const struct source *s)
+{
+    return s->encoding && !(s->dialect && s->dialect->utf8);
+}
+
+static bool code_params(struct source *s, const struct source_param *params, size_t n,
+                        struct coded *coded)
+{
+    buf_init(&coded->text);
+    coded->params = calloc(n + 1, sizeof *coded->params);
+    if (!coded->params)
+        return false;
+    for (size_t i = 0; i < n; i++) { /* first all of them: the text may move as it grows */
+        size_t at = coded->text.n;
+        coded->params[i] = params[i];
+        if (params[i].is_integer || params[i].is_null || params[i].is_binary)
+            continue;
+        if (!encoding_encode(s->encoding, params[i].text, &coded->text))
+            return false;
+        coded->params[i].text.n = coded->text.n - at;
+    }
+    for (size_t i = 0, at = 0; i < n; i++) {
+        if (params[i].is_integer || params[i].is_null || params[i].is_binary)
+            continue;
+        coded->params[i].text.p = coded->text.p ? coded->text.p + at : "";
+        at += coded->params[i].text.n;
+    }
+    return true;
+}
+
+static void coded_end(struct coded *coded)
+{
+    free(coded->params);
+    buf_wipe(&coded->text);
+}
+
+static enum source_err query(struct source *s, struct slice sql, const struct source_param *params,
                              size_t n_params, struct source_rows *rows)
 {
     SQLLEN few[16], *lengths = n_params > 16 ? malloc(n_params * sizeof *lengths) : few;
@@ -488,6 +555,29 @@ enum source_err source_query(struct source *s, struct slice sql, const struct so
     }
     if (lengths != few)
         free(lengths);
+    return err;
+}
+
+enum source_err source_query(struct source *s, struct slice sql, const struct source_param *params,
+                             size_t n_params, struct source_rows *rows)
+{
+    struct coded coded = {0};
+    enum source_err err = source_ready(s);
+    if (err)
+        return err;
+    if (!needs_coding(s))
+        return query(s, sql, params, n_params, rows);
+    err = code_params(s, params, n_params, &coded)
+              ? query(s, sql, coded.params, n_params, rows)
+              : SOURCE_EVALUE; /* it holds no such character: nothing there is equal to it */
+    if (!err) {
+        rows->decoded = calloc(rows->n_columns + 1, sizeof *rows->decoded);
+        if (!rows->decoded) {
+            source_rows_end(rows);
+            err = SOURCE_EUNAVAILABLE;
+        }
+    }
+    coded_end(&coded);
     return err;
 }
 
@@ -535,7 +625,7 @@ enum source_err source_next(struct source_rows *rows, bool *more)
     return SOURCE_OK;
 }
 
-bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
+static bool raw_cell(const struct source_rows *rows, size_t i, struct slice *value)
 {
     if (rows->postgres)
         return postgres_cell(rows->postgres, i, value);
@@ -548,8 +638,26 @@ bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
     return true;
 }
 
+bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
+{
+    if (!raw_cell(rows, i, value))
+        return false;
+    if (!rows->decoded || is_ascii(*value))
+        return true;
+    bool binary = rows->postgres ? postgres_is_binary(rows->postgres, i) : rows->columns[i].binary;
+    if (!binary) {
+        encoding_decode(rows->source->encoding, *value, &rows->decoded[i]);
+        *value = buf_slice(&rows->decoded[i]);
+    }
+    return true;
+}
+
 void source_rows_end(struct source_rows *rows)
 {
+    for (size_t i = 0; rows->decoded && i < rows->n_columns; i++)
+        buf_wipe(&rows->decoded[i]);
+    free(rows->decoded);
+    rows->decoded = NULL;
     if (rows->postgres)
         postgres_end(rows->postgres);
     else
@@ -647,11 +755,23 @@ enum source_err source_execute(struct source *s, struct slice sql,
     SQLHSTMT h;
     SQLLEN few[16], *lengths = n_params > 16 ? malloc(n_params * sizeof *lengths) : few;
     enum source_err err = SOURCE_EUNAVAILABLE;
+    struct coded coded = {0};
     *affected = 0;
+    if (needs_coding(s)) {
+        if (!code_params(s, params, n_params, &coded)) {
+            coded_end(&coded);
+            if (lengths != few)
+                free(lengths);
+            return SOURCE_EVALUE;
+        }
+        params = coded.params;
+    }
     if (lengths && s->connected && SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &h))) {
         err = execute_once(s, h, sql, params, lengths, n_params, affected);
         SQLFreeHandle(SQL_HANDLE_STMT, h);
     }
+    if (coded.params)
+        coded_end(&coded);
     if (lengths != few)
         free(lengths);
     return err;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/personal.h"
 #include "data/query/cell.h"
 #include "data/write/rows.h"
 #include "plan/plan.h"
@@ -76,6 +77,10 @@ static enum problem take_member(struct write_body *b, const struct worker *w,
     json_t *text = write_value(value, (enum query_type)c->type, &why);
     if (!text)
         return fail(b, PROBLEM_BODY_INVALID, name, why ? why : "it cannot be read");
+    if (api->guarded[i] && !personal_pass(api->guard, &text, &why)) {
+        json_decref(text);
+        return fail(b, PROBLEM_SENSITIVE_FIELD, name, PERSONAL_REFUSED);
+    }
     enum problem p = is_owner(api, i) ? check_owner(b, w, name, text) : PROBLEM_OK;
     json_object_setn_new(json_object_get(item, "values"), c->column.p, c->column.n, text);
     return p;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "data/personal.h"
 #include "data/write/rows.h"
 #include "data/write/write.h"
 
@@ -46,6 +47,14 @@ static const json_t *column_of(const struct supplying *s, const char *name)
     return NULL;
 }
 
+static bool pass(const struct supplying *s, const json_t *column, json_t **text)
+{
+    const json_t *guarded = json_object_get(s->dataset, "guarded");
+    const char *kind;
+    return !personal_guards(guarded, slice_str(text_of(column, "column"))) ||
+           personal_pass(personal_guard_of(guarded), text, &kind);
+}
+
 static enum problem take_record(struct supplying *s, size_t at, const json_t *record)
 {
     json_t *out = json_object(), *value;
@@ -67,6 +76,11 @@ static enum problem take_record(struct supplying *s, size_t at, const json_t *re
         if (!text) {
             snprintf(s->detail, 400, "record %zu, field %.64s: %s", at, name, why ? why : "");
             return PROBLEM_BODY_INVALID;
+        }
+        if (!pass(s, column, &text)) {
+            json_decref(text);
+            snprintf(s->detail, 400, "record %zu, field %.64s: %s", at, name, PERSONAL_REFUSED);
+            return PROBLEM_SENSITIVE_FIELD;
         }
         json_object_set_new(out, text_of(column, "column"), text);
     }

@@ -146,6 +146,24 @@ static ngx_int_t failed(sluice_ctx_t *ctx)
     return sluice_refuse(ctx, PROBLEM_SIGN_IN_FAILED, SLICE(""), SLICE("pwd"));
 }
 
+/* CI-7.2c3: the password may be sealed to the platform's published key, as a JWE in compact form.
+ * What cannot be opened is a wrong password like any other: a password too may have dots. */
+static void open_password(struct parameters *p, uint64_t now_ms)
+{
+    char plain[VALUE_MAX];
+    size_t dots = 0;
+    for (size_t i = 0; i < p->n[PWD]; i++) {
+        dots += p->text[PWD][i] == '.';
+    }
+    size_t n = dots == 4
+                   ? sluice_unseal(slice_of(p->text[PWD], p->n[PWD]), now_ms, plain, sizeof plain)
+                   : 0;
+    if (n > 0) {
+        put(p, PWD, plain, n);
+    }
+    crypto_wipe(plain, sizeof plain);
+}
+
 /* An unknown account costs what a known one does. */
 static ngx_int_t find(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct parameters *p,
                       struct replica_account *account)
@@ -206,6 +224,7 @@ static ngx_int_t take_said(ngx_http_request_t *r, sluice_ctx_t *ctx)
     static struct parameters p;
     ngx_int_t rc = NGX_OK;
     read_parameters(r, ctx, &p);
+    open_password(&p, ctx->began_us / 1000);
     ctx->licence_named = uuid_parse(&ctx->licence, p.text[LICENCE], p.n[LICENCE]);
     if (p.there[ACCESSID] || p.there[USERNAME] || p.there[PWD]) {
         rc = name_account(r, ctx, &p);
@@ -224,6 +243,7 @@ static ngx_int_t prove(ngx_http_request_t *r, sluice_ctx_t *ctx)
     static struct parameters p; /* 4 KiB, and one call at a time */
     struct replica_account account = {0};
     read_parameters(r, ctx, &p);
+    open_password(&p, ctx->began_us / 1000);
     if (!p.there[ACCESSID] && !p.there[USERNAME] && !p.there[PWD]) {
         return NGX_OK; /* the next stage says that it proves nothing */
     }

@@ -120,7 +120,8 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
                                        .user_factors = user_factors(ctx->token),
                                        .grant_named = ctx->grant_named,
                                        .grant = ctx->grant,
-                                       .purpose = ctx->purpose};
+                                       .purpose = ctx->purpose,
+                                       .export_ = ctx->export_asked};
     if (ctx->token && ctx->grant_named) { /* without a grant it makes no difference */
         question.user = ctx->token->user;
     }

@@ -192,6 +192,21 @@ static ngx_int_t open_body(ngx_http_request_t *r, sluice_ctx_t *ctx)
     return rc;
 }
 
+size_t sluice_unseal(struct slice sealed, uint64_t now_ms, char *out, size_t cap)
+{
+    struct crypto_policy policy;
+    struct buf plain;
+    char cty[JWE_CTY_MAX + 1];
+    policy_now(&policy, now_ms);
+    buf_init(&plain);
+    enum jwe_err err = jwe_open(sluice_worker.keys.body, SLUICE_BODY_KEYS, &policy, (int64_t)now_ms,
+                                sealed, &plain, cty);
+    size_t n = err == JWE_OK && plain.n <= cap ? plain.n : 0;
+    memcpy(out, plain.p ? plain.p : "", n);
+    buf_wipe(&plain);
+    return n;
+}
+
 static ngx_int_t take_body(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     uint8_t seal = ctx->api->record.seal_request;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "limit/amount.h"
 
-#include <jansson.h>
 #include <math.h>
 
-#define FINER 1e-6 /* of a hundredth: what a double is off by, at most, up to AMOUNT_MAX / 1000 */
+#include "base/json_at.h"
+
+#define REAL_MAX 9e10 /* text and whole numbers carry larger ones exactly */
+#define FINER    1e-3 /* of a hundredth: what a double up to that is off by, at most */
 
 const char *amount_strerror(enum amount_err err)
 {
@@ -12,28 +14,17 @@ const char *amount_strerror(enum amount_err err)
         [AMOUNT_OK] = "an amount",
         [AMOUNT_EJSON] = "the body is no JSON object",
         [AMOUNT_EMISSING] = "the body does not say how much",
-        [AMOUNT_EVALUE] = "an amount is not negative, below 90 trillion and has at most two digits "
-                          "behind the point",
+        [AMOUNT_EVALUE] = ("an amount is not negative, below 90 trillion and has at most two "
+                           "digits behind the point"),
     };
     return (unsigned)err < sizeof texts / sizeof *texts ? texts[err] : "unknown";
-}
-
-static const json_t *find(const json_t *at, struct slice path)
-{
-    while (at != NULL && path.n > 0) {
-        const char *dot = memchr(path.p, '.', path.n);
-        size_t n = dot == NULL ? path.n : (size_t)(dot - path.p), over = n + (dot != NULL);
-        at = json_object_getn(at, path.p, n);
-        path = slice_of(path.p + over, path.n - over);
-    }
-    return at;
 }
 
 static bool of_real(double value, uint64_t *hundredths)
 {
     double whole = nearbyint(value * 100), off = fabs(value * 100 - whole);
-    if (!(value >= 0) || value > (double)(AMOUNT_MAX / 1000) / 100 || off > FINER) {
-        return false; /* text carries larger ones exactly */
+    if (!(value >= 0) || value > REAL_MAX || off > FINER) {
+        return false;
     }
     *hundredths = (uint64_t)whole;
     return true;
@@ -79,7 +70,7 @@ static bool of_text(const char *p, size_t n, uint64_t *hundredths)
 enum amount_err amount_of(struct slice body, struct slice path, uint64_t *hundredths)
 {
     json_t *root = body.n > 0 ? json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    const json_t *v = find(root, path);
+    const json_t *v = json_at(root, path);
     enum amount_err err = AMOUNT_OK;
     if (!json_is_object(root)) {
         err = AMOUNT_EJSON;

@@ -315,6 +315,17 @@ static enum problem gate_purpose(const struct policy_call *c)
     return good && (c->grant != NULL || asked) ? PROBLEM_OK : PROBLEM_PURPOSE_MISMATCH;
 }
 
+/* CI-6.1.4b: by the way that was chosen for the business scenario, and by no other. */
+static enum problem gate_way(const struct policy_call *c)
+{
+    const struct policy_subscription *s = c->subscription;
+    uint8_t way = c->stream != POLICY_STREAM_NONE ? POLICY_WAY_EVENT
+                  : c->export_                    ? POLICY_WAY_EXPORT
+                                                  : POLICY_WAY_CALL;
+    return is_own(c) || s == NULL || s->ways == 0 || (s->ways & way) ? PROBLEM_OK
+                                                                     : PROBLEM_ACCESS_NOT_AGREED;
+}
+
 /* EC-7.1.3-T2, -T3: only a controlled environment writes. A dataset's POST carries a query unless
  * it says that rows are posted to it, and so does a composed API's, whose graph only reads. */
 static enum problem gate_environment(const struct policy_call *c)
@@ -330,8 +341,9 @@ static enum problem gate_environment(const struct policy_call *c)
 }
 
 static enum problem (*const gates[])(const struct policy_call *) = {
-    gate_route,  gate_method, gate_offline,      gate_credential, gate_app,     gate_channel,
-    gate_scheme, gate_user,   gate_subscription, gate_grant,      gate_purpose, gate_environment,
+    gate_route,   gate_method, gate_offline,     gate_credential,   gate_app,
+    gate_channel, gate_scheme, gate_user,        gate_subscription, gate_grant,
+    gate_purpose, gate_way,    gate_environment,
 };
 
 static bool environment_receives(const struct policy_app *app, uint8_t level)

@@ -61,6 +61,9 @@ enum policy_stream {
     POLICY_STREAM_EVENT    /* one event on its way to the app */
 };
 
+/* How data reaches an app, and so what an agreement may choose among (CI-6.1.4b): bits. */
+enum policy_way { POLICY_WAY_CALL = 1, POLICY_WAY_EXPORT = 2, POLICY_WAY_EVENT = 4 };
+
 #define POLICY_FIELDS_MAX  512 /* = PLAN_FIELDS_MAX */
 #define POLICY_FIELD_WORDS (POLICY_FIELDS_MAX / 64)
 
@@ -113,6 +116,7 @@ struct policy_subscription {
     struct slice purposes;            /* what it was approved for: purpose_id()s */
     uint64_t amount_call, amount_day; /* hundredths that one call, and a day of its party, may move;
                                          0: no bound */
+    uint8_t ways;                     /* policy_way bits that were agreed on; 0: any */
     bool agreed; /* they are those of an agreement in force, so a grant goes no further */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
@@ -126,6 +130,8 @@ struct policy_grant {
     bool restricted;       /* only users of `audience` may use it (EC-5.2.2a) */
     struct slice audience; /* their ids, UUID_LEN bytes each */
     struct slice purposes; /* what the owner agreed to: purpose_id()s */
+    struct slice
+        claims; /* digests of the owner's record, for the gateway; no part of the decision */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
 
@@ -144,6 +150,7 @@ struct policy_call {
     struct uuid user;    /* of the call's token; nil: none */
     struct uuid purpose; /* what the call says it is for: a purpose_id(); nil: it does not */
     uint8_t stream;      /* enum policy_stream */
+    bool export_;        /* it is about a file of the rows (docs/batch.md) */
     uint64_t now_ms;
 };
 

@@ -92,6 +92,57 @@ static void lines_are_taken_one_by_one(void **state)
     assert_false(purpose_next(&lines, &line));
 }
 
+/* CI-6.1.4b: what was agreed on as files is no call. */
+static void the_way(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t ways, stream;
+        bool file;
+        enum problem want;
+    } ways[] = {
+        {0, POLICY_STREAM_NONE, false, PROBLEM_OK},
+        {POLICY_WAY_CALL, POLICY_STREAM_NONE, false, PROBLEM_OK},
+        {POLICY_WAY_EXPORT, POLICY_STREAM_NONE, false, PROBLEM_ACCESS_NOT_AGREED},
+        {POLICY_WAY_EXPORT, POLICY_STREAM_NONE, true, PROBLEM_OK},
+        {POLICY_WAY_CALL | POLICY_WAY_EVENT, POLICY_STREAM_NONE, true, PROBLEM_ACCESS_NOT_AGREED},
+        {POLICY_WAY_EVENT, POLICY_STREAM_EVENT, false, PROBLEM_OK},
+        {POLICY_WAY_CALL, POLICY_STREAM_EVENT, false, PROBLEM_ACCESS_NOT_AGREED},
+        {POLICY_WAY_CALL, POLICY_STREAM_OPEN, false, PROBLEM_ACCESS_NOT_AGREED},
+    };
+    static struct policy_verdict v;
+    const struct policy_field field = {.path = SLICE("x"), .level = POLICY_L1};
+    const struct policy_api api = {.id.b = {1},
+                                   .state = POLICY_API_PUBLISHED,
+                                   .kind = POLICY_HTTP,
+                                   .class_ = POLICY_A1,
+                                   .access = POLICY_SUBSCRIPTION,
+                                   .methods = POLICY_GET,
+                                   .n_fields = 1,
+                                   .fields = &field};
+    const struct policy_app app = {
+        .id.b = {2}, .state = POLICY_ACTIVE, .environment = POLICY_MONITORED};
+    const struct policy_credential key = {
+        .app.b = {2}, .state = POLICY_ACTIVE, .alg = POLICY_HMAC_SM3};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        const struct policy_subscription s = {.state = POLICY_ACTIVE,
+                                              .max_level = POLICY_L1,
+                                              .all_fields = true,
+                                              .ways = ways[i].ways};
+        const struct policy_call call = {.api = &api,
+                                         .app = &app,
+                                         .credential = &key,
+                                         .subscription = &s,
+                                         .method = POLICY_GET,
+                                         .stream = ways[i].stream,
+                                         .export_ = ways[i].file};
+        policy_decide(&call, &v);
+        if (v.reason != ways[i].want) {
+            fail_msg("%zu: %s", i, problem_row(v.reason)->code);
+        }
+    }
+}
+
 /* The gate ------------------------------------------------------------------------------------- */
 enum { NONE, A, B };
 static const struct row {
@@ -175,6 +226,7 @@ int main(void)
         {"a purpose's id is the start of its SM3", the_id_is_the_start_of_sm3, NULL, NULL, NULL},
         {"a blank or endless purpose has none", nothing_has_no_id, NULL, NULL, NULL},
         {"the header's value is decoded strictly", a_header_is_decoded, NULL, NULL, NULL},
+        {"[CI-6.1.4b] another way than was agreed on is refused", the_way, NULL, NULL, NULL},
         {"one purpose a line", lines_are_taken_one_by_one, NULL, NULL, NULL},
         {"[BK-9.3.2a2-1, SW-9.8-use2c] a purpose that nobody named is refused", the_gate, NULL,
          NULL, NULL},

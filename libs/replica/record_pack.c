@@ -22,6 +22,10 @@ static const struct word app_state_words[] = {{"active", POLICY_ACTIVE},
                                               {NULL, 0}};
 static const struct word channel_words[] = {
     {"server", POLICY_SERVER}, {"mobile", POLICY_MOBILE}, {NULL, 0}};
+static const struct word way_words[] = {{"call", POLICY_WAY_CALL},
+                                        {"export", POLICY_WAY_EXPORT},
+                                        {"event", POLICY_WAY_EVENT},
+                                        {NULL, 0}};
 static const struct word term_words[] = {
     {"once", POLICY_ONCE}, {"period", POLICY_PERIOD}, {"agreement", POLICY_AGREEMENT}, {NULL, 0}};
 
@@ -187,6 +191,8 @@ bool record_pack_subscription(struct buf *out, uint64_t rev, const json_t *data)
     record_put_uint(out, record_bool_or(&s, "agreed", false), 1);
     record_uint_or(&s, "amount_call", 1, INT64_MAX, 0, 8);
     record_uint_or(&s, "amount_day", 1, INT64_MAX, 0, 8);
+    const json_t *ways = record_member(&s, "ways");
+    record_put_uint(out, ways == NULL ? 0 : record_bits_of(&s, ways, way_words), 1);
     return record_end(&s);
 }
 
@@ -274,6 +280,30 @@ static void audience_member(struct source *s)
     }
 }
 
+/* A byte of bits, one for each digest that is there, then all of them. */
+static void claims_member(struct source *s)
+{
+    const json_t *claims = record_member(s, "claims");
+    uint8_t digests[REPLICA_CLAIMS][CRYPTO_HASH_LEN] = {{0}}, bits = 0;
+    s->bad |= claims != NULL && !json_is_object(claims);
+    for (unsigned i = 0; i < REPLICA_CLAIMS && claims != NULL; i++) {
+        const json_t *value = json_object_get(claims, replica_claim_names[i]);
+        struct slice text = SLICE("");
+        size_t n = 0;
+        if (value == NULL) {
+            continue;
+        }
+        s->bad |= !record_text_of(value, RECORD_TEXT_MAX, &text) ||
+                  !codec_unbase64url(digests[i], CRYPTO_HASH_LEN, &n, text.p, text.n) ||
+                  n != CRYPTO_HASH_LEN;
+        bits |= (uint8_t)(1u << i);
+    }
+    record_put_uint(s->out, s->bad ? 0 : bits, 1);
+    if (bits != 0 && !s->bad) {
+        buf_add(s->out, digests, sizeof digests);
+    }
+}
+
 bool record_pack_grant(struct buf *out, uint64_t rev, const json_t *data)
 {
     struct source s;
@@ -288,5 +318,6 @@ bool record_pack_grant(struct buf *out, uint64_t rev, const json_t *data)
     paths_member(&s, "fields");
     audience_member(&s);
     purposes_member(&s);
+    claims_member(&s);
     return record_end(&s);
 }

@@ -183,6 +183,17 @@ static void security_members(struct source *s, uint8_t class_)
     record_put_uint(s->out, record_bool_or(s, "internal", false), 1);
 }
 
+static void claims_member(struct source *s)
+{
+    const json_t *claims = record_member(s, "user_checks");
+    struct source of = {.data = claims, .out = s->out};
+    s->bad |= claims != NULL && !json_is_object(claims);
+    for (size_t i = 0; i < REPLICA_CLAIMS; i++) {
+        record_text(&of, replica_claim_names[i], REPLICA_PATH_MAX, false);
+    }
+    s->bad |= of.bad;
+}
+
 static void lifecycle_members(struct source *s)
 {
     record_put_uint(s->out, record_bool_or(s, "has_schema", false), 1);
@@ -197,6 +208,7 @@ static void lifecycle_members(struct source *s)
     record_text(s, "notice_zh", RECORD_TEXT_MAX, false);
     record_text(s, "notice_en", RECORD_TEXT_MAX, false);
     record_text(s, "amount_path", REPLICA_PATH_MAX, false);
+    claims_member(s);
 }
 
 static bool path_repeats(const json_t *list, size_t n, const json_t *path)

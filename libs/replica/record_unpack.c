@@ -153,7 +153,18 @@ bool record_unpack_subscription(struct slice in, const struct policy_api *api,
     s->agreed = take_uint(&c, 1) != 0;
     s->amount_call = take_uint(&c, 8);
     s->amount_day = take_uint(&c, 8);
+    s->ways = (uint8_t)take_uint(&c, 1);
     return finished(&c);
+}
+
+/* Its first byte says which of them there are. */
+static struct slice take_claims(struct cursor *c)
+{
+    const char *at = take(c, 1);
+    size_t n = at == NULL || *at == 0 ? 0 : REPLICA_CLAIMS * CRYPTO_HASH_LEN;
+    bool whole = n == 0 || take(c, n) != NULL;
+    c->bad |= at != NULL && (uint8_t)*at >= 1u << REPLICA_CLAIMS;
+    return at != NULL && whole ? slice_of(at, 1 + n) : SLICE("");
 }
 
 bool record_unpack_grant(struct slice in, const struct policy_api *api, struct policy_grant *g)
@@ -172,6 +183,7 @@ bool record_unpack_grant(struct slice in, const struct policy_api *api, struct p
     g->restricted = take_uint(&c, 1) != 0;
     g->audience = take_text(&c);
     g->purposes = take_purposes(&c);
+    g->claims = take_claims(&c);
     c.bad |= g->audience.n % UUID_LEN != 0 || g->audience.n > REPLICA_AUDIENCE_MAX * UUID_LEN;
     return finished(&c);
 }
@@ -312,6 +324,9 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->notice_zh = take_text(c);
     api->notice_en = take_text(c);
     api->amount_path = take_text(c);
+    for (size_t i = 0; i < REPLICA_CLAIMS; i++) {
+        api->claims[i] = take_text(c);
+    }
 }
 
 bool record_unpack_api(struct slice in, struct replica_api *api, struct policy_field *fields)

@@ -87,6 +87,11 @@ struct replica_target {
 };
 
 /* Defaults of contract/feed.md are filled in. */
+/* What a call may say of its user, and what a grant has a keyed digest of (crypto/verifier.h, over
+ * the name below, the owner and the value). The order is the records'. */
+enum replica_claim { REPLICA_REAL_NAME, REPLICA_ID_NUMBER, REPLICA_PHONE, REPLICA_CLAIMS };
+extern const char *const replica_claim_names[REPLICA_CLAIMS];
+
 struct replica_api {
     struct policy_api policy; /* .fields points at fields below or the heap: see replica_api_free */
     struct slice name, path;  /* path "/trade/orders/v1" */
@@ -119,6 +124,7 @@ struct replica_api {
     uint8_t seal_request, seal_response; /* enum replica_seal */
     bool has_schema, has_conversion;     /* without that record calls are refused */
     struct slice successor, notice_zh, notice_en;
+    struct slice claims[REPLICA_CLAIMS]; /* where a body says who its user is; "": nowhere */
     struct slice amount_path; /* where in a body it says how much money it moves; "": none */
 };
 struct replica_app {

@@ -7,7 +7,7 @@ import { createSign, generateKeyPairSync, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import test, { after, before } from 'node:test';
 import { SignJWT } from 'jose';
-import { Visitor } from '../e2e/lib/pages.mjs';
+import { Visitor } from '../e2e/lib/visitor.mjs';
 import { Platform, freePorts } from '../e2e/lib/platform.mjs';
 import { enrol, totp } from '../e2e/lib/totp.mjs';
 import { startUpstream } from '../e2e/lib/upstream.mjs';

@@ -70,6 +70,7 @@ before(async () => {
   world = await w.people(p);
   world.api = await w.httpApi(world, 'unit', upstream.url);
   world.other = await w.httpApi(world, 'other', upstream.url);
+  world.files = await w.httpApi(world, 'files', upstream.url);
   await setting('admission-required', 'on');
   await setting('agreement-required', 'on');
   await setting('certificates-required', 'mlps');
@@ -119,7 +120,7 @@ test('[EC-4.2.2a1, SW-8.2c2-1, SW-8.2c2-3, CI-6.1.2d] submitted with a number, r
   const verified = await world.operator.act('applications', application, 'verify-identity', { how: 'online' });
   assert.equal(verified.identity_check.result, 'pass');
   await restRefuses(review(world.operator, { result: 'pass', findings, permissions: [{ api_id: 'x' }] }), 'field-invalid', '/permissions/0');
-  await review(world.operator, { result: 'pass', findings, max_level: 3, permissions: [{ api_id: world.api, fields: ['id', 'items.id'] }] });
+  await review(world.operator, { result: 'pass', findings, max_level: 3, permissions: [{ api_id: world.api, fields: ['id', 'items.id'] }, { api_id: world.files }] });
   const approved = await world.developer.get(`/applications/${application}`);
   assert.deepEqual([approved.state, approved.version, approved.decided_by, approved.max_level], ['approved', 2, 'operator', 3]);
   assert.ok(Date.parse(approved.review_due_at) > Date.now() + 300 * 86400e3);
@@ -165,7 +166,8 @@ test('[SW-9.8-use1, SW-8.2c2-5, CI-6.1.4a] an agreement is whole when offered an
   const draft = await world.provider.post('/agreements', base);
   await restRefuses(world.provider.act('agreements', draft.id, 'offer'), 'agreement-incomplete');
   const whole = { shared_data: 'orders of the unit', purpose: 'order management', expires_at: YEAR, retention_days: 30, provider_duties: ['correct data'], receiver_duties: ['no transfer'],
-    interfaces: [{ api_id: world.api, fields: ['id', 'phone'], per_day: PER_DAY, scenario: 'back office', access_mode: 'server to server' }] };
+    interfaces: [{ api_id: world.api, fields: ['id', 'phone'], per_day: PER_DAY, scenario: 'back office', access_mode: 'server to server', ways: ['call'] },
+      { api_id: world.files, fields: ['id'], per_day: 1000, scenario: 'month end', access_mode: 'files', ways: ['export'] }] };
   await world.provider.patch(`/agreements/${draft.id}`, whole, draft.revision);
   agreement = await world.provider.act('agreements', draft.id, 'offer');
   assert.match(agreement.text, /禁止转移/);
@@ -196,16 +198,18 @@ test('[CI-6.1.3b] a filing holds all that is asked of it, is found by each and k
   assert.ok(items.some((o) => o.before?.contact_name === 'On duty' && o.after?.contact_name === 'Another'));
 });
 
-test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4c, EC-4.2.2a5] admitted, the app gets the agreed fields of the agreed API and nothing else', async () => {
+test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4b, CI-6.1.4c, EC-4.2.2a5] admitted, the app gets the agreed fields of the agreed API and nothing else', async () => {
   await restRefuses(world.developer.post('/credentials', { app_id: app, algorithm: 'hmac-sm3' }), 'state-conflict');
   await world.operator.act('apps', app, 'admit');
   key = await w.credential(world, app);
   await w.subscription(world, app, world.api);
   await w.subscription(world, app, world.other);
+  await w.subscription(world, app, world.files);
   const answer = await becomes(200);
   assert.equal(answer.json.id, 'A1');
   assert.ok(!('phone' in answer.json), answer.text); // subscribed to and agreed on, but not among what the reviewer permitted
   refused(await p.call('/other/v1/good', { key }), 403, 'subscription-missing');
+  refused(await p.call('/files/v1', { key }), 403, 'access-not-agreed'); // agreed on as files
   refused(await call({ purpose: 'marketing' }), 403, 'purpose-mismatch'); // the agreement's purpose bounds the app's calls
   const why = (api) => world.operator.get(`/explain?app=${app}&api=${api}`);
   assert.equal((await why(world.other)).code, 'subscription-missing'); // the same decision, asked for
@@ -214,7 +218,7 @@ test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4c, EC-4.2.2a5] admitted, 
 });
 
 test('[SW-9.8-use2c, BK-9.1.1e, CI-6.1.4d] as often in a day as was agreed', async () => {
-  const [limit] = await world.developer.list('limits', { agreement_id: agreement.id });
+  const [limit] = await world.developer.list('limits', { agreement_id: agreement.id, api_id: world.api });
   assert.deepEqual([limit.per, limit.measure, limit.amount, limit.action], ['app-api', 'calls', PER_DAY, 'reject']);
   let over;
   for (let i = 0; i < 2 * PER_DAY && over?.status !== 429; i++) over = await call(); // a new day may begin once

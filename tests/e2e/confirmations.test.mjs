@@ -7,7 +7,7 @@ import { createHash, createSign, generateKeyPairSync, randomUUID } from 'node:cr
 import test, { after, before } from 'node:test';
 import { SignJWT } from 'jose';
 import { refused } from './lib/assertions.mjs';
-import { Visitor } from './lib/pages.mjs';
+import { Visitor } from './lib/visitor.mjs';
 import { Platform } from './lib/platform.mjs';
 import { enrol, totp } from './lib/totp.mjs';
 import { startUpstream } from './lib/upstream.mjs';

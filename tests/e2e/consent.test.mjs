@@ -9,7 +9,7 @@ import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { refused, restRefuses } from './lib/assertions.mjs';
-import { Visitor } from './lib/pages.mjs';
+import { Visitor } from './lib/visitor.mjs';
 import { Platform } from './lib/platform.mjs';
 import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';

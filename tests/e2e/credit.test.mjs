@@ -2,7 +2,10 @@
 // The three interfaces of the credit platform (CI-A) over the demo's data, and the demo's own API list.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import test, { after, before } from 'node:test';
+import { CompactEncrypt, importJWK } from 'jose';
 import { enterprise } from '../../demo/generate.mjs';
 import { usccCheck } from '../../demo/idnum.mjs';
 import { DEFAULTS } from '../../demo/generate.mjs';
@@ -158,6 +161,11 @@ test('[CI-7.2c, CI-7.2c1, CI-7.2c2, CI-7.2c3, CI-6.2.2c, CI-A.1c, CI-A.2b] where
   await until(async () => (await plain('getEnterpriseGrade', grade)).status === 200, { what: 'the account at the gateway' });
   assert.deepEqual((await plain('getEnterpriseGrade', grade)).json.data, nth(5));
   assert.equal((await plain('getEnterpriseGrade', grade, 'application/x-www-form-urlencoded')).json.result, 1);
+  // The password may be sealed to the platform's published key.
+  const jwk = JSON.parse(readFileSync(path.join(p.data, 'gateway/state/keys.json'), 'utf8')).keys.find((k) => k.use === 'enc' && k.crv === 'P-256');
+  const seal = async (text) => new CompactEncrypt(Buffer.from(text)).setProtectedHeader({ alg: 'ECDH-ES', enc: 'A256GCM', kid: jwk.kid }).encrypt(await importJWK(jwk, 'ECDH-ES'));
+  assert.equal((await plain('getEnterpriseGrade', { ...grade, pwd: await seal(a.members.pwd) })).json.result, 1);
+  refused(await plain('getEnterpriseGrade', { ...grade, pwd: await seal('another') }), 401, 'sign-in-failed');
   // Sent beside a signature they have to be right, and of the app that signed.
   assert.equal((await post('getEnterpriseGrade', grade)).json.result, 1);
   refused(await post('getEnterpriseGrade', { ...grade, pwd: 'wrong' }), 401, 'sign-in-failed');

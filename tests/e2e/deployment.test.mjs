@@ -4,7 +4,6 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -12,6 +11,7 @@ import path from 'node:path';
 import test from 'node:test';
 import { refused, restRefuses, rows } from './lib/assertions.mjs';
 import { BUILD, environment, Platform } from './lib/platform.mjs';
+import { authenticator } from './lib/totp.mjs';
 import { delay, until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
 
@@ -108,15 +108,6 @@ for (const [title, file] of [['[BK-8c1, SW-3.9, SW-6-0b, SW-9.3-2c] from deploy/
   });
 }
 
-// RFC 6238, of the secret in an otpauth URI; ahead: of a later half minute, since each is good once.
-function otpOf(uri, ahead = 0) {
-  const bits = [...new URL(uri).searchParams.get('secret')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + ahead));
-  const mac = createHmac('sha1', Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))).update(counter).digest();
-  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
-}
-
 test('[SW-9.3-2e] as shipped, staff get nothing with one factor or from an address that is not listed', async () => {
   class Shipped extends Separate { get settings() { return path.resolve('deploy/sluice.yaml'); } get asShipped() { return true; } }
   const p = await Shipped.start();
@@ -127,8 +118,8 @@ test('[SW-9.3-2e] as shipped, staff get nothing with one factor or from an addre
       (res) => { let text = ''; res.on('data', (d) => { text += d; }).on('end', () => resolve(JSON.parse(text))); }).on('error', reject)));
     assert.equal(far.code, 'address-not-listed');
     const { uri } = await admin.post('/users/me/totp', {});
-    await admin.ok('POST', '/api/v1/users/me/totp/confirm', { otp: otpOf(uri) });
-    await admin.ok('POST', '/api/v1/sessions/current/factors', { otp: otpOf(uri, 1) });
+    await admin.ok('POST', '/api/v1/users/me/totp/confirm', { otp: authenticator(uri)() });
+    await admin.ok('POST', '/api/v1/sessions/current/factors', { otp: authenticator(uri)(1) });
     assert.deepEqual((await admin.get('/organisations')).items, []);
   } finally {
     await p.stop();

@@ -152,7 +152,7 @@ test('[BK-9.4a1, BK-9.4b1, BK-9.4b2] settled, it ends on its date: consent, keys
   assert.ok(item.fields.includes('buyer_name') && !item.fields.includes('card_number'));
 });
 
-test('[BK-9.4c1, BK-9.3.3e3, BK-9.4c2] the receiver says what became of each kind of data and what it keeps under which duty; it closes when that was checked, and what outlives it is on record', async () => {
+test('[BK-9.4c1, BK-9.3.3e3, BK-9.4c2, BK-12.2e] the receiver says what became of each kind of data and what it keeps under which duty; it closes when that was checked, and what outlives it is on record', async () => {
   const document_id = await upload(world.developer, 'deleted.txt', 'deleted and overwritten\n');
   const receipt = { user_information: 'Deleted', business_material: 'Deleted', document_id };
   const send = (body) => world.developer.act('exits', exit.id, 'receipt', body);
@@ -165,6 +165,8 @@ test('[BK-9.4c1, BK-9.3.3e3, BK-9.4c2] the receiver says what became of each kin
   await world.operator.act('exits', exit.id, 'close');
   const duties = await world.operator.list('exit_duties', { exit_id: exit.id, state: 'active' });
   assert.deepEqual(duties.map((d) => d.kind).sort(), ['anti-money-laundering', 'confidentiality']);
+  const party = await world.operator.get(`/organisations/${world.thirdParty}`);
+  assert.ok(duties.every((d) => party.surviving_duties.some((s) => s.app_id === d.app_id && s.kind === d.kind && s.until === d.until)), JSON.stringify(party.surviving_duties));
   const secrecy = duties.find((d) => d.kind === 'confidentiality');
   assert.ok(Math.abs(Date.parse(secrecy.until) - Date.now() - 365 * 86400e3) < 3600e3);
 });

@@ -4,15 +4,18 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
-import { restRefuses } from './lib/assertions.mjs';
+import { refused as callRefused, restRefuses } from './lib/assertions.mjs';
 import { Authority } from './lib/pki.mjs';
 import { Platform, freePorts } from './lib/platform.mjs';
+import { records } from './lib/records.mjs';
+import { authenticator } from './lib/totp.mjs';
+import { startUpstream } from './lib/upstream.mjs';
 import { delay, until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
 
@@ -53,19 +56,6 @@ async function captcha() {
   assert.match(image, /^data:image\/png;base64,iVBOR/);
   sql(`UPDATE captchas SET answer_sm3 = x'${createHash('sm3').update(`${id} HJKLM`).digest('hex')}' WHERE id = '${id}'`);
   return { captcha_id: id, captcha: 'hjklm' };
-}
-
-// RFC 6238, from the RFC and not from our C.
-function authenticator(uri) {
-  const bits = [...new URL(uri).searchParams.get('secret')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
-  const secret = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
-  return (steps = 0) => {
-    const counter = Buffer.alloc(8);
-    counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + steps));
-    const mac = createHmac('sha1', secret).update(counter).digest();
-    const at = mac[19] & 15;
-    return String((mac.readUInt32BE(at) & 0x7fffffff) % 1000000).padStart(6, '0');
-  };
 }
 
 // SM2 by the openssl command, as a browser's library would.
@@ -357,6 +347,36 @@ test('[BK-9.3.1b] what an app says about a user matches the record or not, witho
   const { items } = await world.admin.get('/operations?action=verify-fields&page_size=50');
   assert.ok(items.length >= 4 && items.every((o) => o.actor === 'developer'));
   forget();
+});
+
+test('[BK-9.3.1b] what a call says of its user is held against the owner\'s record where the API asks for it; nothing of it is told or kept', async () => {
+  const upstream = await startUpstream();
+  try {
+    const api = await w.httpApi(world, 'kyc', upstream.url, { owner_scoped: true, user_checks: { real_name: 'payer.name', id_number: 'payer.number' } });
+    const app = await w.admittedApp(world, 'Knows its customers', 'controlled');
+    const key = await w.credential(world, app);
+    await w.subscription(world, app, api);
+    const grant = await w.grant(world, app, api);
+    const call = (payer) => p.call('/kyc/v1/good', { method: 'POST', key, grant: grant.id, body: JSON.stringify({ payer }) });
+    await until(async () => (await call({ name: NAME })).status === 200, { what: 'the API and the grant' });
+    assert.equal((await call({ name: NAME, number: ID_NUMBER })).status, 200);
+    assert.equal((await call({ note: 'nobody is named' })).status, 200);
+    const told = [];
+    for (const payer of [{ name: '测试丙某' }, { name: NAME, number: '440524188001010014' }, { name: 7 }, { name: '', number: ID_NUMBER }]) {
+      const answer = await call(payer);
+      callRefused(answer, 403, 'user-data-mismatch');
+      const { instance, ...rest } = answer.json;
+      told.push(JSON.stringify(rest));
+    }
+    assert.equal(new Set(told).size, 1, told.join('\n'));
+    assert.ok(!p.log.includes('440524188001010014') && !JSON.stringify(records(p)).includes('440524188001010014'));
+    await restRefuses(world.provider.patch(`/apis/${api}`, { user_checks: { shoe_size: 'x' } }, (await world.provider.get(`/apis/${api}`)).revision), 'field-invalid', '/user_checks');
+    await world.provider.patch(`/apis/${api}`, { user_checks: { phone: 'payer.phone' } }, (await world.provider.get(`/apis/${api}`)).revision);
+    await until(async () => (await call({ phone: '13900000003' })).json?.code === 'user-data-mismatch', { what: 'another member' });
+    await until(async () => (await call({ phone: '13900000002' })).status === 200, { what: 'the record of it' });
+  } finally {
+    upstream.close();
+  }
 });
 
 test('[CI-5.3, CI-5.3b, CI-5.3c] the credit platform\'s account interfaces give keys and tokens and change passwords', async () => {

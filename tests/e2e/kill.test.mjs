@@ -72,6 +72,62 @@ for (const role of ['control', 'data', 'worker', 'gateway', 'master']) {
   });
 }
 
+// kill -9 of the control plane, and it answers again.
+async function killControl() {
+  const [victim] = p.processes().control;
+  process.kill(victim, 'SIGKILL');
+  await until(() => p.processes().control.some((pid) => pid !== victim), { ms: 15000, every: 20, what: 'a new control plane' });
+  await until(async () => (await world.admin.raw('GET', '/api/v1/organisations?page_size=1')).status === 200, { ms: 20000, every: 50, what: 'the control plane' });
+}
+
+const setting = async (name, value) => {
+  const [row] = await world.admin.list('service_settings', { name });
+  await world.admin.patch(`/service_settings/${row.id}`, { value }, row.revision);
+};
+
+test('[EC-4.2.1-0g] kill -9 during a discovery: it goes on, and finds each column once', async () => {
+  const made = await world.operator.post('/discoveries', { dataset_id: world.dataset, mode: 'whole' });
+  await killControl();
+  const done = await until(async () => { const d = await world.operator.get(`/discoveries/${made.id}`); return ['proposed', 'failed'].includes(d.state) && d; }, { ms: 30000, what: 'the end of the discovery' });
+  assert.equal(done.state, 'proposed', done.reason);
+  const columns = (await world.operator.list('findings', { discovery_id: made.id })).map((f) => f.column);
+  assert.ok(columns.includes('card_number') && columns.includes('buyer_phone'), columns.join());
+  assert.equal(new Set(columns).size, columns.length, columns.join());
+});
+
+test('[EC-4.2.1-0g] kill -9 during a staged release: what was announced is released at its time, once', async () => {
+  await setting('change-notice-days', '0');
+  const change = await world.provider.post('/service_changes', { api_id: world.api, summary: 'a longer wait', change: { timeout_ms: 4321 }, plan: 'at night', emergency_plan: 'back', release_at: new Date(Date.now() + 1500).toISOString() });
+  await world.provider.act('service_changes', change.id, 'assess', { impact: 'none' });
+  await world.provider.act('service_changes', change.id, 'announce');
+  await killControl();
+  await until(async () => (await world.provider.get(`/service_changes/${change.id}`)).state === 'released', { ms: 20000, what: 'the release' });
+  await killControl();
+  assert.equal((await world.provider.get(`/apis/${world.api}`)).timeout_ms, 4321);
+  const { items } = await world.admin.get(`/operations?resource_id=${change.id}&page_size=50`);
+  assert.equal(items.filter((o) => o.after?.state === 'released' && o.before?.state !== 'released').length, 1, JSON.stringify(items.map((o) => o.action)));
+});
+
+test('[BK-11a, EC-4.2.1-0g] kill -9 during the end of a service: each acknowledged step stands, none is done twice, and the end goes on in order', async () => {
+  const api = (await world.provider.act('datasets', world.dataset, 'publish', { name: 'ending', version: 'v1', path: '/trade/ending/v1', title: 'Ending' })).id;
+  await w.subscription(world, world.app, api);
+  for (const [name, value] of [['termination-control', 'on'], ['termination-notice-days', '0']]) await setting(name, value);
+  const end = await world.provider.post('/service_terminations', { api_id: api, reason: 'replaced', user_notice: 'it ends' });
+  await killControl();
+  assert.equal((await world.provider.list('termination_items', { termination_id: end.id })).length, 5);
+  assert.equal((await world.operator.list('service_notices', { about_id: end.id })).filter((n) => n.party === 'app').length, 1);
+  await w.agreed(world, end.id);
+  await world.provider.act('apis', api, 'baffle');
+  await killControl();
+  await world.provider.act('service_terminations', end.id, 'cancellation', { reference: 'C-1' });
+  await world.provider.act('service_terminations', end.id, 'confirm');
+  await killControl();
+  await world.provider.act('apis', api, 'offline');
+  const { steps } = await world.provider.get(`/service_terminations/${end.id}/steps`);
+  assert.deepEqual(steps.filter((each) => !each.done).map((each) => each.step), ['archive']);
+  await setting('termination-control', 'off');
+});
+
 test('every write that was acknowledged is there', async () => {
   assert.ok(written.length > 20, `${written.length} writes`);
   const there = new Set();

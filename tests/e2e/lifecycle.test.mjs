@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -175,6 +176,88 @@ test('[SW-9.8-sto1] nobody reaches a store past the platform: files and sockets 
   const forged = await bare('/internal/v1/writes/list', { 'sluice-link': 'v1 0000', authorization: 'Bearer x' });
   assert.ok(forged.status >= 400, forged.text);
   refused(await call('/trade/orders/v1?limit=1', { key: { ...world.key, secret: 'A'.repeat(43) } }), 401, 'signature-invalid');
+});
+
+test('[SW-9.7-3f] personal information handed in for a field that is not meant for it is covered or refused, as the policy says; where it is meant it is kept, and shown masked', async () => {
+  const db = path.join(p.dir, 'orders.db');
+  const sql = (text) => execFileSync('sqlite3', [db, text], { encoding: 'utf8' }).trim();
+  sql('CREATE TABLE notes (id TEXT PRIMARY KEY, text TEXT, phone TEXT)');
+  const made = await world.provider.post('/datasets', { name: 'notes', source_id: world.source, table: 'notes' });
+  await world.provider.patch(`/datasets/${made.id}`, { fields: w.classify(made.fields, { id: 2, text: 1, phone: [3, 'phone'] }) }, made.revision);
+  await world.provider.act('datasets', made.id, 'publish', { name: 'notes', version: 'v1', path: '/notes/v1' });
+  const { key } = await world.provider.post('/supply_keys', { dataset_id: made.id, name: 'unit' });
+  const supply = (records) => p.rest.raw('POST', `/supply/${made.id}/records`, { records }, { authorization: `Bearer ${key}` });
+  const set = async (value) => {
+    const [row] = await world.admin.list('classify_settings', { name: 'submitted-personal' });
+    if (row.value !== value) await world.admin.patch(`/classify_settings/${row.id}`, { value }, row.revision);
+  };
+  await set('refuse');
+  await until(async () => (await supply([{ id: '0', text: 'call 13812345678' }])).body.code === 'sensitive-field', { ms: 10000, what: 'the refusal' });
+  sql('DELETE FROM notes'); // what was covered before the change was live
+  assert.equal((await supply([{ id: '0', text: 'call 13812345678' }])).body.code, 'sensitive-field');
+  await set('mask');
+  await until(async () => (await supply([{ id: '1', text: '11010519491231002X', phone: '13812345678' }])).status === 200, { ms: 10000, what: 'the supply' });
+  assert.equal((await supply([{ id: '2', text: 'ask nobody@example.com today' }, { id: '3', text: 'order 110105194912310021 packed' }])).status, 200);
+  const stored = Object.fromEntries(sql('SELECT id, text FROM notes').split('\n').map((l) => l.split('|')));
+  assert.notEqual(stored[1], '11010519491231002X');
+  assert.match(stored[1], /\*/);
+  assert.match(stored[2], /^\*+$/);
+  assert.deepEqual([stored[0], stored[3]], [undefined, 'order 110105194912310021 packed'], 'a wrong check digit is nobody\'s number');
+  assert.equal(sql("SELECT phone FROM notes WHERE id = '1'"), '13812345678');
+});
+
+test('[BK-3.9a] a field tagged as personal financial information takes the mask of its tag, opens only where its owner has a say, and is found by its tag in the log', async () => {
+  await world.operator.post('/mask_rules', { name: 'accounts', rule: 'keep:0:4', default_of_tag: 'personal-financial' });
+  const [row] = await world.admin.list('classify_settings', { name: 'personal-financial-consent' });
+  await world.admin.patch(`/classify_settings/${row.id}`, { value: 'on' }, row.revision);
+  const made = await world.provider.post('/datasets', { name: 'accounts', source_id: world.source, table: 'orders', owner_column: 'merchant_id' });
+  const fields = w.classify(made.fields, { order_id: 2, merchant_id: 2, card_number: 3 }).filter((f) => f.level).map((f) => (f.column === 'card_number' ? { ...f, tags: ['personal-financial'] } : f));
+  const tagged = await world.provider.patch(`/datasets/${made.id}`, { fields }, made.revision);
+  assert.equal(tagged.fields.find((f) => f.column === 'card_number').mask, 'keep:0:4');
+  const api = (more) => world.provider.post('/apis', { name: `accounts${more.path.length}`, version: 'v1', kind: 'dataset', dataset_id: made.id, title: 'Accounts', class: 'A2', access: 'subscription', ...more });
+  const open = await api({ path: '/accounts/open/v1', owner_scoped: false });
+  await restRefuses(world.provider.act('apis', open.id, 'publish'), 'consent-incomplete', '/fields');
+  const owned = await api({ path: '/accounts/v1' });
+  await world.provider.act('apis', owned.id, 'publish');
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { id } = await world.developer.post('/credentials', { app_id: world.app, algorithm: 'ecdsa-p256-sha256', public_key: publicKey.export({ type: 'spki', format: 'pem' }) });
+  const key = { id, algorithm: 'ecdsa-p256-sha256', sign: (base) => sign('sha256', Buffer.from(base), { key: privateKey, dsaEncoding: 'ieee-p1363' }) };
+  const s = await world.developer.post('/subscriptions', { app_id: world.app, api_id: owned.id, purpose: 'accounts', max_level: 3 });
+  await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at: low' });
+  const grant = (await w.grant(world, world.app, owned.id)).id;
+  const answer = await until(async () => { const a = await p.call('/accounts/v1?limit=1', { key, grant }); return a.status === 200 && a; }, { ms: 10000, what: 'the accounts' });
+  assert.match(answer.json[0].card_number, /^\*+\d{4}$/);
+  const shown = p.sluice('audit', 'show', '--data-dir', p.data, '--tag', 'personal-financial', '--json', '--limit', '0').out.trim().split('\n').map((l) => JSON.parse(l));
+  assert.ok(shown.some((r) => r.transaction === answer.txn) && shown.every((r) => r.api === owned.id), JSON.stringify(shown.map((r) => r.api)));
+  assert.deepEqual(shown[0].fields.find((f) => f.path === 'card_number').tags, ['personal-financial']);
+});
+
+test('[SW-8.3.4-link] one transaction is one trace from the enterprise by the gateway and the data service to the provider; a refused one ends at the gateway', async () => {
+  const trace = (txn, ...more) => p.sluice('audit', 'trace', '--data-dir', p.data, ...more, txn);
+  const answer = await call();
+  const chain = JSON.parse(trace(answer.txn, '--json').out);
+  assert.deepEqual(chain.hops.map((h) => h.hop), ['enterprise', 'gateway', 'data-service', 'provider']);
+  const [enterprise, gateway, service, provider] = chain.hops;
+  assert.deepEqual([enterprise.organisation, enterprise.app, enterprise.app_name, enterprise.owner, enterprise.client], ['Software house', world.app, 'Order helper', 'M00001', '127.0.0.1']);
+  assert.deepEqual([gateway.status, gateway.result, gateway.grant, gateway.rows], [200, 'success', world.grant, 2]);
+  assert.deepEqual([service.path, service.dataset, service.table, provider.organisation, provider.source, provider.zone], ['/trade/orders/v1', 'orders', 'orders', 'Trade platform', 'orders', 'outside']);
+  const no = await call('/trade/orders/v1?select=card_number');
+  assert.deepEqual(JSON.parse(trace(no.txn, '--json').out).hops.map((h) => h.hop), ['enterprise', 'gateway']);
+  const seen = [];
+  const unit = http.createServer((req, res) => { seen.push(req.headers); res.writeHead(200, { 'content-type': 'application/json' }).end('{"id":"A1"}'); });
+  await new Promise((resolve) => { unit.listen(0, '127.0.0.1', resolve); });
+  try {
+    const api = await w.httpApi(world, 'unit', `http://127.0.0.1:${unit.address().port}`);
+    await w.subscription(world, world.app, api);
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const ours = await until(async () => { const a = await p.call('/unit/v1/x', { key: world.key, headers: { traceparent } }); return a.status === 200 && a; }, { ms: 10000, what: 'the unit' });
+    assert.deepEqual([seen.at(-1)['sluice-transaction'], seen.at(-1).traceparent], [ours.txn, traceparent], 'the provider can name the same call');
+    const told = trace(ours.txn).out;
+    for (const text of ['enterprise: ', 'organisation=Software house', '-> gateway: ', '-> interface: ', '-> provider: organisation=Trade platform']) assert.ok(told.includes(text), told);
+  } finally {
+    unit.closeAllConnections();
+    unit.close();
+  }
 });
 
 test('[EC-4.2.1-0c] what is retired and held nowhere is destroyed, and the record says what remains', async () => {

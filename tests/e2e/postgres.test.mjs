@@ -63,3 +63,14 @@ test('a database that is gone is refused plainly, and served again when it is ba
   pg.start();
   await until(async () => (await call('?limit=1')).status === 200, { ms: 10000, what: 'the rows' });
 });
+
+test('[SW-9.8-sto1] an account that may do more than read is told in the security report; one that only reads is well', async () => {
+  const found = async () => (await world.operator.post('/security_reports')).content.flatMap((s) => s.controls).find((c) => c.control === 'least-privilege');
+  assert.deepEqual([(await found()).active, (await found()).found], [false, '1 of 1 are otherwise']);
+  pg.sql('CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON orders TO reader;');
+  const source = await world.provider.get(`/sources/${world.source}`);
+  await world.provider.patch(`/sources/${world.source}`, { connection: `${postgresConnection(pg.port).replace('Uid=sluice', 'Uid=reader')}` }, source.revision);
+  await world.provider.act('sources', world.source, 'check');
+  assert.equal((await found()).active, true);
+  await until(async () => (await call('?limit=1')).status === 200, { ms: 10000, what: 'the orders by the reader' });
+});

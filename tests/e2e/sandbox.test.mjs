@@ -168,6 +168,18 @@ test('[GS-6.9.4.2d-1, GS-6.1b-4, EC-7.1.3-M2, EC-7.1.3-C1] going live is refused
   await restRefuses(world.operator.act('apps', app, 'admit'), 'test-report-missing');
 });
 
+test('[BK-12.2b1-3, BK-12.2b2] where the operator asks for it, going live waits for the app\'s own privacy notice, consent text and word on who collects', async () => {
+  await setting('user-documents-required', 'on');
+  const lacking = () => world.operator.act('apps', app, 'admit').then(() => assert.fail('it went live'), (e) => e.problem.detail);
+  const purposes = ['privacy-notice', 'consent-text', 'collector-statement'];
+  assert.match(await lacking(), /privacy-notice, consent-text, collector-statement/);
+  for (const purpose of purposes) {
+    const { status } = await world.developer.raw('POST', `/api/v1/documents?name=${purpose}.txt&purpose=${purpose}`, Buffer.from('words\n'), { 'content-type': 'text/plain' });
+    assert.equal(status, 201);
+  }
+  assert.doesNotMatch(await lacking(), /privacy-notice|consent-text|collector-statement/);
+});
+
 test('[GS-6.1b-1, GS-6.1b-2, GS-6.1b-3, BK-9.3.3e1, BK-9.3.3e2, CI-6.1.2c] a list of preparations opens with the stage: stated, proven, and its connection tested by itself', async () => {
   const [list] = await world.developer.list('test_preparations', { app_id: app });
   assert.ok(Date.parse(list.due_at) > Date.now());

@@ -2,7 +2,7 @@
 // Access tokens at the gateway: what opens a call, and everything that must not.
 
 import assert from 'node:assert/strict';
-import { createHash, createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
@@ -12,6 +12,7 @@ import { refused, restRefuses } from './lib/assertions.mjs';
 import { Authority } from './lib/pki.mjs';
 import { Platform } from './lib/platform.mjs';
 import { records, verified } from './lib/records.mjs';
+import { authenticator } from './lib/totp.mjs';
 import { Visitor } from './lib/visitor.mjs';
 import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
@@ -66,17 +67,8 @@ function form(target, body, tls = {}, headers = {}) {
   }).on('error', reject).end(text));
 }
 
-// An authenticator (RFC 6238), enrolled: codes by steps from now.
 async function enrol(rest) {
-  const begun = await rest.post('/users/me/totp');
-  const bits = [...new URL(begun.uri).searchParams.get('secret')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
-  const secret = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
-  const otpauth = (steps = 0) => {
-    const counter = Buffer.alloc(8);
-    counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + steps));
-    const mac = createHmac('sha1', secret).update(counter).digest();
-    return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1000000).padStart(6, '0');
-  };
+  const otpauth = authenticator((await rest.post('/users/me/totp')).uri);
   await rest.post('/users/me/totp/confirm', { otp: otpauth(0) });
   return { otpauth };
 }

@@ -49,3 +49,9 @@ CREATE INDEX security_reports_created ON security_reports (created_at);
 
 -- What becomes of personal information that is handed in where its field is not meant for it: off, mask or refuse.
 INSERT INTO classify_settings VALUES ('01a20106-0dc8-7000-8000-000000001805', 'active', 1, 0, 0, 'submitted-personal', 'off');
+-- Whether a field tagged as personal financial information is opened only where whose it is has a say.
+INSERT INTO classify_settings VALUES ('01a20106-0dc8-7000-8000-000000001806', 'active', 1, 0, 0, 'personal-financial-consent', 'off');
+
+-- What the account of a source's connection may do beyond reading, as it was when it was checked.
+CREATE TABLE source_accounts (
+  source_id TEXT PRIMARY KEY REFERENCES sources (id), administers INTEGER NOT NULL, writes INTEGER NOT NULL, checked_at INTEGER NOT NULL) STRICT;

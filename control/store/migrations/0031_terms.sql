@@ -2,10 +2,14 @@
 -- Terms of admission and use.
 ALTER TABLE apis ADD COLUMN purpose_required INTEGER;
 ALTER TABLE apis ADD COLUMN amount_path TEXT;
+ALTER TABLE apis ADD COLUMN user_checks TEXT;
+ALTER TABLE organisations ADD COLUMN surviving_duties TEXT;
 ALTER TABLE applications ADD COLUMN permissions TEXT;
 ALTER TABLE application_reviews ADD COLUMN permissions TEXT;
 ALTER TABLE security_reviews ADD COLUMN no_clearing INTEGER;
 
+INSERT INTO stage_settings VALUES
+  ('01a20106-0dc8-7000-8000-000000003122', 'active', 1, 0, 0, 'user-documents-required', 'off');
 INSERT INTO admission_settings VALUES
   ('01a20106-0dc8-7000-8000-000000003121', 'active', 1, 0, 0, 'provider-approval-required', 'off');
 

@@ -13,6 +13,12 @@ export function totp(text, at = step()) {
   return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1000000).padStart(6, '0');
 }
 
+// An authenticator of an otpauth URI: what it shows now, or some half minutes ahead, since each code is good once.
+export function authenticator(uri) {
+  const secret = new URL(uri).searchParams.get('secret');
+  return (ahead = 0) => totp(secret, step() + ahead);
+}
+
 // Enrols an authenticator for a signed-in user, with the code before this one: the next still counts. Gives the secret.
 export async function enrol(rest) {
   const secret = new URL((await rest.post('/users/me/totp', {})).uri).searchParams.get('secret');
