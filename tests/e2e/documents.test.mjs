@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { refused, rows } from './lib/assertions.mjs';
-import { Visitor } from './lib/pages.mjs';
+import { Visitor } from './lib/visitor.mjs';
 import { Platform } from './lib/platform.mjs';
 import { records } from './lib/records.mjs';
 import { until } from './lib/wait.mjs';
