@@ -254,7 +254,7 @@ bool records_cell(struct records *r, size_t hint, struct slice key, enum record_
 /* `2026-01-02T03:04:05` as databases write it. */
 static void plain_time(struct records *r, size_t i)
 {
-    if (r->typed[i].type == QUERY_DATETIME && r->cells[i].n > 10)
+    if (r->bytes.p && r->typed[i].type == QUERY_DATETIME && r->cells[i].n > 10)
         r->bytes.p[r->cells[i].at + 10] = ' ';
 }
 
