@@ -35,7 +35,8 @@ static char *request_body(struct rest_call *c, const json_t *source, const json_
     bool managed = strcmp(row_text(source, "kind"), "managed") == 0;
     json_t *sealed = managed ? NULL : api_reseal(c->ctl, id, row_text(source, "connection_sealed"));
     json_t *body = managed  ? json_pack("{s:s, s:s}", "id", id, "kind", "managed")
-                   : sealed ? json_pack("{s:s, s:o}", "id", id, "connection_sealed", sealed)
+                   : sealed ? json_pack("{s:s, s:o, s:s}", "id", id, "connection_sealed", sealed,
+                                        "encoding", row_text(source, "encoding"))
                             : NULL;
 
     if (!body) {

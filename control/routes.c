@@ -28,6 +28,7 @@
 #include "rest/catalogue.h"
 #include "rest/rest.h"
 #include "sandbox/sandbox.h"
+#include "services/queries.h"
 #include "services/services.h"
 #include "web/web.h"
 #include "write/write.h"
@@ -192,6 +193,9 @@ const struct rest_route rest_routes[] = {
      ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
     {"POST", "datasets/*/deliveries/*/retry", 0, deliveries_retry, "writes.redeliver",
      ROLE_STAFF | ROLE_PROVIDER},
+    {"POST", "datasets/*/try", 0, query_try, "datasets.try", ROLE_STAFF | ROLE_PROVIDER},
+    {"GET", "catalog/inventory", 0, catalog_inventory, "catalog.inventory",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
     {"GET", "catalog/opening", 0, opening_report, "catalog.opening", ROLE_STAFF | ROLE_AUDITOR},
     {"POST", "entry_shares/*/use", 0, share_use, "entry_shares.use", ROLE_STAFF | ROLE_DEVELOPER},
     {"GET", "maintenance/resource-centre", 0, maintenance_resources, "maintenance.read",

@@ -9,6 +9,7 @@
 #include "data/personal.h"
 #include "data/sandbox.h"
 #include "data/sources/connection.h"
+#include "data/sources/pool.h"
 #include "plan/plan.h"
 
 static const struct {
@@ -46,10 +47,7 @@ void catalog_fini(struct catalog *c)
 {
     for (size_t i = 0; i < CATALOG_APIS; i++)
         api_free(&c->apis[i]);
-    for (size_t i = 0; i < CATALOG_SOURCES; i++)
-        source_free(&c->sources[i].source);
-    for (size_t i = 0; i < CATALOG_WRITERS; i++)
-        source_free(&c->writers[i].source);
+    catalog_release(c);
     if (c->reader)
         replica_reader_free(&c->reader);
     crypto_wipe(c->secret_key, sizeof c->secret_key);
@@ -464,61 +462,117 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
                        &connection))
         s = source_new(buf_slice(&connection), c->data_dir);
     buf_wipe(&connection);
+    if (s && !source_set_encoding(s, catalog_text(data, "encoding")))
+        source_free(&s);
     return s;
 }
 
-static struct catalog_source *source_slot(struct catalog_source *slots, size_t n,
-                                          const struct uuid *id)
+static void give_back(struct catalog_source *held, bool write)
 {
-    struct catalog_source *oldest = &slots[0];
-    for (size_t i = 0; i < n; i++) {
-        struct catalog_source *s = &slots[i];
-        if (s->source && uuid_eq(&s->id, id))
-            return s;
-        if (s->used < oldest->used)
-            oldest = s;
-    }
-    source_free(&oldest->source);
-    oldest->id = *id;
-    return oldest;
+    if (held->source)
+        pool_give(&held->id, held->rev, write, held->source);
+    held->source = NULL;
 }
 
-static enum problem refresh_source(struct catalog *c, struct catalog_source *slot,
-                                   const struct uuid *id, bool write)
+void catalog_release(struct catalog *c)
 {
-    uint64_t version, synced_ms, rev;
+    give_back(&c->reader_of, false);
+    give_back(&c->writer_of, true);
+}
+
+static uint64_t number_or(const json_t *data, const char *member, uint64_t fallback)
+{
+    const json_t *v = json_object_get(data, member);
+    return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
+                                                            : fallback;
+}
+
+static void tell_pool(const struct uuid *id, uint64_t rev, const json_t *data)
+{
+    const struct pool_terms terms = {
+        .rev = rev,
+        .max = (unsigned)number_or(data, "max_connections", CATALOG_CONNECTIONS),
+        .wait_ms = number_or(data, "connection_wait_ms", CATALOG_CONNECTION_WAIT_MS)};
+    pool_set(id, &terms);
+}
+
+/* The replica is not held while a connection is waited for. */
+static enum problem find_source(struct catalog *c, const struct uuid *id, uint64_t *rev,
+                                json_t **data)
+{
+    uint64_t version, synced_ms;
     struct slice json;
     if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
         return PROBLEM_INTERNAL;
-    bool found = replica_get_json(c->reader, "source", id, &rev, &json) == REPLICA_OK;
-    if (!found || !slot->source || slot->rev != rev) {
-        source_free(&slot->source);
-        json_t *data = found ? json_loadb(json.p, json.n, 0, NULL) : NULL;
-        slot->source = data ? open_sealed(c, id, data) : NULL;
-        if (slot->source && write)
-            source_set_writable(slot->source);
-        slot->rev = found ? rev : 0;
-        json_decref(data);
-    }
+    bool found = replica_get_json(c->reader, "source", id, rev, &json) == REPLICA_OK;
+    if (found && data)
+        *data = json_loadb(json.p, json.n, 0, NULL);
     replica_read_end(c->reader);
-    slot->used = ++c->uses;
-    return slot->source ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+    return found && (!data || *data) ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+}
+
+/* A place of ours, a connection to go with it. */
+static enum problem make_source(struct catalog *c, const struct uuid *id, uint64_t rev, bool write,
+                                const json_t *data, struct source **source)
+{
+    *source = open_sealed(c, id, data);
+    if (*source && write)
+        source_set_writable(*source);
+    if (!*source)
+        pool_give(id, rev, write, NULL);
+    return *source ? PROBLEM_OK : PROBLEM_SOURCE_UNAVAILABLE;
+}
+
+static enum problem take_source(struct catalog *c, const struct uuid *id, uint64_t rev, bool write,
+                                struct source **source)
+{
+    json_t *data = NULL;
+    enum pool_err err = pool_take(id, rev, write, source);
+    if (!err && *source)
+        return PROBLEM_OK;
+    enum problem p = find_source(c, id, &rev, &data);
+    if (!p && err == POOL_EUNKNOWN) {
+        tell_pool(id, rev, data);
+        err = pool_take(id, rev, write, source);
+    }
+    if (!p && err)
+        p = PROBLEM_SOURCE_BUSY;
+    else if (!p && !*source)
+        p = make_source(c, id, rev, write, data, source);
+    else if (p && !err)
+        pool_give(id, rev, write, NULL);
+    json_decref(data);
+    return p;
+}
+
+static enum problem hold(struct catalog *c, struct catalog_source *held, const struct uuid *id,
+                         bool write, struct source **source)
+{
+    uint64_t rev = 0;
+    enum problem p = find_source(c, id, &rev, NULL);
+    if (p == PROBLEM_SOURCE_UNAVAILABLE) /* it is gone: nothing is kept open to it */
+        pool_set(id, &(const struct pool_terms){.max = CATALOG_CONNECTIONS});
+    if (p || !held->source || !uuid_eq(&held->id, id) || held->rev != rev)
+        give_back(held, write);
+    if (!p && !held->source) {
+        p = take_source(c, id, rev, write, source);
+        if (!p)
+            *held = (struct catalog_source){*id, rev, *source};
+    }
+    *source = held->source;
+    if (*source)
+        source_set_timeout_ms(*source, SOURCE_TIMEOUT_S * 1000);
+    return p;
 }
 
 enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
 {
-    struct catalog_source *slot = source_slot(c->sources, CATALOG_SOURCES, id);
-    enum problem p = refresh_source(c, slot, id, false);
-    *source = slot->source;
-    return p;
+    return hold(c, &c->reader_of, id, false, source);
 }
 
 enum problem catalog_writer(struct catalog *c, const struct uuid *id, struct source **source)
 {
-    struct catalog_source *slot = source_slot(c->writers, CATALOG_WRITERS, id);
-    enum problem p = refresh_source(c, slot, id, true);
-    *source = slot->source;
-    return p;
+    return hold(c, &c->writer_of, id, true, source);
 }
 
 json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev)

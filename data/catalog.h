@@ -9,10 +9,11 @@
 #include "mask/mask.h"
 #include "replica/replica.h"
 
-#define CATALOG_APIS    1024 /* slots; two APIs in one take turns */
-#define CATALOG_SOURCES 64
-#define CATALOG_WRITERS 16
-#define CATALOG_WAIT_MS 200 /* for the feed, when the gateway knows more than we do */
+#define CATALOG_APIS 1024 /* slots; two APIs in one take turns */
+/* Of a source that says nothing else: docs/sources.md. */
+#define CATALOG_CONNECTIONS        8
+#define CATALOG_CONNECTION_WAIT_MS 1000
+#define CATALOG_WAIT_MS            200 /* for the feed, when the gateway knows more than we do */
 
 enum catalog_profile {
     CATALOG_REST,
@@ -60,9 +61,9 @@ struct catalog_api {
     struct arena arena; /* what the slices point at */
 };
 
-struct catalog_source {
+struct catalog_source { /* taken from the pool, not yet given back */
     struct uuid id;
-    uint64_t rev, used;
+    uint64_t rev;
     struct source *source;
 };
 
@@ -71,9 +72,7 @@ struct catalog {
     const char *data_dir;
     uint8_t secret_key[CRYPTO_KEY_LEN]; /* sub-key feed.secret */
     struct catalog_api *apis[CATALOG_APIS];
-    struct catalog_source sources[CATALOG_SOURCES];
-    struct catalog_source writers[CATALOG_WRITERS]; /* the same sources, to write to */
-    uint64_t uses;
+    struct catalog_source reader_of, writer_of;
     struct policy_field fields[POLICY_FIELDS_MAX];
 };
 
@@ -90,13 +89,18 @@ enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
 /* The API as it is known here now. */
 enum problem catalog_api_now(struct catalog *c, const struct uuid *id,
                              const struct catalog_api **api) __attribute__((warn_unused_result));
-/* The connection of the API's source, not necessarily open. Borrowed until the next call. */
+/* A connection to the API's source, not necessarily open: nobody else's until catalog_release,
+ * which is owed, or until another source is asked for. PROBLEM_SOURCE_BUSY: all it allows are in
+ * use. */
 enum problem catalog_source(struct catalog *c, const struct uuid *id, struct source **source)
     __attribute__((warn_unused_result));
 
 /* The same, a connection that may write. */
 enum problem catalog_writer(struct catalog *c, const struct uuid *id, struct source **source)
     __attribute__((warn_unused_result));
+/* What was taken goes back to the pool. */
+void catalog_release(struct catalog *c);
+
 /* The dataset as the feed tells it, a new reference; NULL: there is none. */
 json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev);
 

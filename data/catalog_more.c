@@ -217,6 +217,7 @@ bool catalog_more(struct catalog_api *api, const json_t *dataset)
         return false;
     api->query_timeout_ms = timeout;
     api->table.groups_only = json_is_true(json_object_get(dataset, "groups_only"));
+    api->table.whole = json_is_true(json_object_get(dataset, "whole"));
     mark_aggregates(api);
     return fill_text(api, dataset) && fill_relations(api, json_object_get(dataset, "relations")) &&
            fill_filter(&api->arena, &api->table, catalog_text(dataset, "filter"));

@@ -3,27 +3,39 @@
  * does it hold. The connection lives for the request only. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "data/batch/batch.h"
 #include "data/collect/handle.h"
+#include "data/develop.h"
 #include "data/harvest/harvest.h"
 #include "data/scan.h"
 #include "data/service.h"
 #include "data/sources/account.h"
 #include "data/sources/metadata.h"
+#include "data/sources/pool.h"
 #include "data/write/write.h"
 #include "data/zones/zones.h"
+
+#define PROFILES_MAX 16
+#define PROFILES_MS  1000 /* after these no further table is begun */
 
 struct internal_call {
     struct source *source;
     struct worker *w;
     struct uuid id;
-    bool managed;
+    bool managed, held; /* held: a place of the source's connections */
     struct slice target;
     const char *schema, *table;
     const json_t *body;
     json_t *answer;
-    char detail[400]; /* of a write's refusal */
+    char detail[400]; /* of a refusal */
 };
+
+static const char *text_member(const json_t *body, const char *name)
+{
+    const char *text = json_string_value(json_object_get(body, name));
+    return text ? text : "";
+}
 
 static enum problem check(struct internal_call *c)
 {
@@ -71,6 +83,32 @@ static enum problem profile(struct internal_call *c)
                            n > 0 && n < HARVEST_ROWS_MAX ? (unsigned)n : 3, &c->answer);
 }
 
+/* Several tables on one connection. What one cannot give is said at its place. When the source goes
+ * away, or PROFILES_MS are over, the rest is left out. */
+static enum problem profiles(struct internal_call *c)
+{
+    const json_t *tables = json_object_get(c->body, "tables"), *t;
+    uint64_t until_us = clock_mono_us() + PROFILES_MS * 1000;
+    json_t *items;
+    size_t i;
+    if (!json_is_array(tables) || json_array_size(tables) > PROFILES_MAX)
+        return PROBLEM_BODY_MALFORMED;
+    items = json_array();
+    json_array_foreach(tables, i, t)
+    {
+        json_t *answer = NULL;
+        enum problem p =
+            harvest_profile(c->source, text_member(t, "schema"), text_member(t, "table"), NULL,
+                            json_object_get(c->body, "codes"), 3, &answer);
+        json_array_append_new(items,
+                              p ? json_pack("{s:s}", "problem", problem_row(p)->code) : answer);
+        if (p == PROBLEM_SOURCE_UNAVAILABLE || clock_mono_us() > until_us)
+            break;
+    }
+    c->answer = json_pack("{s:o}", "items", items);
+    return PROBLEM_OK;
+}
+
 static enum problem zone_problem(enum zone_err err)
 {
     return err == ZONE_OK      ? PROBLEM_OK
@@ -98,6 +136,11 @@ static enum problem drop(struct internal_call *c)
 static enum problem scan(struct internal_call *c)
 {
     return scan_step(c->source, c->body, &c->answer);
+}
+
+static enum problem try_query(struct internal_call *c)
+{
+    return develop_try(c->source, c->body, &c->answer, c->detail, sizeof c->detail);
 }
 
 /* No source: only whether what the provider wrote can be read. */
@@ -132,6 +175,8 @@ static const struct route {
     {{"/internal/v1/sources/tables", 27}, SOURCE, tables},
     {{"/internal/v1/sources/columns", 28}, SOURCE, columns},
     {{"/internal/v1/sources/profile", 28}, SOURCE, profile},
+    {{"/internal/v1/sources/profiles", 29}, SOURCE, profiles},
+    {{"/internal/v1/sources/try", 24}, SOURCE, try_query},
     {{"/internal/v1/sources/make", 25}, SOURCE, make},
     {{"/internal/v1/sources/drop", 25}, SOURCE, drop},
     {{"/internal/v1/sources/scan", 25}, SOURCE, scan},
@@ -151,18 +196,14 @@ static const struct route *route_of(struct slice target)
     return NULL;
 }
 
-static const char *text_member(const json_t *body, const char *name)
-{
-    const char *text = json_string_value(json_object_get(body, name));
-    return text ? text : "";
-}
-
 static enum problem open_source(struct worker *w, const json_t *body, struct internal_call *c)
 {
     struct buf connection;
     struct slice id_text = slice_str(text_member(body, "id"));
     if (!uuid_parse(&c->id, id_text.p, id_text.n))
         return PROBLEM_BODY_MALFORMED;
+    if (pool_enter(&c->id, &c->held) != POOL_OK)
+        return PROBLEM_SOURCE_BUSY;
     c->managed = strcmp(text_member(body, "kind"), "managed") == 0;
     if (c->managed) {
         c->source = source_new_managed(&c->id, w->catalog.data_dir);
@@ -173,7 +214,9 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
     if (catalog_unseal(w->catalog.secret_key, id_text,
                        slice_str(text_member(body, "connection_sealed")), &connection)) {
         c->source = source_new(buf_slice(&connection), w->catalog.data_dir);
-        p = c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
+        p = c->source && source_set_encoding(c->source, slice_str(text_member(body, "encoding")))
+                ? PROBLEM_OK
+                : PROBLEM_INTERNAL;
     }
     buf_wipe(&connection);
     return p;
@@ -223,4 +266,6 @@ void internal_handle(struct worker *w, const struct service_request *rq, struct 
     json_decref(c.answer);
     json_decref(body);
     source_free(&c.source);
+    if (c.held)
+        pool_leave(&c.id);
 }

@@ -12,6 +12,7 @@
 #include "data/data.h"
 #include "data/events/events.h"
 #include "data/server.h"
+#include "data/sources/pool.h"
 #include "data/write/journal.h"
 #include "node/node.h"
 
@@ -158,6 +159,7 @@ int data_run(const struct data_config *cfg)
     wjournal_close(&server.service.journal);
     events_free(&server.service.events);
     collector_stop(&server.service.collector);
+    pool_close_all();
     crypto_wipe(secret, sizeof secret);
     crypto_wipe(server.service.link_key, sizeof server.service.link_key);
     replica_close(&replica);

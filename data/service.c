@@ -370,7 +370,7 @@ static enum problem check_method(const struct catalog_api *api, struct slice met
     return fits ? PROBLEM_OK : PROBLEM_METHOD_NOT_ALLOWED;
 }
 
-void service_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp)
+static void handle(struct worker *w, const struct service_request *rq, struct service_reply *rp)
 {
     const struct catalog_api *api = NULL;
     *rp = (struct service_reply){.status = 200, .content_type = "application/json"};
@@ -423,4 +423,10 @@ void service_handle(struct worker *w, const struct service_request *rq, struct s
         submission_handle(w, api, rq, rp);
     else
         credit_handle(w, api, rq, rp);
+}
+
+void service_handle(struct worker *w, const struct service_request *rq, struct service_reply *rp)
+{
+    handle(w, rq, rp);
+    catalog_release(&w->catalog);
 }

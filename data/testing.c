@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "data/sources/pool.h"
 
 #define ID(last) "019a0000-0000-7000-8000-0000000000" last
 #define REQUIRE(what)                                                                              \
@@ -85,6 +86,7 @@ static void remove_tree(const char *dir)
 
 void testing_close(struct testing *t)
 {
+    pool_close_all();
     testing_postgres_stop(t);
     testing_mariadb_stop(t);
     crypto_hmac_free(&t->link);

@@ -56,6 +56,20 @@ export const datasets = [
   ...COMMERCE.map((t) => ({ key: t.table, name: t.table, title: t.title, source: 'commerce', table: t.table, owner_column: t.owner_column, levels: t.columns })),
 ];
 
+// How the directory orders them, and what it says of each dataset: theme, department, tags, how often it changes.
+export const themes = [{ key: 'port', name: '口岸业务', name_en: 'Port business' }, { key: 'reference', name: '通关参数', name_en: 'Customs reference data' }, { key: 'credit', name: '企业诚信', name_en: 'Business credit' }, { key: 'trade', name: '电子商务', name_en: 'E-commerce' }];
+export const entries = [
+  { dataset: 'divisions', theme: 'reference', department: '国际贸易单一窗口', tags: ['参数', '区划'], update_frequency: 'yearly', opening: 'unconditional', summary: '省、市、县三级行政区划的代码与名称' },
+  { dataset: 'countries', theme: 'reference', department: '国际贸易单一窗口', tags: ['参数'], update_frequency: 'yearly', opening: 'unconditional', summary: '国家和地区的代码与名称' },
+  { dataset: 'currencies', theme: 'reference', department: '国际贸易单一窗口', tags: ['参数'], update_frequency: 'yearly', opening: 'unconditional', summary: '货币代码' },
+  { dataset: 'enterprises', theme: 'credit', department: '商务诚信公共服务平台', tags: ['诚信', '企业'], update_frequency: 'monthly', opening: 'conditional', summary: '企业的诚信等级', access_conditions: '订阅获批准后' },
+  { dataset: 'trading', theme: 'credit', department: '商务诚信公共服务平台', tags: ['诚信', '交易'], update_frequency: 'daily', opening: 'conditional', summary: '企业参加公共资源交易的记录', access_conditions: '经企业授权' },
+  { dataset: 'orders', theme: 'trade', department: '电子商务平台', tags: ['订单', '电商'], update_frequency: 'real-time', opening: 'conditional', summary: '商户的订单、商品和收件信息', access_conditions: '经商户授权' },
+  ...DOMAINS.map((d) => ({ dataset: d.table, theme: 'port', department: '国际贸易单一窗口', tags: ['口岸'], update_frequency: 'daily', opening: 'conditional', summary: d.title, access_conditions: '订阅获批准后' })),
+  ...PARAMETERS.map((d) => ({ dataset: d.table, theme: 'reference', department: '国际贸易单一窗口', tags: ['参数'], update_frequency: 'yearly', opening: 'conditional', summary: d.title, access_conditions: '订阅获批准后' })),
+  ...COMMERCE.map((d) => ({ dataset: d.table, theme: 'trade', department: '电子商务平台', tags: ['电商'], update_frequency: 'daily', opening: 'conditional', summary: d.title, access_conditions: '订阅获批准后' })),
+];
+
 export const apis = [
   { dataset: 'divisions', name: 'divisions', path: '/params/divisions/v1', title: '行政区划', access: 'registered' },
   { dataset: 'countries', name: 'countries', path: '/params/countries/v1', title: '国家和地区代码', access: 'registered' },

@@ -88,6 +88,21 @@ async function reviewDatasets(demo) {
   }
 }
 
+// What the directory says of the datasets, open to be found.
+async function listEntries(demo) {
+  const { operator } = demo.sessions;
+  const themes = new Map();
+  for (const { key, ...theme } of catalogue.themes) themes.set(key, (await operator.post('/catalog_nodes', { scheme: 'theme', ...theme })).id);
+  for (const { dataset, theme, ...said } of catalogue.entries) {
+    const about = catalogue.datasets.find((d) => d.key === dataset);
+    const provider = demo.sessions[catalogue.sources.find((s) => s.key === about.source).provider];
+    const [entry] = await operator.list('entries', { dataset_id: demo.id('datasets', dataset) });
+    await operator.patch(`/entries/${entry.id}`, { name: about.title, theme_id: themes.get(theme), decision: 'open', ...said }, entry.revision);
+    await provider.act('entries', entry.id, 'submit');
+    await operator.act('entries', entry.id, 'publish');
+  }
+}
+
 async function publishApis(demo) {
   for (const { dataset, ...api } of catalogue.apis) {
     const source = catalogue.datasets.find((d) => d.key === dataset).source;
@@ -185,7 +200,8 @@ export async function load(options) {
   const files = await databases(path.dirname(file), o);
   const demo = new Demo(o, admin);
   for (const [what, step] of [['organisations', addOrganisations], ['users', addUsers], ['sources', (d) => addSources(d, files)],
-    ['datasets, classified field by field', addDatasets], ['their security reviews', reviewDatasets], ['APIs', publishApis], ['services of the single window', publishServices], ['an app with credentials and subscriptions', admitApps],
+    ['datasets, classified field by field', addDatasets], ['their security reviews', reviewDatasets], ['APIs', publishApis], ['services of the single window', publishServices], ['the directory', listEntries],
+    ['an app with credentials and subscriptions', admitApps],
     ['grants of the owners', addGrants]]) {
     o.progress(what);
     await step(demo);

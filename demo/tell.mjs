@@ -21,6 +21,7 @@ const divisions = `${demo.gateway}/params/divisions/v1?kind=eq.province&limit=3`
 console.log(`
 Sluice is up.
 
+  portal          ${demo.control}/portal/
   control plane   ${demo.control}/api/v1/
   gateway         ${demo.gateway}
   its CA          ${path.resolve(demo.ca)}

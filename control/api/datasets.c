@@ -51,6 +51,7 @@ static const struct attr attrs[] = {
     {"query_timeout_ms", ATTR_INT, 0, 0, 60000},
     {"max_rows", ATTR_INT, 0, 0, 100000},
     {"max_cost", ATTR_INT, 0, 0, INT32_MAX},
+    {"whole", ATTR_BOOL, 0},
     {"published", ATTR_JSON, AF_HIDDEN},
     {"opening_class", ATTR_TEXT, AF_FILTER, 1, 20, .values = opening_classes},
     {"confidentiality", ATTR_TEXT, AF_FILTER, 1, 20, .values = confidentialities},
@@ -130,6 +131,9 @@ static enum problem check_origins(struct rest_call *c, struct store_txn *txn, co
         json_t *from = NULL;
         enum problem p = row_load(c, txn, &datasets_resource, json_string_value(id), true, &from);
         bool there = from && strcmp(json_string_value(id), row_text(row, "id")) != 0;
+        if (p == PROBLEM_OK && !from) { /* somebody else's, if it is open */
+            p = entry_opens_dataset(c, txn, json_string_value(id), &there);
+        }
         json_decref(from);
         if (p != PROBLEM_OK) {
             return p;

@@ -233,10 +233,15 @@ enum problem reading_snapshot(struct rest_call *c, struct store_txn *txn, const 
 {
     static const struct {
         const char *attribute, *member;
-    } copied[] = {{"row_filter", "filter"},       {"query", "query"},
-                  {"parameters", "parameters"},   {"min_group", "min_group"},
-                  {"groups_only", "groups_only"}, {"query_timeout_ms", "timeout_ms"},
-                  {"max_rows", "max_rows"},       {"max_cost", "max_cost"}};
+    } copied[] = {{"row_filter", "filter"},
+                  {"query", "query"},
+                  {"parameters", "parameters"},
+                  {"min_group", "min_group"},
+                  {"groups_only", "groups_only"},
+                  {"query_timeout_ms", "timeout_ms"},
+                  {"whole", "whole"},
+                  {"max_rows", "max_rows"},
+                  {"max_cost", "max_cost"}};
 
     for (size_t i = 0; i < COUNT(copied); i++) {
         json_t *v = json_object_get(dataset, copied[i].attribute);

@@ -21,6 +21,8 @@
 #include "notices/notices.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "services/entities.h"
+#include "services/queries.h"
 #include "services/services.h"
 #include "write/write.h"
 
@@ -142,6 +144,8 @@ const struct resource *const resources[] = {
     &opening_plan_items_resource,
     &entry_shares_resource,
     &maintenance_records_resource,
+    &query_versions_resource,
+    &business_entities_resource,
     &level_definitions_resource,
     &opening_classes_resource,
     &detection_patterns_resource,

@@ -5,6 +5,8 @@
 #include "data_client.h"
 
 static const char *const kinds[] = {"odbc", "managed", NULL};
+/* As data/sources/encoding.c has them; none: UTF-8. */
+static const char *const encodings[] = {"GB18030", "GBK", "BIG5", NULL};
 static const char *const zones[] = {"landing", "exchange", "open", NULL};
 
 static const struct attr attrs[] = {
@@ -15,6 +17,8 @@ static const struct attr attrs[] = {
     {"connection", ATTR_TEXT, AF_WRITE_ONLY, 1, REST_TEXT_MAX},
     {"connection_sealed", ATTR_TEXT, AF_HIDDEN},
     {"max_connections", ATTR_INT, AF_SORT, 1, 64, .fallback = "8"},
+    {"connection_wait_ms", ATTR_INT, 0, 0, 10000, .fallback = "1000"},
+    {"encoding", ATTR_TEXT, 0, 1, 20, .values = encodings},
 };
 
 static enum problem seal_connection(struct rest_call *c, json_t *row)
@@ -43,6 +47,9 @@ static enum problem check_kind(struct rest_call *c, const json_t *row)
     if (managed(row) && connection) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/connection",
                          "a managed source has no connection string");
+    }
+    if (managed(row) && row_text(row, "encoding")[0]) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/encoding", "a managed source is in UTF-8");
     }
     return managed(row) || connection
                ? PROBLEM_OK
@@ -153,9 +160,10 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
 {
     (void)txn;
     if (managed(row)) {
-        *data = json_pack("{s:s, s:s, s:O, s:s}", "kind", "managed", "zone", row_text(row, "zone"),
-                          "max_connections", json_object_get(row, "max_connections"), "state",
-                          row_text(row, "state"));
+        *data = json_pack(
+            "{s:s, s:s, s:O, s:O, s:s}", "kind", "managed", "zone", row_text(row, "zone"),
+            "max_connections", json_object_get(row, "max_connections"), "connection_wait_ms",
+            json_object_get(row, "connection_wait_ms"), "state", row_text(row, "state"));
         return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
     }
     json_t *sealed = api_reseal(c->ctl, row_text(row, "id"), row_text(row, "connection_sealed"));
@@ -164,9 +172,11 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
             c, PROBLEM_INTERNAL, "",
             "the source's connection cannot be opened: is keys/master.key the store's?");
     }
-    *data = json_pack("{s:s, s:o, s:O, s:s}", "kind", row_text(row, "kind"), "connection_sealed",
-                      sealed, "max_connections", json_object_get(row, "max_connections"), "state",
-                      row_text(row, "state"));
+    *data = json_pack("{s:s, s:o, s:O, s:O, s:s, s:s}", "kind", row_text(row, "kind"),
+                      "connection_sealed", sealed, "max_connections",
+                      json_object_get(row, "max_connections"), "connection_wait_ms",
+                      json_object_get(row, "connection_wait_ms"), "encoding",
+                      row_text(row, "encoding"), "state", row_text(row, "state"));
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 

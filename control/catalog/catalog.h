@@ -16,11 +16,18 @@ enum problem entry_lineage(struct rest_call *c);   /* GET entries/{id}/lineage *
 enum problem entry_preview(struct rest_call *c);   /* GET entries/{id}/preview */
 enum problem catalog_resolve(struct rest_call *c); /* GET catalog/resolve?identifier= */
 enum problem catalog_overview(struct rest_call *c);
+enum problem catalog_inventory(struct rest_call *c); /* GET catalog/inventory */
 enum problem catalog_export(struct rest_call *c);
 enum problem harvest_job(struct rest_call *c);
 
 /* A published dataset has an entry; called with each change of one. */
 enum problem entry_of_dataset(struct rest_call *c, struct store_txn *txn, const json_t *dataset);
+
+/* What was pushed into the open zone has an entry; called when a transfer has succeeded. */
+enum problem entry_of_transfer(struct rest_call *c, struct store_txn *txn, const json_t *transfer);
+/* Whether a dataset stands in the open directory, for everybody to refer to. */
+enum problem entry_opens_dataset(struct rest_call *c, struct store_txn *txn, const char *dataset_id,
+                                 bool *open);
 
 /* For the files of this folder ------------------------------------------------------------------
  */
@@ -40,6 +47,8 @@ json_t *entry_new(const struct rest_call *c, const char *name, const char *organ
  * them before. */
 json_t *entry_fields(const json_t *columns, const json_t *before);
 
+/* Between the tags of entry_docs, which hold no control character. */
+#define INDEX_DIVIDER "\x1f"
 /* index.c: keeps the entry's words in step, in the caller's transaction. */
 enum problem index_entry(struct rest_call *c, struct store_txn *txn, const json_t *entry);
 /* Adds text as words a query finds again; what is not letters or digits divides them. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Words of the index, who finds what, and what a harvest's result does to an entry. */
 #include "catalog/catalog.h"
+#include "catalog/tally.h"
 
 #include <stdio.h>
 
@@ -121,12 +122,79 @@ static void wrong(void **state)
     fixture_refused(&f, DEVELOPER, "GET", "harvests", NULL, NULL, "not-permitted");
 }
 
+static const char *first_hit(const char *query)
+{
+    struct reply r =
+        fixture_call(&f, PROVIDER, "GET", text("entries/search?%s", query), NULL, NULL);
+    assert_int_equal(r.status, 200);
+    const char *name =
+        text("%s", row_text(json_array_get(json_object_get(r.json, "items"), 0), "name"));
+    reply_free(&r);
+    return name;
+}
+
+/* A word of the name counts more than one of the summary, however often it comes there; of two
+ * alike the shorter name is first. */
+static void ranked(void **state)
+{
+    (void)state;
+    fixture_ok(&f, PROVIDER, "POST", "entries",
+               "{\"name\":\"the pears of last year\",\"summary\":\"s\"}", NULL);
+    fixture_ok(&f, PROVIDER, "POST", "entries", "{\"name\":\"pears\",\"summary\":\"s\"}", NULL);
+    fixture_ok(&f, PROVIDER, "POST", "entries",
+               "{\"name\":\"fruit\",\"summary\":\"pears pears pears pears\"}", NULL);
+    assert_int_equal(found(PROVIDER, "q=pears"), 3);
+    assert_string_equal(first_hit("q=pears"), "pears");
+    assert_string_equal(first_hit("q=pears last"), "the pears of last year");
+    assert_string_equal(first_hit("q=fruit"), "fruit");
+}
+
+/* A text cannot pass for a mark: what an outsider finds is what is listed. */
+static void marks(void **state)
+{
+    struct buf mark;
+
+    (void)state;
+    buf_init(&mark);
+    index_mark(&mark, 'v', "open");
+    buf_addc(&mark, '\0');
+    fixture_ok(&f, PROVIDER, "POST", "entries",
+               text("{\"name\":\"hidden %s\",\"summary\":\"%s\"}", mark.p, mark.p), NULL);
+    buf_fini(&mark);
+    assert_int_equal(found(PROVIDER, "q=hidden"), 1);
+    assert_int_equal(found(DEVELOPER, "q=hidden"), 0);
+    assert_int_equal(found(DEVELOPER, "q=hidden&tag=_v6f70656e"), 0);
+}
+
+static void tallies(void **state)
+{
+    static struct tally t;
+    const char *name;
+
+    (void)state;
+    for (int i = 0; i < 3 * TALLY_MAX; i++) {
+        name = text("value %d", i % (TALLY_MAX + 10));
+        tally_add(&t, name, strlen(name));
+    }
+    tally_add(&t, "", 0);
+    assert_int_equal(t.n, TALLY_MAX);
+    assert_string_equal(t.of[0].text, "value 0");
+    assert_int_equal(t.of[0].times, 3);
+    assert_int_equal(t.of[TALLY_MAX - 1].times, 2);
+    static char lengthy[TALLY_TEXT_MAX + 2];
+    static struct tally none;
+    memset(lengthy, 'x', sizeof lengthy - 1);
+    tally_add(&none, lengthy, sizeof lengthy - 1);
+    assert_int_equal(none.n, 0);
+    tally_add(&none, lengthy, TALLY_TEXT_MAX);
+    assert_int_equal(none.of[0].n_text, TALLY_TEXT_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pairs),
-        cmocka_unit_test(listed),
-        cmocka_unit_test(wrong),
+        cmocka_unit_test(pairs),  cmocka_unit_test(listed), cmocka_unit_test(wrong),
+        cmocka_unit_test(ranked), cmocka_unit_test(marks),  cmocka_unit_test(tallies),
     };
     return cmocka_run_group_tests_name("catalog", tests, setup, teardown);
 }

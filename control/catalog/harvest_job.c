@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Harvesting, one table a step: asked outside transactions, kept in one with its entry. What is
- * still to do is in the store, so a process that dies goes on where it was. */
+/* Harvesting, some tables a step: asked outside transactions, kept in one with their entries. What
+ * is still to do is in the store, so a process that dies goes on where it was. */
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +13,12 @@
 #include "data_client.h"
 #include "exchange/exchange.h"
 #include "sandbox/stage.h"
+#include "services/services.h"
 
 #define TURN_MS      1500 /* of one harvest's turn */
 #define HARVESTS_MAX 20   /* harvests of one turn */
 #define TRIES        4
+#define BATCH        16 /* tables of one call and one transaction */
 #define RUNS_KEPT    10
 #define CODES        "codes" /* no attribute: a member of the loaded row */
 
@@ -88,32 +90,47 @@ static enum problem fail_rest(struct rest_call *c, struct store_txn *txn, const 
                       v, 4, NULL));
 }
 
-/* Not reached: again in a while, a few times; then this run has failed. */
-static enum problem not_reached(struct rest_call *c, const json_t *harvest, const char *reason,
-                                bool at_once)
+static enum problem put_off(struct rest_call *c, struct store_txn *txn, const json_t *old,
+                            const char *reason, bool at_once)
 {
-    struct store_txn *txn = NULL;
-    json_t *row = json_deep_copy(harvest);
-    json_int_t failures = json_integer_value(json_object_get(harvest, "failures")) + 1;
+    json_int_t failures = json_integer_value(json_object_get(old, "failures")) + 1;
     bool over = at_once || failures >= TRIES;
-    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+    json_t *row = json_deep_copy(old);
+    enum problem p = PROBLEM_OK;
 
     json_object_set_new(row, "failures", json_integer(failures));
     if (over) {
         ended(c, row, reason);
+        p = fail_rest(c, txn, row, reason);
     } else {
         set_time(row, "due_at", c->now_ms + 300 * (uint64_t)failures);
     }
     if (p == PROBLEM_OK) {
-        p = over ? fail_rest(c, txn, row, reason) : PROBLEM_OK;
-        if (p == PROBLEM_OK) {
-            p = stage_change(c, txn, &harvests_resource, harvest, row, over ? "failed" : NULL,
-                             over ? "fail" : "retry");
-        }
-        p = rest_finish(c, &txn, p);
+        p = stage_change(c, txn, &harvests_resource, old, row, over ? "failed" : NULL,
+                         over ? "fail" : "retry");
     }
     json_decref(row);
     return p;
+}
+
+/* Not reached: again in a while, a few times; then this run has failed. What was kept of it since
+ * the harvest was loaded stays counted. */
+static enum problem not_reached(struct rest_call *c, const json_t *harvest, const char *reason,
+                                bool at_once)
+{
+    struct store_txn *txn = NULL;
+    json_t *old = NULL;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = api_load(c, txn, &harvests_resource, row_text(harvest, "id"), &old);
+    if (p == PROBLEM_OK && !is(old, "stopped")) {
+        p = put_off(c, txn, old, reason, at_once);
+    }
+    json_decref(old);
+    return rest_finish(c, &txn, p);
 }
 
 /* Beginning --------------------------------------------------------------------------------------
@@ -205,42 +222,72 @@ static enum problem begin(struct rest_call *c, const json_t *harvest, const json
 
 /* A table ----------------------------------------------------------------------------------------
  */
-static enum problem next_item(struct rest_call *c, const json_t *harvest, json_t **item)
+static enum problem next_ids(struct rest_call *c, struct store_txn *txn, const json_t *harvest,
+                             json_t **ids)
 {
+    static const char sql[] = "SELECT id FROM harvest_items WHERE harvest_id = ? AND run = ? AND "
+                              "state = 'pending' ORDER BY id LIMIT ?";
     const struct store_value v[] = {store_text(row_text(harvest, "id")),
-                                    store_int(json_integer_value(json_object_get(harvest, "run")))};
+                                    store_int(json_integer_value(json_object_get(harvest, "run"))),
+                                    store_int(BATCH)};
+
+    return services_rows(c, txn, sql, v, 3, "id:t", ids);
+}
+
+static enum problem next_items(struct rest_call *c, const json_t *harvest, json_t *items)
+{
     struct store_txn *txn = NULL;
-    struct store_rows *rows = NULL;
-    char id[UUID_TEXT_LEN + 1] = "";
+    json_t *ids = NULL, *id;
+    size_t i;
     enum problem p = rest_begin(c, STORE_READ, &txn);
 
     if (p != PROBLEM_OK) {
         return p;
     }
-    p = rest_store_problem(c, store_query(txn,
-                                          "SELECT id FROM harvest_items WHERE harvest_id = ? AND "
-                                          "run = ? AND state = 'pending' ORDER BY id LIMIT 1",
-                                          v, 2, &rows));
-    if (p == PROBLEM_OK && store_next(rows)) {
-        snprintf(id, sizeof id, "%s", store_get_text(rows, 0));
-    }
-    p = p == PROBLEM_OK ? rest_store_problem(c, store_rows_end(&rows)) : p;
-    if (p == PROBLEM_OK && id[0]) {
-        p = row_load(c, txn, &harvest_items_resource, id, false, item);
+    p = next_ids(c, txn, harvest, &ids);
+    json_array_foreach(ids, i, id)
+    {
+        json_t *item = NULL;
+        p = p == PROBLEM_OK
+                ? row_load(c, txn, &harvest_items_resource, row_text(id, "id"), false, &item)
+                : p;
+        if (item) {
+            json_array_append_new(items, item);
+        }
     }
     store_rollback(&txn);
+    json_decref(ids);
     return p;
 }
 
-/* The run may have been stopped meanwhile: then nothing is kept. */
-static enum problem keep(struct rest_call *c, const json_t *harvest, json_t *item,
-                         const json_t *answer)
+static enum problem keep_one(struct rest_call *c, struct store_txn *txn, const json_t *harvest,
+                             json_t *item, const json_t *answer)
+{
+    enum problem p = PROBLEM_OK;
+
+    if (row_text(answer, "problem")[0]) {
+        json_object_set_new(item, "state", json_string("failed"));
+        json_object_set(item, "reason", json_object_get(answer, "problem"));
+    } else {
+        p = harvest_take(c, txn, harvest, item, answer);
+    }
+    set_time(item, "updated_at", c->now_ms);
+    return p == PROBLEM_OK ? row_update(c, txn, &harvest_items_resource, item) : p;
+}
+
+/* What was answered, of the first of the items. The run may have been stopped meanwhile: then
+ * nothing is kept. */
+static enum problem keep(struct rest_call *c, const json_t *harvest, const json_t *items,
+                         const json_t *answers)
 {
     struct store_txn *txn = NULL;
-    const struct store_value v[] = {store_int((int64_t)c->now_ms),
+    const struct store_value v[] = {store_int((int64_t)json_array_size(answers)),
+                                    store_int((int64_t)c->now_ms),
                                     store_text(row_text(harvest, "id")),
                                     store_int(json_integer_value(json_object_get(harvest, "run")))};
     int64_t changed = 0;
+    json_t *answer;
+    size_t i;
     enum problem p = rest_begin(c, STORE_WRITE, &txn);
 
     if (p != PROBLEM_OK) {
@@ -248,44 +295,74 @@ static enum problem keep(struct rest_call *c, const json_t *harvest, json_t *ite
     }
     p = rest_store_problem(c,
                            store_exec(txn,
-                                      "UPDATE harvests SET done = done + 1, updated_at = ? WHERE "
+                                      "UPDATE harvests SET done = done + ?, updated_at = ? WHERE "
                                       "id = ? AND run = ? AND state = 'running'",
-                                      v, 3, &changed));
-    if (p == PROBLEM_OK && changed && answer) {
-        p = harvest_take(c, txn, harvest, item, answer);
-    }
-    if (p == PROBLEM_OK && changed) {
-        set_time(item, "updated_at", c->now_ms);
-        p = row_update(c, txn, &harvest_items_resource, item);
+                                      v, 4, &changed));
+    json_array_foreach(answers, i, answer)
+    {
+        p = p == PROBLEM_OK && changed ? keep_one(c, txn, harvest, json_array_get(items, i), answer)
+                                       : p;
     }
     return rest_finish(c, &txn, p);
 }
 
-static enum problem table(struct rest_call *c, const json_t *harvest, const json_t *source,
-                          json_t *item, bool *go_on)
+static enum problem ask(struct rest_call *c, const json_t *harvest, const json_t *source,
+                        const json_t *items, json_t **answers)
 {
-    json_t *body = exchange_source(c, source), *answer = NULL, *ok = NULL;
+    json_t *body = exchange_source(c, source), *tables = json_array(), *answer = NULL, *item;
+    size_t i;
     enum problem p = body ? PROBLEM_OK : PROBLEM_INTERNAL;
 
+    json_array_foreach(items, i, item)
+    {
+        json_array_append_new(tables,
+                              json_pack("{s:O, s:O}", "schema", json_object_get(item, "schema"),
+                                        "table", json_object_get(item, "table")));
+    }
     if (p == PROBLEM_OK) {
-        json_object_set(body, "schema", json_object_get(item, "schema"));
-        json_object_set(body, "table", json_object_get(item, "table"));
+        json_object_set(body, "tables", tables);
         json_object_set(body, "codes", json_object_get(harvest, CODES));
-        p = data_client_post(c, "/internal/v1/sources/profile", body, &answer);
+        p = data_client_post(c, "/internal/v1/sources/profiles", body, &answer);
     }
+    *answers = p == PROBLEM_OK ? json_incref(json_object_get(answer, "items"))
+                               : json_pack("[{s:s}]", "problem", problem_row(p)->code);
+    json_decref(tables);
     json_decref(body);
-    if (p == PROBLEM_SOURCE_UNAVAILABLE &&
-        data_client_call(c, "check", source, NULL, NULL, &ok) != PROBLEM_OK) {
-        *go_on = false; /* the source, not the table */
-        return not_reached(c, harvest, problem_row(p)->code, false);
-    }
-    json_decref(ok);
-    if (p != PROBLEM_OK) {
-        json_object_set_new(item, "state", json_string("failed"));
-        json_object_set_new(item, "reason", json_string(problem_row(p)->code));
-    }
-    p = keep(c, harvest, item, answer);
     json_decref(answer);
+    return *answers ? PROBLEM_OK : PROBLEM_INTERNAL;
+}
+
+/* Is it the source that is away, and not one table that it cannot read? */
+static bool source_away(struct rest_call *c, const json_t *source, const json_t *answers)
+{
+    size_t n = json_array_size(answers);
+    const char *problem = row_text(json_array_get(answers, n - 1), "problem");
+    json_t *ok = NULL;
+    bool away = n > 0 && strcmp(problem, "source-unavailable") == 0 &&
+                data_client_call(c, "check", source, NULL, NULL, &ok) != PROBLEM_OK;
+
+    json_decref(ok);
+    return away;
+}
+
+/* Some tables on one connection and in one transaction. */
+static enum problem batch(struct rest_call *c, const json_t *harvest, const json_t *source,
+                          const json_t *items, bool *go_on)
+{
+    json_t *answers = NULL;
+    enum problem p = ask(c, harvest, source, items, &answers);
+
+    if (p == PROBLEM_OK && source_away(c, source, answers)) {
+        *go_on = false;
+        json_array_remove(answers, json_array_size(answers) - 1);
+    }
+    if (p == PROBLEM_OK && json_array_size(answers) > 0) {
+        p = keep(c, harvest, items, answers);
+    }
+    if (p == PROBLEM_OK && !*go_on) {
+        p = not_reached(c, harvest, "source-unavailable", false);
+    }
+    json_decref(answers);
     return p;
 }
 
@@ -373,13 +450,14 @@ static enum problem go_on(struct rest_call *c, const json_t *harvest, const json
     bool on = true;
 
     while (p == PROBLEM_OK && on && clock_mono_us() < until_us) {
-        json_t *item = NULL;
-        p = next_item(c, harvest, &item);
-        if (p == PROBLEM_OK && !item) {
+        json_t *items = json_array();
+        p = next_items(c, harvest, items);
+        if (p == PROBLEM_OK && json_array_size(items) == 0) {
+            json_decref(items);
             return finish(c, row_text(harvest, "id"));
         }
-        p = p == PROBLEM_OK ? table(c, harvest, source, item, &on) : p;
-        json_decref(item);
+        p = p == PROBLEM_OK ? batch(c, harvest, source, items, &on) : p;
+        json_decref(items);
     }
     return p;
 }

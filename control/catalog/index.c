@@ -5,7 +5,6 @@
  * that begin with `_`, which no word of a text does. */
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "api/api.h"
 #include "base/utf8.h"
@@ -203,6 +202,17 @@ static void add_fields(struct buf *words, const json_t *fields)
 
 enum { NAME, LABELS, ABOUT, BODY, MARKS, COLUMNS };
 
+static void join_tags(const json_t *list, struct buf *out)
+{
+    json_t *v;
+    size_t i;
+
+    json_array_foreach(list, i, v)
+    {
+        buf_addf(out, "%s%s", i ? INDEX_DIVIDER : "", json_string_value(v));
+    }
+}
+
 /* What a search reads of each hit stands in one narrow row, in the order of its words. */
 static enum store_err store_doc(struct store_txn *txn, const json_t *entry)
 {
@@ -217,15 +227,18 @@ static enum store_err store_doc(struct store_txn *txn, const json_t *entry)
         "id",         "state",    "decision",    "organisation_id",
         "department", "theme_id", "category_id", "application_id"};
     struct store_value v[COUNT(members) + 2];
-    char *tags = json_dumps(json_object_get(entry, "tags"), JSON_COMPACT);
+    struct buf tags;
 
+    buf_init(&tags);
+    join_tags(json_object_get(entry, "tags"), &tags);
     for (size_t i = 0; i < COUNT(members); i++) {
         v[i] = store_text(row_text(entry, members[i]));
     }
-    v[COUNT(members)] = store_text(tags ? tags : "[]");
+    v[COUNT(members)] = (struct store_value){.type = STORE_TEXT, .s = buf_slice(&tags)};
+    v[COUNT(members)].s.p = tags.p ? tags.p : "";
     v[COUNT(members) + 1] = store_int((int64_t)strlen(row_text(entry, "name")));
-    enum store_err err = store_exec(txn, sql, v, COUNT(v), NULL);
-    free(tags);
+    enum store_err err = tags.failed ? STORE_EIO : store_exec(txn, sql, v, COUNT(v), NULL);
+    buf_fini(&tags);
     return err;
 }
 

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "catalog/catalog.h"
+#include "services/services.h"
 
 enum problem entry_seen(struct rest_call *c, struct store_txn *txn, json_t **entry)
 {
@@ -56,6 +57,18 @@ json_t *entry_new(const struct rest_call *c, const char *name, const char *organ
                      "draft", "identifier", identifier, "name", name, "organisation_id",
                      organisation_id, "decision", "undecided", "version", 0, "tags", "keywords",
                      "fields");
+}
+
+enum problem entry_opens_dataset(struct rest_call *c, struct store_txn *txn, const char *dataset_id,
+                                 bool *open)
+{
+    static const char sql[] =
+        "SELECT count(*) FROM entries AS t WHERE t.dataset_id = ? AND " ENTRY_LISTED;
+    int64_t n = 0;
+    enum problem p = services_count(c, txn, sql, dataset_id, &n);
+
+    *open = n > 0;
+    return p;
 }
 
 static json_t *named(const json_t *fields, const char *name)
@@ -129,6 +142,7 @@ static json_t *fields_of_dataset(const json_t *fields, const json_t *before)
     return out;
 }
 
+/* What a query or an entity gives is a resource of its own, beside the tables it is made from. */
 enum problem entry_of_dataset(struct rest_call *c, struct store_txn *txn, const json_t *dataset)
 {
     const struct store_value v = store_text(row_text(dataset, "id"));
@@ -139,7 +153,9 @@ enum problem entry_of_dataset(struct rest_call *c, struct store_txn *txn, const 
                           "ORDER BY created_at LIMIT 1",
                           &v, 1, &entry);
 
-    if (p == PROBLEM_OK && !entry) {
+    bool of_table =
+        !row_text(dataset, "query")[0] && !json_is_true(json_object_get(dataset, "whole"));
+    if (p == PROBLEM_OK && !entry && of_table) {
         p = entry_of_table(c, txn, row_text(dataset, "source_id"), row_text(dataset, "schema"),
                            row_text(dataset, "table"), &entry);
     }
@@ -152,11 +168,11 @@ enum problem entry_of_dataset(struct rest_call *c, struct store_txn *txn, const 
         entry = entry_new(c, title[0] ? title : row_text(dataset, "name"),
                           row_text(dataset, "organisation_id"));
     }
-    static const char *const copied[] = {"source_id", "table"};
-    for (size_t i = 0; i < COUNT(copied); i++) {
-        json_object_set(entry, copied[i], json_object_get(dataset, copied[i]));
+    json_object_set(entry, "source_id", json_object_get(dataset, "source_id"));
+    if (of_table) {
+        json_object_set(entry, "table", json_object_get(dataset, "table"));
     }
-    if (row_text(dataset, "schema")[0]) {
+    if (of_table && row_text(dataset, "schema")[0]) {
         json_object_set(entry, "schema", json_object_get(dataset, "schema"));
     }
     json_object_set(entry, "dataset_id", json_object_get(dataset, "id"));
@@ -171,6 +187,67 @@ enum problem entry_of_dataset(struct rest_call *c, struct store_txn *txn, const 
         }
         p = change_store(c, txn, &entries_resource, old, entry, old ? "follow" : "create");
     }
+    json_decref(entry);
+    json_decref(old);
+    return p;
+}
+
+/* What its origin's entry says of it, for a table that is new in the open zone. */
+static enum problem describe_alike(struct rest_call *c, struct store_txn *txn,
+                                   const char *dataset_id, json_t *entry)
+{
+    static const char *const alike[] = {"name",
+                                        "summary",
+                                        "department",
+                                        "domain_id",
+                                        "theme_id",
+                                        "category_id",
+                                        "application_id",
+                                        "tags",
+                                        "keywords",
+                                        "opening",
+                                        "update_frequency",
+                                        "volatility",
+                                        "access_conditions"};
+    const struct store_value v = store_text(dataset_id);
+    json_t *from = NULL;
+    enum problem p = find(c, txn,
+                          "SELECT id FROM entries WHERE dataset_id = ? AND state <> 'withdrawn' "
+                          "ORDER BY created_at LIMIT 1",
+                          &v, 1, &from);
+
+    for (size_t i = 0; p == PROBLEM_OK && from && i < COUNT(alike); i++) {
+        json_object_set(entry, alike[i], json_object_get(from, alike[i]));
+    }
+    json_decref(from);
+    return p;
+}
+
+enum problem entry_of_transfer(struct rest_call *c, struct store_txn *txn, const json_t *transfer)
+{
+    const char *table = row_text(transfer, "target_table");
+    json_t *source = NULL, *entry = NULL, *old = NULL;
+    enum problem p = api_load(c, txn, &sources_resource, row_text(transfer, "target_id"), &source);
+
+    if (p == PROBLEM_OK) {
+        p = entry_of_table(c, txn, row_text(source, "id"), "", table, &entry);
+    }
+    if (p == PROBLEM_OK && entry) {
+        old = json_deep_copy(entry);
+    } else if (p == PROBLEM_OK) {
+        entry = entry_new(c, table, row_text(source, "organisation_id"));
+        json_object_set(entry, "source_id", json_object_get(source, "id"));
+        json_object_set_new(entry, "table", json_string(table));
+        p = describe_alike(c, txn, row_text(transfer, "dataset_id"), entry);
+    }
+    if (p == PROBLEM_OK) {
+        json_object_set_new(
+            entry, "fields",
+            entry_fields(json_object_get(transfer, "columns"), json_object_get(old, "fields")));
+        json_object_set_new(entry, "last_update", stage_time(c->now_ms));
+        p = change_store(c, txn, &entries_resource, old, entry, old ? "follow" : "create");
+    }
+    json_decref(source);
     json_decref(entry);
     json_decref(old);
     return p;

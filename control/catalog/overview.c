@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole on one page: what there is, whence, of what theme, how much, and what is served of it;
  * and how much of what the sources hold is in the directory. */
+#include <stdlib.h>
+
 #include "api/api.h"
 #include "catalog/catalog.h"
+#include "services/services.h"
 
 #define RESOURCES_MAX 500
 
@@ -128,4 +131,52 @@ enum problem catalog_overview(struct rest_call *c)
         return p;
     }
     return rest_answer(c, 200, out);
+}
+
+/* The inventory of what lies in sources: each table with its owner, its domain and whether it is to
+ * be open. For those who keep it alone. */
+#define INVENTORY_PAGE 200
+
+enum problem catalog_inventory(struct rest_call *c)
+{
+    static const char *const known[] = {"page"};
+    static const char head[] =
+        "SELECT t.id, s.name, o.name, ifnull(t.schema, ''), t.\"table\", d.code, d.title_zh, "
+        "t.decision, t.state, t.volume FROM entries t JOIN sources s ON s.id = t.source_id JOIN "
+        "organisations o ON o.id = t.organisation_id LEFT JOIN service_domains d ON d.id = "
+        "t.domain_id WHERE t.state <> 'withdrawn' AND t.gone_at IS NULL";
+    const char *text = rest_query(c, "page");
+    long page = text ? strtol(text, NULL, 10) : 1;
+    struct store_value v[SCOPE_VALUES_MAX];
+    struct store_txn *txn = NULL;
+    json_t *items = NULL;
+    struct buf sql;
+    size_t n = 0;
+    enum problem p = rest_query_known(c, known, 1, "page is known");
+
+    if (p == PROBLEM_OK && (page < 1 || page > 100000)) {
+        p = rest_fail(c, PROBLEM_QUERY_MALFORMED, "/page", "a whole number from 1 is needed");
+    }
+    p = p == PROBLEM_OK ? rest_begin(c, STORE_READ, &txn) : p;
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    buf_init(&sql);
+    buf_adds(&sql, head);
+    scope_sql(c, &entries_resource, true, &sql, v, &n);
+    buf_addf(&sql, " ORDER BY s.name, t.schema, t.\"table\" LIMIT %d OFFSET %ld", INVENTORY_PAGE,
+             (page - 1) * INVENTORY_PAGE);
+    buf_addc(&sql, '\0');
+    p = sql.failed ? PROBLEM_INTERNAL
+                   : services_rows(c, txn, sql.p, v, n,
+                                   "entry_id:t source:t owner:t schema:t table:t domain:t "
+                                   "domain_title:t decision:t state:t volume:i",
+                                   &items);
+    buf_fini(&sql);
+    store_rollback(&txn);
+    if (p != PROBLEM_OK) {
+        json_decref(items);
+        return p;
+    }
+    return rest_answer(c, 200, json_pack("{s:o, s:I}", "items", items, "page", (json_int_t)page));
 }

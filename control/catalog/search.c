@@ -7,9 +7,9 @@
 
 #include "api/api.h"
 #include "catalog/catalog.h"
+#include "catalog/tally.h"
 
 #define CANDIDATES 2000
-#define FACETS_MAX 50
 #define TEXT_MAX   200
 
 static const struct {
@@ -19,13 +19,20 @@ static const struct {
     {"tag", 't'},  {"department", 'd'}, {"theme", 'n'},
     {"node", 'n'}, {"category", 'n'},   {"application", 'n'},
 };
-static const char *const facets[] = {"department", "theme_id", "category_id", "application_id"};
+static const char *const facets[] = {"department", "theme_id", "category_id", "application_id",
+                                     "tag"};
+enum { TAGS = COUNT(facets) - 1 };
+
+struct hit {
+    int64_t rank, name_bytes, doc;
+};
 
 struct search {
     struct buf match;
     long page, page_size;
-    size_t hits;
-    json_t *ids, *counts, *tags;
+    struct hit hits[CANDIDATES + 1];
+    size_t n;
+    struct tally counts[COUNT(facets)];
 };
 
 static enum problem read_number(struct rest_call *c, const char *key, long max, long fallback,
@@ -119,80 +126,87 @@ static enum problem read_criteria(struct rest_call *c, struct search *s)
     return p;
 }
 
-static void count(json_t *counts, const char *value)
+/* Tags stand in one text, divided by what none of them can hold. */
+static void count_tags(struct tally *counts, const char *tags)
 {
-    json_t *n = json_object_get(counts, value);
-
-    if (value && value[0] && (n || json_object_size(counts) < FACETS_MAX)) {
-        json_object_set_new(counts, value, json_integer(json_integer_value(n) + 1));
+    while (tags && *tags) {
+        size_t n = strcspn(tags, INDEX_DIVIDER);
+        tally_add(counts, tags, n);
+        tags += tags[n] ? n + 1 : n;
     }
 }
 
 static void take(struct search *s, struct store_rows *rows)
 {
-    const char *tags = store_get_text(rows, 5);
-    json_t *list = tags ? json_loads(tags, 0, NULL) : NULL, *tag;
-    long at = (long)s->hits++, from = (s->page - 1) * s->page_size;
-    size_t i;
+    struct hit *hit = &s->hits[s->n++];
 
-    if (at >= from && at < from + s->page_size) {
-        json_array_append_new(s->ids, json_string(store_get_text(rows, 0)));
+    *hit = (struct hit){store_get_int(rows, 0), store_get_int(rows, 1), store_get_int(rows, 2)};
+    for (size_t i = 0; i < TAGS; i++) {
+        const char *value = store_get_text(rows, (int)i + 3);
+        tally_add(&s->counts[i], value, value ? strlen(value) : 0);
     }
-    for (i = 0; i < COUNT(facets); i++) {
-        count(json_object_get(s->counts, facets[i]), store_get_text(rows, (int)i + 1));
+    count_tags(&s->counts[TAGS], store_get_text(rows, TAGS + 3));
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
+
+    if (x->rank != y->rank) {
+        return x->rank < y->rank ? -1 : 1;
     }
-    json_array_foreach(list, i, tag)
-    {
-        count(s->tags, json_string_value(tag));
+    if (x->name_bytes != y->name_bytes) {
+        return x->name_bytes < y->name_bytes ? -1 : 1;
     }
-    json_decref(list);
+    return (x->doc < y->doc) - (x->doc > y->doc);
 }
 
 static enum problem run(struct rest_call *c, struct store_txn *txn, struct search *s)
 {
     static const char columns[] =
-        "t.id, t.department, t.theme_id, t.category_id, t.application_id, t.tags, t.name_bytes";
+        "t.doc, t.department, t.theme_id, t.category_id, t.application_id, t.tags";
     struct store_value v[1 + SCOPE_VALUES_MAX];
     struct store_rows *rows = NULL;
     struct buf sql;
     size_t n = 0;
 
     buf_init(&sql);
-    buf_addf(&sql, "SELECT * FROM (SELECT %s, ", columns);
     if (s->match.n) {
         v[n++] = (struct store_value){.type = STORE_TEXT, .s = buf_slice(&s->match)};
-        buf_adds(&sql, "word_rank(entry_words, 10, 6, 4, 1, 0) AS rank, t.doc AS doc FROM "
-                       "entry_words JOIN entry_docs t ON t.doc = entry_words.rowid WHERE "
-                       "entry_words MATCH ?");
+        buf_addf(&sql,
+                 "SELECT word_rank(entry_words, 10, 6, 4, 1, 0), t.name_bytes, %s FROM entry_words "
+                 "JOIN entry_docs t ON t.doc = entry_words.rowid WHERE entry_words MATCH ?",
+                 columns);
     } else {
-        buf_adds(&sql, "0 AS rank, t.doc AS doc FROM entry_docs t WHERE 1 = 1");
+        buf_addf(&sql, "SELECT 0, 0, %s FROM entry_docs t WHERE 1 = 1", columns);
     }
     scope_sql(c, &entries_resource, false, &sql, v, &n);
-    buf_addf(&sql,
-             " AND t.state <> 'withdrawn' ORDER BY %s DESC LIMIT %d) ORDER BY rank%s, doc DESC",
-             s->match.n ? "entry_words.rowid" : "t.doc", CANDIDATES + 1,
-             s->match.n ? ", name_bytes" : "");
+    buf_addf(&sql, " AND t.state <> 'withdrawn' ORDER BY %s DESC LIMIT %d",
+             s->match.n ? "entry_words.rowid" : "t.doc", CANDIDATES + 1);
     buf_addc(&sql, '\0');
     enum store_err err =
         sql.failed || s->match.failed ? STORE_EIO : store_query(txn, sql.p, v, n, &rows);
-    while (err == STORE_OK && store_next(rows)) {
+    while (err == STORE_OK && s->n <= CANDIDATES && store_next(rows)) {
         take(s, rows);
     }
-    if (err == STORE_OK) {
-        err = store_rows_end(&rows);
+    if (rows) {
+        enum store_err end = store_rows_end(&rows);
+        err = err == STORE_OK ? end : err;
     }
     buf_fini(&sql);
+    qsort(s->hits, s->n, sizeof *s->hits, by_rank);
     return rest_store_problem(c, err);
 }
 
-static json_t *facet(struct rest_call *c, struct store_txn *txn, const json_t *counts, bool nodes)
+static json_t *facet(struct rest_call *c, struct store_txn *txn, const struct tally *counts,
+                     bool nodes)
 {
-    json_t *out = json_array(), *n, *node = NULL;
-    const char *value;
+    json_t *out = json_array(), *node = NULL;
 
-    json_object_foreach((json_t *)(uintptr_t)counts, value, n)
-    {
-        json_t *item = json_pack("{s:s, s:O}", nodes ? "id" : "value", value, "count", n);
+    for (size_t i = 0; i < counts->n; i++) {
+        const char *value = counts->of[i].text;
+        json_t *item = json_pack("{s:s, s:I}", nodes ? "id" : "value", value, "count",
+                                 (json_int_t)counts->of[i].times);
         if (nodes && row_load(c, txn, &catalog_nodes_resource, value, false, &node) == PROBLEM_OK &&
             node) {
             json_object_set(item, "name", json_object_get(node, "name"));
@@ -204,58 +218,66 @@ static json_t *facet(struct rest_call *c, struct store_txn *txn, const json_t *c
     return out;
 }
 
+static enum problem load_entry(struct rest_call *c, struct store_txn *txn, int64_t doc,
+                               json_t *items)
+{
+    const struct store_value v = store_int(doc);
+    struct store_rows *rows = NULL;
+    char id[UUID_TEXT_LEN + 1] = "";
+    json_t *row = NULL;
+    enum store_err err = store_query(txn, "SELECT id FROM entry_docs WHERE doc = ?", &v, 1, &rows);
+
+    if (err == STORE_OK && store_next(rows)) {
+        snprintf(id, sizeof id, "%s", store_get_text(rows, 0));
+    }
+    enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+    p = p == PROBLEM_OK ? row_load(c, txn, &entries_resource, id, true, &row) : p;
+    if (row) {
+        json_array_append_new(items, row_shown(c, &entries_resource, row));
+    }
+    json_decref(row);
+    return p;
+}
+
 static enum problem answer(struct rest_call *c, struct store_txn *txn, struct search *s,
                            json_t **out)
 {
-    json_t *items = json_array(), *shown = json_object(), *id, *row = NULL;
+    json_t *items = json_array(), *shown = json_object();
+    size_t from = (size_t)((s->page - 1) * s->page_size), to = from + (size_t)s->page_size;
     enum problem p = PROBLEM_OK;
-    size_t i;
 
-    json_array_foreach(s->ids, i, id)
-    {
-        p = p == PROBLEM_OK ? row_load(c, txn, &entries_resource, json_string_value(id), true, &row)
-                            : p;
-        if (row) {
-            json_array_append_new(items, row_shown(c, &entries_resource, row));
-        }
-        json_decref(row);
-        row = NULL;
+    for (size_t i = from; i < to && i < s->n && p == PROBLEM_OK; i++) {
+        p = load_entry(c, txn, s->hits[i].doc, items);
     }
-    for (i = 0; i < COUNT(facets); i++) {
-        json_object_set_new(shown, facets[i],
-                            facet(c, txn, json_object_get(s->counts, facets[i]), i > 0));
+    for (size_t i = 0; i < COUNT(facets); i++) {
+        json_object_set_new(shown, facets[i], facet(c, txn, &s->counts[i], i > 0 && i != TAGS));
     }
-    json_object_set_new(shown, "tag", facet(c, txn, s->tags, false));
-    bool more = s->hits > CANDIDATES;
+    bool more = s->n > CANDIDATES;
     *out = json_pack("{s:o, s:I, s:I, s:I, s:b, s:o}", "items", items, "page", (json_int_t)s->page,
                      "page_size", (json_int_t)s->page_size, "total",
-                     (json_int_t)(more ? CANDIDATES : s->hits), "more", more, "facets", shown);
+                     (json_int_t)(more ? CANDIDATES : s->n), "more", more, "facets", shown);
     return p;
 }
 
 enum problem entries_search(struct rest_call *c)
 {
-    struct search s = {.ids = json_array(), .counts = json_object(), .tags = json_object()};
+    struct search *s = calloc(1, sizeof *s);
     struct store_txn *txn = NULL;
     json_t *out = NULL;
 
-    buf_init(&s.match);
-    for (size_t i = 0; i < COUNT(facets); i++) {
-        json_object_set_new(s.counts, facets[i], json_object());
+    if (!s) {
+        return PROBLEM_INTERNAL;
     }
-    enum problem p = read_criteria(c, &s);
+    buf_init(&s->match);
+    enum problem p = read_criteria(c, s);
+    p = p == PROBLEM_OK ? rest_begin(c, STORE_READ, &txn) : p;
     if (p == PROBLEM_OK) {
-        p = rest_begin(c, STORE_READ, &txn);
-    }
-    if (p == PROBLEM_OK) {
-        p = run(c, txn, &s);
-        p = p == PROBLEM_OK ? answer(c, txn, &s, &out) : p;
+        p = run(c, txn, s);
+        p = p == PROBLEM_OK ? answer(c, txn, s, &out) : p;
         store_rollback(&txn);
     }
-    buf_fini(&s.match);
-    json_decref(s.ids);
-    json_decref(s.counts);
-    json_decref(s.tags);
+    buf_fini(&s->match);
+    free(s);
     if (p != PROBLEM_OK) {
         json_decref(out);
         return p;

@@ -70,7 +70,7 @@ json_t *exchange_source(const struct rest_call *c, const json_t *source)
         return json_pack("{s:s, s:s}", "id", id, "kind", "managed");
     }
     json_t *sealed = api_reseal(c->ctl, id, row_text(source, "connection_sealed"));
-    return sealed
-               ? json_pack("{s:s, s:s, s:o}", "id", id, "kind", "odbc", "connection_sealed", sealed)
-               : NULL;
+    return sealed ? json_pack("{s:s, s:s, s:o, s:s}", "id", id, "kind", "odbc", "connection_sealed",
+                              sealed, "encoding", row_text(source, "encoding"))
+                  : NULL;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "catalog/catalog.h"
 #include "classify/classify.h"
 #include "exchange/exchange.h"
 #include "lifecycle/lifecycle.h"
@@ -341,6 +342,10 @@ enum problem transfer_follow(struct rest_call *c, struct store_txn *txn, const j
                              .detail = row_text(row, "state")};
     if (p == PROBLEM_OK) {
         p = notice_put(c, txn, &n);
+    }
+    if (p == PROBLEM_OK && strcmp(row_text(row, "to_zone"), "open") == 0 &&
+        strcmp(row_text(row, "state"), "succeeded") == 0) {
+        p = entry_of_transfer(c, txn, row);
     }
     json_decref(receiver);
     json_decref(to);

@@ -32,6 +32,6 @@ const struct resource security_reports_resource = {
     .attrs = attrs,
     .n_attrs = COUNT(attrs),
     .read_roles = ROLE_STAFF | ROLE_AUDITOR,
-    .create_roles = ROLE_STAFF | ROLE_AUDITOR,
+    .create_roles = ROLE_STAFF,
     .check = check,
 };

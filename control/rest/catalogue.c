@@ -125,6 +125,7 @@ static const struct {
     {"opening-plan-item", "remind"},
     {"opening-plan-item", "warn"},
     {"entry-share", "expire"},
+    {"query-version", "supersede"},
     {"discovery", "finish"},
     {"discovery", "fail"},
     {"finding", "apply"},

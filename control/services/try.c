@@ -109,8 +109,9 @@ static enum problem ask(struct rest_call *c, struct trial *t)
     snprintf(target, sizeof target, "%.255s%s", row_text(t->api, "path"), t->more);
     probe_get(&t->probe, target, t->grant, PROBE_SIGNED, &t->answer);
     if (t->answer.status == 0) {
-        return rest_fail(c, PROBLEM_UPSTREAM_UNAVAILABLE, "",
-                         "no gateway answered; an administrator sets gateway-url");
+        return rest_fail(
+            c, PROBLEM_UPSTREAM_UNAVAILABLE, "",
+            "no gateway answered within 10 s and 1 MiB; its address is the setting gateway-url");
     }
     return rest_answer(c, 200,
                        json_pack("{s:i, s:s, s:s, s:i, s:O?}", "status", (int)t->answer.status,

@@ -6,6 +6,7 @@
 #define PHRASES_MAX   64
 #define INSTANCES_MAX 1000 /* of one row that are looked at */
 #define HALF          5.0  /* the weight at which a phrase counts half */
+#define WHOLE         1000000
 
 /* Each phrase adds up to 1: many hits of a light column come near to one of a heavy one. */
 static void word_rank(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context *out,
@@ -29,7 +30,7 @@ static void word_rank(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_con
     for (int i = 0; i < PHRASES_MAX; i++) {
         score += found[i] / (found[i] + HALF);
     }
-    sqlite3_result_double(out, -score);
+    sqlite3_result_int64(out, -(sqlite3_int64)(score * WHOLE));
 }
 
 /* FTS5 hands its functions out by a pointer that a statement carries. */

@@ -19,6 +19,7 @@
 #include "data/batch/batch.h"
 #include "data/batch/read.h"
 #include "data/batch/row.h"
+#include "data/sources/pool.h"
 #include "data/testing.h"
 
 static struct testing t;
@@ -419,7 +420,8 @@ static void a_source_that_went_away_leaves_nothing(void **state)
     snprintf(from, sizeof from, "%s/test.db", t.dir);
     snprintf(to, sizeof to, "%s.away", from);
     assert_int_equal(rename(from, to), 0);
-    batch_stop(&batch); /* so that no runner has a connection open */
+    batch_stop(&batch);
+    pool_close_all(); /* so that no connection is open */
     const char *why = NULL;
     char root[160];
     snprintf(root, sizeof root, "%s/exports", t.data_dir);

@@ -15,6 +15,8 @@
 #include "data/batch/zone.h"
 #include "data/sandbox.h"
 
+#define BUSY_TRIES 30 /* each as long as a call waits for a connection: a job has time */
+
 struct run {
     struct batch *b;
     struct worker *w;
@@ -119,7 +121,9 @@ static enum problem open_reader(struct run *r)
 {
     struct source *source = NULL;
     struct reader_ask ask = {.api = r->api, .query = &r->w->query, .tracked = -1};
-    enum problem p = catalog_source(&r->w->catalog, &r->api->source, &source);
+    enum problem p = PROBLEM_SOURCE_BUSY;
+    for (int i = 0; p == PROBLEM_SOURCE_BUSY && i < BUSY_TRIES; i++)
+        p = catalog_source(&r->w->catalog, &r->api->source, &source);
     if (p)
         return p;
     ask.source = source;
@@ -382,6 +386,7 @@ void batch_run(struct batch *b, struct worker *w, struct job *job)
     enum problem p = stop ? PROBLEM_COUNT : make_file(r);
     settle(r, p);
     reader_free(&r->reader);
+    catalog_release(&w->catalog);
     row_plan_free(&r->plan);
     pack_close(&r->pack);
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)

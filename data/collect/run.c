@@ -234,12 +234,13 @@ static enum zone_mode mode_of(const json_t *job)
 }
 
 #define TURN_S 60
+#define LOADS  8
 
 /* Loads into one store wait for each other: each is one transaction of its file. */
-static pthread_mutex_t loads[] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                  PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                  PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                  PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+static pthread_mutex_t loads[LOADS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                       PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                       PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                       PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
 static json_t *load(struct collect *c, const char *run, const json_t *fetched)
 {
@@ -304,7 +305,7 @@ static json_t *work(struct collect *c)
         if (err)
             store_failed(c, err);
         else {
-            pthread_mutex_t *turn = &loads[target.b[UUID_LEN - 1] % (sizeof loads / sizeof *loads)];
+            pthread_mutex_t *turn = &loads[target.b[UUID_LEN - 1] % LOADS];
             struct timespec until;
             clock_gettime(CLOCK_REALTIME, &until);
             until.tv_sec += TURN_S;

@@ -6,11 +6,14 @@
 #include "data/catalog.h"
 #include "data/collect/inner.h"
 #include "data/query/sql.h"
+#include "data/sources/pool.h"
 #include "plan/plan.h"
 
 #define TIMEOUT_MS (10 * 60 * 1000)
 
 struct table {
+    struct uuid id;
+    bool held; /* a place of the source's connections */
     struct query_table table;
     struct query_column *columns;
     struct arena arena;
@@ -27,12 +30,17 @@ static bool open_source(struct collect *c, const json_t *input, struct table *t)
     struct buf connection;
     if (!uuid_parse(&uuid, id, strlen(id)))
         return collect_fail(c, "failed", "definition-invalid", "/source", "");
+    t->id = uuid;
+    if (pool_enter(&uuid, &t->held) != POOL_OK)
+        return collect_fail(c, "failed", "source-busy", "", "all its connections are in use");
     buf_init(&connection);
     if (strcmp(collect_text(from, "kind"), "managed") == 0)
         t->source = source_new_managed(&uuid, c->env->data_dir);
     else if (collect_unseal(c, id, collect_text(from, "connection_sealed"), &connection))
         t->source = source_new(buf_slice(&connection), c->env->data_dir);
     buf_wipe(&connection);
+    if (t->source && !source_set_encoding(t->source, slice_str(collect_text(from, "encoding"))))
+        source_free(&t->source);
     if (t->source)
         source_set_timeout_ms(t->source, TIMEOUT_MS);
     return (t->source && source_ready(t->source) == SOURCE_OK) || c->code ||
@@ -155,6 +163,8 @@ bool collect_table(struct collect *c, const json_t *input, uint64_t *n)
     bool ok = read_columns(c, input, t) && read_condition(c, input, t) &&
               open_source(c, input, t) && !c->code && read_rows(c, input, t, n);
     source_free(&t->source);
+    if (t->held)
+        pool_leave(&t->id);
     buf_fini(&t->text);
     arena_fini(&t->arena);
     free(t->columns);

@@ -409,6 +409,7 @@ static void poll_all(struct look *l, struct catalog *catalog, struct arena *aren
         if (!due(l->e, l->topic, clock_wall_ms()))
             continue;
         bool ok = look(l, catalog, arena, text);
+        catalog_release(catalog);
         pthread_mutex_lock(&l->e->lock);
         l->topic->poll_failed = !ok;
         l->topic->sweep_now = l->topic->sweep_now || (!ok && l->all); /* again */

@@ -31,6 +31,9 @@ static bool begin(struct events *e, struct sub *s)
         if (!state_set_position(e->state, &s->id, acked))
             return false;
     }
+    /* Of another log, before events moved to NATS or were lost: all that this one has is new. */
+    uint64_t last = topic_log_last(s->topic->log);
+    acked = acked > last ? topic_log_first(s->topic->log) - 1 : acked;
     s->window.n = 0;
     s->window.acked = s->window.read = acked;
     topic_reader_seek(s->reader, acked);

@@ -11,6 +11,10 @@
 #define HARVEST_SAMPLED     10000 /* rows that figures are taken from */
 #define HARVEST_ROWS_MAX    20
 
+/* A value under the rule its column has among masks; without one: covered but for its ends, of
+ * dates but for the year. New value. */
+json_t *harvest_cover(const json_t *masks, const char *column, const char *type, struct slice v);
+
 /* masks: {column: rule}, "none" shows a column; NULL or no rule: covered but for its ends. codes:
  * {column: [code]}, small and capital letters of its name alike: how many distinct values are none
  * of the codes is told as `outside`. n_rows: sample rows. *answer: {columns: [{name, type, length,

@@ -102,20 +102,25 @@ static size_t figures(const struct profile *p)
     return n < HARVEST_COLUMNS_MAX ? n : HARVEST_COLUMNS_MAX;
 }
 
-static json_t *covered(const struct profile *p, const json_t *column, struct slice v)
+json_t *harvest_cover(const json_t *masks, const char *column, const char *type, struct slice v)
 {
     struct mask_spec spec;
     char out[MASK_OUT_MAX(CELL_MAX)];
-    const char *rule = text_of(p->masks, text_of(column, "name"));
+    const char *rule = text_of(masks, column);
     if (strcmp(rule, "none") == 0)
         return json_stringn(v.p, v.n < CELL_MAX ? v.n : CELL_MAX);
     if (!*rule)
-        rule = is_a(column, "date") || is_a(column, "datetime") ? "year" : DEFAULT_MASK;
+        rule = strncmp(type, "date", 4) == 0 ? "year" : DEFAULT_MASK;
     if (mask_parse(&spec, slice_str(rule)) != MASK_OK || v.n > CELL_MAX)
         return json_string(MASK_COVER);
     if (spec.rule == MASK_NULL)
         return json_null();
     return json_stringn(out, mask_apply(&spec, NULL, v, out));
+}
+
+static json_t *covered(const struct profile *p, const json_t *column, struct slice v)
+{
+    return harvest_cover(p->masks, text_of(column, "name"), text_of(column, "type"), v);
 }
 
 static void read_figures(struct profile *p, const struct source_rows *rows)
@@ -185,7 +190,9 @@ static json_t *codes_of(const struct profile *p, const char *column)
             continue;
         set = json_object();
         json_array_foreach(codes, i, code)
+        {
             json_object_set_new(set, json_string_value(code), json_true());
+        }
         return set;
     }
     return NULL;

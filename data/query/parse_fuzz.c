@@ -27,7 +27,7 @@ static const struct query_table table = {.table = TEXT("t"), .columns = columns,
 static void check_text(const struct buf *text)
 {
     static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\"\"*.,()=<>?'\\~ 0123456789";
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_`\"*.,()=<>?'\\~ 0123456789";
     for (size_t i = 0; i < text->n; i++)
         if (!strchr(allowed, text->p[i]))
             abort();
@@ -44,17 +44,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n == 0 || (!arena.block && !arena_init(&arena, ARENA_BYTES)))
         return 0;
     arena_reset(&arena);
-    struct query_input in = {.outcome = outcomes, .max_rows = 1000, .regex = data[0] & 1};
+    const struct dialect *dialect = dialect_by_dbms(data[0] & 2   ? "MariaDB"
+                                                    : data[0] & 1 ? "PostgreSQL"
+                                                                  : "SQLite");
+    struct query_input in = {
+        .outcome = outcomes, .max_rows = 1000, .regex = dialect->match[0] != NULL};
     struct slice rest = slice_of((const char *)data + 1, n - 1);
     const char *line = memchr(rest.p, '\n', rest.n);
     in.raw = line ? slice_of(rest.p, (size_t)(line - rest.p)) : rest;
     in.range = line ? slice_of(line + 1, rest.n - in.raw.n - 1) : SLICE("");
     if (query_parse(&q, &arena, &table, &in, &err) != PROBLEM_OK)
         return 0;
-    struct sql sql = {.text = &text,
-                      .arena = &arena,
-                      .dialect = dialect_by_dbms(data[0] & 1 ? "PostgreSQL" : "SQLite"),
-                      .quote = '"'};
+    struct sql sql = {
+        .text = &text, .arena = &arena, .dialect = dialect, .quote = data[0] & 2 ? '`' : '"'};
     sql_select(&sql, &table, &q, (struct slice){NULL, 0});
     if (sql.failed)
         return 0;

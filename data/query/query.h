@@ -63,6 +63,7 @@ struct query_table {
     bool groups_only;                /* no single rows */
     const struct query_relation *relations;
     size_t n_relations;
+    bool whole;                             /* who names nothing gets related rows too */
     const struct query_argument *arguments; /* of text */
     size_t n_arguments;
     const uint16_t *marks; /* for each `?` of text, in its order, which argument it is */

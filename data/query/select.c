@@ -275,12 +275,34 @@ static enum problem check_groups(struct parser *ps)
     return PROBLEM_OK;
 }
 
+static bool relation_readable(const struct parser *ps, const struct query_relation *r)
+{
+    for (size_t i = 0; i < r->table.n_columns; i++)
+        if (r->fields[i] != QUERY_NO_COLUMN && ps->in->outcome[r->fields[i]] != PLAN_DROP)
+            return true;
+    return false;
+}
+
+/* A dataset that is read as a whole: what of its relations may be read comes along. */
+static enum problem embed_all(struct parser *ps)
+{
+    enum problem p = PROBLEM_OK;
+    for (size_t i = 0; !p && i < ps->table->n_relations; i++)
+        if (relation_readable(ps, &ps->table->relations[i]))
+            p = embed(ps, ps->table->relations[i].name, SLICE("*"));
+    return p;
+}
+
 enum problem select_check(struct parser *ps)
 {
     struct query *q = ps->q;
     ps->where = SLICE("select");
-    if (q->n_select == 0 && q->n_embeds == 0)
+    if (q->n_select == 0 && q->n_embeds == 0) {
         select_all(ps);
+        enum problem p = ps->table->whole && ps->in->extended ? embed_all(ps) : PROBLEM_OK;
+        if (p)
+            return p;
+    }
     if (q->n_select == 0 && q->n_embeds == 0)
         return parser_fail(ps, PROBLEM_NO_READABLE_FIELD, "no readable field");
     if (ps->table->groups_only && !q->grouped)

@@ -48,12 +48,15 @@ struct dialect {
     bool costs;        /* EXPLAIN (FORMAT JSON) tells what a statement will cost */
     bool nulls_words;  /* knows NULLS FIRST and LAST */
     bool unlimited;    /* knows no time limit of its own: sources/watchdog.h cuts statements off */
+    bool utf8;         /* whatever a column's character set is, the server gives UTF-8 */
     bool buffers;      /* its driver takes a whole result into memory: read page by page */
     const char *limit; /* said when the time limit changes, with the seconds behind it; NULL: not */
     const struct dialect_error *errors; /* what its own error numbers mean where the SQLSTATE does
                                            not say; ends with 0 */
     const struct dialect_catalogue *catalogue; /* NULL: the driver's calls tell all there is */
     const char *setup[4]; /* said once on each new connection: read only, time limit */
+    const char *raw; /* said after these where text is in an encoding of its own: bytes as they are;
+                        NULL: they come so */
     /* Of a connection that writes (data/write): setup_write in place of setup; the transaction's
      * beginning; what makes a SELECT hold its rows; what waits for the transaction of the same
      * number to be over (NULL: beginning one does); the key the last INSERT made. */

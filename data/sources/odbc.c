@@ -2,7 +2,7 @@
 /* Every source has an environment handle of its own: the driver manager's locks are by environment,
  * so threads never wait for each other there. Values leave the driver as text: a decimal keeps its
  * digits, and one code path serves all types. */
-#include "data/sources/odbc.h"
+#include "data/sources/odbc_inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,37 +11,10 @@
 #include "base/clock.h"
 #include "crypto/crypto.h"
 #include "data/sources/connection.h"
+#include "data/sources/encoding.h"
 #include "data/sources/postgres.h"
 #include "data/sources/watchdog.h"
 #include "data/zones/zones.h"
-
-struct statement {
-    uint64_t hash, used;
-    char *sql;
-    size_t sql_n;
-    SQLHSTMT handle;
-    struct source_column *columns;
-    size_t n_columns;
-};
-
-struct source {
-    char *connection;
-    size_t given_n, connection_n; /* given_n: as the provider wrote it; then what we add */
-    bool mariadb;                 /* as it says; what the driver is told then depends on patience */
-    uint64_t patience_ms;         /* the longest statement the connection was opened for */
-    const char *data_dir;
-    struct postgres *postgres; /* NULL: queries go by ODBC */
-    bool managed;              /* a zone store: connection is ours */
-    SQLHENV env;
-    SQLHDBC dbc;
-    bool connected; /* by ODBC */
-    bool writable, in_txn;
-    const struct dialect *dialect;
-    char quote[2];
-    uint64_t refuse_until_us;           /* monotonic */
-    uint64_t uses, timeout_ms, said_ms; /* said_ms: the limit the server was told of */
-    struct statement statements[SOURCE_STATEMENTS];
-};
 
 static const char *const errors[] = {
     [SOURCE_OK] = "no error",
@@ -147,6 +120,7 @@ void source_free(struct source **s)
         return;
     source_lost(*s);
     postgres_free(&(*s)->postgres);
+    encoding_free(&(*s)->encoding);
     crypto_wipe((*s)->connection, (*s)->connection_n);
     free((*s)->connection);
     free(*s);
@@ -204,7 +178,14 @@ static bool connect_postgres(struct source *s)
 {
     s->dialect = dialect_by_dbms("PostgreSQL");
     s->quote[0] = '"';
-    return postgres_connect(s->postgres, s->dialect->setup);
+    const char *setup[4] = {NULL};
+    size_t n = 0;
+    while (n < 3 && s->dialect->setup[n]) {
+        setup[n] = s->dialect->setup[n];
+        n++;
+    }
+    setup[n] = s->encoding ? s->dialect->raw : NULL;
+    return postgres_connect(s->postgres, setup);
 }
 
 static enum source_err ready(struct source *s, bool connected, bool (*connect)(struct source *s))
@@ -273,7 +254,7 @@ static enum source_err by_number(const struct source *s, SQLINTEGER native)
 
 /* What went wrong, from the SQLSTATE: class 22 is the caller's value, 57014 and HYT00 a time limit,
  * 42 a table that is not there; the rest means that the connection cannot be relied on. */
-static enum source_err judge(const struct source *s, SQLHSTMT h, bool *dead)
+enum source_err source_judge(const struct source *s, SQLHSTMT h, bool *dead)
 {
     char state[6] = "", text[256] = "";
     SQLINTEGER native = 0;
@@ -355,11 +336,11 @@ static enum source_err statement_prepare(struct source *s, struct statement *st,
     st->sql_n = sql.n;
     SQLSetStmtAttr(st->handle, SQL_ATTR_NOSCAN, (SQLPOINTER)SQL_NOSCAN_ON, 0);
     if (!SQL_SUCCEEDED(SQLPrepare(st->handle, (SQLCHAR *)st->sql, (SQLINTEGER)sql.n)))
-        return judge(s, st->handle, dead);
+        return source_judge(s, st->handle, dead);
     return SOURCE_OK;
 }
 
-static bool bind_param(SQLHSTMT h, SQLUSMALLINT i, const struct source_param *p, SQLLEN *length)
+bool source_bind_param(SQLHSTMT h, SQLUSMALLINT i, const struct source_param *p, SQLLEN *length)
 {
     if (p->is_integer) {
         *length = sizeof p->integer;
@@ -388,7 +369,7 @@ static enum source_err run(struct source *s, struct statement *st, bool *dead)
         cut = watchdog_end(&watch);
     if (SQL_SUCCEEDED(r))
         return SOURCE_OK;
-    enum source_err err = judge(s, st->handle, dead);
+    enum source_err err = source_judge(s, st->handle, dead);
     *dead = *dead && !cut;
     return cut ? SOURCE_ETIMEOUT : err;
 }
@@ -399,8 +380,8 @@ static enum source_err execute(struct source *s, struct statement *st,
 {
     *dead = true;
     for (size_t i = 0; i < n; i++)
-        if (!bind_param(st->handle, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
-            return judge(s, st->handle, dead);
+        if (!source_bind_param(st->handle, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
+            return source_judge(s, st->handle, dead);
     st->used = ++s->uses;
     enum source_err err = run(s, st, dead);
     if (err)
@@ -411,7 +392,7 @@ static enum source_err execute(struct source *s, struct statement *st,
 }
 
 /* One statement that is ours as it stands. */
-static enum source_err say(struct source *s, const char *sql, bool *dead)
+enum source_err source_say(struct source *s, const char *sql, bool *dead)
 {
     SQLHSTMT h;
     enum source_err err = SOURCE_OK;
@@ -420,7 +401,7 @@ static enum source_err say(struct source *s, const char *sql, bool *dead)
         return SOURCE_EUNAVAILABLE;
     SQLRETURN r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)sql, SQL_NTS);
     if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA)
-        err = judge(s, h, dead);
+        err = source_judge(s, h, dead);
     SQLFreeHandle(SQL_HANDLE_STMT, h);
     return err;
 }
@@ -432,7 +413,7 @@ static enum source_err say_limit(struct source *s, bool *dead)
         return SOURCE_OK;
     snprintf(sql, sizeof sql, "%s%llu.%03llu", s->dialect->limit,
              (unsigned long long)s->timeout_ms / 1000, (unsigned long long)s->timeout_ms % 1000);
-    enum source_err err = say(s, sql, dead);
+    enum source_err err = source_say(s, sql, dead);
     if (!err)
         s->said_ms = s->timeout_ms;
     return err;
@@ -471,7 +452,22 @@ static enum source_err attempt(struct source *s, struct slice sql,
     return SOURCE_OK;
 }
 
-enum source_err source_query(struct source *s, struct slice sql, const struct source_param *params,
+bool source_set_encoding(struct source *s, struct slice name)
+{
+    encoding_free(&s->encoding);
+    s->encoding = name.n ? encoding_new(name) : NULL;
+    return name.n == 0 || s->encoding;
+}
+
+static bool is_ascii(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+static enum source_err query(struct source *s, struct slice sql, const struct source_param *params,
                              size_t n_params, struct source_rows *rows)
 {
     SQLLEN few[16], *lengths = n_params > 16 ? malloc(n_params * sizeof *lengths) : few;
@@ -488,6 +484,29 @@ enum source_err source_query(struct source *s, struct slice sql, const struct so
     }
     if (lengths != few)
         free(lengths);
+    return err;
+}
+
+enum source_err source_query(struct source *s, struct slice sql, const struct source_param *params,
+                             size_t n_params, struct source_rows *rows)
+{
+    struct coded coded = {0};
+    enum source_err err = source_ready(s);
+    if (err)
+        return err;
+    if (!source_needs_coding(s))
+        return query(s, sql, params, n_params, rows);
+    err = source_code_params(s, params, n_params, &coded)
+              ? query(s, sql, coded.params, n_params, rows)
+              : SOURCE_EVALUE; /* it holds no such character: nothing there is equal to it */
+    if (!err) {
+        rows->decoded = calloc(rows->n_columns + 1, sizeof *rows->decoded);
+        if (!rows->decoded) {
+            source_rows_end(rows);
+            err = SOURCE_EUNAVAILABLE;
+        }
+    }
+    source_coded_end(&coded);
     return err;
 }
 
@@ -524,7 +543,7 @@ enum source_err source_next(struct source_rows *rows, bool *more)
     if (r == SQL_NO_DATA)
         return SOURCE_OK;
     if (!SQL_SUCCEEDED(r))
-        return judge(rows->source, rows->handle, &dead);
+        return source_judge(rows->source, rows->handle, &dead);
     for (size_t i = 0; i < rows->n_columns; i++) {
         struct source_column *c = &rows->columns[i];
         SQLLEN room = c->cap - (c->binary ? 0 : 1);
@@ -535,7 +554,7 @@ enum source_err source_next(struct source_rows *rows, bool *more)
     return SOURCE_OK;
 }
 
-bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
+static bool raw_cell(const struct source_rows *rows, size_t i, struct slice *value)
 {
     if (rows->postgres)
         return postgres_cell(rows->postgres, i, value);
@@ -548,111 +567,28 @@ bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
     return true;
 }
 
+bool source_cell(const struct source_rows *rows, size_t i, struct slice *value)
+{
+    if (!raw_cell(rows, i, value))
+        return false;
+    if (!rows->decoded || is_ascii(*value))
+        return true;
+    bool binary = rows->postgres ? postgres_is_binary(rows->postgres, i) : rows->columns[i].binary;
+    if (!binary) {
+        encoding_decode(rows->source->encoding, *value, &rows->decoded[i]);
+        *value = buf_slice(&rows->decoded[i]);
+    }
+    return true;
+}
+
 void source_rows_end(struct source_rows *rows)
 {
+    for (size_t i = 0; rows->decoded && i < rows->n_columns; i++)
+        buf_wipe(&rows->decoded[i]);
+    free(rows->decoded);
+    rows->decoded = NULL;
     if (rows->postgres)
         postgres_end(rows->postgres);
     else
         SQLFreeStmt(rows->handle, SQL_CLOSE);
-}
-
-/* Transactions are spoken by ODBC alone. */
-void source_set_writable(struct source *s)
-{
-    postgres_free(&s->postgres);
-    s->writable = true;
-}
-
-/* An idle connection may have died since it was last used: nothing has happened yet, so once more
- * on a fresh one. */
-enum source_err source_begin(struct source *s)
-{
-    bool dead;
-    enum source_err err = source_ready(s);
-    if (err)
-        return err;
-    err = say(s, s->dialect->begin, &dead);
-    if (err == SOURCE_EUNAVAILABLE) {
-        source_lost(s);
-        err = source_ready(s);
-        if (!err)
-            err = say(s, s->dialect->begin, &dead);
-    }
-    s->in_txn = err == SOURCE_OK;
-    return err;
-}
-
-/* What a lost connection held the server gives back. */
-static void say_unguard(struct source *s)
-{
-    bool dead;
-    if (s->connected && s->dialect->unguard && say(s, s->dialect->unguard, &dead))
-        source_lost(s);
-}
-
-enum source_err source_commit(struct source *s)
-{
-    bool dead;
-    enum source_err err = say(s, "COMMIT", &dead);
-    s->in_txn = false;
-    if (err)
-        source_lost(s);
-    say_unguard(s);
-    return err == SOURCE_OK || err == SOURCE_EBUSY || err == SOURCE_ECONSTRAINT
-               ? err
-               : SOURCE_EUNAVAILABLE;
-}
-
-void source_rollback(struct source *s)
-{
-    bool dead;
-    if (s->connected && say(s, "ROLLBACK", &dead))
-        source_lost(s);
-    s->in_txn = false;
-    say_unguard(s);
-}
-
-static enum source_err execute_once(struct source *s, SQLHSTMT h, struct slice sql,
-                                    const struct source_param *params, SQLLEN *lengths, size_t n,
-                                    int64_t *affected)
-{
-    bool dead;
-    SQLLEN count = -1;
-    SQLSetStmtAttr(h, SQL_ATTR_NOSCAN, (SQLPOINTER)SQL_NOSCAN_ON, 0);
-    if (!SQL_SUCCEEDED(SQLPrepare(h, (SQLCHAR *)(uintptr_t)sql.p, (SQLINTEGER)sql.n)))
-        return judge(s, h, &dead);
-    for (size_t i = 0; i < n; i++)
-        if (!bind_param(h, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
-            return judge(s, h, &dead);
-    enum source_err err = SOURCE_OK;
-    struct watch watch;
-    bool cut = false;
-    if (s->dialect->unlimited)
-        watchdog_begin(&watch, h, s->timeout_ms);
-    SQLRETURN r = SQLExecute(h);
-    if (s->dialect->unlimited)
-        cut = watchdog_end(&watch);
-    if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA)
-        err = cut ? SOURCE_ETIMEOUT : judge(s, h, &dead);
-    else
-        SQLRowCount(h, &count);
-    *affected = count;
-    return err;
-}
-
-enum source_err source_execute(struct source *s, struct slice sql,
-                               const struct source_param *params, size_t n_params,
-                               int64_t *affected)
-{
-    SQLHSTMT h;
-    SQLLEN few[16], *lengths = n_params > 16 ? malloc(n_params * sizeof *lengths) : few;
-    enum source_err err = SOURCE_EUNAVAILABLE;
-    *affected = 0;
-    if (lengths && s->connected && SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &h))) {
-        err = execute_once(s, h, sql, params, lengths, n_params, affected);
-        SQLFreeHandle(SQL_HANDLE_STMT, h);
-    }
-    if (lengths != few)
-        free(lengths);
-    return err;
 }

@@ -48,6 +48,9 @@ const char *source_quote(const struct source *s);             /* one character, 
 void *source_handle(struct source *s);
 /* Of a statement; SOURCE_TIMEOUT_S seconds unless said. */
 void source_set_timeout_ms(struct source *s, uint64_t timeout_ms);
+/* What its text is in where that is not UTF-8 (encoding.h); "": it is. False: no such encoding. Of
+ * names, and of a server that converts by itself, it says nothing. */
+bool source_set_encoding(struct source *s, struct slice name) __attribute__((warn_unused_result));
 void source_lost(struct source *s); /* drops the connection; the next use makes another */
 
 struct source_param {
@@ -70,6 +73,7 @@ struct source_rows {
     SQLHSTMT handle;
     struct source_column *columns;
     size_t n_columns;
+    struct buf *decoded; /* NULL, or one for each column: its text in UTF-8 */
 };
 
 /* sql is NUL-terminated. On SOURCE_OK the caller must call source_rows_end. */

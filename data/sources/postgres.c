@@ -471,6 +471,11 @@ bool postgres_cell(struct postgres *p, size_t i, struct slice *value)
     return true;
 }
 
+bool postgres_is_binary(const struct postgres *p, size_t i)
+{
+    return PQftype(p->row, (int)i) == OID_BYTEA;
+}
+
 static void tell_to_stop(struct postgres *p)
 {
     char ignored[256];

@@ -32,5 +32,7 @@ enum source_err postgres_query(struct postgres *p, struct slice sql,
 enum source_err postgres_next(struct postgres *p, bool *more) __attribute__((warn_unused_result));
 /* False: null. */
 bool postgres_cell(struct postgres *p, size_t i, struct slice *value);
+/* Bytes, not text? */
+bool postgres_is_binary(const struct postgres *p, size_t i);
 /* Rows not read yet are given up: the server is told to stop. */
 void postgres_end(struct postgres *p);

@@ -151,7 +151,7 @@ static void kept_by_days(void **state)
     wjournal_keep(j, NOW - DAY); /* looked a moment ago */
     wjournal_keep(j, NOW);
     assert_false(there(id));
-    put(NOW - 1000 * DAY, "", true, false, id);
+    put(NOW - 900 * DAY, "", true, false, id);
     wjournal_retain(j, 0);
     wjournal_keep(j, 2 * NOW);
     assert_false(there(id));

@@ -134,6 +134,7 @@ test('[SW-8.3.1-04a, SW-8.3.1-04b, SW-8.3.1-04c, SW-8.2a2-2] the directory is br
     await page.getByRole('button', { name: '清除条件' }).click();
     await page.waitForURL(/#\/resources$/);
   }
+  for (const found of ['商务局', THEME, '电子商务', '订单管理', '电商']) assert.equal(await page.locator('.facet button', { hasText: found }).filter({ hasText: '1' }).count() > 0, true, found);
   await page.locator('.facet button', { hasText: '商务局' }).click();
   await page.waitForURL(/department=/);
   assert.equal(await page.locator('.facet button[aria-pressed=true]').count(), 1);
@@ -233,6 +234,34 @@ test('[SW-8.3.1-08, SW-8.2c1-1] from an entry to the API over it, its descriptio
   await page.getByRole('link', { name: '申请使用' }).click();
   await page.getByRole('heading', { level: 1, name: '我的订阅' }).waitFor();
   await page.getByText('Orders v1').first().waitFor();
+});
+
+test('[SW-8.3.1-04a, SW-8.3.1-04b, SW-8.3.1-04c] the trees are managed in the portal: a theme is added below another, renamed and retired, a level of one\'s own is made, and the directory follows', async () => {
+  const page = await signedIn('operator');
+  await go(page, '/manage/categories', '目录分类');
+  const at = (name) => row(page, 'main', name).first();
+  const save = async () => { await page.getByRole('dialog').getByRole('button', { name: '保存' }).click(); await page.getByRole('dialog').waitFor({ state: 'hidden' }); };
+  await at(THEME).getByRole('button', { name: '新增下级' }).click();
+  await page.fill('#node-name', '出口退税');
+  await save();
+  await at('出口退税').getByRole('button', { name: '改名' }).click();
+  await page.fill('#node-name', '出口信用');
+  await save();
+  await page.getByRole('button', { name: '新增层次' }).click();
+  await page.fill('#node-scheme', 'region');
+  await page.fill('#node-name', '长三角');
+  await save();
+  await at('长三角').waitFor();
+  await shot(page, 'portal-categories-zh');
+  const developer = await signedIn('developer');
+  await go(developer, '/overview', '全局数据视图');
+  await go(developer, '/resources', '资源目录');
+  for (const name of ['出口信用', '长三角']) await developer.locator('.el-tree-node__content', { hasText: name }).waitFor();
+  await does(page, at('出口信用'), '停用');
+  await at('出口信用').getByText('已停用').waitFor();
+  await developer.reload();
+  await developer.locator('.el-tree-node__content', { hasText: '长三角' }).waitFor();
+  assert.equal(await developer.locator('.el-tree-node__content', { hasText: '出口信用' }).count(), 0);
 });
 
 // Chooses in one of Element Plus' selects.

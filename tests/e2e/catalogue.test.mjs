@@ -108,6 +108,14 @@ test('[SW-0.2, SW-8.3.1-01] a harvest and an entry are held against the standard
   await restRefuses(world.developer.get(`/entries/${entry.id}/conformity`), 'not-permitted');
 });
 
+test('[SW-8.2a2-3] the inventory has each table of a source with its owner, its domain and whether it is to be open', async () => {
+  const { items } = await world.operator.get('/catalog/inventory');
+  assert.deepEqual(items.map((i) => [i.source, i.table, i.owner, i.domain, i.domain_title, i.decision]), [['customs', 'declarations', 'Trade platform', 'customs-declaration', '报关业务', 'undecided'],
+    ['orders', 'orders', 'Trade platform', null, null, 'undecided']]);
+  assert.equal((await world.provider.get('/catalog/inventory')).items.length, 2);
+  await restRefuses(world.developer.get('/catalog/inventory'), 'not-permitted');
+});
+
 test('[SW-8.2a1-1] where a scope is asked for, only what an approved one covers comes into the open directory', async () => {
   const { items } = await world.admin.get('/catalog_settings');
   const setting = items.find((s) => s.name === 'scope-required');

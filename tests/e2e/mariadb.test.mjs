@@ -22,8 +22,10 @@ CREATE VIEW open_orders AS SELECT id, status FROM orders WHERE status = 'open';
 INSERT INTO orders SELECT seq, concat('M', seq % 5), CASE seq % 4 WHEN 0 THEN 'open' WHEN 1 THEN 'paid' WHEN 2 THEN 'sent' ELSE 'void' END, seq * 1.5, seq % 2, concat('1381234', lpad(seq, 4, '0')),
   json_object('port', json_object('code', concat('P', seq % 3)), 'tags', json_array('a', seq)), date_add('2026-01-01', INTERVAL seq % 28 DAY), '2026-01-01 02:03:04.567' FROM seq_1_to_400;
 INSERT INTO orders VALUES (401, 'm1', 'OPEN', 9007199254740993.25, NULL, NULL, NULL, NULL, NULL);
+CREATE TABLE old (id int PRIMARY KEY, name varchar(20) CHARACTER SET gbk);
+INSERT INTO old VALUES (1, '中国'), (2, 'plain');
 INSERT INTO \`lines\` SELECT seq, (seq - 1) DIV 2 + 1, concat('SKU-', seq), seq, concat('6222020000000', lpad(seq, 6, '0')) FROM seq_1_to_800;`;
-const LEVELS = { id: 1, merchant: 1, status: 1, amount: 2, paid: 1, phone: [3, 'phone'], note: 2, made_on: 1, made_at: 1, line_id: 1, order_id: 1, sku: 1, price: 2, card: [3, 'bank_card'], n: 1, region: 1 };
+const LEVELS = { id: 1, merchant: 1, status: 1, amount: 2, paid: 1, phone: [3, 'phone'], note: 2, made_on: 1, made_at: 1, line_id: 1, order_id: 1, sku: 1, price: 2, card: [3, 'bank_card'], n: 1, region: 1, name: 1 };
 let p;
 let db;
 let world;
@@ -73,7 +75,7 @@ test('[SW-8.3.1-02, SW-7b2] MariaDB gives its comments, types, keys and sizes; w
   let h = await harvested((await world.provider.post('/harvests', { source_id: world.source })).id, 1);
   assert.equal(h.state, 'done');
   let items = await itemsOf(h);
-  assert.deepEqual(Object.keys(items).sort(), ['lines', 'open_orders', 'orders', 'we"ird ` \'; DROP TABLE orders'].sort(), 'only what is the organisation\'s, not the server\'s own');
+  assert.deepEqual(Object.keys(items).sort(), ['lines', 'old', 'open_orders', 'orders', 'we"ird ` \'; DROP TABLE orders'].sort(), 'only what is the organisation\'s, not the server\'s own');
   assert.ok(Object.values(items).every((i) => i.state === 'created'), JSON.stringify(items));
   const orders = await world.provider.get(`/entries/${items.orders.entry_id}`);
   assert.equal(orders.name, '订单主表');
@@ -160,6 +162,24 @@ test('[SW-8.2b-6] an export of MariaDB has the very rows and masks of calls; one
   await publish(await dataset('readings'), 'readings');
   const readings = await exported('readings'); // more than the driver is let take at once
   assert.deepEqual([readings.length, new Set(readings.map((r) => r.n)).size], [12000, 12000]);
+});
+
+test('a column in another character set is asked for and given in UTF-8', async () => {
+  await publish(await dataset('old'), 'old');
+  assert.deepEqual(rows(await call('/old/v1?order=id')), [{ id: 1, name: '中国' }, { id: 2, name: 'plain' }]);
+  assert.deepEqual(rows(await call(`/old/v1?name=eq.${encodeURIComponent('中国')}`)).map((r) => r.id), [1]);
+  refused(await call(`/old/v1?name=eq.${encodeURIComponent('😀')}`), 400, 'query-malformed'); // no such character there
+});
+
+test('[EC-6.1.4.1] hostile names of tables and columns are names and nothing more', async () => {
+  const column = 'a "b" ` c';
+  db.sql('INSERT INTO `we"ird `` \'; DROP TABLE orders` VALUES (7), (8)');
+  const where = { source_id: world.source, schema: 'trade', table: 'we"ird ` \'; DROP TABLE orders' };
+  await restRefuses(world.provider.post('/datasets', { name: 'weird', ...where }), 'field-invalid', '/fields/0/name');
+  const d = await world.provider.post('/datasets', { name: 'weird', ...where, fields: w.classify([{ column, name: 'id', type: 'integer', key: true }], { [column]: 1 }) });
+  await publish(d, 'weird');
+  assert.deepEqual(rows(await call('/weird/v1?order=id.desc&id=gt.6')), [{ id: 8 }, { id: 7 }]);
+  rows(await call(query('limit=1')), 1);
 });
 
 test('a page of ten is ten rows, however many millions are behind it', async () => {

@@ -14,7 +14,8 @@ ALTER TABLE entry_docs ADD COLUMN application_id TEXT;
 ALTER TABLE entry_docs ADD COLUMN tags TEXT;
 ALTER TABLE entry_docs ADD COLUMN name_bytes INTEGER;
 UPDATE entry_docs SET (state, decision, organisation_id, department, theme_id, category_id, application_id, tags, name_bytes) =
-  (SELECT e.state, e.decision, e.organisation_id, e.department, e.theme_id, e.category_id, e.application_id, e.tags,
+  (SELECT e.state, e.decision, e.organisation_id, e.department, e.theme_id, e.category_id, e.application_id,
+    (SELECT group_concat(j.value, char(31)) FROM json_each(e.tags) j),
     length(CAST(e.name AS BLOB)) FROM entries e WHERE e.id = entry_docs.id);
 CREATE VIRTUAL TABLE entry_words USING fts5 (name, labels, about, body, marks, prefix = '1 2 3',
   tokenize = "unicode61 remove_diacritics 2 tokenchars _");
@@ -80,3 +81,20 @@ CREATE TABLE maintenance_records (
   made_by TEXT, confirmed_by TEXT, confirmed_at INTEGER, comment TEXT) STRICT;
 CREATE INDEX maintenance_records_centre ON maintenance_records (centre, period_from);
 CREATE INDEX maintenance_records_created ON maintenance_records (created_at);
+
+-- Queries tried in place and kept, one of a dataset in use; tables as one thing of the business.
+CREATE TABLE query_versions (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  dataset_id TEXT NOT NULL REFERENCES datasets (id), organisation_id TEXT NOT NULL, number INTEGER NOT NULL, query TEXT NOT NULL,
+  parameters TEXT NOT NULL, note TEXT, columns TEXT, made_by TEXT, used_by TEXT, used_at INTEGER) STRICT;
+CREATE UNIQUE INDEX query_versions_number ON query_versions (dataset_id, number);
+CREATE INDEX query_versions_created ON query_versions (created_at);
+ALTER TABLE datasets ADD COLUMN whole INTEGER;
+CREATE TABLE business_entities (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  name TEXT NOT NULL, title TEXT NOT NULL, description TEXT, entry_id TEXT NOT NULL REFERENCES entries (id),
+  organisation_id TEXT NOT NULL REFERENCES organisations (id), fields TEXT NOT NULL, parts TEXT NOT NULL, owner_column TEXT,
+  dataset_id TEXT REFERENCES datasets (id), part_dataset_ids TEXT) STRICT;
+CREATE UNIQUE INDEX business_entities_name ON business_entities (organisation_id, name) WHERE state = 'active';
+CREATE INDEX business_entities_dataset ON business_entities (dataset_id);
+CREATE INDEX business_entities_created ON business_entities (created_at);

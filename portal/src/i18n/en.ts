@@ -5,13 +5,13 @@ const en: typeof zh = {
   frame: { skip: 'Skip to content', areas: 'Areas', pages: 'Pages', signOut: 'Sign out', signIn: 'Sign in', start: 'Back to the start' },
   area: { portal: 'Service portal', developer: 'Developer centre', manage: 'Management' },
   page: {
-    search: 'Data resources', entry: 'Resource', overview: 'Global data view', business: 'Services: business view', development: 'Services: developer view', publicApis: 'Public APIs', configure: 'Set up an API', api: 'API', records: 'Granted records',
+    search: 'Data resources', entry: 'Resource', overview: 'Global data view', business: 'Services: business view', development: 'Services: developer view', publicApis: 'Public APIs', configure: 'Set up an API', categories: 'Categories', api: 'API', records: 'Granted records',
     apps: 'My applications', app: 'Application', subscriptions: 'My subscriptions', changes: 'Major changes', notices: 'Notices', publish: 'Publish a service', centre: 'Management centre', service: 'Service', providers: 'Software providers', password: 'Password', nowhere: 'There is no such page',
   },
   state: {
     draft: 'draft', review: 'in review', published: 'published', deprecated: 'ending', withdrawn: 'withdrawn', active: 'active', applied: 'to be reviewed', suspended: 'suspended', rejected: 'rejected', closed: 'left', admitted: 'admitted', testing: 'in test',
     returned: 'returned', revoked: 'revoked', expired: 'expired', approved: 'approved', cancelled: 'cancelled', registered: 'registered', submitted: 'to be approved', listed: 'listed', filed: 'to be decided', decided: 'decided', unread: 'unread', read: 'read',
-    unconditional: 'unconditional', conditional: 'conditional', development: 'in development', test: 'in test', stopped: 'stopped', baffled: 'shielded', offline: 'offline', archived: 'archived', in_review: 'in review', refused: 'refused', ready: 'ready', open: 'open', undecided: 'undecided',
+    unconditional: 'unconditional', conditional: 'conditional', development: 'in development', test: 'in test', stopped: 'stopped', baffled: 'shielded', offline: 'offline', archived: 'archived', in_review: 'in review', refused: 'refused', ready: 'ready', retired: 'retired', open: 'open', undecided: 'undecided',
   },
   notAllowed: { title: 'You may not see this page', next: 'If you need it, ask an administrator for:' },
   problem: {
@@ -42,7 +42,7 @@ const en: typeof zh = {
   level: { 1: 'L1 public', 2: 'L2 on authorisation', 3: 'L3 masked' },
   environment: { general: 'general', monitored: 'monitored', controlled: 'controlled' },
   action: {
-    approve: 'Approve', reject: 'Reject', suspend: 'Suspend', resume: 'Resume', close: 'Let go', submit: 'Submit', return: 'Return', withdraw: 'Withdraw', publish: 'Publish', stop: 'Stop', start: 'Start', deprecate: 'Announce end', offline: 'Take offline', cancel: 'Cancel', 'report-loss': 'Report loss', revoke: 'Revoke',
+    approve: 'Approve', reject: 'Reject', suspend: 'Suspend', resume: 'Resume', close: 'Let go', submit: 'Submit', return: 'Return', withdraw: 'Withdraw', publish: 'Publish', stop: 'Stop', start: 'Start', deprecate: 'Announce end', offline: 'Take offline', cancel: 'Cancel', 'report-loss': 'Report loss', revoke: 'Revoke', retire: 'Retire', restore: 'Restore',
     confirm: 'Do it', leave: 'Leave', grave: 'It takes effect at once: calls that depend on it are refused or stop.',
   },
   records: { lead: 'Data as the app was granted them: granted rows and fields alone, sensitive values masked; each look is decided and recorded as every call of the app.', field: 'Field', value: 'equals', none: 'There is nothing to see', open: 'Details', before: 'Back', after: 'Next', one: 'One record', masked: 'masked' },
@@ -75,6 +75,7 @@ const en: typeof zh = {
   providers: { lead: 'The providers of third-party software. Once one is suspended or let go, the next call of its apps is refused.', add: 'Enter a provider', enter: 'Enter', all: 'Any state', apps: 'Apps' },
   centre: { lead: 'All open data services of all providers: registered, published, tied together, set up and permitted here, each act on record.', register: 'Register a service', services: 'Services', apis: 'Interfaces', configure: 'Set up', entry: 'The service in its users\' words, its domain, and the datasets and services it is tied to.', rests: 'What rests on it', warn: '{apps} apps, {apis} composed APIs and {services} services rest on it: tell them before it changes.', technical: 'Technical description', datasets: 'Datasets', related: 'Related services', save: 'Save', saved: 'Saved' },
   configure: { parameters: 'Parameters', timeout_ms: 'Timeout (ms)', cache_ms: 'Cache (ms)', max_body_bytes: 'Body at most (bytes)', limits: 'Limits', noLimits: 'There is no limit', measure: 'Measure', amount: 'Amount', action: 'Beyond it', add: 'Add a limit', remove: 'Remove', permissions: 'Permissions' },
+  categories: { lead: 'The categories, themes and applications of the directory, and other levels of your own. What is retired is no longer offered.', scheme: 'New level', add: 'Add', below: 'Add below', rename: 'Rename', english: 'English name', level: 'Level (small letters, such as subject)', none: 'There is none yet' },
   measure: { rate: 'rate (a second)', concurrency: 'concurrency', calls: 'calls a day', rows: 'rows a day', bytes: 'bytes a day', refused: 'refusals' },
   limit: { reject: 'reject', alert: 'alert', suspend: 'suspend' },
 };

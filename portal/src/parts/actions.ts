@@ -27,6 +27,7 @@ export const apiActions: Action[] = [
   { name: 'resume', from: ['suspended'], text: 'comment' },
   { name: 'offline', from: ['published', 'deprecated', 'baffled'], grave: true },
 ];
+export const nodeActions: Action[] = [{ name: 'retire', from: ['active'], grave: true }, { name: 'restore', from: ['retired'] }];
 export const subscriptionActions: Action[] = [{ name: 'cancel', from: ['applied', 'approved', 'suspended', 'returned'], grave: true }];
 export const credentialActions: Action[] = [
   { name: 'report-loss', from: ['active'], text: 'reason', needed: true, grave: true },
