@@ -279,6 +279,8 @@ static int run_data(const struct settings *s, int argc, char **argv)
         .control = s->gateway.control,
         .threads = s->data.threads,
         .max_rows = s->data.max_rows,
+        .file_roots = s->data.file_roots,
+        .files_poll_s = s->data.files_poll_s,
         .journal_days = s->data.journal_days,
         .node = s->gateway.node,
         .nats = {.url = n->url,

@@ -46,6 +46,8 @@ static const cyaml_schema_field_t nats_fields[] = {
 static const cyaml_schema_field_t data_fields[] = {
     CYAML_FIELD_UINT("threads", OPT, struct settings_data, threads),
     CYAML_FIELD_UINT("max_rows", OPT, struct settings_data, max_rows),
+    CYAML_FIELD_UINT("files_poll_s", OPT, struct settings_data, files_poll_s),
+    CYAML_FIELD_STRING("file_roots", OPT, struct settings_data, file_roots, 1),
     CYAML_FIELD_UINT("journal_days", OPT, struct settings_data, journal_days),
     CYAML_FIELD_MAPPING("nats", OPT, struct settings_data, nats, nats_fields),
     CYAML_FIELD_END,
@@ -288,6 +290,7 @@ static bool check(const struct settings *s)
              strcmp(g->redis_lost, "refuse") == 0,
          "gateway.redis_lost", "gateway.redis_lost is local or refuse"},
         {s->data.max_rows <= 1000, "data.max_rows", "data.max_rows is at most 1000"},
+        {s->data.files_poll_s <= 86400, "data.files_poll_s", "data.files_poll_s is at most 86400"},
         {(n->user[0] == '\0') == (n->password_file[0] == '\0'), "data.nats.user",
          "data.nats.user and data.nats.password_file go together"},
         {n->user[0] == '\0' || n->credentials_file[0] == '\0', "data.nats.user",

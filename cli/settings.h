@@ -28,7 +28,8 @@ struct settings_nats { /* where events are kept; url "": with the data service *
 };
 
 struct settings_data {
-    uint32_t threads, max_rows, journal_days; /* 0: the data service's defaults */
+    uint32_t threads, max_rows, files_poll_s, journal_days; /* 0: the data service's defaults */
+    char file_roots[2048];                                  /* "": no folder may be a source */
     struct settings_nats nats;
 };
 

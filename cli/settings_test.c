@@ -73,6 +73,11 @@ static const struct row rows[] = {
      SETTINGS_WRONG,
      "https://"},
     {"rows past the contract's limit", "data:\n  max_rows: 1001\n", {0}, SETTINGS_WRONG, "1000"},
+    {"folders looked at too seldom",
+     "data:\n  files_poll_s: 86401\n",
+     {0},
+     SETTINGS_WRONG,
+     "86400"},
     {"writes forgotten at once", "data:\n  journal_days: 6\n", {0}, SETTINGS_WRONG, "7 to"},
     {"NATS without an address", "data:\n  nats:\n    user: u\n", {0}, SETTINGS_WRONG, "url"},
     {"NATS' user without a password",
@@ -265,6 +270,7 @@ static void every_key_arrives(void **state)
                                "control:\n  listen: 127.0.0.2\n  port: 9300\n  feed_port: 9301\n"
                                "  feed_keep: 500\n"
                                "data:\n  threads: 3\n  max_rows: 700\n"
+                               "  file_roots: in=/srv/in\n  files_poll_s: 5\n"
                                "gateway:\n  listen: 127.0.0.3\n  port: 9443\n  tls: true\n"
                                "  certificate: /tls/a.crt\n  certificate_key: /tls/a.key\n"
                                "  upstream_ca: /tls/upstreams.pem\n"
@@ -281,6 +287,8 @@ static void every_key_arrives(void **state)
     assert_int_equal(s.control.feed_keep, 500);
     assert_int_equal(s.data.threads, 3);
     assert_int_equal(s.data.max_rows, 700);
+    assert_string_equal(s.data.file_roots, "in=/srv/in");
+    assert_int_equal(s.data.files_poll_s, 5);
     assert_string_equal(s.gateway.listen, "127.0.0.3");
     assert_int_equal(s.gateway.port, 9443);
     assert_true(s.tls);
@@ -423,6 +431,8 @@ static void production_file(void **state)
                                       "control.feed_keep",
                                       "data.threads",
                                       "data.max_rows",
+                                      "data.file_roots",
+                                      "data.files_poll_s",
                                       "data.journal_days",
                                       "gateway.listen",
                                       "gateway.port",

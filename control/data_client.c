@@ -29,12 +29,20 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
     return a->body.failed ? 0 : size * n;
 }
 
+static bool of_files(const json_t *source)
+{
+    return strcmp(row_text(source, "kind"), "files") == 0;
+}
+
 static char *request_body(struct rest_call *c, const json_t *source, const json_t *more)
 {
     const char *id = row_text(source, "id");
-    bool managed = strcmp(row_text(source, "kind"), "managed") == 0;
+    bool managed = strcmp(row_text(source, "kind"), "managed") == 0 || of_files(source);
     json_t *sealed = managed ? NULL : api_reseal(c->ctl, id, row_text(source, "connection_sealed"));
-    json_t *body = managed  ? json_pack("{s:s, s:s}", "id", id, "kind", "managed")
+    json_t *body = managed
+                       ? json_pack("{s:s, s:s, s:s, s:s}", "id", id, "kind",
+                                   row_text(source, "kind"), "folder", row_text(source, "folder"),
+                                   "encoding", row_text(source, "encoding"))
                    : sealed ? json_pack("{s:s, s:o, s:s}", "id", id, "connection_sealed", sealed,
                                         "encoding", row_text(source, "encoding"))
                             : NULL;
@@ -137,7 +145,16 @@ enum problem data_client_source(struct rest_call *c, const char *operation, cons
     struct answer a = {.request = request_body(c, source, more)};
     char target[64];
 
+    /* What a folder holds is another's to tell than what a database does; tables are read alike. */
+    static const char *const own[][2] = {{"check", "check"},  {"drop", "drop"},
+                                         {"tables", "items"}, {"refresh", "refresh"},
+                                         {"item", "item"},    {"put", "put"}};
     snprintf(target, sizeof target, "/internal/v1/sources/%s", operation);
+    for (size_t i = 0; of_files(source) && i < COUNT(own); i++) {
+        if (strcmp(operation, own[i][0]) == 0) {
+            snprintf(target, sizeof target, "/internal/v1/files/%s", own[i][1]);
+        }
+    }
     return exchange(c, &a, target, answer);
 }
 

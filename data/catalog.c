@@ -266,6 +266,7 @@ static struct catalog_api *api_new(const struct replica_api *from, uint64_t data
         api->owner_scoped = from->policy.owner_scoped;
         api->path = arena_copy(&api->arena, from->path).p;
         api->batch = from->batch;
+        api->documents = from->documents;
         if (!api->path || !fill_table(api, &from->policy, dataset))
             api_free(&api);
     } else {
@@ -454,7 +455,8 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     struct slice state = catalog_text(data, "state");
     if (state.n && !slice_eq(state, SLICE("ready")) && !slice_eq(state, SLICE("active")))
         return NULL;
-    if (slice_eq(catalog_text(data, "kind"), SLICE("managed")))
+    if (slice_eq(catalog_text(data, "kind"), SLICE("managed")) ||
+        slice_eq(catalog_text(data, "kind"), SLICE("files")))
         return source_new_managed(id, c->data_dir);
     buf_init(&connection);
     uuid_format(id, text);
@@ -515,7 +517,9 @@ static enum problem find_source(struct catalog *c, const struct uuid *id, uint64
 static enum problem make_source(struct catalog *c, const struct uuid *id, uint64_t rev, bool write,
                                 const json_t *data, struct source **source)
 {
-    *source = open_sealed(c, id, data);
+    bool files = slice_eq(catalog_text(data, "kind"), SLICE("files"));
+    /* What is written to a folder's store would be gone with the next look at the folder. */
+    *source = files && write ? NULL : open_sealed(c, id, data);
     if (*source && write)
         source_set_writable(*source);
     if (!*source)

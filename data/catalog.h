@@ -56,6 +56,7 @@ struct catalog_api {
     uint8_t writes;     /* enum catalog_write bits the dataset takes */
     bool delivers;      /* its business unit is told of writes */
     bool batch;         /* export jobs may be asked for */
+    bool documents;     /* its rows have files (data/files) */
     bool topic;         /* events: table is there when it is a dataset's and not unit */
     bool unit;          /* a business unit's own: answered here in the test stage alone */
     struct arena arena; /* what the slices point at */

@@ -17,6 +17,8 @@ struct data_config {
     struct nats_config nats; /* where events are kept; url NULL or "": below data_dir */
     unsigned journal_days;   /* writes are kept; 0: data/write/journal.h */
     unsigned max_rows;       /* most rows of one answer; 0: 1000 */
+    const char *file_roots;  /* folders that sources may be: "name=/folder, …"; NULL: none */
+    unsigned files_poll_s;   /* how often they are looked at; 0: 30 s */
 };
 
 /* Runs until SIGTERM or SIGINT; returns the process's exit code. */

@@ -7,6 +7,7 @@
 #include "data/batch/batch.h"
 #include "data/collect/handle.h"
 #include "data/develop.h"
+#include "data/files/files.h"
 #include "data/harvest/harvest.h"
 #include "data/scan.h"
 #include "data/service.h"
@@ -165,6 +166,11 @@ static enum problem collections(struct internal_call *c)
     return collect_handle(c->w, c->target, c->body, &c->answer);
 }
 
+static enum problem folders(struct internal_call *c)
+{
+    return files_internal(c->w, c->target, c->body, &c->answer, c->detail);
+}
+
 enum { HERE, SOURCE, BELOW }; /* SOURCE: it is opened first; BELOW: and what is below the path */
 static const struct route {
     struct slice path;
@@ -183,6 +189,7 @@ static const struct route {
     {{"/internal/v1/datasets/check", 27}, HERE, check_dataset},
     {{"/internal/v1/writes/", 20}, BELOW, writes},
     {{"/internal/v1/collect/", 21}, BELOW, collections},
+    {{"/internal/v1/files/", 19}, BELOW, folders},
 };
 
 static const struct route *route_of(struct slice target)
@@ -204,8 +211,9 @@ static enum problem open_source(struct worker *w, const json_t *body, struct int
         return PROBLEM_BODY_MALFORMED;
     if (pool_enter(&c->id, &c->held) != POOL_OK)
         return PROBLEM_SOURCE_BUSY;
-    c->managed = strcmp(text_member(body, "kind"), "managed") == 0;
-    if (c->managed) {
+    const char *kind = text_member(body, "kind");
+    c->managed = strcmp(kind, "managed") == 0;
+    if (c->managed || strcmp(kind, "files") == 0) { /* data/files alone writes to its store */
         c->source = source_new_managed(&c->id, w->catalog.data_dir);
         return c->source ? PROBLEM_OK : PROBLEM_INTERNAL;
     }

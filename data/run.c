@@ -11,6 +11,7 @@
 #include "data/collect/collect.h"
 #include "data/data.h"
 #include "data/events/events.h"
+#include "data/files/files.h"
 #include "data/server.h"
 #include "data/sources/pool.h"
 #include "data/write/journal.h"
@@ -108,6 +109,16 @@ static struct events *start_events(const struct data_config *cfg,
     return events_start(&events, why);
 }
 
+static struct files *start_files(const struct data_config *cfg, struct replica *replica,
+                                 const char **why)
+{
+    const struct files_config files = {.data_dir = cfg->data_dir,
+                                       .roots = cfg->file_roots,
+                                       .poll_s = cfg->files_poll_s,
+                                       .replica = replica};
+    return files_start(&files, why);
+}
+
 int data_run(const struct data_config *cfg)
 {
     struct paths paths;
@@ -144,18 +155,21 @@ int data_run(const struct data_config *cfg)
     crypto_derive(server.service.link_key, "feed.secret", secret);
     const struct collect_env env = {cfg->data_dir, secret};
     server.service.collector = collector_start(&env);
-    const char *why = NULL;
+    const char *why = NULL, *why_files = NULL;
     server.service.events = start_events(cfg, &server.service, &why);
     snprintf(dir, sizeof dir, "%s/data/exports", cfg->data_dir);
     server.service.batch = batch_start(&server.service, dir, &why);
     server.service.journal = wjournal_open(paths.journal, server.service.link_key);
+    server.service.files = start_files(cfg, replica, &why_files);
     if (server.service.journal)
         wjournal_retain(server.service.journal, cfg->journal_days);
     int code = !server.service.events    ? fail("events", why)
+               : !server.service.files   ? fail("files", why_files)
                : !server.service.batch   ? fail("exports", why)
                : !server.service.journal ? fail(paths.journal, "the journal cannot be opened")
                                          : serve(&server, &feed, &signals);
     batch_stop(&server.service.batch);
+    files_stop(&server.service.files);
     wjournal_close(&server.service.journal);
     events_free(&server.service.events);
     collector_stop(&server.service.collector);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "data/batch/batch.h"
 #include "data/events/events.h"
+#include "data/files/files.h"
 #include "data/query/cell.h"
 #include "data/rows.h"
 #include "data/write/write.h"
@@ -22,6 +23,7 @@ struct worker *worker_new(const struct service_config *cfg)
     w->events = cfg->events;
     w->collector = cfg->collector;
     w->batch = cfg->batch;
+    w->files = cfg->files;
     buf_init(&w->sql);
     buf_init(&w->body);
     crypto_derive(cfg->link_key, "link.call", key);
@@ -406,6 +408,10 @@ static void handle(struct worker *w, const struct service_request *rq, struct se
     struct slice rest;
     if (!p && batch_target(api, rq->target, &rest)) {
         batch_handle(w, api, rq, rest, rp);
+        return;
+    }
+    if (!p && files_target(api, rq->target, &rest)) {
+        files_handle(w, api, rq, rest, rp);
         return;
     }
     if (!p)

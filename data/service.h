@@ -18,6 +18,7 @@ struct service_config { /* shared by all workers, read only */
     struct collector *collector; /* NULL: none is to be had (tests) */
     struct journal *journal;     /* of writes; NULL: none are taken */
     struct batch *batch;         /* export jobs; NULL: none can be asked for */
+    struct files *files;         /* sources that are folders; NULL: there are none */
 };
 
 /* One per thread. */
@@ -31,6 +32,7 @@ struct worker {
     bool versioned; /* the rows being written out are hashed for their version */
     uint32_t max_rows;
     struct batch *batch;
+    struct files *files;
     struct arena arena;
     struct buf sql, body;
     struct query query;
@@ -74,7 +76,7 @@ struct service_reply { /* the body is the worker's */
     size_t n_headers;
     struct service_header {
         const char *name;
-        char value[128];
+        char value[480];
     } headers[SERVICE_HEADERS_MAX];
 };
 

@@ -20,8 +20,9 @@ static bool named(const ngx_table_elt_t *header, const char *name)
     return header->key.len == n && ngx_strncasecmp(header->key.data, (u_char *)name, n) == 0;
 }
 
-/* Those of an export beside them. */
-static const char *const export_headers[] = {"accept-ranges", "etag", "location"};
+/* Those of an export or a document beside them. */
+static const char *const export_headers[] = {"accept-ranges", "etag", "location",
+                                             "content-disposition"};
 
 static bool header_allowed(const ngx_table_elt_t *header, const sluice_ctx_t *ctx, bool own)
 {

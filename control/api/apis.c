@@ -517,6 +517,26 @@ static enum problem feed_attached(struct rest_call *c, struct store_txn *txn, co
     return p;
 }
 
+/* The rows of a folder's documents have files, which are asked for below the API's path. */
+static enum problem feed_documents(struct rest_call *c, struct store_txn *txn, const json_t *row,
+                                   json_t *out)
+{
+    static const char sql[] =
+        "SELECT 1 FROM datasets d JOIN sources s ON s.id = d.source_id WHERE d.id = ? AND s.kind = "
+        "'files' AND d.\"table\" = 'documents' AND ifnull(d.query, '') = ''";
+    const struct store_value v = store_text(row_text(row, "dataset_id"));
+    struct store_rows *rows = NULL;
+    enum problem p = rest_store_problem(c, store_query(txn, sql, &v, 1, &rows));
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    if (store_next(rows)) {
+        json_object_set_new(out, "documents", json_true());
+    }
+    return rest_store_problem(c, store_rows_end(&rows));
+}
+
 static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data)
 {
@@ -547,6 +567,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     life_feed(row, out);
     *data = out;
     p = instances_feed(c, txn, row, out);
+    p = p == PROBLEM_OK ? feed_documents(c, txn, row, out) : p;
     return p == PROBLEM_OK ? feed_attached(c, txn, row, out) : p;
 }
 

@@ -125,6 +125,7 @@ const struct resource *const resources[] = {
     &mask_rules_resource,
     &declassifications_resource,
     &uploads_resource,
+    &source_files_resource,
     &packages_resource,
     &identifier_settings_resource,
     &service_categories_resource,

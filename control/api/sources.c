@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Databases that datasets are read from. The connection string may hold a password: sealed, never
- * shown. */
+/* Databases that datasets are read from, and folders of files. The connection string may hold a
+ * password: sealed, never shown. */
 #include "api/api.h"
 #include "data_client.h"
 
-static const char *const kinds[] = {"odbc", "managed", NULL};
-/* As data/sources/encoding.c has them; none: UTF-8. */
-static const char *const encodings[] = {"GB18030", "GBK", "BIG5", NULL};
+static const char *const kinds[] = {"odbc", "managed", "files", NULL};
+/* As data/sources/encoding.c has them, those of UTF for files alone; none: UTF-8, or as a file
+ * shows. */
+static const char *const encodings[] = {"GB18030",  "GBK",      "BIG5", "UTF-8",
+                                        "UTF-16LE", "UTF-16BE", NULL};
 static const char *const zones[] = {"landing", "exchange", "open", NULL};
 
 static const struct attr attrs[] = {
@@ -16,6 +18,7 @@ static const struct attr attrs[] = {
     {"zone", ATTR_TEXT, AF_IMMUTABLE | AF_FILTER, 1, 20, .values = zones},
     {"connection", ATTR_TEXT, AF_WRITE_ONLY, 1, REST_TEXT_MAX},
     {"connection_sealed", ATTR_TEXT, AF_HIDDEN},
+    {"folder", ATTR_TEXT, 0, 1, 512},
     {"max_connections", ATTR_INT, AF_SORT, 1, 64, .fallback = "8"},
     {"connection_wait_ms", ATTR_INT, 0, 0, 10000, .fallback = "1000"},
     {"encoding", ATTR_TEXT, 0, 1, 20, .values = encodings},
@@ -35,6 +38,27 @@ static bool managed(const json_t *row)
     return strcmp(row_text(row, "kind"), "managed") == 0;
 }
 
+static bool files(const json_t *row)
+{
+    return strcmp(row_text(row, "kind"), "files") == 0;
+}
+
+/* Which folder of the data service's machine it is, is an operator's to say: what lies beside it is
+ * another organisation's. Where the folder may lie at all its settings say (data.file_roots). */
+static enum problem check_folder(struct rest_call *c, const struct change *ch)
+{
+    bool folder = row_text(ch->row, "folder")[0];
+    bool set = folder && (!ch->old || api_changed(ch->old, ch->row, "folder"));
+
+    if (!files(ch->row) && folder) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/folder", "only a source of files has this");
+    }
+    return set && !(c->user.role & ROLE_STAFF)
+               ? rest_fail(c, PROBLEM_NOT_PERMITTED, "/folder",
+                           "a folder is an operator's to name; without one files are handed in")
+               : PROBLEM_OK;
+}
+
 /* A zone store is named by its id alone: no connection string leads into the platform's folder. */
 static enum problem check_kind(struct rest_call *c, const json_t *row)
 {
@@ -48,10 +72,17 @@ static enum problem check_kind(struct rest_call *c, const json_t *row)
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/connection",
                          "a managed source has no connection string");
     }
+    if (files(row) && connection) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/connection",
+                         "a source of files has no connection string");
+    }
     if (managed(row) && row_text(row, "encoding")[0]) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/encoding", "a managed source is in UTF-8");
     }
-    return managed(row) || connection
+    if (!files(row) && strncmp(row_text(row, "encoding"), "UTF", 3) == 0) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/encoding", "this is for files alone");
+    }
+    return managed(row) || files(row) || connection
                ? PROBLEM_OK
                : rest_fail(c, PROBLEM_FIELD_INVALID, "/connection", "this attribute is required");
 }
@@ -60,7 +91,8 @@ static enum problem prepare(struct rest_call *c, struct change *ch)
 {
     enum problem p = check_kind(c, ch->row);
 
-    if (p == PROBLEM_OK && managed(ch->row)) {
+    p = p == PROBLEM_OK ? check_folder(c, ch) : p;
+    if (p == PROBLEM_OK && (managed(ch->row) || files(ch->row))) {
         json_object_set_new(ch->row, "connection_sealed", json_string(""));
         return PROBLEM_OK;
     }
@@ -70,10 +102,16 @@ static enum problem prepare(struct rest_call *c, struct change *ch)
 /* A new connection has to be checked again. */
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    if (!ch->old || !json_object_get(c->body, "connection")) {
-        return PROBLEM_OK;
+    enum problem p = ch->old ? check_folder(c, ch) : PROBLEM_OK;
+    bool moved = p == PROBLEM_OK && ch->old && api_changed(ch->old, ch->row, "folder");
+
+    if (moved && strcmp(row_text(ch->row, "state"), "ready") == 0) {
+        json_object_set_new(ch->row, "state", json_string("draft"));
     }
-    if (managed(ch->row)) {
+    if (p != PROBLEM_OK || !ch->old || !json_object_get(c->body, "connection")) {
+        return p;
+    }
+    if (managed(ch->row) || files(ch->row)) {
         return check_kind(c, ch->row);
     }
     if (!json_is_string(json_object_get(c->body, "connection"))) {
@@ -140,7 +178,7 @@ static enum problem prepare_drop(struct rest_call *c, struct change *ch)
     struct store_txn *txn = NULL;
     json_t *answer = NULL;
 
-    if (!managed(ch->row)) {
+    if (!managed(ch->row) && !files(ch->row)) {
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "", "only a managed source is the platform's");
     }
     enum problem p = rest_begin(c, STORE_READ, &txn);
@@ -164,6 +202,14 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
             "{s:s, s:s, s:O, s:O, s:s}", "kind", "managed", "zone", row_text(row, "zone"),
             "max_connections", json_object_get(row, "max_connections"), "connection_wait_ms",
             json_object_get(row, "connection_wait_ms"), "state", row_text(row, "state"));
+        return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+    }
+    if (files(row)) {
+        *data = json_pack("{s:s, s:s, s:s, s:O, s:O, s:s}", "kind", "files", "folder",
+                          row_text(row, "folder"), "encoding", row_text(row, "encoding"),
+                          "max_connections", json_object_get(row, "max_connections"),
+                          "connection_wait_ms", json_object_get(row, "connection_wait_ms"), "state",
+                          row_text(row, "state"));
         return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
     }
     json_t *sealed = api_reseal(c->ctl, row_text(row, "id"), row_text(row, "connection_sealed"));

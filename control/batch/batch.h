@@ -39,6 +39,10 @@ enum problem uploads_job(struct rest_call *c);   /* a job: those whose time is o
 /* Where the bytes of a complete one lie. */
 void upload_path(const struct control *ctl, const char *id, char path[static UPLOAD_PATH_MAX]);
 
+/* source_files.c: uploads that become files of a source (docs/files.md) */
+extern const struct resource source_files_resource;
+enum problem source_files_job(struct rest_call *c); /* a job: sends them to the data service */
+
 /* packages.c: exports sealed to a receiver, and what is sealed to the platform */
 extern const struct resource packages_resource;
 enum problem package_content(struct rest_call *c); /* GET packages/{id}/content */

@@ -28,6 +28,7 @@
 #define RATIO_MAX    200          /* times its size, once it is past a megabyte */
 #define META_MAX     2048
 #define TUS          "1.0.0"
+#define ANYTHING     "application/octet-stream" /* judged where it is taken: docs/files.md */
 
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
@@ -125,9 +126,13 @@ static bool metadata(struct rest_call *c, const char *key, char *out, size_t siz
     return true;
 }
 
-static const char *const media_types[] = {"text/csv",         "application/x-ndjson",
-                                          "application/xml",  "application/gzip",
-                                          "application/jose", NULL};
+static const char *const media_types[] = {"text/csv",
+                                          "application/x-ndjson",
+                                          "application/xml",
+                                          "application/gzip",
+                                          "application/jose",
+                                          ANYTHING,
+                                          NULL};
 
 static bool known_type(const char *type)
 {
@@ -157,8 +162,10 @@ static enum problem read_creation(struct rest_call *c, json_t *row)
                          "filename and filetype, in base64, are understood");
     }
     if (!known_type(type)) {
-        return rest_fail(c, PROBLEM_MEDIA_TYPE_UNSUPPORTED, "Upload-Metadata",
-                         "a filetype of CSV, NDJSON, XML, gzip or a sealed package is needed");
+        return rest_fail(
+            c, PROBLEM_MEDIA_TYPE_UNSUPPORTED, "Upload-Metadata",
+            "a filetype of CSV, NDJSON, XML, gzip, a sealed package or, of what is to be "
+            "a source's, " ANYTHING " is needed");
     }
     json_object_set_new(row, "name", json_string(name[0] ? name : "upload"));
     json_object_set_new(row, "media_type", json_string(type));
@@ -340,7 +347,7 @@ struct content {
     struct crypto_hasher hasher;
     z_stream z;
     uint64_t packed, plain;
-    bool gzip, inflating, text, bad, bomb;
+    bool gzip, inflating, any, bad, bomb;
     char tail[4]; /* a character that the next piece goes on with */
     size_t tail_n;
 };
@@ -407,7 +414,7 @@ static enum problem look_through(struct content *look, const char *path)
         crypto_hasher_add(&look->hasher, bytes, (size_t)n);
         if (look->gzip) {
             look_gzip(look, slice_of(bytes, (size_t)n));
-        } else {
+        } else if (!look->any) {
             look_text(look, slice_of(bytes, (size_t)n));
         }
     }
@@ -427,7 +434,8 @@ static enum problem judge(struct rest_call *c, json_t *row)
 {
     char path[UPLOAD_PATH_MAX], hex[CODEC_HEX_LEN(CRYPTO_HASH_LEN)];
     uint8_t sm3[CRYPTO_HASH_LEN];
-    struct content look = {.gzip = strcmp(row_text(row, "media_type"), "application/gzip") == 0};
+    struct content look = {.gzip = strcmp(row_text(row, "media_type"), "application/gzip") == 0,
+                           .any = strcmp(row_text(row, "media_type"), ANYTHING) == 0};
 
     upload_path(c->ctl, row_text(row, "id"), path);
     look.inflating = look.gzip;

@@ -117,6 +117,8 @@ static const struct attr attrs[] = {
     {"profile", ATTR_JSON, AF_READ_ONLY},
     {"volumes", ATTR_JSON, AF_READ_ONLY},
     {"bytes", ATTR_INT, AF_READ_ONLY},
+    {"media_type", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    {"content_sm3", ATTR_TEXT, AF_READ_ONLY},
     {"harvested_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
     {"gone_at", ATTR_TIME, AF_READ_ONLY},
     {"digest", ATTR_TEXT, AF_HIDDEN},

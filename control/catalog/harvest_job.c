@@ -187,16 +187,46 @@ static enum problem add_items(struct rest_call *c, struct store_txn *txn, json_t
     return p;
 }
 
+/* A folder is looked at first, by the data service and for as long as it takes: *ready tells. */
+static enum problem look(struct rest_call *c, const json_t *harvest, const json_t *source,
+                         bool *ready)
+{
+    char ticket[80];
+    json_t *more, *answer = NULL;
+    json_int_t run = json_integer_value(json_object_get(harvest, "run"));
+
+    *ready = strcmp(row_text(source, "kind"), "files") != 0;
+    if (*ready) {
+        return PROBLEM_OK;
+    }
+    snprintf(ticket, sizeof ticket, "%s-%lld", row_text(harvest, "id"),
+             (long long)run + (is(harvest, "waiting") ? 0 : 1));
+    more = json_pack("{s:s}", "ticket", ticket);
+    enum problem p = data_client_source(c, "refresh", source, more, &answer);
+    *ready = strcmp(row_text(answer, "state"), "done") == 0;
+    if (p == PROBLEM_OK && strcmp(row_text(answer, "state"), "failed") == 0) {
+        p = PROBLEM_SOURCE_UNAVAILABLE;
+    }
+    json_decref(more);
+    json_decref(answer);
+    return p;
+}
+
 static enum problem begin(struct rest_call *c, const json_t *harvest, const json_t *source)
 {
-    json_t *answer = NULL, *row = json_deep_copy(harvest);
+    json_t *answer = NULL, *row;
     struct store_txn *txn = NULL;
-    enum problem p = data_client_call(c, "tables", source, NULL, NULL, &answer);
+    bool ready = false;
+    enum problem p = look(c, harvest, source, &ready);
 
+    if (p == PROBLEM_OK && !ready) {
+        return PROBLEM_OK; /* the next turn asks again */
+    }
+    p = p == PROBLEM_OK ? data_client_call(c, "tables", source, NULL, NULL, &answer) : p;
     if (p != PROBLEM_OK) {
-        json_decref(row);
         return not_reached(c, harvest, problem_row(p)->code, false);
     }
+    row = json_deep_copy(harvest);
     if (!is(harvest, "waiting")) { /* by its schedule */
         json_int_t run = json_integer_value(json_object_get(harvest, "run"));
         json_object_set_new(row, "run", json_integer(run + 1));
@@ -332,6 +362,55 @@ static enum problem ask(struct rest_call *c, const json_t *harvest, const json_t
     return *answers ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 
+/* A file tells of itself; one that is a table is asked as a table besides. A new object. */
+static json_t *ask_file(struct rest_call *c, const json_t *harvest, const json_t *source,
+                        json_t *item)
+{
+    json_t *more = json_pack("{s:s}", "table", row_text(item, "table")), *file = NULL;
+    json_t *one = json_pack("[O]", item), *answers = NULL, *answer = NULL;
+    enum problem p = data_client_source(c, "item", source, more, &file);
+    bool table = p == PROBLEM_NOT_FOUND ||
+                 (strcmp(row_text(file, "kind"), "table") == 0 && !row_text(file, "reason")[0]);
+
+    if (table) { /* not found: the table of the documents, which is none's */
+        p = ask(c, harvest, source, one, &answers);
+        answer = json_incref(json_array_get(answers, 0));
+    } else if (p == PROBLEM_OK) {
+        answer = json_pack("{s:[], s:O, s:O}", "columns", "comment", json_object_get(file, "title"),
+                           "bytes", json_object_get(file, "bytes"));
+    }
+    if (file && answer) {
+        json_object_set(answer, "file", file);
+    }
+    json_decref(more);
+    json_decref(one);
+    json_decref(answers);
+    json_decref(file);
+    return answer ? answer
+                  : json_pack("{s:s}", "problem",
+                              problem_row(p == PROBLEM_OK ? PROBLEM_INTERNAL : p)->code);
+}
+
+static enum problem ask_files(struct rest_call *c, const json_t *harvest, const json_t *source,
+                              const json_t *items, json_t **answers)
+{
+    uint64_t until_us = clock_mono_us() + TURN_MS * 1000;
+    json_t *item;
+    size_t i;
+
+    *answers = json_array();
+    json_array_foreach(items, i, item)
+    {
+        json_t *answer = ask_file(c, harvest, source, item);
+        json_array_append_new(*answers, answer);
+        if (strcmp(row_text(answer, "problem"), "source-unavailable") == 0 ||
+            clock_mono_us() > until_us) {
+            break;
+        }
+    }
+    return *answers ? PROBLEM_OK : PROBLEM_INTERNAL;
+}
+
 /* Is it the source that is away, and not one table that it cannot read? */
 static bool source_away(struct rest_call *c, const json_t *source, const json_t *answers)
 {
@@ -350,7 +429,9 @@ static enum problem batch(struct rest_call *c, const json_t *harvest, const json
                           const json_t *items, bool *go_on)
 {
     json_t *answers = NULL;
-    enum problem p = ask(c, harvest, source, items, &answers);
+    bool files = strcmp(row_text(source, "kind"), "files") == 0;
+    enum problem p = files ? ask_files(c, harvest, source, items, &answers)
+                           : ask(c, harvest, source, items, &answers);
 
     if (p == PROBLEM_OK && source_away(c, source, answers)) {
         *go_on = false;

@@ -204,11 +204,16 @@ static json_t *make(struct rest_call *c, const json_t *harvest, const json_t *it
 static void fill(struct rest_call *c, json_t *entry, const json_t *item, const json_t *answer,
                  bool described_anew, bool data_anew)
 {
-    json_t *described = NULL, *figures = NULL;
+    json_t *described = NULL, *figures = NULL, *file = json_object_get(answer, "file");
 
     split(answer, &described, &figures);
     json_object_set(entry, "schema", json_object_get(item, "schema"));
     json_object_set(entry, "table", json_object_get(item, "table"));
+    if (file) {
+        json_object_set(entry, "media_type", json_object_get(file, "media_type"));
+        json_object_set(entry, "content_sm3", json_object_get(file, "sm3"));
+        json_object_set(entry, "bytes", json_object_get(file, "bytes"));
+    }
     if (described_anew) {
         json_object_set_new(entry, "fields",
                             entry_fields(described, json_object_get(entry, "fields")));
@@ -252,17 +257,26 @@ static enum problem touch(struct rest_call *c, struct store_txn *txn, const char
         c, store_exec(txn, "UPDATE entries SET harvested_at = ? WHERE id = ?", v, 2, NULL));
 }
 
+static bool document(const json_t *answer)
+{
+    return strcmp(row_text(json_object_get(answer, "file"), "kind"), "document") == 0;
+}
+
 static enum problem take(struct rest_call *c, struct store_txn *txn, const json_t *harvest,
                          json_t *item, const json_t *answer, json_t *entry)
 {
     char columns[DIGEST_TEXT], data[DIGEST_TEXT];
     json_t *described = NULL, *figures = NULL, *old = entry ? json_deep_copy(entry) : NULL;
+    json_t *file = json_object_get(answer, "file");
     bool dry = json_is_true(json_object_get(harvest, "dry_run"));
     enum problem p = PROBLEM_OK;
 
     split(answer, &described, &figures);
     json_array_append(figures, json_object_get(answer, "rows"));
     json_array_append(described, json_object_get(answer, "comment"));
+    if (file) { /* other bytes are a document's change; of a table they are its rows */
+        json_array_append(document(answer) ? described : figures, json_object_get(file, "sm3"));
+    }
     digest(described, columns);
     digest(figures, data);
     json_decref(described);
@@ -289,19 +303,25 @@ static enum problem take(struct rest_call *c, struct store_txn *txn, const json_
 enum problem harvest_take(struct rest_call *c, struct store_txn *txn, const json_t *harvest,
                           json_t *item, const json_t *answer)
 {
-    const char *why = refused(item, answer);
-    json_t *entry = NULL;
+    const json_t *file = json_object_get(answer, "file");
+    const char *why =
+        row_text(file, "reason")[0] ? row_text(file, "reason") : refused(item, answer);
+    const char *detail = row_text(file, "detail");
+    json_t *entry = NULL, *found;
 
     if (why) {
         json_object_set_new(item, "state", json_string("failed"));
-        json_object_set_new(item, "reason", json_string(why));
+        json_object_set_new(item, "reason",
+                            json_sprintf("%s%s%s", why, detail[0] ? ": " : "", detail));
         return PROBLEM_OK;
     }
-    json_t *found = deviations(json_object_get(harvest, "standard"), answer);
+    found =
+        document(answer) ? json_array() : deviations(json_object_get(harvest, "standard"), answer);
+    json_array_extend(found, json_object_get(file, "notes"));
     json_object_set_new(item, "deviations", found);
     enum problem p = entry_of_table(c, txn, row_text(harvest, "source_id"),
                                     row_text(item, "schema"), row_text(item, "table"), &entry);
-    p = p == PROBLEM_OK ? depart(c, txn, harvest, answer, entry, found) : p;
+    p = p == PROBLEM_OK && !document(answer) ? depart(c, txn, harvest, answer, entry, found) : p;
     if (p == PROBLEM_OK) {
         p = take(c, txn, harvest, item, answer, entry);
     }

@@ -64,10 +64,10 @@ enum problem exchange_alert(struct rest_call *c, struct store_txn *txn, const ch
 
 json_t *exchange_source(const struct rest_call *c, const json_t *source)
 {
-    const char *id = row_text(source, "id");
+    const char *id = row_text(source, "id"), *kind = row_text(source, "kind");
 
-    if (strcmp(row_text(source, "kind"), "managed") == 0) {
-        return json_pack("{s:s, s:s}", "id", id, "kind", "managed");
+    if (strcmp(kind, "managed") == 0 || strcmp(kind, "files") == 0) {
+        return json_pack("{s:s, s:s}", "id", id, "kind", kind);
     }
     json_t *sealed = api_reseal(c->ctl, id, row_text(source, "connection_sealed"));
     return sealed ? json_pack("{s:s, s:s, s:o, s:s}", "id", id, "kind", "odbc", "connection_sealed",

@@ -51,6 +51,7 @@ const struct job job_table[] = {
     {"exits-end", 1000, exits_end_job},
     {"exports", 1000, exports_job},
     {"uploads", 60000, uploads_job},
+    {"source-files", 500, source_files_job},
     {"exits-remind", 60000, exits_remind_job},
     {"harvests", 300, harvest_job},
     {"opening-plan", 5000, opening_plan_job},

@@ -182,7 +182,7 @@ static enum problem make_part(struct rest_call *c, struct change *ch, size_t i, 
                               json_t *ids)
 {
     const json_t *part = json_array_get(json_object_get(ch->row, "parts"), i);
-    json_t *row = service_new_row(&datasets_resource);
+    json_t *row = resource_row(&datasets_resource);
     char where[40], name[260];
 
     snprintf(where, sizeof where, "/parts/%zu", i);
@@ -211,7 +211,7 @@ static enum problem check(struct rest_call *c, struct change *ch)
                    ? rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the entity is withdrawn")
                    : PROBLEM_OK;
     }
-    row = service_new_row(&datasets_resource);
+    row = resource_row(&datasets_resource);
     relations = json_array();
     ids = json_array();
     p = make_row(c, ch->txn, "/fields", ch->row, row_text(ch->row, "name"), row);

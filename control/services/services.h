@@ -15,11 +15,6 @@ enum problem service_setting_days(struct rest_call *c, struct store_txn *txn, co
                                   uint64_t *days);
 bool service_report_kind_known(const char *kind);
 
-/* resource_row() by the name it had here. */
-static inline json_t *service_new_row(const struct resource *res)
-{
-    return resource_row(res);
-}
 /* rows.c: sql's rows as objects. columns: "name:type" with blanks between, type t(ext), i(nt),
  * b(ool), m (milliseconds, as time), j(son). *out: new array. */
 enum problem services_rows(struct rest_call *c, struct store_txn *txn, const char *sql,

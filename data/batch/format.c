@@ -30,7 +30,7 @@ enum format format_by_name(struct slice name)
 /* CSV ------------------------------------------------------------------------------------------ */
 
 /* The full-width forms of the same signs: some programs read them as the narrow ones. */
-static bool begins_formula(struct slice text)
+bool format_is_formula(struct slice text)
 {
     static const char wide[][4] = {"\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0"};
     if (text.n && strchr("=+-@\t\r\n", text.p[0]))
@@ -53,7 +53,7 @@ static bool must_quote(struct slice text)
 
 static void csv_text(struct buf *out, struct slice text, bool literal)
 {
-    bool formula = !literal && begins_formula(text);
+    bool formula = !literal && format_is_formula(text);
     if (!formula && !must_quote(text)) {
         buf_add(out, text.p, text.n);
         return;

@@ -22,6 +22,9 @@ const char *format_media_type(enum format format);
 /* FORMATS when there is none of the name. */
 enum format format_by_name(struct slice name);
 
+/* What a program that opens a CSV file might take for a formula: CSV gives it as text. */
+bool format_is_formula(struct slice text);
+
 void format_begin(struct buf *out, enum format format, const struct format_column *columns,
                   size_t n);
 void format_row(struct buf *out, enum format format, const struct format_column *columns,

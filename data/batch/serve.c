@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "data/batch/batch.h"
+#include "data/ranges.h"
 #include "plan/plan.h"
 
 #define LIST_MAX    200
@@ -338,47 +339,14 @@ static bool add_rows(const struct pack_chunk *chunk, void *ctx)
     return chunk->offset <= s->last;
 }
 
-/* RFC 9110 14.1: one range of bytes; anything else is as if none were asked for. False: it lies
- * behind the end. */
-static bool read_range(struct slice text, uint64_t bytes, struct span *s, bool *partial)
-{
-    static const char unit[] = "bytes=";
-    const char *dash = text.n ? memchr(text.p, '-', text.n) : NULL;
-    uint64_t first = 0, last = 0;
-    *partial = false;
-    if (!dash || text.n < sizeof unit || memcmp(text.p, unit, sizeof unit - 1) != 0)
-        return true;
-    struct slice a = slice_of(text.p + 6, (size_t)(dash - text.p) - 6);
-    struct slice b = slice_of(dash + 1, text.n - (size_t)(dash + 1 - text.p));
-    if ((!a.n && !b.n) || (a.n && !query_uint(a, &first)) || (b.n && !query_uint(b, &last)) ||
-        (a.n && b.n && last < first))
-        return true;
-    *partial = true;
-    if (!a.n) { /* the last so many */
-        first = last >= bytes ? 0 : bytes - last;
-        b.n = last ? 0 : 1;
-        last = 0;
-    }
-    s->first = first;
-    s->last = b.n && last < bytes ? last : bytes - 1;
-    return bytes > 0 && first < bytes && s->last >= first;
-}
-
 static enum problem send_file(struct ask *a, const struct job *job, const char *etag)
 {
     char dir[JOB_DIR_MAX], path[JOB_DIR_MAX + 8];
-    struct span span = {0, job->total.bytes ? job->total.bytes - 1 : 0, 0};
-    struct slice range = a->rq->header(a->rq->ctx, "Range");
-    struct slice if_range = a->rq->header(a->rq->ctx, "If-Range");
-    bool partial = false;
-    if (if_range.n && !slice_eq(if_range, slice_str(etag)))
-        range = SLICE("");
-    if (!read_range(range, job->total.bytes, &span, &partial)) {
-        snprintf(a->rp->content_range, sizeof a->rp->content_range, "bytes */%llu",
-                 (unsigned long long)job->total.bytes);
-        a->detail = "the range lies behind the end of the file";
-        return PROBLEM_RANGE_UNSATISFIABLE;
-    }
+    struct ranges_span range;
+    enum problem p = ranges_read(a->rq, a->rp, etag, job->total.bytes, &range, &a->detail);
+    if (p)
+        return p;
+    struct span span = {range.first, range.last, 0};
     job_dir(a->w->batch->root, &job->id, dir);
     snprintf(path, sizeof path, "%s/data", dir);
     if (job->total.bytes && pack_each(dir, add_rows, &span) != PACK_OK)
@@ -388,16 +356,9 @@ static enum problem send_file(struct ask *a, const struct job *job, const char *
         return PROBLEM_INTERNAL;
     uint64_t n = job->total.bytes ? span.last - span.first + 1 : 0;
     a->rp->file = (struct service_file){true, fd, span.first, n};
-    if (partial) {
-        a->rp->status = 206;
-        snprintf(a->rp->content_range, sizeof a->rp->content_range, "bytes %llu-%llu/%llu",
-                 (unsigned long long)span.first, (unsigned long long)span.last,
-                 (unsigned long long)job->total.bytes);
-    }
     a->rp->content_type = job->method == PACK_GZIP   ? "application/gzip"
                           : job->method == PACK_ZSTD ? "application/zstd"
                                                      : format_media_type((enum format)job->format);
-    service_header(a->rp, "Accept-Ranges", "bytes");
     service_header(a->rp, EXPORT_HEAD, "rows=%llu", (unsigned long long)span.rows);
     return PROBLEM_OK;
 }
@@ -421,8 +382,6 @@ static enum problem part(struct ask *a, struct job *job, struct slice name)
     etag[n] = '"';
     etag[n + 1] = '\0';
     bool data = slice_eq(name, SLICE("/data"));
-    if (data)
-        service_header(a->rp, "ETag", "%s", etag);
     if (data)
         return send_file(a, job, etag);
     if (slice_eq(name, SLICE("/manifest")) || slice_eq(name, SLICE("/manifest.jws")))

@@ -34,7 +34,8 @@ static bool open_source(struct collect *c, const json_t *input, struct table *t)
     if (pool_enter(&uuid, &t->held) != POOL_OK)
         return collect_fail(c, "failed", "source-busy", "", "all its connections are in use");
     buf_init(&connection);
-    if (strcmp(collect_text(from, "kind"), "managed") == 0)
+    const char *kind = collect_text(from, "kind");
+    if (strcmp(kind, "managed") == 0 || strcmp(kind, "files") == 0)
         t->source = source_new_managed(&uuid, c->env->data_dir);
     else if (collect_unseal(c, id, collect_text(from, "connection_sealed"), &connection))
         t->source = source_new(buf_slice(&connection), c->env->data_dir);

@@ -2,7 +2,7 @@
 /* Every source has an environment handle of its own: the driver manager's locks are by environment,
  * so threads never wait for each other there. Values leave the driver as text: a decimal keeps its
  * digits, and one code path serves all types. */
-#include "data/sources/odbc.h"
+#include "data/sources/odbc_inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,35 +15,6 @@
 #include "data/sources/postgres.h"
 #include "data/sources/watchdog.h"
 #include "data/zones/zones.h"
-
-struct statement {
-    uint64_t hash, used;
-    char *sql;
-    size_t sql_n;
-    SQLHSTMT handle;
-    struct source_column *columns;
-    size_t n_columns;
-};
-
-struct source {
-    char *connection;
-    size_t given_n, connection_n; /* given_n: as the provider wrote it; then what we add */
-    bool mariadb;                 /* as it says; what the driver is told then depends on patience */
-    uint64_t patience_ms;         /* the longest statement the connection was opened for */
-    const char *data_dir;
-    struct postgres *postgres; /* NULL: queries go by ODBC */
-    struct encoding *encoding; /* NULL: UTF-8 */
-    bool managed;              /* a zone store: connection is ours */
-    SQLHENV env;
-    SQLHDBC dbc;
-    bool connected; /* by ODBC */
-    bool writable, in_txn;
-    const struct dialect *dialect;
-    char quote[2];
-    uint64_t refuse_until_us;           /* monotonic */
-    uint64_t uses, timeout_ms, said_ms; /* said_ms: the limit the server was told of */
-    struct statement statements[SOURCE_STATEMENTS];
-};
 
 static const char *const errors[] = {
     [SOURCE_OK] = "no error",
@@ -283,7 +254,7 @@ static enum source_err by_number(const struct source *s, SQLINTEGER native)
 
 /* What went wrong, from the SQLSTATE: class 22 is the caller's value, 57014 and HYT00 a time limit,
  * 42 a table that is not there; the rest means that the connection cannot be relied on. */
-static enum source_err judge(const struct source *s, SQLHSTMT h, bool *dead)
+enum source_err source_judge(const struct source *s, SQLHSTMT h, bool *dead)
 {
     char state[6] = "", text[256] = "";
     SQLINTEGER native = 0;
@@ -365,11 +336,11 @@ static enum source_err statement_prepare(struct source *s, struct statement *st,
     st->sql_n = sql.n;
     SQLSetStmtAttr(st->handle, SQL_ATTR_NOSCAN, (SQLPOINTER)SQL_NOSCAN_ON, 0);
     if (!SQL_SUCCEEDED(SQLPrepare(st->handle, (SQLCHAR *)st->sql, (SQLINTEGER)sql.n)))
-        return judge(s, st->handle, dead);
+        return source_judge(s, st->handle, dead);
     return SOURCE_OK;
 }
 
-static bool bind_param(SQLHSTMT h, SQLUSMALLINT i, const struct source_param *p, SQLLEN *length)
+bool source_bind_param(SQLHSTMT h, SQLUSMALLINT i, const struct source_param *p, SQLLEN *length)
 {
     if (p->is_integer) {
         *length = sizeof p->integer;
@@ -398,7 +369,7 @@ static enum source_err run(struct source *s, struct statement *st, bool *dead)
         cut = watchdog_end(&watch);
     if (SQL_SUCCEEDED(r))
         return SOURCE_OK;
-    enum source_err err = judge(s, st->handle, dead);
+    enum source_err err = source_judge(s, st->handle, dead);
     *dead = *dead && !cut;
     return cut ? SOURCE_ETIMEOUT : err;
 }
@@ -409,8 +380,8 @@ static enum source_err execute(struct source *s, struct statement *st,
 {
     *dead = true;
     for (size_t i = 0; i < n; i++)
-        if (!bind_param(st->handle, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
-            return judge(s, st->handle, dead);
+        if (!source_bind_param(st->handle, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
+            return source_judge(s, st->handle, dead);
     st->used = ++s->uses;
     enum source_err err = run(s, st, dead);
     if (err)
@@ -421,7 +392,7 @@ static enum source_err execute(struct source *s, struct statement *st,
 }
 
 /* One statement that is ours as it stands. */
-static enum source_err say(struct source *s, const char *sql, bool *dead)
+enum source_err source_say(struct source *s, const char *sql, bool *dead)
 {
     SQLHSTMT h;
     enum source_err err = SOURCE_OK;
@@ -430,7 +401,7 @@ static enum source_err say(struct source *s, const char *sql, bool *dead)
         return SOURCE_EUNAVAILABLE;
     SQLRETURN r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)sql, SQL_NTS);
     if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA)
-        err = judge(s, h, dead);
+        err = source_judge(s, h, dead);
     SQLFreeHandle(SQL_HANDLE_STMT, h);
     return err;
 }
@@ -442,7 +413,7 @@ static enum source_err say_limit(struct source *s, bool *dead)
         return SOURCE_OK;
     snprintf(sql, sizeof sql, "%s%llu.%03llu", s->dialect->limit,
              (unsigned long long)s->timeout_ms / 1000, (unsigned long long)s->timeout_ms % 1000);
-    enum source_err err = say(s, sql, dead);
+    enum source_err err = source_say(s, sql, dead);
     if (!err)
         s->said_ms = s->timeout_ms;
     return err;
@@ -496,48 +467,6 @@ static bool is_ascii(struct slice s)
     return true;
 }
 
-/* Parameters in the source's own encoding. */
-struct coded {
-    struct source_param *params;
-    struct buf text;
-};
-
-static bool needs_coding(const struct source *s)
-{
-    return s->encoding && !(s->dialect && s->dialect->utf8);
-}
-
-static bool code_params(struct source *s, const struct source_param *params, size_t n,
-                        struct coded *coded)
-{
-    buf_init(&coded->text);
-    coded->params = calloc(n + 1, sizeof *coded->params);
-    if (!coded->params)
-        return false;
-    for (size_t i = 0; i < n; i++) { /* first all of them: the text may move as it grows */
-        size_t at = coded->text.n;
-        coded->params[i] = params[i];
-        if (params[i].is_integer || params[i].is_null || params[i].is_binary)
-            continue;
-        if (!encoding_encode(s->encoding, params[i].text, &coded->text))
-            return false;
-        coded->params[i].text.n = coded->text.n - at;
-    }
-    for (size_t i = 0, at = 0; i < n; i++) {
-        if (params[i].is_integer || params[i].is_null || params[i].is_binary)
-            continue;
-        coded->params[i].text.p = coded->text.p ? coded->text.p + at : "";
-        at += coded->params[i].text.n;
-    }
-    return true;
-}
-
-static void coded_end(struct coded *coded)
-{
-    free(coded->params);
-    buf_wipe(&coded->text);
-}
-
 static enum source_err query(struct source *s, struct slice sql, const struct source_param *params,
                              size_t n_params, struct source_rows *rows)
 {
@@ -565,9 +494,9 @@ enum source_err source_query(struct source *s, struct slice sql, const struct so
     enum source_err err = source_ready(s);
     if (err)
         return err;
-    if (!needs_coding(s))
+    if (!source_needs_coding(s))
         return query(s, sql, params, n_params, rows);
-    err = code_params(s, params, n_params, &coded)
+    err = source_code_params(s, params, n_params, &coded)
               ? query(s, sql, coded.params, n_params, rows)
               : SOURCE_EVALUE; /* it holds no such character: nothing there is equal to it */
     if (!err) {
@@ -577,7 +506,7 @@ enum source_err source_query(struct source *s, struct slice sql, const struct so
             err = SOURCE_EUNAVAILABLE;
         }
     }
-    coded_end(&coded);
+    source_coded_end(&coded);
     return err;
 }
 
@@ -614,7 +543,7 @@ enum source_err source_next(struct source_rows *rows, bool *more)
     if (r == SQL_NO_DATA)
         return SOURCE_OK;
     if (!SQL_SUCCEEDED(r))
-        return judge(rows->source, rows->handle, &dead);
+        return source_judge(rows->source, rows->handle, &dead);
     for (size_t i = 0; i < rows->n_columns; i++) {
         struct source_column *c = &rows->columns[i];
         SQLLEN room = c->cap - (c->binary ? 0 : 1);
@@ -662,117 +591,4 @@ void source_rows_end(struct source_rows *rows)
         postgres_end(rows->postgres);
     else
         SQLFreeStmt(rows->handle, SQL_CLOSE);
-}
-
-/* Transactions are spoken by ODBC alone. */
-void source_set_writable(struct source *s)
-{
-    postgres_free(&s->postgres);
-    s->writable = true;
-}
-
-/* An idle connection may have died since it was last used: nothing has happened yet, so once more
- * on a fresh one. */
-enum source_err source_begin(struct source *s)
-{
-    bool dead;
-    enum source_err err = source_ready(s);
-    if (err)
-        return err;
-    err = say(s, s->dialect->begin, &dead);
-    if (err == SOURCE_EUNAVAILABLE) {
-        source_lost(s);
-        err = source_ready(s);
-        if (!err)
-            err = say(s, s->dialect->begin, &dead);
-    }
-    s->in_txn = err == SOURCE_OK;
-    return err;
-}
-
-/* What a lost connection held the server gives back. */
-static void say_unguard(struct source *s)
-{
-    bool dead;
-    if (s->connected && s->dialect->unguard && say(s, s->dialect->unguard, &dead))
-        source_lost(s);
-}
-
-enum source_err source_commit(struct source *s)
-{
-    bool dead;
-    enum source_err err = say(s, "COMMIT", &dead);
-    s->in_txn = false;
-    if (err)
-        source_lost(s);
-    say_unguard(s);
-    return err == SOURCE_OK || err == SOURCE_EBUSY || err == SOURCE_ECONSTRAINT
-               ? err
-               : SOURCE_EUNAVAILABLE;
-}
-
-void source_rollback(struct source *s)
-{
-    bool dead;
-    if (s->connected && say(s, "ROLLBACK", &dead))
-        source_lost(s);
-    s->in_txn = false;
-    say_unguard(s);
-}
-
-static enum source_err execute_once(struct source *s, SQLHSTMT h, struct slice sql,
-                                    const struct source_param *params, SQLLEN *lengths, size_t n,
-                                    int64_t *affected)
-{
-    bool dead;
-    SQLLEN count = -1;
-    SQLSetStmtAttr(h, SQL_ATTR_NOSCAN, (SQLPOINTER)SQL_NOSCAN_ON, 0);
-    if (!SQL_SUCCEEDED(SQLPrepare(h, (SQLCHAR *)(uintptr_t)sql.p, (SQLINTEGER)sql.n)))
-        return judge(s, h, &dead);
-    for (size_t i = 0; i < n; i++)
-        if (!bind_param(h, (SQLUSMALLINT)(i + 1), &params[i], &lengths[i]))
-            return judge(s, h, &dead);
-    enum source_err err = SOURCE_OK;
-    struct watch watch;
-    bool cut = false;
-    if (s->dialect->unlimited)
-        watchdog_begin(&watch, h, s->timeout_ms);
-    SQLRETURN r = SQLExecute(h);
-    if (s->dialect->unlimited)
-        cut = watchdog_end(&watch);
-    if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA)
-        err = cut ? SOURCE_ETIMEOUT : judge(s, h, &dead);
-    else
-        SQLRowCount(h, &count);
-    *affected = count;
-    return err;
-}
-
-enum source_err source_execute(struct source *s, struct slice sql,
-                               const struct source_param *params, size_t n_params,
-                               int64_t *affected)
-{
-    SQLHSTMT h;
-    SQLLEN few[16], *lengths = n_params > 16 ? malloc(n_params * sizeof *lengths) : few;
-    enum source_err err = SOURCE_EUNAVAILABLE;
-    struct coded coded = {0};
-    *affected = 0;
-    if (needs_coding(s)) {
-        if (!code_params(s, params, n_params, &coded)) {
-            coded_end(&coded);
-            if (lengths != few)
-                free(lengths);
-            return SOURCE_EVALUE;
-        }
-        params = coded.params;
-    }
-    if (lengths && s->connected && SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &h))) {
-        err = execute_once(s, h, sql, params, lengths, n_params, affected);
-        SQLFreeHandle(SQL_HANDLE_STMT, h);
-    }
-    if (coded.params)
-        coded_end(&coded);
-    if (lengths != few)
-        free(lengths);
-    return err;
 }

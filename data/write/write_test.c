@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "data/sources/pool.h"
 #include "data/testing.h"
 #include "data/write/write.h"
 
@@ -581,6 +582,7 @@ static void die_at(enum point where, const char *method, const char *target, con
     char path[128];
     close_journal();
     replica_close(&t.cfg.replica);
+    pool_close_all(); /* what dies has connections of its own */
     snprintf(path, sizeof path, "%s/replica", t.dir);
     pid_t pid = fork();
     if (pid == 0) {

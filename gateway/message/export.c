@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Export jobs of a dataset API, below `<path>/exports` (docs/batch.md). Every call of them,
+/* Export jobs of a dataset API, below `<path>/exports` (docs/batch.md), and the files of documents,
+ * below `<path>/files` (docs/files.md), which are asked for in the same way. Every call of a job,
  * whatever its method, is decided as a read of the API: making a job asks for rows, ending one asks
  * for less. What comes back is no answer of rows for the plan: the file was masked when it was
  * made, and the data service holds what is decided now against what was decided then. It says so in
@@ -8,16 +9,21 @@
 #include "sluice.h"
 
 #define EXPORTS SLICE("/exports")
+#define FILES   SLICE("/files")
+
+static bool is_below(struct slice rest, struct slice part)
+{
+    return rest.n >= part.n && memcmp(rest.p, part.p, part.n) == 0 &&
+           (rest.n == part.n || rest.p[part.n] == '/');
+}
 
 bool sluice_export_asked(ngx_http_request_t *r, const sluice_ctx_t *ctx)
 {
     const struct replica_api *api = &ctx->api->record;
-    struct slice rest, exports = EXPORTS;
+    struct slice rest;
     /* As it was sent: the data service looks at nothing else. */
-    return api->batch && api->policy.kind == POLICY_DATASET && !ctx->inner &&
-           sluice_raw_rest(r, ctx, &rest) && rest.n >= exports.n &&
-           memcmp(rest.p, exports.p, exports.n) == 0 &&
-           (rest.n == exports.n || rest.p[exports.n] == '/');
+    return api->policy.kind == POLICY_DATASET && !ctx->inner && sluice_raw_rest(r, ctx, &rest) &&
+           ((api->batch && is_below(rest, EXPORTS)) || (api->documents && is_below(rest, FILES)));
 }
 
 bool sluice_export_answers(sluice_ctx_t *ctx, struct slice said)

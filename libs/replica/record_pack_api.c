@@ -177,6 +177,7 @@ static void security_members(struct source *s, uint8_t class_)
     record_put_uint(s->out, record_bool_or(s, "account_parameters", false), 1);
     record_put_uint(s->out, record_bool_or(s, "user_confirmation", false), 1);
     record_put_uint(s->out, record_bool_or(s, "batch", false), 1);
+    record_put_uint(s->out, record_bool_or(s, "documents", false), 1);
     record_put_uint(s->out, record_bool_or(s, "collects_user_data", false), 1);
     record_put_uint(s->out, record_bool_or(s, "purpose_required", false), 1);
     record_put_uint(s->out, record_bool_or(s, "internal", false), 1);

@@ -312,6 +312,7 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->account_parameters = take_uint(c, 1) != 0;
     api->user_confirmation = take_uint(c, 1) != 0;
     api->batch = take_uint(c, 1) != 0;
+    api->documents = take_uint(c, 1) != 0;
     api->policy.collects = take_uint(c, 1) != 0;
     api->policy.purpose_needed = take_uint(c, 1) != 0;
     api->internal = take_uint(c, 1) != 0;

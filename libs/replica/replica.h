@@ -102,6 +102,7 @@ struct replica_api {
     bool user_confirmation; /* each call needs what its user confirmed of it (token/confirmation.h)
                              */
     bool batch;             /* of a dataset: export jobs may be asked for */
+    bool documents;         /* of a dataset: its rows have files below `files` */
     uint32_t timeout_ms;
     uint32_t max_body_bytes;
     uint32_t prefix_bytes; /* of the request path that replica_route matched */

@@ -276,6 +276,8 @@ static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
     { "api", API, "{'user_confirmation':1}", false },
     { "api", API, "{'batch':true}", true },
     { "api", API, "{'batch':'yes'}", false },
+    { "api", API, "{'documents':true}", true },
+    { "api", API, "{'documents':1}", false },
     { "api", API, "{'collects_user_data':'yes'}", false },
     { "grant", GRANT, "{'audience':[]}", true },
     { "grant", GRANT, "{'audience':['019a0000-0000-7000-8000-000000000001']}", true },
