@@ -183,10 +183,10 @@ test('[EC-6.1.4.1] hostile names of tables and columns are names and nothing mor
 });
 
 test('a page of ten is ten rows, however many millions are behind it', async () => {
-  db.sql('CREATE VIEW very_many AS SELECT seq AS n FROM seq_1_to_10000000');
+  db.sql('CREATE VIEW very_many AS SELECT seq AS n FROM seq_1_to_2000000');
   await publish(await dataset('very_many'), 'very_many');
-  assert.deepEqual(rows(await call('/very_many/v1?order=n.desc&limit=10')).map((r) => r.n), Array.from({ length: 10 }, (_, i) => 10000000 - i));
-  rows(await call('/very_many/v1?order=n&n=gt.9999995&limit=10'), 5);
+  assert.deepEqual(rows(await call('/very_many/v1?order=n.desc&limit=10')).map((r) => r.n), Array.from({ length: 10 }, (_, i) => 2000000 - i));
+  rows(await call('/very_many/v1?order=n&n=gt.1999995&limit=10'), 5);
 });
 
 test('[SW-8.2-0a] a MariaDB that changes its table, or goes, is said to have, and is served again', async () => {
