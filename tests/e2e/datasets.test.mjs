@@ -37,7 +37,7 @@ async function dataset(name, more = {}) {
 async function publish(d, name) {
   const made = await world.provider.act('datasets', d.id, 'publish', { name, version: 'v1', path: `/${name}/v1`, title: name });
   await w.subscription(world, world.app, made.id);
-  await until(async () => ![404, 403].includes((await call(`/${name}/v1?limit=1`)).status), { ms: 10000, what: name });
+  await until(async () => ![403, 404, 503].includes((await call(`/${name}/v1?limit=1`)).status), { ms: 10000, what: name });
   return made.id;
 }
 

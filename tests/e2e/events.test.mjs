@@ -291,3 +291,30 @@ test('[SW-8.3.2-e1, SW-8.3.2-e2] a dataset publishes its own changes: rows that 
   assert.ok(s.events.every((e) => e.data.order_id !== theirs), 'nothing of an owner who granted nothing');
   s.close();
 });
+
+test('[EC-5.2.4-0, EC-5.2.4b, SW-9.1-7a] a field set to level 4 is gone at once from the stream that is open, from calls and from the preview; no private value was in any of them', async () => {
+  const file = `${p.dir}/orders.db`;
+  const sql = (text) => execFileSync('sqlite3', ['-cmd', '.timeout 5000', file, text], { encoding: 'utf8' }).trim();
+  const s = await follow('/orders/changes/v1').opened;
+  let n = 0;
+  const change = () => sql(`UPDATE orders SET status = 'step ${n += 1}' WHERE order_id = 'NEW-1'`);
+  await until(() => { change(); return s.events.some((e) => 'product_title' in e.data && /^step/.test(e.data.status)); }, { ms: 15000, every: 700, what: 'the field before' });
+  const d = await world.provider.get(`/datasets/${world.dataset}`);
+  await world.provider.patch(`/datasets/${d.id}`, { fields: d.fields.map((f) => (f.column === 'product_title' ? { ...f, level: 4, mask: '' } : f)) }, d.revision);
+  const open = s.events.length;
+  await until(() => { change(); return s.events.slice(open).some((e) => !('product_title' in e.data)); }, { ms: 15000, every: 700, what: 'an event without it' });
+  const without = s.events.findIndex((e, i) => i >= open && !('product_title' in e.data));
+  change();
+  await until(() => s.events.length > without + 1, { ms: 15000, every: 700, what: 'the next one' });
+  assert.ok(s.events.slice(without).every((e) => !('product_title' in e.data)), 'and it does not come back');
+  const row = await until(async () => { const a = await call('/trade/orders/v1?limit=1', { grant: world.grant }); return a.status === 200 && !('product_title' in a.json[0]) && a; }, { ms: 10000, what: 'a call without it' });
+  const [entry] = await world.provider.list('entries', { dataset_id: world.dataset });
+  const preview = JSON.stringify(await world.provider.get(`/entries/${entry.id}/preview`));
+  const title = sql("SELECT product_title FROM orders WHERE order_id = 'NEW-1'");
+  const secrets = sql('SELECT buyer_phone, buyer_email, buyer_address, card_number, pay_password FROM orders').split('\n').flatMap((l) => l.split('|'));
+  for (const [what, text] of Object.entries({ stream: s.text, call: row.text, preview })) {
+    for (const secret of secrets) assert.ok(!text.includes(secret), `${secret} in the ${what}`);
+  }
+  assert.ok(!preview.includes(title), 'not in the preview either');
+  s.close();
+});
