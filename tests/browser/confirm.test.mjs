@@ -74,7 +74,7 @@ async function signIn(page) {
   await answered;
 }
 
-const call = (confirmation) => p.call('/limit/v1/orders', { method: 'POST', key: app.key, grant: app.grant, body: BODY, headers: { 'sluice-confirmation': confirmation } });
+const call = (confirmation) => p.call('/limit/v1/orders', { method: 'POST', key: app.key, grant: app.grant, purpose: 'pay bills', body: BODY, headers: { 'sluice-confirmation': confirmation } });
 
 test('[BK-10.2.2b] a transaction is read and confirmed in the browser, and the app\'s call passes', async () => {
   const page = await visitor(b);
