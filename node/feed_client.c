@@ -27,6 +27,7 @@
 #define TRIM_BYTES       (8u << 20)
 #define BACKOFF_MIN_MS   50
 #define BACKOFF_MAX_MS   2000
+#define BACKOFF_FIRST_MS 200  /* until it has followed once: nothing is served before */
 #define TELL_MS          2000 /* all roles start at once: a moment without control is no news */
 
 struct node_feed {
@@ -42,6 +43,7 @@ struct node_feed {
     unsigned backoff_ms;
     uint64_t good_ms; /* monotonic: when control last answered, or the start */
     bool told;        /* that it does not */
+    bool followed;    /* once, since the start */
     struct node_identity identity;
 };
 
@@ -346,6 +348,7 @@ static void *follow(void *ctx)
                 say("following %s again from %" PRIu64, f->cfg.control, f->cursor.seq);
             }
             f->told = false;
+            f->followed = true;
             f->good_ms = clock_mono_us() / 1000;
             f->backoff_ms = BACKOFF_MIN_MS;
             continue;
@@ -356,7 +359,8 @@ static void *follow(void *ctx)
             f->told = true;
         }
         pause_ms(f, f->backoff_ms);
-        f->backoff_ms = f->backoff_ms * 2 < BACKOFF_MAX_MS ? f->backoff_ms * 2 : BACKOFF_MAX_MS;
+        unsigned most = f->followed ? BACKOFF_MAX_MS : BACKOFF_FIRST_MS;
+        f->backoff_ms = f->backoff_ms * 2 < most ? f->backoff_ms * 2 : most;
     }
     return NULL;
 }

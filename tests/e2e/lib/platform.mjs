@@ -88,7 +88,7 @@ export class Platform {
     this.agent ??= this.plain ? new http.Agent({ keepAlive: true }) : new https.Agent({ ca: this.ca, keepAlive: true, maxSockets: 64 });
     this.rest ??= new Rest(this.control, this.ca);
     await until(async () => (await this.rest.raw('GET', '/api/v1/health')).status === 200, { ms, what: 'the control plane' });
-    await until(async () => (await this.send('GET', '/')).status > 0, { ms, what: 'the gateway' });
+    await until(async () => (await this.send('GET', '/')).json?.code !== 'policy-stale', { ms, what: 'the gateway' });
   }
 
   // Signed in as the administrator, the first password changed when that is demanded.
@@ -128,7 +128,8 @@ export class Platform {
         res.on('error', () => done(true));
       });
       req.setTimeout(ms, () => req.destroy(new Error(`${method} ${target.slice(0, 100)}: no answer in ${ms} ms`)));
-      req.on('error', reject);
+      // A kept connection may be closed while a request is on its way to it: that one is sent again.
+      req.on('error', (e) => (req.reusedSocket && e.code === 'ECONNRESET' ? this.send(method, target, { headers, body, ms, agent: false }).then(resolve, reject) : reject(e)));
       req.end(body);
     });
   }
