@@ -239,6 +239,8 @@ static enum problem begin_page(struct reader *r)
     if (err)
         return service_source_problem(err);
     r->paged = r->keyset || source_dialect(r->source)->buffers;
+    if (!r->paged)
+        source_set_timeout_ms(r->source, READ_WHOLE_MS);
     r->page_left = !r->paged || r->left < READ_PAGE_ROWS ? r->left : READ_PAGE_ROWS;
     r->query.limit = r->page_left;
     r->query.offset = r->keyset && r->begun ? 0 : r->offset;

@@ -8,6 +8,7 @@
 #include "data/query/sql.h"
 
 #define READ_PAGE_ROWS 5000
+#define READ_WHOLE_MS  600000 /* at most, of the statement that reads a table without a key */
 
 struct reader;
 struct reader_ask {

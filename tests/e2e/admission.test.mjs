@@ -209,7 +209,7 @@ test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4b, CI-6.1.4c, EC-4.2.2a5]
   assert.equal(answer.json.id, 'A1');
   assert.ok(!('phone' in answer.json), answer.text); // subscribed to and agreed on, but not among what the reviewer permitted
   refused(await p.call('/other/v1/good', { key }), 403, 'subscription-missing');
-  refused(await p.call('/files/v1', { key }), 403, 'access-not-agreed'); // agreed on as files
+  await until(async () => (await p.call('/files/v1', { key })).json?.code === 'access-not-agreed', { ms: 10000, what: 'the refusal of what is agreed on as files' });
   refused(await call({ purpose: 'marketing' }), 403, 'purpose-mismatch'); // the agreement's purpose bounds the app's calls
   const why = (api) => world.operator.get(`/explain?app=${app}&api=${api}`);
   assert.equal((await why(world.other)).code, 'subscription-missing'); // the same decision, asked for

@@ -85,7 +85,7 @@ test('[BK-11e2, BK-11b2] the baffle answers each caller, then the code is given 
   await restRefuses(world.provider.act('apis', world.api, 'offline'), 'state-conflict');
   await restRefuses(world.provider.act('service_terminations', termination.id, 'confirm'), 'state-conflict');
   await world.provider.act('apis', world.api, 'baffle');
-  const answer = await until(async () => { const a = await p.call('/trade/orders/v1?limit=1', { key: world.key, grant: world.grant }); return a.status !== 200 && a; }, { what: 'the baffle' });
+  const answer = await until(async () => { const a = await p.call('/trade/orders/v1?limit=1', { key: world.key, grant: world.grant }); return a.json?.code === 'api-offline' && a; }, { what: 'the baffle' });
   refused(answer, answer.status, 'api-offline');
   assert.match(answer.text, /terminated|终止/);
   const api = await world.provider.get(`/apis/${world.api}`);

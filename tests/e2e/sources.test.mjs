@@ -53,6 +53,8 @@ before(async () => {
     CREATE TABLE big (id integer PRIMARY KEY, pad text);
     INSERT INTO big SELECT g, repeat('x', 700) FROM generate_series(1, 60000) g; ANALYZE big;
     CREATE FUNCTION gate(i integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN IF i = 30001 THEN PERFORM pg_sleep(2); END IF; RETURN i; END $$;
+    CREATE FUNCTION pace(i integer) RETURNS integer VOLATILE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN i; END $$;
+    CREATE VIEW paced AS SELECT pace(id) AS id FROM big WHERE id <= 600;
     CREATE VIEW slow AS SELECT id, pad, gate(id) AS gate FROM big;
     \\c old\nCREATE TABLE oldnames (id integer PRIMARY KEY, name text);
     INSERT INTO oldnames VALUES (1, convert_from('\\xd6d0b9fa', 'SQL_ASCII')), (2, 'plain');`);
@@ -129,6 +131,15 @@ async function fails(id, problem) {
   assert.deepEqual([job.state, job.error?.code], ['failed', problem], JSON.stringify(job));
   assert.equal((await call(`/slow/v1/exports/${id}/data`)).status, 410, 'nothing half is given');
 }
+
+test('a table without a key is exported by one statement, which may take longer than a call\'s', async () => {
+  const paced = await source('paced', postgresConnection(pg.port));
+  await publish('paced', { source_id: paced, fields: w.classify([{ column: 'id', name: 'id', type: 'integer' }], LEVELS) });
+  const asked = await call('/paced/v1/exports', { method: 'POST', body: '{}' });
+  assert.equal(asked.status, 202, asked.text);
+  const job = await until(async () => { const { json } = await call(`/paced/v1/exports/${asked.json.id}`); return !['queued', 'running'].includes(json?.state) && json; }, { ms: 30000, what: 'the export' });
+  assert.deepEqual([job.state, job.progress.rows], ['ready', 600], JSON.stringify(job));
+});
 
 test('a table that changes, or a database that goes, in the middle of an export: it fails by its name and leaves nothing', async () => {
   const trade = await source('trade', postgresConnection(pg.port));
