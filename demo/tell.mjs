@@ -31,7 +31,7 @@ ${Object.entries(demo.logins).map(([login, password]) => `  ${login.padEnd(12)} 
 
 Try:
   # an order of merchant ${demo.subjects.merchant}: names, phones and addresses masked, card number and password not there
-  ${sluice} call ${key} ${ca} --grant ${demo.grants.orders} '${orders}'
+  ${sluice} call --plain-key ${key} ${ca} --grant ${demo.grants.orders} '${orders}'
 
   # the same with curl: the signature is RFC 9421, any client can make one
   curl -s --cacert ${path.resolve(demo.ca)} -H @<(${sluice} sign ${key} GET '${divisions}') '${divisions}'
