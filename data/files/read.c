@@ -6,6 +6,7 @@
 
 #include "csv/reader.h"
 #include "data/files/inner.h"
+#include "media/media.h"
 
 /* CSV -------------------------------------------------------------------------------------------
  */
@@ -63,28 +64,6 @@ bool read_csv(struct records *r, struct slice text)
 /* JSON ------------------------------------------------------------------------------------------
  */
 
-static bool too_deep(const json_t *v, int left)
-{
-    json_t *item;
-    const char *key;
-    size_t i;
-    if (!json_is_array(v) && !json_is_object(v))
-        return false;
-    if (left == 0)
-        return true;
-    json_array_foreach((json_t *)(uintptr_t)v, i, item)
-    {
-        if (too_deep(item, left - 1))
-            return true;
-    }
-    json_object_foreach((json_t *)(uintptr_t)v, key, item)
-    {
-        if (too_deep(item, left - 1))
-            return true;
-    }
-    return false;
-}
-
 static bool json_cell(struct records *r, size_t hint, struct slice key, const json_t *v)
 {
     if (json_is_null(v))
@@ -112,7 +91,7 @@ bool records_object(struct records *r, const json_t *object, uint64_t line)
     if (!json_is_object(object))
         return records_fail(r, FILES_ESYNTAX, "line %llu: each record is an object",
                             (unsigned long long)line);
-    if (too_deep(object, FILES_LEVELS_MAX))
+    if (media_json_too_deep(object, FILES_LEVELS_MAX))
         return records_fail(r, FILES_EDEEP, "line %llu: more than %d levels",
                             (unsigned long long)line, FILES_LEVELS_MAX);
     json_object_foreach((json_t *)(uintptr_t)object, key, v)

@@ -67,7 +67,7 @@ static bool is_text(struct slice s)
     return utf8_valid(s) && !begins(s, "%PDF-", 5) && !begins(s, "%!PS", 4);
 }
 
-static bool too_deep(const json_t *v, int left)
+bool media_json_too_deep(const json_t *v, int left)
 {
     json_t *item;
     const char *key;
@@ -78,12 +78,12 @@ static bool too_deep(const json_t *v, int left)
         return true;
     json_array_foreach((json_t *)(uintptr_t)v, i, item)
     {
-        if (too_deep(item, left - 1))
+        if (media_json_too_deep(item, left - 1))
             return true;
     }
     json_object_foreach((json_t *)(uintptr_t)v, key, item)
     {
-        if (too_deep(item, left - 1))
+        if (media_json_too_deep(item, left - 1))
             return true;
     }
     return false;
@@ -92,7 +92,7 @@ static bool too_deep(const json_t *v, int left)
 static bool is_json(struct slice s)
 {
     json_t *root = utf8_valid(s) ? json_loadb(s.p, s.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    bool ok = root && !too_deep(root, MEDIA_LEVELS_MAX);
+    bool ok = root && !media_json_too_deep(root, MEDIA_LEVELS_MAX);
     json_decref(root);
     return ok;
 }

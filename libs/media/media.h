@@ -3,6 +3,8 @@
  * has a first mark and where it has one a last, so that a file that was cut, or that hides another
  * behind its end, is not taken for whole. Office files are opened within bounds. */
 #pragma once
+#include <jansson.h>
+
 #include "base/slice.h"
 
 #define MEDIA_TITLE_MAX   200          /* bytes */
@@ -30,6 +32,9 @@ bool media_is(const char *type, struct slice content);
 const char *media_known(const char *type);
 /* The type that files whose name ends so (no dot, any case) claim to be of; NULL: nothing known. */
 const char *media_of_ending(struct slice ending);
+
+/* Whether arrays and objects lie in each other more than `left` deep. */
+bool media_json_too_deep(const json_t *v, int left);
 
 /* For media.c: the office formats, which are all packed folders. */
 enum media_err media_office(struct slice content, struct media_found *found);
