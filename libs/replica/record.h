@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "replica/replica.h"
 
-#define RECORD_VERSION     11
+#define RECORD_VERSION     12
 #define RECORD_OWNER_MAX   128  /* bytes, = LINK_OWNER_MAX */
 #define RECORD_SUBJECT_MAX 1024 /* bytes of a certificate's subject */
 
