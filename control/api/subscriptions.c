@@ -8,6 +8,7 @@
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
+#include "policy/policy.h"
 #include "services/services.h"
 
 static const struct attr attrs[] = {
@@ -26,6 +27,7 @@ static const struct attr attrs[] = {
     {"provider_approved_at", ATTR_TIME, AF_READ_ONLY},
     {"categories", ATTR_JSON, 0, .check = classify_check_words},
     {"share_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    ROW_FILTER_ATTRS,
 };
 
 /* BK-A-2, BK-A-3: whom the API is for at all. */
@@ -195,6 +197,7 @@ static json_t *entry(const json_t *row, const json_t *api, struct admission_term
         api_purposes(terms->purpose ? json_string_value(terms->purpose) : row_text(row, "purpose")),
         "fields",
         terms->fields && json_array_size(terms->fields) ? json_incref(terms->fields) : json_null());
+    row_filter_feed(row, out);
     if (out && terms->ways) {
         json_object_set(out, "ways", terms->ways);
     }
@@ -262,6 +265,8 @@ const struct resource subscriptions_resource = {
     .read_roles = ROLE_ALL,
     .create_roles = APPLICANT,
     .patch_roles = APPLICANT,
+    .prepare = row_filter_prepare,
+    .amend = row_filter_prepare,
     .check = check,
     .feed = feed,
     .feed_kind = "subscription",
