@@ -59,7 +59,8 @@ static const char *event_wrong(const struct query_table *table, const struct que
     uint8_t type = table->columns[node->column].type;
     bool number = type == QUERY_INTEGER || type == QUERY_NUMBER;
     if (node->op == QUERY_IS)
-        return NULL;
+        return slice_eq(node->values[0], SLICE("null")) ? NULL
+                                                        : "of events is.null; eq.true of a boolean";
     if (node->op == QUERY_GT || node->op == QUERY_GTE || node->op == QUERY_LT ||
         node->op == QUERY_LTE)
         return number ? NULL : "of events gt, gte, lt and lte are for numbers alone";
@@ -343,17 +344,6 @@ static enum truth compare(const struct value *v, struct slice with, int *order)
     return YES;
 }
 
-static enum truth is_word(const struct value *v, struct slice word)
-{
-    if (v->kind == NOTHING)
-        return UNKNOWN;
-    if (slice_eq(word, SLICE("null")) || slice_eq(word, SLICE("unknown")))
-        return v->kind == NONE ? YES : NO;
-    if (v->kind == NONE)
-        return NO;
-    return v->kind == BOOLEAN ? (v->text.p[0] == word.p[0] ? YES : NO) : UNKNOWN;
-}
-
 static enum truth in_list(const struct value *v, const struct query_node *node)
 {
     enum truth all = NO;
@@ -373,8 +363,8 @@ static enum truth condition(const struct row_filter *f, const struct query_node 
     struct value v;
     int order = 0;
     value_of(row, f->table.columns[node->column].name, &v);
-    if (node->op == QUERY_IS)
-        return is_word(&v, node->values[0]);
+    if (node->op == QUERY_IS) /* null, as no other word is taken */
+        return v.kind == NOTHING ? UNKNOWN : v.kind == NONE ? YES : NO;
     if (node->op == QUERY_DISTINCT && v.kind == NONE)
         return YES;
     if (v.kind == NOTHING || v.kind == NONE)

@@ -276,8 +276,8 @@ static void rows_of_events(void **state)
         {"s=eq.east", "{\"s\":[\"east\"]}", false},
         {"s=gt.a", "{\"s\":\"b\"}", false}, /* an order of text is a database's */
         {"s=like.*", "{\"s\":\"b\"}", false},
-        {"b=is.true", "{\"b\":true}", true},
-        {"b=not.is.true", "{\"b\":null}", true},
+        {"b=eq.true", "{\"b\":true}", true},
+        {"b=not.eq.true", "{\"b\":null}", false},
         {"b=eq.true", "{\"b\":false}", false},
         {"x=is.null", "{\"x\":null}", true},
         {"x=is.null", "{}", false},
@@ -293,11 +293,32 @@ static void rows_of_events(void **state)
         {"n=eq.5", "{\"n\":5", false},
     };
     static const struct policy_api none = {.n_fields = 0};
+    static const struct {
+        const char *filter;
+        bool taken;
+    } set[] = {{"n=gt.5&s=in.(a,b)", true}, {"d=is.null", true},
+               {"n=isdistinct.1", true},    {"s=gt.a", false},
+               {"s=like.a*", false},        {"d=eq.2026-01-01", false},
+               {"s=is.true", false},        {"or=(n.eq.1,d.lt.2026-01-01)", false}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (admits(cases[i].filter, cases[i].row) != cases[i].yes)
             fail_msg("%s of %s", cases[i].filter, cases[i].row);
-    assert_null(row_filter_new(&none, SLICE("n=eq.5"))); /* a field that is gone */
+    assert_null(row_filter_new(&none, SLICE("n=eq.5")));    /* a field that is gone */
+    for (size_t i = 0; i < sizeof set / sizeof *set; i++) { /* and what may be set at all */
+        char detail[400] = "";
+        json_t *answer = NULL;
+        json_t *body = json_pack(
+            "{s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}, {s:s, s:s, s:s}], s:s, s:b}", "columns", "name",
+            "n", "column", "n", "type", "integer", "name", "s", "column", "s", "type", "string",
+            "name", "d", "column", "d", "type", "date", "filter", set[i].filter, "events", 1);
+        enum problem p = row_filter_check(body, &answer, detail, sizeof detail);
+        if (p != (set[i].taken ? PROBLEM_OK : PROBLEM_QUERY_MALFORMED) ||
+            (detail[0] == '\0') != set[i].taken)
+            fail_msg("%s: %s", set[i].filter, detail);
+        json_decref(answer);
+        json_decref(body);
+    }
 }
 
 /* A decision says which rows; one that cannot be applied opens none. */
