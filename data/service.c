@@ -347,6 +347,7 @@ static bool is_internal(struct slice target)
 static enum problem check_caller(struct worker *w, const struct service_request *rq)
 {
     struct slice text = rq->header(rq->ctx, LINK_HEADER);
+    w->rows = NULL; /* of the call before */
     if (text.n == 0 || text.n > LINK_TEXT_MAX)
         return PROBLEM_LINK_REFUSED;
     if (link_decode(&w->call, w->link, rq->method, rq->target, text, clock_wall_ms(), w->scratch) !=
@@ -392,7 +393,6 @@ static void handle(struct worker *w, const struct service_request *rq, struct se
     *rp = (struct service_reply){.status = 200, .content_type = "application/json"};
     buf_clear(&w->body);
     arena_reset(&w->arena);
-    w->rows = NULL;
     enum problem p = check_caller(w, rq);
     if (!p && is_internal(rq->target)) {
         if (events_is_internal(rq->target))
