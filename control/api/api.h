@@ -48,7 +48,9 @@ const char *row_filter_words(const json_t *row, bool zh);
 void row_filter_feed(const json_t *row, json_t *data);
 #define ROW_FILTER_ATTRS                                                                           \
     {"row_filter", ATTR_TEXT, 0, 0, POLICY_ROWS_MAX},                                              \
-        {"row_filter_text", ATTR_JSON, AF_READ_ONLY}
+    {                                                                                              \
+        "row_filter_text", ATTR_JSON, AF_READ_ONLY                                                 \
+    }
 /* Seals to base64url under a sub-key; *text: new string. */
 json_t *api_seal(const uint8_t key[static CRYPTO_KEY_LEN], const char *id, struct slice secret);
 /* Opens what the store holds and seals it for nodes. NULL: it cannot be opened. */

@@ -6,9 +6,9 @@
  * first (proxy_cache_lock).
  *
  * The key holds all an answer may depend on: API, revision and epoch, whose rows and which of them,
- * the target with its query, what is negotiated, and of a dataset which fields may be read. Never kept: an answer
- * under a single-use grant, one that is no 200, is larger than BODY_MAX or cannot be read, and what
- * its upstream forbids to keep. */
+ * the target with its query, what is negotiated, and of a dataset which fields may be read. Never
+ * kept: an answer under a single-use grant, one that is no 200, is larger than BODY_MAX or cannot
+ * be read, and what its upstream forbids to keep. */
 #include "sluice.h"
 
 #define BODY_MAX (1024 * 1024)
