@@ -25,10 +25,9 @@ static enum problem open_secret(struct rest_call *c, const char *id, const char 
 {
     uint8_t bytes[256], plain[256];
     size_t text_n = strlen(sealed), n = 0;
-    bool good = text_n < sizeof bytes &&
-                codec_unbase64url(bytes, sizeof bytes, &n, sealed, text_n) &&
-                n > CRYPTO_SEAL_EXTRA &&
-                crypto_open(c->ctl->store_secret, slice_str(id), bytes, n, plain) == CRYPTO_OK;
+    bool good =
+        text_n < sizeof bytes && codec_unbase64url(bytes, sizeof bytes, &n, sealed, text_n) &&
+        n > CRYPTO_SEAL_EXTRA && keyring_open(c->ctl, slice_str(id), bytes, n, plain) == CRYPTO_OK;
 
     if (good) {
         p->key = crypto_hmac_new(CRYPTO_SM3, plain, n - CRYPTO_SEAL_EXTRA);
