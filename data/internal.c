@@ -43,9 +43,10 @@ static enum problem check(struct internal_call *c)
 {
     enum source_err err = source_ready(c->source);
     if (!err) {
-        json_t *rights = NULL;
-        account_rights(c->source, &rights);
-        c->answer = json_pack("{s:b, s:o*}", "ok", 1, "account", rights);
+        json_t *rights = NULL, *keeping = NULL;
+        if (!c->managed) /* a store of our own is looked after elsewhere */
+            account_ask(c->source, &rights, &keeping);
+        c->answer = json_pack("{s:b, s:o*, s:o*}", "ok", 1, "account", rights, "keeping", keeping);
     }
     return service_source_problem(err);
 }

@@ -3,7 +3,7 @@
 // JSON, limits of cost; on a real PostgreSQL, driven by a stock client too.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -227,6 +227,19 @@ test('what a query may cost is limited, and a table that changed is said to have
   refused(await call('/orders/v1'), 502, 'source-changed');
   pg.sql('ALTER TABLE orders RENAME COLUMN seller TO merchant');
   await until(async () => (await call('/orders/v1')).status === 200, { ms: 10000, what: 'the table again' });
+});
+
+test('a source of 10 million rows gives a page of ten, and one that would have to sort them all is ended by the limit of its statement: nobody holds them', async () => {
+  const size = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${p.processes().data[0]}/status`, 'utf8'))[1]);
+  pg.sql('CREATE VIEW many AS SELECT generate_series(1, 10000000) AS n;');
+  const d = await dataset('many', { query_timeout_ms: 500 });
+  await publish(d, 'many');
+  assert.deepEqual(rows(await call('/many/v1?limit=10')).map((r) => r.n), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  const before_ = size();
+  refused(await call('/many/v1?order=n.desc&limit=10'), 504, 'upstream-timeout');
+  refused(await call('/many/v1?limit=10&n=gt.9999990'), 504, 'upstream-timeout');
+  assert.ok(size() - before_ < 32 * 1024, `${size() - before_} KiB more`);
+  assert.deepEqual(rows(await call('/many/v1?limit=1')).map((r) => r.n), [1], 'and goes on');
 });
 
 test('[EC-4.2.1b2] a level of the related table takes effect in what is embedded', async () => {
