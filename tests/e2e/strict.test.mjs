@@ -9,6 +9,7 @@ import test, { after, before } from 'node:test';
 import { restRefuses } from './lib/assertions.mjs';
 import { BUILD, PASSWORD, Platform, environment } from './lib/platform.mjs';
 import { enrol, totp } from './lib/totp.mjs';
+import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
 
 const ENTRY = { purpose: 'query', audience: 'software of enterprises', usage: 'by number', response_ms: 60000, availability_permille: 900, support_hours: '9-18' };
@@ -57,7 +58,7 @@ test('[CI-8.3b] the first administrator enrols a second factor before anything e
   const { uri } = JSON.parse(sluice('rest', 'POST', '/users/me/totp').stdout);
   const secret = new URL(uri).searchParams.get('secret');
   const now = () => Math.floor(Date.now() / 30000);
-  assert.equal(sluice('rest', 'POST', '/users/me/totp/confirm', JSON.stringify({ otp: totp(secret, now() - 1) })).status, 0);
+  await until(() => sluice('rest', 'POST', '/users/me/totp/confirm', JSON.stringify({ otp: totp(secret, now() - 1) })).status === 0, { ms: 20000, what: 'the confirmed authenticator' });
   assert.match(login().stderr, /--otp CODE/);
   const signed = login('--otp', totp(secret));
   assert.equal(signed.status, 0, signed.stderr);
