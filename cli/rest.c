@@ -335,7 +335,7 @@ static int print_answer(const struct answer *a)
     } else if (root != NULL) {
         (void)json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY);
         putchar('\n');
-    } else {
+    } else if (a->body.n > 0) {
         (void)fwrite(a->body.p, 1, a->body.n, stdout); /* the OpenAPI text is YAML */
     }
     json_decref(root);
