@@ -34,6 +34,7 @@ static const struct place {
     {"exchange_nodes", "shared_key_sealed", "id", "id", ID},
     {"login_keys", "private_sealed", "kid", "kid", ID_COLUMN},
     {"peers", "key_sealed", "id", "id", ID},
+    {"probe_keys", "private_sealed", "credential_id", "credential_id", ID},
     {"sources", "connection_sealed", "id", "id", ID},
     {"token_keys", "key_sealed", "id", "id", ID},
     {"users", "id_number_sealed", "id", "id", ID_COLUMN},
