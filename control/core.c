@@ -229,7 +229,8 @@ static bool load_kept_keys(struct control *ctl)
     return ok;
 }
 
-/* A new link key that other machines do not have yet seals nothing. */
+/* A new link key seals nothing before the job says so: other machines may not have it yet, and what
+ * nodes were told is told anew by the job, without their beginning from the start. */
 static bool hold_link_key(struct control *ctl)
 {
     struct store_txn *txn = NULL;
@@ -238,11 +239,10 @@ static bool hold_link_key(struct control *ctl)
     if (store_begin(ctl->store, STORE_READ, &txn) != STORE_OK) {
         return complain("store", "cannot be read");
     }
-    enum store_err err =
-        read_text(txn,
-                  "SELECT 'yes' FROM key_replacements WHERE \"key\" = 'link' AND hold = 1 AND "
-                  "state IN ('requested', 'held')",
-                  held, sizeof held);
+    enum store_err err = read_text(txn,
+                                   "SELECT 'yes' FROM key_replacements WHERE \"key\" = 'link' AND "
+                                   "state IN ('requested', 'held', 'resealing')",
+                                   held, sizeof held);
     store_rollback(&txn);
     link_ring_hold(held[0] != '\0');
     return err == STORE_OK || complain("store", "cannot be read");
@@ -277,8 +277,8 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
     load_openapi(ctl);
     ctl->live = live_new();
     if (!ctl->live || !load_keys(ctl) || !open_store(ctl) || !first_start(ctl) ||
-        !hold_link_key(ctl) || !feed_check_key(ctl) || !seed_algorithms(ctl) || !oauth_open(ctl) || !load_kept_keys(ctl) ||
-        !seed_authorities(ctl)) {
+        !hold_link_key(ctl) || !feed_check_key(ctl) || !seed_algorithms(ctl) || !oauth_open(ctl) ||
+        !load_kept_keys(ctl) || !seed_authorities(ctl)) {
         control_close(ctl);
         return false;
     }

@@ -10,6 +10,7 @@
 #include "data/sandbox.h"
 #include "data/sources/connection.h"
 #include "data/sources/pool.h"
+#include "link/ring.h"
 #include "plan/plan.h"
 
 static const struct {
