@@ -32,7 +32,7 @@ static struct {
     uint8_t key[LINK_RING_MAX][CRYPTO_KEY_LEN], feed[LINK_RING_MAX][CRYPTO_KEY_LEN];
     unsigned n;
     uint64_t looked_ms, since_ms; /* since_ms: when the newest was read first */
-    _Atomic bool hold;           /* the newest does not sign yet */
+    _Atomic bool hold;            /* the newest does not sign yet */
     _Atomic uint64_t generation;  /* 0: nothing was loaded */
 } ring = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
