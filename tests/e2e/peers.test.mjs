@@ -25,7 +25,7 @@ const FIELDS = ['name', 'preferred_username', 'email', 'kind', 'real_name', 'id_
 // The control plane alone: there is no call here.
 class Control extends Platform {
   async spawn() {
-    const args = ['control', '--data-dir', this.data, '--control-port', this.controlPort, '--feed-port', this.feedPort, '--gateway-port', this.gatewayPort, ...this.extra].map(String);
+    const args = ['control', '--trial', '--data-dir', this.data, '--control-port', this.controlPort, '--feed-port', this.feedPort, '--gateway-port', this.gatewayPort, ...this.extra].map(String);
     this.env = environment(this.dir, this.asan);
     this.child = spawn(path.join(BUILD, 'cli/sluice'), args, { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr]) stream.on('data', (d) => { this.log = (this.log + d).slice(-200000); });
