@@ -1,2 +1,3 @@
 -- SPDX-License-Identifier: Apache-2.0
--- flows
+-- What an upload tells of people, and whether it was meant to; files handed in that are taken away.
+ALTER TABLE uploads ADD COLUMN personal TEXT;
