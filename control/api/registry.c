@@ -114,6 +114,7 @@ const struct resource *const resources[] = {
     &retention_rules_resource,
     &service_archives_resource,
     &service_instances_resource,
+    &service_configs_resource,
     &scheduled_tasks_resource,
     &exchange_nodes_resource,
     &collection_tools_resource,
