@@ -13,8 +13,9 @@
 #include "base/clock.h"
 #include "data/events/nats_inner.h"
 
-#define TURN_MS 2000       /* of one turn: others wait for the keeper meanwhile */
-#define BEGUN   ".to-nats" /* in the folder: its events are on their way into an empty stream */
+#define TURN_MS    2000 /* of one turn: others wait for the keeper meanwhile */
+#define PATH_BYTES 1000
+#define BEGUN      ".to-nats" /* in the folder: its events are on their way into an empty stream */
 
 static bool is_segment(const char *name)
 {
@@ -51,21 +52,21 @@ static bool sync_folder(const char *dir)
     return ok;
 }
 
-static void path_of(const struct nats_log *log, const char *name, char out[static 800])
+static void path_of(const struct nats_log *log, const char *name, char out[static PATH_BYTES])
 {
-    snprintf(out, 800, "%s/%s", log->files_dir, name);
+    snprintf(out, PATH_BYTES, "%s/%s", log->files_dir, name);
 }
 
 static bool begun(const struct nats_log *log)
 {
-    char path[800];
+    char path[PATH_BYTES];
     path_of(log, BEGUN, path);
     return access(path, F_OK) == 0;
 }
 
 static bool mark(const struct nats_log *log)
 {
-    char path[800];
+    char path[PATH_BYTES];
     path_of(log, BEGUN, path);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -78,7 +79,7 @@ static bool mark(const struct nats_log *log)
  * that a death in between is followed by the rest. */
 static void remove_files(struct nats_log *log)
 {
-    char path[800];
+    char path[PATH_BYTES];
     topic_log_close(&log->files);
     DIR *d = opendir(log->files_dir);
     for (const struct dirent *e; d && (e = readdir(d)) != NULL;) {

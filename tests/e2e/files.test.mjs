@@ -96,7 +96,15 @@ test('[SW-8.3.1-01, SW-8.3.1-02] a folder is harvested: CSV, NDJSON, JSON and XM
   }
   source = (await create(world.operator, { folder: 'imports/trade' })).id;
   await world.provider.act('sources', source, 'check');
-  const items = await harvested(1, { standard: ['comment'] });
+  // Besides the fixed list, whatever standard of a domain is loaded: its elements, types, lengths and lists of codes.
+  const domain_id = (await world.operator.get('/service_domains?code=customs-declaration')).items[0].id;
+  const held = await world.operator.post('/metadata_standards', { code: 'folder', edition: '2026', title: 'Orders', domain_id, code_lists: { kinds: ['007'] },
+    elements: [{ name: 'order', title: 'Order', type: 'string', mandatory: true }, { name: 'code', title: 'Kind', type: 'string', mandatory: true, code_list: 'kinds' },
+      { name: 'port', title: 'Port', type: 'string', mandatory: true }] });
+  await world.operator.act('metadata_standards', held.id, 'adopt');
+  const items = await harvested(1, { standard: ['comment'], standard_id: held.id, domain_id });
+  assert.deepEqual(items['orders.csv'].deviations.filter((d) => d.element).map((d) => [d.element, d.demand, d.wanted, d.found]),
+    [['order', 'type', 'string', 'integer'], ['code', 'code-list', 'kinds', 1], ['port', 'missing', 'string', null]]);
   const told = Object.fromEntries(Object.entries(items).filter(([, i]) => i.state === 'failed').map(([k, i]) => [k, i.reason]));
   const want = { 'broken.csv': /^encoding: line 3: neither UTF-8 nor GB18030$/, 'cells.csv': /^malformed: line 2: 3 cells, the first line has 2$/, 'quote.csv': /^malformed: line 2: a quote/,
     'line.csv': /^line-too-long: line 2/, 'deep.json': /^too-deep: line 1/, 'deep.xml': /^too-deep: line 1/, 'entity.xml': /^malformed: a document type/, 'file.xml': /^malformed: a document type/,
