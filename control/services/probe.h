@@ -34,3 +34,21 @@ void probe_fini(struct probe *p); /* wipes */
 /* A GET of target (path and query); grant: NULL for none. */
 void probe_get(struct probe *p, const char *target, const char *grant, enum probe_proof proof,
                struct probe_answer *answer);
+
+struct probe_request {
+    const char *method, *target;                /* path and query */
+    const char *grant, *purpose, *content_type; /* NULL: none; purpose: percent-encoded */
+    struct slice body;                          /* content_type NULL: none */
+    const char *input, *signature;              /* by the app's own key; NULL: by its secret */
+    const char *keyid, *alg;                    /* of whom probe_base() is for */
+};
+#define PROBE_HEADER_MAX 1200
+#define PROBE_BASE_MAX   8192
+void probe_call(struct probe *p, const struct probe_request *q, struct probe_answer *answer);
+/* What the app's own key would sign: the value of Signature-Input and the base, both ended by NUL.
+ * False: no room. */
+bool probe_base(struct probe *p, const struct probe_request *q, char input[static PROBE_HEADER_MAX],
+                char base[static PROBE_BASE_MAX]);
+/* The same as probe_init() without the secret: for calls that bring their signature. */
+enum problem probe_init_bare(struct rest_call *c, struct store_txn *txn, const char *fallback,
+                             struct probe *p);

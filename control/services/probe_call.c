@@ -13,9 +13,8 @@
 #include "httpsig/httpsig.h"
 #include "outbound.h"
 
-#define BASE_MAX    8192
 #define INPUT_MAX   1024
-#define HEADER_MAX  1200
+#define HEADER_MAX  PROBE_HEADER_MAX
 #define LIFE_S      60
 #define TIMEOUT_MS  10000L
 #define NONCE_BYTES UUID_LEN
@@ -81,8 +80,8 @@ static void start(struct rest_call *c, struct probe *p)
     }
 }
 
-enum problem probe_init(struct rest_call *c, struct store_txn *txn, const char *app_id,
-                        const char *fallback, struct probe *p)
+enum problem probe_init_bare(struct rest_call *c, struct store_txn *txn, const char *fallback,
+                             struct probe *p)
 {
     char url[SERVICE_SETTING_MAX];
     enum problem pr = service_setting(c, txn, "gateway-url", url);
@@ -105,8 +104,15 @@ enum problem probe_init(struct rest_call *c, struct store_txn *txn, const char *
     const char *host = strstr(p->gateway, "://");
     snprintf(p->authority, sizeof p->authority, "%s", host ? host + 3 : p->gateway);
     start(c, p);
-    pr = p->curl ? load_key(c, txn, app_id, p) : PROBLEM_INTERNAL;
-    return pr;
+    return p->curl ? PROBLEM_OK : PROBLEM_INTERNAL;
+}
+
+enum problem probe_init(struct rest_call *c, struct store_txn *txn, const char *app_id,
+                        const char *fallback, struct probe *p)
+{
+    enum problem pr = probe_init_bare(c, txn, fallback, p);
+
+    return pr == PROBLEM_OK ? load_key(c, txn, app_id, p) : pr;
 }
 
 void probe_fini(struct probe *p)
@@ -117,64 +123,96 @@ void probe_fini(struct probe *p)
     crypto_hmac_free(&p->key);
 }
 
-static bool field(void *ctx, struct slice name, struct slice *value)
+/* What is sent beside the signature, and covered by it. */
+struct sent {
+    const struct probe_request *q;
+    char digest[HTTPSIG_DIGEST_TEXT_MAX + 1];
+};
+
+static void digest_of(struct sent *s)
 {
-    (void)name;
-    *value = slice_str(ctx);
-    return true;
+    uint8_t digest[CRYPTO_HASH_LEN];
+
+    crypto_hash(CRYPTO_SM3, s->q->body.p, s->q->body.n, digest);
+    s->digest[httpsig_write_digest(HTTPSIG_DIGEST_SM3, digest, s->digest)] = '\0';
 }
 
-static bool cover(struct httpsig *sig, bool grant)
+static bool field(void *ctx, struct slice name, struct slice *value)
+{
+    const struct sent *s = ctx;
+    const char *text = slice_eq(name, SLICE("sluice-grant"))     ? s->q->grant
+                       : slice_eq(name, SLICE("sluice-purpose")) ? s->q->purpose
+                       : slice_eq(name, SLICE("content-digest")) ? s->digest
+                                                                 : NULL;
+
+    *value = slice_str(text ? text : "");
+    return text != NULL;
+}
+
+static bool cover(struct httpsig *sig, const struct probe_request *q)
 {
     return httpsig_cover(sig, SLICE("@method")) == HTTPSIG_OK &&
            httpsig_cover(sig, SLICE("@authority")) == HTTPSIG_OK &&
            httpsig_cover(sig, SLICE("@path")) == HTTPSIG_OK &&
            httpsig_cover(sig, SLICE("@query")) == HTTPSIG_OK &&
-           (!grant || httpsig_cover(sig, SLICE("sluice-grant")) == HTTPSIG_OK);
+           (!q->content_type || httpsig_cover(sig, SLICE("content-digest")) == HTTPSIG_OK) &&
+           (!q->grant || httpsig_cover(sig, SLICE("sluice-grant")) == HTTPSIG_OK) &&
+           (!q->purpose || httpsig_cover(sig, SLICE("sluice-purpose")) == HTTPSIG_OK);
 }
 
-static bool sign(struct probe *p, const char *target, const char *grant, bool forged,
-                 char input[static HEADER_MAX], char signature[static HEADER_MAX])
+bool probe_base(struct probe *p, const struct probe_request *q, char input[static PROBE_HEADER_MAX],
+                char base[static PROBE_BASE_MAX])
 {
-    char nonce[CODEC_BASE64URL_LEN(NONCE_BYTES)], base[BASE_MAX];
+    char nonce[CODEC_BASE64URL_LEN(NONCE_BYTES)];
     const bool tls = strncmp(p->gateway, "https", 5) == 0;
-    uint8_t mac[CRYPTO_HASH_LEN];
+    struct sent sent = {.q = q};
     struct uuid fresh;
     uint64_t now_s = clock_wall_ms() / 1000;
     size_t n = 0;
 
     uuid_new(&fresh);
+    digest_of(&sent);
     size_t nonce_n = codec_base64url(nonce, fresh.b, UUID_LEN);
     struct httpsig sig = {.label = SLICE("sig1"),
                           .created_s = now_s,
                           .expires_s = now_s + LIFE_S,
                           .nonce = slice_of(nonce, nonce_n),
-                          .keyid = slice_str(p->credential),
-                          .alg = SLICE("hmac-sm3")};
-    struct httpsig_request request = {.method = SLICE("GET"),
+                          .keyid = slice_str(q->keyid ? q->keyid : p->credential),
+                          .alg = slice_str(q->alg ? q->alg : "hmac-sm3")};
+    struct httpsig_request request = {.method = slice_str(q->method),
                                       .scheme = tls ? SLICE("https") : SLICE("http"),
                                       .authority = slice_str(p->authority),
-                                      .target = slice_str(target),
+                                      .target = slice_str(q->target),
                                       .field = field,
-                                      .ctx = (void *)(uintptr_t)(grant ? grant : "")};
-    size_t head = (size_t)snprintf(input, HEADER_MAX, "Signature-Input: ");
-    if (!cover(&sig, grant != NULL) ||
-        httpsig_write_input(&sig, input + head, INPUT_MAX, &n) != HTTPSIG_OK) {
+                                      .ctx = &sent};
+    if (!cover(&sig, q) || httpsig_write_input(&sig, input, INPUT_MAX, &n) != HTTPSIG_OK) {
         return false;
     }
-    input[head + n] = '\0';
-    if (httpsig_base(&sig, &request, base, sizeof base, &n) != HTTPSIG_OK) {
+    input[n] = '\0';
+    if (httpsig_base(&sig, &request, base, PROBE_BASE_MAX - 1, &n) != HTTPSIG_OK) {
         return false;
     }
-    crypto_hmac_sign(p->key, base, n, mac);
-    mac[0] ^= forged ? 1 : 0;
+    base[n] = '\0';
+    return true;
+}
+
+static bool sign(struct probe *p, const struct probe_request *q, bool forged,
+                 char input[static HEADER_MAX], char signature[static HEADER_MAX])
+{
+    char base[PROBE_BASE_MAX];
+    uint8_t mac[CRYPTO_HASH_LEN];
     struct httpsig out = {.label = SLICE("sig1")};
-    head = (size_t)snprintf(signature, HEADER_MAX, "Signature: ");
-    if (httpsig_write_signature(&out, mac, sizeof mac, signature + head, INPUT_MAX, &n) !=
-        HTTPSIG_OK) {
+    size_t n = 0;
+
+    if (!probe_base(p, q, input, base)) {
         return false;
     }
-    signature[head + n] = '\0';
+    crypto_hmac_sign(p->key, base, strlen(base), mac);
+    mac[0] ^= forged ? 1 : 0;
+    if (httpsig_write_signature(&out, mac, sizeof mac, signature, INPUT_MAX, &n) != HTTPSIG_OK) {
+        return false;
+    }
+    signature[n] = '\0';
     return true;
 }
 
@@ -217,30 +255,70 @@ static void perform(struct probe *p, struct curl_slist *headers, struct probe_an
     buf_fini(&body);
 }
 
+static struct curl_slist *add(struct curl_slist *headers, const char *name, const char *value)
+{
+    char line[PROBE_HEADER_MAX + 64];
+
+    snprintf(line, sizeof line, "%s: %s", name, value);
+    return curl_slist_append(headers, line);
+}
+
+/* One handle makes all calls: each says all that another one may have changed. */
+static void set_method(struct probe *p, const struct probe_request *q)
+{
+    bool get = strcmp(q->method, "GET") == 0 && !q->content_type;
+
+    curl_easy_setopt(p->curl, CURLOPT_HTTPGET, 1L);
+    if (!get) {
+        curl_easy_setopt(p->curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                         (curl_off_t)(q->content_type ? q->body.n : 0));
+        curl_easy_setopt(p->curl, CURLOPT_POSTFIELDS, q->content_type ? q->body.p : "");
+    }
+    curl_easy_setopt(p->curl, CURLOPT_CUSTOMREQUEST, get ? NULL : q->method);
+}
+
+static void send_call(struct probe *p, const struct probe_request *q, enum probe_proof proof,
+                      struct probe_answer *answer)
+{
+    char url[2700], input[HEADER_MAX], signature[HEADER_MAX];
+    struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
+    struct sent sent = {.q = q};
+    bool proven = proof != PROBE_UNSIGNED, ready = true;
+
+    *answer = (struct probe_answer){0};
+    snprintf(url, sizeof url, "%s%s", p->gateway, q->target);
+    curl_easy_setopt(p->curl, CURLOPT_URL, url);
+    set_method(p, q);
+    headers = p->zh ? add(headers, "Accept-Language", "zh-CN") : headers;
+    headers = q->grant ? add(headers, "Sluice-Grant", q->grant) : headers;
+    headers = q->purpose ? add(headers, "Sluice-Purpose", q->purpose) : headers;
+    headers = add(headers, "Content-Type", q->content_type ? q->content_type : "");
+    if (q->content_type) {
+        digest_of(&sent);
+        headers = add(headers, "Content-Digest", sent.digest);
+    }
+    if (proven && !q->input) {
+        ready = sign(p, q, proof == PROBE_FORGED, input, signature);
+    }
+    if (proven && ready) {
+        headers = add(headers, "Signature-Input", q->input ? q->input : input);
+        headers = add(headers, "Signature", q->input ? q->signature : signature);
+    }
+    if (ready) {
+        perform(p, headers, answer);
+    }
+    curl_slist_free_all(headers);
+}
+
 void probe_get(struct probe *p, const char *target, const char *grant, enum probe_proof proof,
                struct probe_answer *answer)
 {
-    char url[2700], input[HEADER_MAX], signature[HEADER_MAX], said[100];
-    struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
+    const struct probe_request q = {.method = "GET", .target = target, .grant = grant};
 
-    *answer = (struct probe_answer){0};
-    snprintf(url, sizeof url, "%s%s", p->gateway, target);
-    curl_easy_setopt(p->curl, CURLOPT_URL, url);
-    if (p->zh) {
-        headers = curl_slist_append(headers, "Accept-Language: zh-CN");
-    }
-    if (grant) {
-        snprintf(said, sizeof said, "Sluice-Grant: %.60s", grant);
-        headers = curl_slist_append(headers, said);
-    }
-    if (proof != PROBE_UNSIGNED) {
-        if (!sign(p, target, grant, proof == PROBE_FORGED, input, signature)) {
-            curl_slist_free_all(headers);
-            return;
-        }
-        headers = curl_slist_append(headers, input);
-        headers = curl_slist_append(headers, signature);
-    }
-    perform(p, headers, answer);
-    curl_slist_free_all(headers);
+    send_call(p, &q, proof, answer);
+}
+
+void probe_call(struct probe *p, const struct probe_request *q, struct probe_answer *answer)
+{
+    send_call(p, q, PROBE_SIGNED, answer);
 }
