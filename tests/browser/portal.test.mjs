@@ -309,7 +309,7 @@ test('[SW-8.1-m1, SW-8.1-m2, SW-8.1-m3, SW-8.1-m4, SW-8.1-m5, SW-8.1-m6] in the 
   await until(async () => (await call()).status === 200, { what: 'the start' });
   await go(staff, `/manage/apis/${world.api}`, /配置/);
   await staff.locator('#timeout_ms').fill('2500');
-  await staff.getByRole('button', { name: '保存' }).click();
+  await staff.getByRole('button', { name: '保存', exact: true }).click();
   await staff.getByText('已保存').waitFor();
   assert.equal((await world.operator.get(`/apis/${world.api}`)).timeout_ms, 2500);
   await choose(staff, '需要的数据级别', /L1/);
