@@ -27,7 +27,7 @@ struct trial {
     char alg[HTTPSIG_ALG_MAX + 1];         /* the key's */
     char *purpose;                         /* percent-encoded */
     bool live;                             /* the caller knows that it writes in earnest */
-    struct probe_request q;
+    struct probe_call q;
 };
 
 static atomic_int running;
@@ -110,7 +110,7 @@ static enum problem read_content(struct rest_call *c, struct trial *t)
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/content_type",
                          "JSON, XML or a form (application/x-www-form-urlencoded) is sent");
     }
-    t->q.body = slice_of(json_string_value(content), json_string_length(content));
+    t->q.body = json_string_value(content);
     return PROBLEM_OK;
 }
 
@@ -242,8 +242,7 @@ static enum problem prepare(struct rest_call *c, struct store_txn *txn, struct t
     p = p == PROBLEM_OK ? check_write(c, t, app) : p;
     p = p == PROBLEM_OK && t->key ? load_key(c, txn, t) : p;
     if (p == PROBLEM_OK) {
-        p = t->key ? probe_init_bare(c, txn, gateway, &t->probe)
-                   : probe_init(c, txn, t->app, gateway, &t->probe);
+        p = probe_init(c, txn, t->app, gateway, t->key ? PROBE_ELSEWHERE : PROBE_SECRET, &t->probe);
     }
     json_decref(app);
     return p == PROBLEM_OK && !(t->key && !t->q.input) ? note(c, txn, t) : p;
@@ -252,16 +251,18 @@ static enum problem prepare(struct rest_call *c, struct store_txn *txn, struct t
 /* What the app's key is to sign, in place of the call. */
 static enum problem answer_base(struct rest_call *c, struct trial *t)
 {
-    char input[PROBE_HEADER_MAX], base[PROBE_BASE_MAX];
+    struct probe_request request = {0};
+    char base[PROBE_BASE_MAX];
 
-    t->q.keyid = t->key;
-    t->q.alg = t->alg;
-    if (!probe_base(&t->probe, &t->q, input, base)) {
+    if (t->q.body) {
+        probe_digest(&t->q, &request);
+    }
+    if (!probe_base(&t->probe, &t->q, t->key, t->alg, &request, base)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/target", "it is too long to be signed");
     }
     return rest_answer(c, 200,
-                       json_pack("{s:{s:s, s:s, s:s}}", "sign", "signature_input", input, "base",
-                                 base, "algorithm", t->alg));
+                       json_pack("{s:{s:s, s:s, s:s}}", "sign", "signature_input", request.input,
+                                 "base", base, "algorithm", t->alg));
 }
 
 static enum problem ask(struct rest_call *c, struct trial *t)
@@ -275,7 +276,7 @@ static enum problem ask(struct rest_call *c, struct trial *t)
     if (t->key && !t->q.input) {
         return answer_base(c, t);
     }
-    probe_call(&t->probe, &t->q, &t->answer);
+    probe_send(&t->probe, &t->q, PROBE_SIGNED, &t->answer);
     if (t->answer.status == 0) {
         return rest_fail(
             c, PROBLEM_UPSTREAM_UNAVAILABLE, "",
@@ -312,7 +313,7 @@ enum problem service_try(struct rest_call *c)
     }
     probe_fini(&t.probe);
     curl_free(t.purpose);
-    json_decref(t.answer.json);
+    probe_answer_fini(&t.answer);
     json_decref(t.api);
     return p;
 }
