@@ -43,6 +43,7 @@ static void read_header(sluice_ctx_t *ctx, const ngx_table_elt_t *header)
                   {SLICE("sluice-grant"), &ctx->grant_header},
                   {SLICE("sluice-purpose"), &ctx->purpose_header},
                   {SLICE("sluice-confirmation"), &ctx->confirmation},
+                  {SLICE("sluice-sdk"), &ctx->sdk_header},
                   {SLICE("content-digest"), &ctx->content_digest},
                   {SLICE("sluice-inner"), &ctx->inner_header},
                   {SLICE("dpop"), &ctx->proof}};
@@ -96,8 +97,8 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
     read_headers(r, ctx);
     if (ctx->reserved_header || (ctx->inner_header.p && !here->inner)) {
         return sluice_refuse(ctx, PROBLEM_REQUEST_MALFORMED,
-                             SLICE("headers named Sluice-, but Sluice-Grant, Sluice-Purpose and "
-                                   "Sluice-Confirmation, are the gateway's own"),
+                             SLICE("headers named Sluice-, but Sluice-Grant, Sluice-Purpose, "
+                                   "Sluice-Confirmation and Sluice-Sdk, are the gateway's own"),
                              SLICE("headers"));
     }
     ctx->export_asked = sluice_export_asked(r, ctx);

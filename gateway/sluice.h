@@ -200,6 +200,7 @@ typedef struct {
     struct slice purpose_header;    /* header Sluice-Purpose */
     struct uuid purpose;            /* its purpose_id(); nil: none */
     struct slice confirmation;      /* header Sluice-Confirmation */
+    struct slice sdk_header;        /* header Sluice-Sdk */
     struct token *token;            /* the access token shown, opened and good; NULL: none */
     const struct link_inner *inner; /* NULL unless a part of a composed API's call */
     struct uuid grant;

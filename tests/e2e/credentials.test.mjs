@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, chmodSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -170,7 +170,7 @@ test('[BK-9.4b1, BK-9.4b2] after the exit no credential works, and all of them s
   await restRefuses(world.developer.patch(`/credentials/${keys[0].id}`, { label: 'again' }, kept[0].revision), 'state-conflict');
 });
 
-test('[BK-7.3.4b1] the secret scan of ./dev lint finds a planted key, plain or encrypted, in source and in a built file', () => {
+test('[BK-7.3.4b1] the secret scan of ./dev lint finds a planted key, plain or encrypted, in source, in a built file and in the packed SDK', () => {
   const dir = path.join(p.dir, 'planted');
   mkdirSync(dir);
   const scan = (...args) => spawnSync('python3', ['tools/check_secrets.py', ...args], { encoding: 'utf8' });
@@ -185,9 +185,19 @@ test('[BK-7.3.4b1] the secret scan of ./dev lint finds a planted key, plain or e
     assert.match(stdout, new RegExp(`${name}:\\d+: a private key`));
     assert.ok(!stdout.includes(pem.split('\n')[1]));
   }
+  const sdk = path.join(dir, 'sdk'); // as it is packed: what nobody sees in the bytes of the package
+  const packed = () => path.join(dir, execFileSync('npm', ['pack', '--silent', '--offline', '--ignore-scripts', '--pack-destination', dir], { cwd: sdk, encoding: 'utf8' }).trim());
+  cpSync('sdk/js', sdk, { recursive: true });
+  const whole = scan(packed());
+  assert.equal(whole.status, 0, whole.stdout);
+  writeFileSync(path.join(sdk, 'src/words.js'), `${readFileSync(path.join(sdk, 'src/words.js'), 'utf8')}export const key = \`${sealed}\`;\n`);
+  const { status, stdout } = scan(packed());
+  assert.equal(status, 1);
+  assert.match(stdout, /sluice-sdk-[\d.]+\.tgz!package\/src\/words\.js:\d+: a private key/);
   writeFileSync(path.join(dir, 'clean.c'), 'strstr(text, "-----BEGIN PRIVATE KEY-----")\n');
   assert.equal(scan(path.join(dir, 'clean.c')).status, 0);
   assert.equal(scan().status, 0, scan().stdout); // this tree and what is built here
+  assert.match(readFileSync('dev', 'utf8'), /step in format scripts sdk layers/); // packed before it is looked through
   assert.match(readFileSync('dev', 'utf8'), /layers \| house \| secrets\) python3 "tools\/check_\$step.py" \|\|/);
 });
 
