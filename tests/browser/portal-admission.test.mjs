@@ -279,6 +279,108 @@ test('[SW-8.2c1-1] an API of class A2 is tried with a body in the portal, signed
   await until(async () => (await ask({ live: true })).body.code === 'scheme-too-weak', { ms: 10000, what: 'the refusal of the secret' });
 });
 
+test('[EC-7.2.1e] a new version of an app is filed in the portal with its release review, accepted in the management, and only then put live; a call that says it is of another version is refused', async () => {
+  const app = await w.admittedApp(world, 'Versioned');
+  const key = await w.credential(world, app);
+  await w.subscription(world, app, world.unit, { max_level: 2 });
+  const of = (version) => p.call('/unit/v1/good', { key, ...(version ? { headers: { 'sluice-app-version': version }, change: (s) => ({ ...s, components: [...s.components, 'sluice-app-version'] }) } : {}) });
+  const becomes = (version, code) => until(async () => { const a = await of(version); return (a.json?.code ?? a.status) === code; }, { ms: 10000, what: `${code} of version ${version}` });
+  await becomes(null, 200);
+  await becomes('2.0', 'app-version-unfiled');
+  const page = await portal.signedIn('developer');
+  await portal.go(page, `/developer/apps/${app}`, 'Versioned');
+  await page.getByRole('button', { name: '备案新版本' }).click();
+  await page.fill('#version-number', '2.0');
+  await page.fill('#version-changes', '新增退货提醒');
+  await page.getByRole('dialog').getByRole('button', { name: '备案新版本' }).click();
+  await page.getByRole('alert').getByText('/document_id').waitFor(); // nothing is filed without its release review
+  await page.locator('input[type=file][aria-label=发布安全审核报告]').setInputFiles({ name: 'review.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.7\nreview\n%%EOF\n') });
+  await page.getByRole('dialog').getByRole('button', { name: '备案新版本' }).click();
+  await row(page, '#versions', '2.0').getByText('待处理').waitFor();
+  assert.equal(await row(page, '#versions', '2.0').getByRole('button', { name: '上线' }).count(), 0);
+  const [filed] = await world.developer.list('app_versions', { app_id: app });
+  await restRefuses(world.developer.act('app_versions', filed.id, 'go-live'), 'state-conflict');
+  await restRefuses(world.developer.act('app_versions', filed.id, 'accept'), 'not-permitted');
+  const staff = await portal.signedIn('operator');
+  await portal.go(staff, '/manage/reviews', '申请审核');
+  await does(staff, row(staff, '#versions', '2.0'), '受理', '审核报告齐全');
+  await row(staff, '#versions', '2.0').getByText('已受理').waitFor();
+  await becomes('2.0', 'app-version-unfiled'); // accepted is not live yet
+  await page.reload();
+  await does(page, row(page, '#versions', '2.0'), '上线');
+  await row(page, '#versions', '2.0').getByText('当前版本').waitFor();
+  await shot(page, 'portal-versions-zh');
+  await becomes('2.0', 200);
+  await becomes('1.9', 'app-version-unfiled');
+  assert.equal((await of(null)).status, 200, 'who does not state it calls as before');
+  const now = await world.operator.get(`/apps/${app}`);
+  await restRefuses(world.developer.patch(`/apps/${app}`, { states_version: true }, now.revision), 'not-permitted', '/states_version');
+  await world.operator.patch(`/apps/${app}`, { states_version: true }, now.revision);
+  await becomes(null, 'app-version-unfiled');
+  // The next one takes its place; and where the platform asks for it, nothing is admitted without one.
+  const document = (await world.developer.raw('POST', '/api/v1/documents?name=r.pdf&purpose=release-review', Buffer.from('%PDF-1.7\nr\n%%EOF\n'), { 'content-type': 'application/pdf' })).body.id;
+  await restRefuses(world.developer.post('/app_versions', { app_id: app, version: '2.0', changes: 'again', document_id: document }), 'already-exists');
+  await restRefuses(world.developer.post('/app_versions', { app_id: app, version: '3 0', changes: 'x', document_id: document }), 'field-invalid', '/version');
+  const next = await world.developer.post('/app_versions', { app_id: app, version: '3.0', changes: '修复', document_id: document });
+  await world.operator.act('app_versions', next.id, 'return', { comment: '报告不全' });
+  await world.developer.patch(`/app_versions/${next.id}`, { changes: '修复，附完整报告' }, (await world.developer.get(`/app_versions/${next.id}`)).revision);
+  await world.developer.act('app_versions', next.id, 'file');
+  await world.operator.act('app_versions', next.id, 'accept');
+  await world.developer.act('app_versions', next.id, 'go-live');
+  await becomes('3.0', 200);
+  await becomes('2.0', 'app-version-unfiled');
+  assert.equal((await world.operator.get(`/app_versions/${filed.id}`)).state, 'superseded');
+  const setting = async (name, value) => { const [s] = await world.admin.list('admission_settings', { name }); await world.admin.patch(`/admission_settings/${s.id}`, { value }, s.revision); };
+  await setting('version-required', 'on');
+  await setting('admission-required', 'on');
+  const fresh = await world.developer.post('/apps', { name: 'Unfiled', organisation_id: world.thirdParty, environment: 'general' });
+  const refusal = await world.operator.act('apps', fresh.id, 'admit').then(() => assert.fail('it was admitted'), (e) => e);
+  assert.match(refusal.problem.detail, /an accepted version/);
+  for (const name of ['admission-required', 'version-required']) await setting(name, 'off');
+});
+
+test('[GS-6.1c] the access record has the steps of the contents that the approved plan chose and no others, each found done by the platform itself, and is shown in the portal', async () => {
+  const app = await world.developer.post('/apps', { name: 'Bureau', organisation_id: world.thirdParty, environment: 'controlled' });
+  await world.operator.act('apps', app.id, 'test');
+  const record = () => world.developer.get(`/apps/${app.id}/access-record`);
+  const step = async (content, name) => (await record()).items.find((i) => i.content === content).steps.find((s) => s.step === name).done;
+  assert.deepEqual((await record()).items, []);
+  const content = { contents: ['licence', 'security'], plans: [{ content: 'licence', plan: 'by REST' }, { content: 'security', plan: 'as the annex' }], network_topology: 'two zones', addresses: ['127.0.0.1'], domains: ['bureau.example'],
+    location: 'the city\'s cloud', security_plan: 'a wall', cloud_hardware: 'x86', balancer_hardware: 'two', interfaces: [{ api_id: world.unit, per_day: 100, content: 'licence' }] };
+  await restRefuses(world.developer.post('/applications', { form_kind: 'access-plan', organisation_id: world.thirdParty, app_id: app.id, title: 'Plan', content: { ...content, interfaces: [{ api_id: world.unit, per_day: 1, content: 'tea' }] } }), 'field-invalid', '/content/interfaces/0');
+  const plan = await world.developer.post('/applications', { form_kind: 'access-plan', organisation_id: world.thirdParty, app_id: app.id, title: 'Plan', content });
+  await world.developer.act('applications', plan.id, 'submit');
+  assert.deepEqual((await record()).items, [], 'nothing is open before the plan is approved');
+  await world.operator.post('/application_reviews', { application_id: plan.id, result: 'pass' });
+  await world.operator.post('/application_reviews', { application_id: plan.id, result: 'pass', max_level: 2, findings: ['plan', 'security_plan'].map((subject) => ({ subject, result: 'pass' })) });
+  const opened = await record();
+  assert.deepEqual(opened.items.map((i) => [i.content, i.chapter, i.complete]), [['licence', '6.5', false], ['security', '6.8', false]]);
+  assert.deepEqual(opened.items[1].steps.map((s) => [s.step, s.done]), [['addresses', true], ['key', false], ['reports', false], ['graded-protection', false], ['cryptography', false]]);
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  await world.developer.post('/credentials', { app_id: app.id, algorithm: 'ecdsa-p256-sha256', public_key: pair.publicKey.export({ type: 'spki', format: 'pem' }) });
+  assert.ok(await step('security', 'key') && await step('licence', 'account'));
+  const [asked] = await world.developer.list('subscriptions', { app_id: app.id });
+  assert.equal(await step('licence', 'granted'), false);
+  await world.operator.act('subscriptions', asked.id, 'approve');
+  assert.ok(await step('licence', 'granted'));
+  const key = await w.credential(world, app.id);
+  await until(async () => (await p.call('/unit/v1/good', { key })).status === 200, { ms: 10000, what: 'a call' });
+  await until(() => step('licence', 'answered'), { ms: 20000, what: 'the call in the record' });
+  const document = (await world.developer.raw('POST', '/api/v1/documents?name=c.pdf', Buffer.from('%PDF-1.7\nc\n%%EOF\n'), { 'content-type': 'application/pdf' })).body.id;
+  const certificate = await world.developer.post('/qualification_certificates', { organisation_id: world.thirdParty, kind: 'mlps', number: 'MLPS-1', issuer: 'A testing body', level: 2, document_id: document, issued_at: new Date(Date.now() - 86400e3).toISOString(), valid_until: w.IN_A_YEAR });
+  assert.equal(await step('security', 'graded-protection'), false);
+  await world.operator.act('qualification_certificates', certificate.id, 'confirm');
+  assert.ok(await step('security', 'graded-protection'));
+  assert.deepEqual((await record()).items.map((i) => i.complete), [true, false]);
+  const page = await portal.signedIn('developer');
+  await portal.go(page, `/developer/apps/${app.id}`, 'Bureau');
+  await page.locator('#access-record').getByText('电子证照共享（6.5）').waitFor();
+  await page.locator('[data-step=answered]').getByText('已满足').waitFor();
+  await page.locator('[data-step=cryptography]').getByText('未满足').waitFor();
+  assert.equal(await page.locator('#access-record .content').count(), 2);
+  await shot(page, 'portal-record-access-zh');
+});
+
 test('no page of letting in broke the portal\'s rules: no error, nothing blocked, no request to anybody else', () => {
   assert.deepEqual(portal.violations, []);
 });

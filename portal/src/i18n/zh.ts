@@ -42,7 +42,7 @@ export default {
   level: { 1: 'L1 公开', 2: 'L2 授权可见', 3: 'L3 脱敏后可见' },
   environment: { general: '一般环境', monitored: '受监测环境', controlled: '受控环境' },
   action: {
-    approve: '批准', reject: '驳回', suspend: '暂停', resume: '恢复', close: '退出', submit: '提交审批', return: '退回', withdraw: '撤回', publish: '发布', stop: '停用', start: '启用', deprecate: '预告下线', offline: '下线', cancel: '取消', 'report-loss': '挂失', revoke: '吊销', retire: '停用', restore: '恢复',
+    accept: '受理', file: '再次提交', 'go-live': '上线', approve: '批准', reject: '驳回', suspend: '暂停', resume: '恢复', close: '退出', submit: '提交审批', return: '退回', withdraw: '撤回', publish: '发布', stop: '停用', start: '启用', deprecate: '预告下线', offline: '下线', cancel: '取消', 'report-loss': '挂失', revoke: '吊销', retire: '停用', restore: '恢复',
     confirm: '确定', leave: '取消', grave: '立即生效：相关调用随即被拒绝或停止。',
   },
   records: { lead: '按应用获得的授权浏览数据：只有授权的行和字段，敏感值已脱敏；每次查看都和应用的其他调用一样被判定和记录。', field: '字段', value: '等于', none: '没有可见的记录', open: '详情', before: '上一页', after: '下一页', one: '记录详情', masked: '已脱敏' },
@@ -64,9 +64,9 @@ export default {
     lead: '您的机构的应用：是否准入、凭证、订阅。', add: '申请应用', apply: '提交申请', none: '还没有应用', admission: '准入情况', noConditions: '平台目前不要求其他准入条件。', holds: '已满足', lacks: '未满足', number: '申请编号', credentials: '凭证', newCredential: '新建凭证', noCredentials: '还没有凭证', make: '创建',
     secretOnce: '密码只显示这一次，请立即保存到安全的地方。', keyKept: '公钥已登记。', keyId: '凭证标识', kept: '已保存', publicKey: '公钥（PEM）',
   },
-  conditionNext: { application: '为该应用提交申请', agreement: '提出协议并由双方签署', assessment: '由平台评估您的机构', certificates: '登记要求的资质证书', filing: '办理备案', preparation: '完成上线准备' },
+  conditionNext: { version: '备案应用版本并附发布安全审核报告', application: '为该应用提交申请', agreement: '提出协议并由双方签署', assessment: '由平台评估您的机构', certificates: '登记要求的资质证书', filing: '办理备案', preparation: '完成上线准备' },
   missing: { level: '字段还未分级：', mask: '字段缺少脱敏规则：', entry: '目录条目缺少内容：', domain: '还没有业务领域：', interface: '不符合领域规定的接口：', stages: '还未通过测试阶段：', evaluation: '还没有通过评估：', report: '还缺少测试报告：', definition: '接口定义有问题：', review: '还没有通过数据安全评审：' },
-  condition: { application: '已批准的申请', agreement: '生效的协议', assessment: '有效的评估', certificates: '有效的资质证书', filing: '备案', preparation: '上线准备' },
+  condition: { version: '已受理的版本', application: '已批准的申请', agreement: '生效的协议', assessment: '有效的评估', certificates: '有效的资质证书', filing: '备案', preparation: '上线准备' },
   subscriptions: { lead: '应用可以调用的接口。申请由平台审核，结果会通知您。', apply: '申请使用接口', level: '需要的数据级别', send: '提交申请', none: '还没有订阅' },
   changes: {
     lead: '交易量预期、集成方案等可能影响安全或业务连续性的重大变更，须附变更方案、应急预案和风险评估，并说明如何告知用户。提交后平台评审人员会收到任务。', new: '报告重大变更', change: '变更类型', kind: { volume: '交易量预期', integration: '集成方案', organisation: '机构情况', other: '其他' },
@@ -99,6 +99,8 @@ export default {
     nothing: '不准予任何接口。', result: '结论', pass: '通过', return: '退回', refuse: '拒绝', reason: '意见（退回或拒绝必须写明）', give: '提交意见', permitted: '准予并生效的权限', byLevel: '未限定接口，数据级别最高 L{n}', served: '网关现在提供的字段', opinions: '审核记录', step: '步骤', reviewer: '审核人', due: '下次复审',
   },
   agreement: { lead: '贵机构作为一方的协议：正文、摘要、签署情况。签名用本机构的密钥，密钥不会进入浏览器，在命令行完成。', none: '没有协议', provider: '提供方', receiver: '使用方', digest: '正文摘要（SM3）', unsigned: '未签署', text: '正文', noText: '提出协议后生成正文', how: '如何签署' },
+  versions: { title: '应用版本', lead: '新版本须先备案：写明改动并附发布安全审核报告，平台受理后才能上线。', file: '备案新版本', none: '还没有备案的版本', changes: '改动', review: '审核报告', live: '上线时间' },
+  record: { title: '接入记录', plan: '接入方案', lead: '按批准的接入方案只列出所选接入内容的步骤；是否完成由平台自动核查。' },
   register: {
     lead: '接入平台的用户在这里注册。账号经平台审核通过后才能登录使用。', waits: '账号 {login} 已提交，等待审核', next: '审核通过前账号不能登录。结果会通知您。', login: '登录名', displayName: '显示名', kind: '账号类型', kinds: { person: '个人', organisation: '单位' }, holder: '身份', holders: { 'natural-person': '自然人', 'legal-person': '法定代表人', delegate: '经办人', organisation: '单位' },
     realName: '真实姓名', unitName: '单位全称', idNumber: '身份证号', phone: '手机号', email: '电子邮箱', captcha: '图中字符', another: '换一张', send: '提交注册',
