@@ -17,6 +17,7 @@
 #include "incidents/cases.h"
 #include "incidents/emergency_plans.h"
 #include "incidents/incidents.h"
+#include "keyring/replacements.h"
 #include "lifecycle/lifecycle.h"
 #include "notices/notices.h"
 #include "peers/peers.h"
@@ -114,6 +115,7 @@ const struct resource *const resources[] = {
     &retention_rules_resource,
     &service_archives_resource,
     &service_instances_resource,
+    &service_configs_resource,
     &scheduled_tasks_resource,
     &exchange_nodes_resource,
     &collection_tools_resource,
@@ -158,6 +160,7 @@ const struct resource *const resources[] = {
     &risk_classes_resource,
     &delivery_targets_resource,
     &supply_keys_resource,
+    &key_replacements_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

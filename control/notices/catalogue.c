@@ -40,6 +40,7 @@ static const struct notice_kind kinds[] = {
     {"application-refused", "The application was refused: %s", "申请未通过：%s"},
     {"agreement-offered", "An agreement waits for signatures: %s", "有协议待签署：%s"},
     {"agreement-in-force", "The agreement is in force: %s", "协议已生效：%s"},
+    {"format-not-agreed", "A file of %s was erased: the agreement does not name its format", "%s 的导出文件已删除：协议未约定该数据格式"},
     {"agreement-ended", "The agreement has ended: %s", "协议已终止：%s"},
     {"certificate-document-expiring", "A qualification certificate ends soon: %s", "资质证书即将到期：%s"},
     {"certificate-document-expired", "A qualification certificate is over: %s", "资质证书已到期：%s"},

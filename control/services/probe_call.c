@@ -24,7 +24,7 @@ static size_t unseal(struct rest_call *c, const char *id, const char *sealed,
     size_t text_n = strlen(sealed), n = 0;
 
     return codec_unbase64url(bytes, sizeof bytes, &n, sealed, text_n) && n > CRYPTO_SEAL_EXTRA &&
-                   crypto_open(c->ctl->store_secret, slice_str(id), bytes, n, plain) == CRYPTO_OK
+                   keyring_open(c->ctl, slice_str(id), bytes, n, plain) == CRYPTO_OK
                ? n - CRYPTO_SEAL_EXTRA
                : 0;
 }
@@ -53,7 +53,7 @@ static enum problem take_credential(struct rest_call *c, const json_t *row, enum
 static enum problem keep_pair(struct rest_call *c, struct store_txn *txn, const char *id,
                               const char *pem)
 {
-    json_t *sealed = api_seal(c->ctl->store_secret, id, slice_str(pem));
+    json_t *sealed = api_seal_kept(c->ctl, id, slice_str(pem));
     const struct store_value v[] = {store_text(id), store_text(json_string_value(sealed))};
     enum problem p =
         sealed ? rest_store_problem(
@@ -165,6 +165,7 @@ static void start(struct rest_call *c, struct probe *p)
     curl_easy_setopt(p->curl, CURLOPT_PROTOCOLS_STR, "http,https"); /* an administrator's address */
     curl_easy_setopt(p->curl, CURLOPT_OPENSOCKETFUNCTION, NULL);
     curl_easy_setopt(p->curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    curl_easy_setopt(p->curl, CURLOPT_CONNECTTIMEOUT_MS, TIMEOUT_MS);
     if (stat(p->ca_path, &st) == 0) {
         curl_easy_setopt(p->curl, CURLOPT_CAINFO, p->ca_path);
     }

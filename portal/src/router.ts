@@ -37,6 +37,7 @@ const routes = [
   { path: '/manage/reviews/:id', component: () => import('./admission/Review.vue'), props: true, meta: { area: 'manage' as Area, title: 'review', needs: ['application_reviews.create'] } },
   { path: '/manage/registrations', component: () => import('./manage/Registrations.vue'), meta: { area: 'manage' as Area, title: 'registrations', needs: ['users.approve'], menu: true } },
   { path: '/manage/providers', component: () => import('./manage/Providers.vue'), meta: { area: 'manage' as Area, title: 'providers', needs: ['organisations.approve'], menu: true } },
+  { path: '/manage/tasks', component: () => import('./manage/Tasks.vue'), meta: { area: 'manage' as Area, title: 'tasks', needs: ['scheduled_tasks.create'], menu: true } },
   { path: '/register', component: () => import('./account/Register.vue'), meta: { title: 'register', open: true } },
   { path: '/factors', component: () => import('./account/Factors.vue'), meta: { title: 'factors' } },
   { path: '/password', component: () => import('./account/Password.vue'), meta: { title: 'password' } },

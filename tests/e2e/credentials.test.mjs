@@ -231,6 +231,45 @@ test('[BK-9.3.5b1, BK-7.3.4b3] a client key file under a passphrase signs; alter
   assert.match((await get(right)).stderr, /key-store-locked/);
 });
 
+// A dangerous act: one administrator asks, another agrees.
+async function replacementOf(key, reason) {
+  const asked = await world.admin.raw('POST', '/api/v1/key_replacements', { key, reason });
+  assert.deepEqual([asked.status, asked.body.operation], [202, 'key_replacements.create']);
+  await restRefuses(world.admin.act('approvals', asked.body.id, 'approve'), 'self-approval');
+  second ??= await w.user(world.admin, 'second-admin', 'admin');
+  assert.equal((await second.act('approvals', asked.body.id, 'approve')).state, 'executed');
+  return (await world.admin.list('key_replacements', { key, sort: '-created_at' }))[0].id;
+}
+let second;
+const keyFile = (name) => readFileSync(path.join(p.data, 'keys', name), 'utf8');
+
+test('[SW-9.7-3a] the master key is replaced while calls go on, over a kill -9 of the control plane; the old one opens nothing any more', async () => {
+  await restRefuses(world.operator.post('/key_replacements', { key: 'master', reason: 'x' }), 'not-permitted');
+  const were = keyFile('master.key');
+  const id = await replacementOf('master', 'its keeper left');
+  const state = async () => (await world.admin.get(`/key_replacements/${id}`)).state;
+  await until(async () => (await state()) === 'resealing', { ms: 30000, what: 'the new key' });
+  assert.deepEqual([keyFile('master.key'), keyFile('master.next.key').startsWith('-----BEGIN SLUICE SEALED')], [were, true]);
+  const [killed] = p.processes().control;
+  process.kill(killed, 'SIGKILL');
+  assert.equal((await call(A1, world.key)).status, 200); // nobody who calls notices
+  await until(async () => { try { return (await state()) === 'replaced'; } catch { return false; } }, { ms: 60000, what: 'the old key gone' });
+  assert.notEqual(keyFile('master.key'), were);
+  assert.ok(!readdirSync(path.join(p.data, 'keys')).includes('master.next.key'));
+  const done = await world.admin.get(`/key_replacements/${id}`);
+  assert.ok(done.resealed > 5 && done.old_key_id && done.new_key_id !== done.old_key_id, JSON.stringify(done));
+  const log = (await world.admin.get('/operations?kind=key-replacement')).items.filter((o) => o.resource_id === id).map((o) => `${o.action} by ${o.actor}`);
+  assert.deepEqual(log.sort(), ['create by admin', 'destroy by platform', 'generate by platform', 'reseal by platform']);
+  // What was sealed before is at hand, and what is sealed now, after a start with the new key alone.
+  process.kill(p.processes().control[0], 'SIGKILL');
+  await until(async () => { try { return (await world.admin.get('/sources')).total > 0; } catch { return false; } }, { ms: 60000, what: 'the control plane' });
+  const [source] = await world.admin.list('sources');
+  assert.ok((await world.provider.get(`/sources/${source.id}/tables`)).items.length > 0, 'its connection opens');
+  const made = await world.developer.post('/credentials', { app_id: world.app, algorithm: 'hmac-sm3' });
+  await becomes({ ...world.key, id: made.id, secret: made.secret }, A1, 200);
+  assert.ok(!p.log.includes('opens under neither'));
+});
+
 test('[BK-7.3.4b2, SW-9.7-3a] the platform\'s key files are sealed; with another passphrase it does not start, and changes nothing', async () => {
   const names = ['master', 'link', 'audit', 'answer', 'body-sm2', 'body-ec'];
   const keys = () => names.map((name) => readFileSync(path.join(p.data, `keys/${name}.key`), 'utf8'));

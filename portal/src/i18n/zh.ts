@@ -4,13 +4,13 @@ export default {
   area: { portal: '服务门户', developer: '开发者中心', manage: '管理门户' },
   page: {
     search: '资源目录', entry: '资源详情', overview: '全局数据视图', business: '服务目录·业务视图', development: '服务目录·开发视图', configure: '接口配置', categories: '目录分类', publicApis: '外部公开接口', api: '接口说明', records: '授权数据浏览',
-    apps: '我的应用', app: '应用', subscriptions: '我的订阅', changes: '重大变更', notices: '通知', publish: '发布服务', centre: '服务管理中心', service: '服务', providers: '软件提供商', password: '修改密码', nowhere: '没有这个页面',
+    apps: '我的应用', app: '应用', subscriptions: '我的订阅', changes: '重大变更', notices: '通知', publish: '发布服务', centre: '服务管理中心', service: '服务', providers: '软件提供商', tasks: '定时任务', password: '修改密码', nowhere: '没有这个页面',
     applications: '准入申请', application: '申请', agreements: '协议', reviews: '申请审核', review: '审核', registrations: '账号审核', register: '注册账号', factors: '双重认证',
   },
   state: {
     draft: '草稿', review: '审核中', published: '已发布', deprecated: '即将下线', withdrawn: '已撤回', active: '有效', applied: '待审核', suspended: '已暂停', rejected: '已驳回', closed: '已退出', admitted: '已准入', testing: '测试中',
     returned: '已退回', revoked: '已吊销', expired: '已过期', approved: '已批准', cancelled: '已取消', registered: '已注册', submitted: '待审批', listed: '已上架', filed: '待处理', decided: '已决定', unread: '未读', read: '已读',
-    unconditional: '无条件开放', conditional: '有条件开放', development: '开发中', test: '测试中', stopped: '已停用', baffled: '已挡板', offline: '已下线', archived: '已归档', in_review: '审核中', refused: '已拒绝', ready: '就绪', retired: '已停用', open: '开放', undecided: '未定',
+    unconditional: '无条件开放', conditional: '有条件开放', development: '开发中', test: '测试中', stopped: '已停用', baffled: '已挡板', offline: '已下线', archived: '已归档', in_review: '审核中', refused: '已拒绝', ready: '就绪', retired: '已停用', open: '开放', undecided: '未定', running: '运行中', paused: '已暂停', done: '已完成', removed: '已移除',
     offered: '待签署', in_force: '已生效', ended: '已终止', accepted: '已受理', live: '当前版本', superseded: '已被取代',
   },
   notAllowed: { title: '您没有查看此页的权限', next: '如需使用，请向管理员申请以下功能权限：' },
@@ -43,6 +43,7 @@ export default {
   environment: { general: '一般环境', monitored: '受监测环境', controlled: '受控环境' },
   action: {
     accept: '受理', file: '再次提交', 'go-live': '上线', approve: '批准', reject: '驳回', suspend: '暂停', resume: '恢复', close: '退出', submit: '提交审批', return: '退回', withdraw: '撤回', publish: '发布', stop: '停用', start: '启用', deprecate: '预告下线', offline: '下线', cancel: '取消', 'report-loss': '挂失', revoke: '吊销', retire: '停用', restore: '恢复',
+    run: '立即运行', pause: '暂停', remove: '移除',
     confirm: '确定', leave: '取消', grave: '立即生效：相关调用随即被拒绝或停止。',
   },
   records: { lead: '按应用获得的授权浏览数据：只有授权的行和字段，敏感值已脱敏；每次查看都和应用的其他调用一样被判定和记录。', field: '字段', value: '等于', none: '没有可见的记录', open: '详情', before: '上一页', after: '下一页', one: '记录详情', masked: '已脱敏' },
@@ -80,6 +81,12 @@ export default {
     roles: { primary: '主用', standby: '备用', canary: '灰度', sandbox: '沙箱（测试阶段）' }, balance: '负载方式', balances: { 'round-robin': '轮询', 'least-connections': '最少连接' }, retries: '重试次数', canary_percent: '灰度比例（%）', saveProtocol: '保存协议与目标',
     conversion: '报文转换', noConversion: '没有转换：报文按原样传递。', clients: '调用方格式', unit: '上游格式', definition: '转换定义（JSON），或提供方的 WSDL 1.1', change: '修改', addConversion: '添加转换' },
   categories: { lead: '资源目录的分类、主题、应用层次，以及其他自定层次。停用后不再出现在目录中。', scheme: '新增层次', add: '新增', below: '新增下级', rename: '改名', english: '英文名', level: '层次（小写字母，如 subject）', none: '还没有节点' },
+  tasks: {
+    lead: '平台按设定时间执行的任务。每次运行保留结果，失败时通知运维人员；多个节点中只有一个执行。', add: '新建任务', make: '创建', look: '刷新', task: '任务', about: { apis: '接口', harvests: '采编任务', collections: '采集任务' }, parameters: '参数（JSON）', first: '首次运行时间（不填为立即）', every: '每隔（秒；不填为一次）',
+    next: '下次运行', each: '每 {s} 秒', last: '上次运行', none: '还没有任务',
+  },
+  taskKind: { 'check-definition': '检查接口定义', 'check-catalogue': '检查服务目录', 'check-archives': '检查归档', 'run-harvest': '执行采编', 'run-collection': '执行采集', 'make-export': '生成导出文件', 'call-api': '调用接口' },
+  taskResult: { passed: '通过', failed: '失败', begun: '已开始' },
   measure: { rate: '速率（每秒）', concurrency: '并发', calls: '每日调用', rows: '每日行数', bytes: '每日字节', refused: '被拒绝次数' },
   limit: { reject: '拒绝', alert: '告警', suspend: '暂停' },
   application: {
