@@ -404,9 +404,11 @@ static enum problem state_effects(struct rest_call *c, struct store_txn *txn, co
     enum problem p = PROBLEM_OK;
 
     if (privacy) {
-        return admission_state_is(row, "in_force")
-                   ? PROBLEM_OK
-                   : terms_stop_composed(c, txn, row_text(row, "receiver_id"));
+        p = admission_state_is(row, "in_force")
+                ? PROBLEM_OK
+                : terms_stop_composed(c, txn, row_text(row, "receiver_id"));
+        return p == PROBLEM_OK ? terms_refeed_organisation(c, txn, row_text(row, "receiver_id"))
+                               : p; /* their analysis tasks */
     }
     p = admission_state_is(row, "in_force") ? limit_calls(c, txn, row)
                                             : row_each(c, txn, &limits_resource, "agreement_id",

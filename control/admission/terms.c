@@ -326,7 +326,7 @@ enum problem agreement_permits(struct rest_call *c, struct store_txn *txn,
     bool on = false, permitted = false;
     enum problem p = admission_setting_on(c, txn, "privacy-agreement-required", &on);
 
-    if (p != PROBLEM_OK || !on || strcmp(task->provider, task->receiver) == 0) {
+    if (p != PROBLEM_OK || !(on || task->always) || strcmp(task->provider, task->receiver) == 0) {
         return p;
     }
     p = find_permit(c, txn, task, &permitted);
@@ -373,7 +373,7 @@ static enum problem permits_part(struct rest_call *c, struct store_txn *txn, con
         level = level_of(store_get_text(rows, 2));
     }
     enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
-    const struct admission_task task = {provider, receiver, id, "compose", level};
+    const struct admission_task task = {provider, receiver, id, "compose", level, false};
     return p == PROBLEM_OK && there ? agreement_permits(c, txn, &task) : p;
 }
 

@@ -47,6 +47,7 @@ struct admission_task {
     const char *provider, *receiver, *api_id;
     const char *operation; /* "compose", "aggregate", "model", "export" */
     int64_t level;
+    bool always; /* whatever that setting says */
 };
 enum problem agreement_permits(struct rest_call *c, struct store_txn *txn,
                                const struct admission_task *task)

@@ -209,6 +209,11 @@ enum problem protection_check_api(struct rest_call *c, struct change *ch)
 
     default_claims(ch);
 
+    if (p == PROBLEM_OK && json_is_true(json_object_get(ch->row, "analysis_agreement")) &&
+        is(ch->row, "access", "registered")) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/analysis_agreement",
+                      "what anybody registered may have is not for registered tasks alone");
+    }
     p = p == PROBLEM_OK ? scenario_apply(c, ch->txn, ch->row) : p;
     return p == PROBLEM_OK ? check_purpose(c, ch->row) : p;
 }

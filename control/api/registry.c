@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/access.h"
 #include "admission/admission.h"
+#include "admission/analysis.h"
 #include "api/api.h"
 #include "batch/batch.h"
 #include "catalog/catalog.h"
@@ -161,6 +162,7 @@ const struct resource *const resources[] = {
     &delivery_targets_resource,
     &supply_keys_resource,
     &key_replacements_resource,
+    &analysis_tasks_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);
