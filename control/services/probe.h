@@ -38,6 +38,7 @@ struct probe_call { /* borrowed */
     const char *grant, *body;      /* NULL: none */
     const char *content_type;      /* of the body; NULL: JSON */
     const char *purpose;           /* percent-encoded; NULL: none */
+    const char *version;           /* of the app; NULL: not said */
     const char *input, *signature; /* of PROBE_ELSEWHERE: the values of the two headers */
 };
 

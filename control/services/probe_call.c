@@ -298,6 +298,9 @@ bool probe_prepare(struct probe *p, CURL *curl, const struct probe_call *call,
     if (call->purpose) {
         add_header(request, "Sluice-Purpose", call->purpose);
     }
+    if (call->version) {
+        add_header(request, "Sluice-App-Version", call->version);
+    }
     set_body(curl, call, request);
     if (proof != PROBE_UNSIGNED) {
         if (!probe_sign(p, call, proof == PROBE_FORGED, request)) {

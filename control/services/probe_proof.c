@@ -22,12 +22,13 @@ struct asked {
 static bool asked_field(void *ctx, struct slice name, struct slice *value)
 {
     const struct asked *a = ctx;
-    const char *text = slice_eq(name, SLICE("sluice-grant"))      ? a->call->grant
-                       : slice_eq(name, SLICE("sluice-purpose"))  ? a->call->purpose
-                       : slice_eq(name, SLICE("content-digest"))  ? a->request->digest
-                       : slice_eq(name, SLICE("signature-input")) ? a->request->input
-                       : slice_eq(name, SLICE("signature"))       ? a->request->signature
-                                                                  : NULL;
+    const char *text = slice_eq(name, SLICE("sluice-grant"))         ? a->call->grant
+                       : slice_eq(name, SLICE("sluice-purpose"))     ? a->call->purpose
+                       : slice_eq(name, SLICE("sluice-app-version")) ? a->call->version
+                       : slice_eq(name, SLICE("content-digest"))     ? a->request->digest
+                       : slice_eq(name, SLICE("signature-input"))    ? a->request->input
+                       : slice_eq(name, SLICE("signature"))          ? a->request->signature
+                                                                     : NULL;
 
     *value = slice_str(text ? text : "");
     return text && *text;
@@ -53,7 +54,8 @@ static bool cover(struct httpsig *sig, const struct probe_call *call)
            httpsig_cover(sig, SLICE("@query")) == HTTPSIG_OK &&
            (!call->body || httpsig_cover(sig, SLICE("content-digest")) == HTTPSIG_OK) &&
            (!call->grant || httpsig_cover(sig, SLICE("sluice-grant")) == HTTPSIG_OK) &&
-           (!call->purpose || httpsig_cover(sig, SLICE("sluice-purpose")) == HTTPSIG_OK);
+           (!call->purpose || httpsig_cover(sig, SLICE("sluice-purpose")) == HTTPSIG_OK) &&
+           (!call->version || httpsig_cover(sig, SLICE("sluice-app-version")) == HTTPSIG_OK);
 }
 
 static bool put_signature(struct probe *p, struct slice base, bool forged,

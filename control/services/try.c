@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "admission/gate.h"
 #include "api/api.h"
 #include "httpsig/httpsig.h"
 #include "services/probe.h"
@@ -26,6 +27,7 @@ struct trial {
                                               credential that signs elsewhere, NULL: none */
     char alg[HTTPSIG_ALG_MAX + 1];         /* the key's */
     char *purpose;                         /* percent-encoded */
+    char version[APP_VERSION_MAX + 1];     /* of an app whose calls say it */
     bool live;                             /* the caller knows that it writes in earnest */
     struct probe_call q;
 };
@@ -240,6 +242,10 @@ static enum problem prepare(struct rest_call *c, struct store_txn *txn, struct t
         p = PROBLEM_NOT_PERMITTED;
     }
     p = p == PROBLEM_OK ? check_write(c, t, app) : p;
+    if (p == PROBLEM_OK && json_is_true(json_object_get(app, "states_version"))) {
+        p = app_version_live(c, txn, t->app, t->version);
+        t->q.version = t->version[0] ? t->version : NULL;
+    }
     p = p == PROBLEM_OK && t->key ? load_key(c, txn, t) : p;
     if (p == PROBLEM_OK) {
         p = probe_init(c, txn, t->app, gateway, t->key ? PROBE_ELSEWHERE : PROBE_SECRET, &t->probe);

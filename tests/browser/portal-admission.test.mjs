@@ -317,6 +317,7 @@ test('[EC-7.2.1e] a new version of an app is filed in the portal with its releas
   await restRefuses(world.developer.patch(`/apps/${app}`, { states_version: true }, now.revision), 'not-permitted', '/states_version');
   await world.operator.patch(`/apps/${app}`, { states_version: true }, now.revision);
   await becomes(null, 'app-version-unfiled');
+  assert.equal((await world.developer.post(`/apis/${world.unit}/try`, { app_id: app, target: '/good' })).status, 200, 'a try says it by itself');
   // The next one takes its place; and where the platform asks for it, nothing is admitted without one.
   const document = (await world.developer.raw('POST', '/api/v1/documents?name=r.pdf&purpose=release-review', Buffer.from('%PDF-1.7\nr\n%%EOF\n'), { 'content-type': 'application/pdf' })).body.id;
   await restRefuses(world.developer.post('/app_versions', { app_id: app, version: '2.0', changes: 'again', document_id: document }), 'already-exists');
