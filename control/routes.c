@@ -27,6 +27,7 @@
 #include "peers/peers.h"
 #include "rest/catalogue.h"
 #include "rest/rest.h"
+#include "rest/strict.h"
 #include "sandbox/sandbox.h"
 #include "services/queries.h"
 #include "services/services.h"
@@ -64,6 +65,8 @@ const struct rest_route rest_routes[] = {
     {"GET", "live/targets", 0, rest_live_targets, "live.read",
      ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
     {"POST", "alerts/*/limit", 0, rest_alert_limit, "alerts.limit", ROLE_STAFF},
+    {"GET", "strict_settings", 0, strict_settings_get, "strict_settings.read",
+     ROLE_STAFF | ROLE_AUDITOR},
     {"GET", "operation-kinds", 0, rest_operation_kinds, "operation-kinds.read",
      ROLE_STAFF | ROLE_AUDITOR},
     {"GET", "notice-kinds", 0, rest_notice_kinds, "account.notice-kinds", ROLE_ANY},

@@ -68,6 +68,7 @@ static const struct notice_kind kinds[] = {
     {"test-preparation-opened", "A list of preparations waits for you: %s", "接入准备清单已开启：%s"},
     {"test-preparation-overdue", "The preparations are overdue: %s", "接入准备清单已逾期：%s"},
     {"scan-overdue", "A security scan is overdue: %s", "安全扫描已逾期：%s"},
+    {"setting-relaxed", "A setting was made weaker than shipped: %s", "一项设置被放宽，低于出厂要求：%s"},
     {"case-opened", "A case was opened: %s", "新的事件待处理：%s"},
     {"case-shared", "You are asked to help look into a case: %s", "请配合事件调查：%s"},
     {"case-answered", "A case was answered: %s", "事件已有新的答复：%s"},
