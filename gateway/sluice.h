@@ -205,6 +205,7 @@ typedef struct {
     struct uuid purpose;            /* its purpose_id(); nil: none */
     struct slice confirmation;      /* header Sluice-Confirmation */
     struct slice sdk_header;        /* header Sluice-Sdk */
+    struct slice package_header;    /* header Sluice-Package */
     struct token *token;            /* the access token shown, opened and good; NULL: none */
     const struct link_inner *inner; /* NULL unless a part of a composed API's call */
     struct uuid grant;
@@ -626,6 +627,9 @@ void sluice_event(const struct sluice_event *event);
 void sluice_events_close(void);
 /* Tells, at most once a minute of each and a few dozen a second in all, that a grant was used. */
 void sluice_grant_used(const struct uuid *grant, uint64_t now_ms);
+/* The same of the package that a signed call says it comes from; the control plane knows whose it
+ * is. */
+void sluice_package_named(ngx_http_request_t *r, const sluice_ctx_t *ctx);
 
 /* record.c: NGX_ERROR: it could not be recorded, so nothing may leave. */
 ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind);
