@@ -27,6 +27,7 @@
 #include "jwe/jwe.h"
 #include "link/inner.h"
 #include "link/link.h"
+#include "link/ring.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
 #include "replay/replay.h"
@@ -276,10 +277,10 @@ typedef struct {
     bool snapshot;           /* open now */
     struct audit_writer *audit;
     struct replay *replay;
-    struct crypto_hmac *link;
+    struct link_mac link;
     sluice_keys_t keys;
     struct mask_key *mask_key;
-    uint8_t feed_key[CRYPTO_KEY_LEN], verifier_key[CRYPTO_KEY_LEN];
+    uint8_t verifier_key[CRYPTO_KEY_LEN];
     uint64_t limit_seed; /* of limit_key_make(); the same on all nodes of a link key */
     struct plan_stream *idle[64];
     ngx_uint_t n_idle;
@@ -437,7 +438,7 @@ ngx_int_t sluice_body_replace(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_str_
 /* caller/inner.c: composed APIs. What stands for a signature on the inner listener, read by route.c
  * before the stages that ask who calls; what dispatch.c tells the data service; how record.c names
  * it. */
-bool sluice_inner_keys(const uint8_t master[static CRYPTO_KEY_LEN]);
+void sluice_inner_keys(const uint8_t fixed[static CRYPTO_KEY_LEN]);
 void sluice_inner_exit(void);
 ngx_int_t sluice_inner(ngx_http_request_t *r, sluice_ctx_t *ctx);
 size_t sluice_ticket(ngx_http_request_t *r, const sluice_ctx_t *ctx,

@@ -41,6 +41,7 @@ const routes = [
   { path: '/register', component: () => import('./account/Register.vue'), meta: { title: 'register', open: true } },
   { path: '/factors', component: () => import('./account/Factors.vue'), meta: { title: 'factors' } },
   { path: '/password', component: () => import('./account/Password.vue'), meta: { title: 'password' } },
+  { path: '/second-factor', component: () => import('./account/SecondFactor.vue'), meta: { title: 'secondFactor' } },
   { path: '/:rest(.*)*', component: () => import('./parts/Nowhere.vue'), meta: { title: 'nowhere', open: true } },
 ];
 
@@ -51,6 +52,7 @@ router.beforeEach(async (to) => {
   if (!session.known) await begin();
   if (to.meta.open) return true;
   if (session.passwordDue) return to.path === '/password' ? true : '/password';
+  if (session.factorDue) return to.path === '/second-factor' ? true : '/second-factor';
   if (!session.known && !session.refused) {
     signIn();
     return false;
