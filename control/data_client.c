@@ -152,9 +152,9 @@ enum problem data_client_source(struct rest_call *c, const char *operation, cons
     char target[64];
 
     /* What a folder holds is another's to tell than what a database does; tables are read alike. */
-    static const char *const own[][2] = {{"check", "check"},  {"drop", "drop"},
-                                         {"tables", "items"}, {"refresh", "refresh"},
-                                         {"item", "item"},    {"put", "put"}};
+    static const char *const own[][2] = {
+        {"check", "check"}, {"drop", "drop"}, {"tables", "items"}, {"refresh", "refresh"},
+        {"item", "item"},   {"put", "put"},   {"remove", "remove"}};
     snprintf(target, sizeof target, "/internal/v1/sources/%s", operation);
     for (size_t i = 0; of_files(source) && i < COUNT(own); i++) {
         if (strcmp(operation, own[i][0]) == 0) {

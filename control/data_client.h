@@ -4,7 +4,7 @@
 #include "rest/rest.h"
 
 /* operation: "check", "tables", "columns"; of a managed source "make" and "drop" too, of one of
- * files "drop", "refresh", "item" and "put". source: its
+ * files "drop", "refresh", "item", "put" and "remove". source: its
  * row. schema and table may be NULL. The service's refusals come back as its own problem codes; no
  * service: source-unavailable. *answer is a new object. Blocks up to DATA_CLIENT_TIMEOUT_MS, so
  * never inside a write transaction. */

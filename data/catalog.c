@@ -6,11 +6,11 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
-#include "data/personal.h"
 #include "data/sandbox.h"
 #include "data/sources/connection.h"
 #include "data/sources/pool.h"
 #include "link/ring.h"
+#include "personal/personal.h"
 #include "plan/plan.h"
 
 static const struct {

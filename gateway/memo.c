@@ -393,6 +393,7 @@ static bool make_topic_plan(sluice_verdict_t *v)
                                                {{"receipts", 8}, PLAN_KEEP, PLAN_SCALAR, {0}},
                                                {{"accepted", 8}, PLAN_KEEP, PLAN_SCALAR, {0}},
                                                {{"duplicates", 10}, PLAN_KEEP, PLAN_SCALAR, {0}},
+                                               {{"covered", 7}, PLAN_KEEP, PLAN_SCALAR, {0}},
                                                {{"acknowledged", 12}, PLAN_KEEP, PLAN_SCALAR, {0}}};
     v->plan = plan_new(fields, sizeof fields / sizeof *fields);
     return v->plan != NULL;

@@ -599,6 +599,10 @@ static enum problem after(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && ch->old && api_changed(ch->old, ch->row, "user_checks")) {
         p = row_each(c, ch->txn, &grants_resource, "api_id", row_text(ch->row, "id"), tell, NULL);
     }
+    if (p == PROBLEM_OK && ch->old && strcmp(row_text(ch->row, "kind"), "topic") == 0 &&
+        api_changed(ch->old, ch->row, "fields")) {
+        p = topics_tell(c, ch->txn, "api_id", row_text(ch->row, "id"));
+    }
     if (p == PROBLEM_OK) {
         p = life_tell(c, ch);
     }

@@ -33,13 +33,21 @@ enum problem declassification_check(struct rest_call *c, const json_t *old, cons
 /* uploads.c: files handed in by tus 1.0 */
 #define UPLOAD_PATH_MAX 4200
 extern const struct resource uploads_resource;
-enum problem upload_create(struct rest_call *c); /* POST uploads */
-enum problem upload_head(struct rest_call *c);   /* HEAD uploads/{id} */
-enum problem upload_patch(struct rest_call *c);  /* PATCH uploads/{id} */
-enum problem upload_delete(struct rest_call *c); /* DELETE uploads/{id} */
-enum problem uploads_job(struct rest_call *c);   /* a job: those whose time is over */
+enum problem upload_create(struct rest_call *c);   /* POST uploads */
+enum problem upload_head(struct rest_call *c);     /* HEAD uploads/{id} */
+enum problem upload_patch(struct rest_call *c);    /* PATCH uploads/{id} */
+enum problem upload_delete(struct rest_call *c);   /* DELETE uploads/{id} */
+enum problem uploads_job(struct rest_call *c);     /* a job: those whose time is over */
+#define UPLOAD_ANYTHING "application/octet-stream" /* judged where it is taken: docs/files.md */
+/* content.c: what its bytes are, when all are there: row gets the state, content_sm3 or error, and
+ * personal: what was found in it of people. Not OK, and not INTERNAL: it is refused, its file gone.
+ */
+enum problem upload_judge(struct rest_call *c, json_t *row);
 /* Where the bytes of a complete one lie. */
 void upload_path(const struct control *ctl, const char *id, char path[static UPLOAD_PATH_MAX]);
+/* Where what was sealed in it lies once it is opened. */
+void upload_plain_path(const struct control *ctl, const char *id,
+                       char path[static UPLOAD_PATH_MAX]);
 
 /* source_files.c: uploads that become files of a source (docs/files.md) */
 extern const struct resource source_files_resource;
@@ -49,6 +57,12 @@ enum problem source_files_job(struct rest_call *c); /* a job: sends them to the 
 extern const struct resource packages_resource;
 enum problem package_content(struct rest_call *c); /* GET packages/{id}/content */
 /* Verifies and opens the package at path, of an upload's row, which gets `package`. SEAL_INVALID:
- * of nobody known, changed, or not for the platform. */
-enum problem package_judge(struct rest_call *c, json_t *row, const char *path);
+ * of nobody known, changed, or not for the platform. What is inside goes to each as it comes out;
+ * NULL: to nobody. */
+typedef void (*package_each)(void *ctx, struct slice plain);
+enum problem package_judge(struct rest_call *c, json_t *row, const char *path, package_each each,
+                           void *ctx);
+/* What is in the package of a complete upload, as the file upload_plain_path() names; once is
+ * enough. Slow: outside a transaction. */
+enum problem package_unseal(struct rest_call *c, const json_t *upload);
 enum problem packages_keep_key(struct rest_call *c); /* the platform's, shown among its keys */

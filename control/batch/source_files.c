@@ -3,6 +3,7 @@
  * data service piece by piece. How far it is lies in the store, and a piece sent twice is one
  * piece, so a death on either side loses and doubles nothing. What the file is, and whether it can
  * be taken at all, shows when the source is looked at (docs/files.md). */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,6 +49,67 @@ static enum problem check_source(struct rest_call *c, struct change *ch)
     return p;
 }
 
+static bool is_sealed(const json_t *upload)
+{
+    return strcmp(row_text(upload, "media_type"), "application/jose") == 0;
+}
+
+/* Of a sealed package its file is handed on: opened before the store is held. */
+static enum problem prepare(struct rest_call *c, struct change *ch)
+{
+    struct store_txn *txn = NULL;
+    json_t *upload = NULL;
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = row_load(c, txn, &uploads_resource, row_text(ch->row, "upload_id"), true, &upload);
+    store_rollback(&txn);
+    if (p == PROBLEM_OK && upload && strcmp(row_text(upload, "state"), "complete") == 0 &&
+        is_sealed(upload)) {
+        p = package_unseal(c, upload);
+    }
+    json_decref(upload);
+    return p;
+}
+
+/* The name, the size and the digest of what is handed on. */
+static void take_file(json_t *row, const json_t *upload)
+{
+    const json_t *package = json_object_get(upload, "package"),
+                 *file = json_array_get(json_object_get(package, "files"), 0);
+    bool sealed = is_sealed(upload);
+
+    json_object_set(row, "name", json_object_get(sealed ? file : upload, "name"));
+    json_object_set(row, "bytes",
+                    json_object_get(sealed ? package : upload, sealed ? "bytes" : "size"));
+    json_object_set(row, "content_sm3",
+                    json_object_get(sealed ? package : upload, sealed ? "sm3" : "content_sm3"));
+    json_object_set_new(row, "sent", json_integer(0));
+    json_object_set_new(row, "failures", json_integer(0));
+}
+
+/* The data service names files, not rows: one that is being taken away has its name until it is. */
+static enum problem none_going(struct rest_call *c, struct change *ch)
+{
+    static const char sql[] =
+        "SELECT 1 FROM source_files WHERE source_id = ? AND name = ? AND state = 'removing'";
+    const struct store_value v[] = {store_text(row_text(ch->row, "source_id")),
+                                    store_text(row_text(ch->row, "name"))};
+    struct store_rows *rows = NULL;
+    enum problem p = rest_store_problem(c, store_query(ch->txn, sql, v, COUNT(v), &rows));
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    bool going = store_next(rows);
+    p = rest_store_problem(c, store_rows_end(&rows));
+    return p == PROBLEM_OK && going ? rest_fail(c, PROBLEM_STATE_CONFLICT, "/upload_id",
+                                                "a file of this name is being removed")
+                                    : p;
+}
+
 static enum problem check(struct rest_call *c, struct change *ch)
 {
     json_t *upload = NULL;
@@ -62,37 +124,65 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && (!upload || strcmp(row_text(upload, "state"), "complete") != 0)) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/upload_id", "a complete upload is needed");
     }
-    if (p == PROBLEM_OK &&
-        (strlen(row_text(upload, "name")) > NAME_BYTES || row_text(upload, "name")[0] == '.')) {
-        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/upload_id",
-                      "its name has more than %d bytes, or begins with a dot", NAME_BYTES);
-    }
     if (p == PROBLEM_OK) {
-        json_object_set(ch->row, "name", json_object_get(upload, "name"));
-        json_object_set(ch->row, "bytes", json_object_get(upload, "size"));
-        json_object_set(ch->row, "content_sm3", json_object_get(upload, "content_sm3"));
-        json_object_set_new(ch->row, "sent", json_integer(0));
-        json_object_set_new(ch->row, "failures", json_integer(0));
+        take_file(ch->row, upload);
+        const char *name = row_text(ch->row, "name");
+        if (!name[0] || strlen(name) > NAME_BYTES || name[0] == '.' || strchr(name, '/')) {
+            p = rest_fail(c, PROBLEM_FIELD_INVALID, "/upload_id",
+                          "its name has more than %d bytes, or begins with a dot", NAME_BYTES);
+        }
     }
     json_decref(upload);
-    return p;
+    return p == PROBLEM_OK ? none_going(c, ch) : p;
 }
+
+/* Taking away -----------------------------------------------------------------------------------
+ */
+
+/* The newest of its name is what lies there. */
+static enum problem newest(struct rest_call *c, struct change *ch)
+{
+    static const char sql[] = "SELECT 1 FROM source_files WHERE source_id = ? AND name = ? AND "
+                              "state IN ('queued', 'kept') AND id > ?";
+    const struct store_value v[] = {store_text(row_text(ch->row, "source_id")),
+                                    store_text(row_text(ch->row, "name")),
+                                    store_text(row_text(ch->row, "id"))};
+    struct store_rows *rows = NULL;
+    enum problem p = rest_store_problem(c, store_query(ch->txn, sql, v, COUNT(v), &rows));
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    bool newer = store_next(rows);
+    p = rest_store_problem(c, store_rows_end(&rows));
+    json_object_set_new(ch->row, "failures", json_integer(0));
+    return p == PROBLEM_OK && newer ? rest_fail(c, PROBLEM_STATE_CONFLICT, "",
+                                                "a newer file of this name has taken its place")
+                                    : p;
+}
+
+#define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
+static const struct transition transitions[] = {
+    {"kept", "remove", "removing", KEEPER, .hook = newest},
+};
 
 static const struct scope scopes[] = {
     {ROLE_PROVIDER, BIND_ORGANISATION, "t.organisation_id = ?", "t.organisation_id = ?"},
 };
 
-#define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
 const struct resource source_files_resource = {
     .plural = "source_files",
     .kind = "source-file",
     .initial = "queued",
     .attrs = attrs,
     .n_attrs = COUNT(attrs),
+    .transitions = transitions,
+    .n_transitions = COUNT(transitions),
     .scopes = scopes,
     .n_scopes = COUNT(scopes),
     .read_roles = KEEPER | ROLE_AUDITOR,
     .create_roles = KEEPER,
+    .prepare = prepare,
     .check = check,
 };
 
@@ -113,8 +203,12 @@ static json_t *piece_of(const struct rest_call *c, const json_t *row)
     char *data = malloc(want + 1), *text = malloc(CODEC_BASE64_LEN(want) + 1);
     json_t *piece = NULL;
 
-    upload_path(c->ctl, row_text(row, "upload_id"), path);
+    upload_plain_path(c->ctl, row_text(row, "upload_id"), path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        upload_path(c->ctl, row_text(row, "upload_id"), path);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
     if (fd >= 0 && data && text && pread(fd, data, want, (off_t)at) == (ssize_t)want) {
         piece =
             json_pack("{s:s, s:I, s:s%, s:b}", "name", row_text(row, "name"), "at", (json_int_t)at,
@@ -140,6 +234,15 @@ static enum problem keep(struct rest_call *c, const json_t *row, json_t *now, co
     return rest_finish(c, &txn, p);
 }
 
+/* What was sealed lies open no longer than it has to. */
+static void forget_plain(const struct rest_call *c, const json_t *row)
+{
+    char path[UPLOAD_PATH_MAX];
+
+    upload_plain_path(c->ctl, row_text(row, "upload_id"), path);
+    unlink(path);
+}
+
 /* Not taken: from where the data service is, or in a while; then it has failed. */
 static enum problem not_taken(struct rest_call *c, const json_t *row, enum problem why)
 {
@@ -151,8 +254,11 @@ static enum problem not_taken(struct rest_call *c, const json_t *row, enum probl
     if (why == PROBLEM_STATE_CONFLICT) { /* it has less than we thought */
         json_object_set_new(now, "sent", json_integer(0));
     }
-    enum problem p =
-        keep(c, row, now, failures >= RETRIES || why == PROBLEM_BODY_MALFORMED ? "failed" : NULL);
+    bool given_up = failures >= RETRIES || why == PROBLEM_BODY_MALFORMED;
+    enum problem p = keep(c, row, now, given_up ? "failed" : NULL);
+    if (p == PROBLEM_OK && given_up) {
+        forget_plain(c, row);
+    }
     json_decref(now);
     return p;
 }
@@ -186,6 +292,9 @@ static enum problem send_piece(struct rest_call *c, const json_t *row, const jso
     json_object_set_new(now, "error", json_null());
     p = keep(c, row, now, last ? "kept" : NULL);
     json_decref(now);
+    if (p == PROBLEM_OK && last) {
+        forget_plain(c, row);
+    }
     *more = p == PROBLEM_OK && !last;
     return p;
 }
@@ -220,16 +329,73 @@ static enum problem send_file(struct rest_call *c, const char *id, uint64_t unti
     return p;
 }
 
+static enum problem gone(struct rest_call *c, struct change *ch)
+{
+    json_t *now;
+    enum problem p = PROBLEM_OK;
+
+    if (strcmp(row_text(ch->row, "source_id"), row_text(ch->arg, "source_id")) == 0 &&
+        (strcmp(row_text(ch->row, "state"), "removing") == 0 ||
+         strcmp(row_text(ch->row, "state"), "kept") == 0)) {
+        now = json_deep_copy(ch->row);
+        json_object_set_new(now, "error", json_null());
+        p = stage_change(c, ch->txn, &source_files_resource, ch->row, now, "removed", "end");
+        json_decref(now);
+    }
+    return p;
+}
+
+/* It is gone, and so are those of its name whose place it took. Until this is on record it is asked
+ * for again: what is not there is gone. */
+static enum problem remove_file(struct rest_call *c, const char *id, uint64_t until_us)
+{
+    struct store_txn *txn = NULL;
+    json_t *row = NULL, *source = NULL, *named = NULL, *answer = NULL;
+    enum problem p = clock_mono_us() < until_us ? load(c, id, &row, &source) : PROBLEM_OK;
+
+    if (p != PROBLEM_OK || !row) {
+        return p;
+    }
+    named = json_pack("{s:s}", "name", row_text(row, "name"));
+    p = data_client_source(c, "remove", source, named, &answer);
+    if (p == PROBLEM_OK) {
+        p = rest_begin(c, STORE_WRITE, &txn);
+        p = p == PROBLEM_OK ? rest_finish(c, &txn,
+                                          row_each(c, txn, &source_files_resource, "name",
+                                                   row_text(row, "name"), gone, row))
+                            : p;
+    } else if (strcmp(row_text(row, "error"), problem_row(p)->code) != 0) {
+        json_t *now = json_deep_copy(row);
+        json_object_set_new(now, "error", json_string(problem_row(p)->code));
+        p = keep(c, row, now, NULL);
+        json_decref(now);
+    }
+    json_decref(named);
+    json_decref(answer);
+    json_decref(row);
+    json_decref(source);
+    return p;
+}
+
 static enum problem send_queued(struct rest_call *c, const char *id, void *until_us)
 {
     return send_file(c, id, *(const uint64_t *)until_us);
 }
 
+static enum problem remove_named(struct rest_call *c, const char *id, void *until_us)
+{
+    return remove_file(c, id, *(const uint64_t *)until_us);
+}
+
 enum problem source_files_job(struct rest_call *c)
 {
     uint64_t until_us = clock_mono_us() + TURN_MS * 1000;
-
-    return stage_each_id(
+    enum problem p = stage_each_id(
         c, "SELECT id FROM source_files WHERE state = 'queued' ORDER BY created_at LIMIT 20", 0,
         send_queued, &until_us);
+    enum problem q = stage_each_id(
+        c, "SELECT id FROM source_files WHERE state = 'removing' ORDER BY created_at LIMIT 20", 0,
+        remove_named, &until_us);
+
+    return p == PROBLEM_OK ? q : p;
 }

@@ -11,7 +11,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -24,11 +23,8 @@
 #define UPLOADS_OPEN 20           /* of an organisation, or a person without one */
 #define PIECE_MAX    (4u << 20)   /* bytes of one PATCH: what a raw body may have */
 #define LIFE_MS      (24 * 3600 * 1000ull)
-#define PLAIN_MAX    (1ull << 30) /* bytes that a packed file may unpack to */
-#define RATIO_MAX    200          /* times its size, once it is past a megabyte */
 #define META_MAX     2048
 #define TUS          "1.0.0"
-#define ANYTHING     "application/octet-stream" /* judged where it is taken: docs/files.md */
 
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
@@ -40,6 +36,7 @@ static const struct attr attrs[] = {
     {"content_sm3", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
     {"error", ATTR_TEXT, AF_READ_ONLY},
     {"package", ATTR_JSON, AF_READ_ONLY},
+    {"personal", ATTR_JSON, AF_READ_ONLY},
     {"expires_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
 };
 
@@ -65,6 +62,11 @@ const struct resource uploads_resource = {
 void upload_path(const struct control *ctl, const char *id, char path[static UPLOAD_PATH_MAX])
 {
     snprintf(path, UPLOAD_PATH_MAX, "%s/control/uploads/%s", ctl->cfg->data_dir, id);
+}
+
+void upload_plain_path(const struct control *ctl, const char *id, char path[static UPLOAD_PATH_MAX])
+{
+    snprintf(path, UPLOAD_PATH_MAX, "%s/control/uploads/%s.plain", ctl->cfg->data_dir, id);
 }
 
 static enum problem io_problem(struct rest_call *c, int error)
@@ -131,7 +133,7 @@ static const char *const media_types[] = {"text/csv",
                                           "application/xml",
                                           "application/gzip",
                                           "application/jose",
-                                          ANYTHING,
+                                          UPLOAD_ANYTHING,
                                           NULL};
 
 static bool known_type(const char *type)
@@ -146,7 +148,7 @@ static bool known_type(const char *type)
 
 static enum problem read_creation(struct rest_call *c, json_t *row)
 {
-    char name[201], type[65];
+    char name[201], type[65], personal[17];
     uint64_t size;
 
     if (!number_header(c, "Upload-Length", &size) || size == 0) {
@@ -157,19 +159,24 @@ static enum problem read_creation(struct rest_call *c, json_t *row)
                          UPLOAD_MAX);
     }
     if (!metadata(c, "filename", name, sizeof name) ||
-        !metadata(c, "filetype", type, sizeof type) || strpbrk(name, "/\\\"\r\n")) {
+        !metadata(c, "filetype", type, sizeof type) ||
+        !metadata(c, "personal", personal, sizeof personal) || strpbrk(name, "/\\\"\r\n") ||
+        (personal[0] && strcmp(personal, "meant") != 0)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "Upload-Metadata",
-                         "filename and filetype, in base64, are understood");
+                         "filename, filetype and personal (meant), in base64, are understood");
     }
     if (!known_type(type)) {
         return rest_fail(
             c, PROBLEM_MEDIA_TYPE_UNSUPPORTED, "Upload-Metadata",
             "a filetype of CSV, NDJSON, XML, gzip, a sealed package or, of what is to be "
-            "a source's, " ANYTHING " is needed");
+            "a source's, " UPLOAD_ANYTHING " is needed");
     }
     json_object_set_new(row, "name", json_string(name[0] ? name : "upload"));
     json_object_set_new(row, "media_type", json_string(type));
     json_object_set_new(row, "size", json_integer((json_int_t)size));
+    if (personal[0]) {
+        json_object_set_new(row, "personal", json_pack("{s:b}", "meant", 1));
+    }
     return PROBLEM_OK;
 }
 
@@ -180,9 +187,10 @@ static json_t *fresh(const struct rest_call *c)
 
     uuid_new_text(id);
     clock_format_ms(c->now_ms + LIFE_MS, until);
-    return json_pack("{s:s, s:s, s:i, s:s?, s:s, s:s, s:n, s:n, s:n}", "id", id, "state", "open",
-                     "offset", 0, "organisation_id", organisation[0] ? organisation : NULL,
-                     "user_id", c->user.id, "expires_at", until, "content_sm3", "error", "package");
+    return json_pack("{s:s, s:s, s:i, s:s?, s:s, s:s, s:n, s:n, s:n, s:n}", "id", id, "state",
+                     "open", "offset", 0, "organisation_id", organisation[0] ? organisation : NULL,
+                     "user_id", c->user.id, "expires_at", until, "content_sm3", "error", "package",
+                     "personal");
 }
 
 static enum problem few_open(struct rest_call *c, struct store_txn *txn)
@@ -340,128 +348,6 @@ static enum problem write_piece(struct rest_call *c, int fd, uint64_t at)
     return left.n == 0 && fdatasync(fd) == 0 ? PROBLEM_OK : io_problem(c, why);
 }
 
-/* When all is there ----------------------------------------------------------------------------
- */
-
-struct content {
-    struct crypto_hasher hasher;
-    z_stream z;
-    uint64_t packed, plain;
-    bool gzip, inflating, any, bad, bomb;
-    char tail[4]; /* a character that the next piece goes on with */
-    size_t tail_n;
-};
-
-static void look_gzip(struct content *look, struct slice piece)
-{
-    static _Thread_local unsigned char out[65536];
-
-    look->packed += piece.n;
-    look->z.next_in = (Bytef *)(uintptr_t)piece.p;
-    look->z.avail_in = (uInt)piece.n;
-    while (look->z.avail_in && !look->bad && !look->bomb) {
-        look->z.next_out = out;
-        look->z.avail_out = sizeof out;
-        int r = inflate(&look->z, Z_NO_FLUSH);
-        look->plain += sizeof out - look->z.avail_out;
-        look->inflating = r != Z_STREAM_END;
-        look->bad = r != Z_OK && r != Z_STREAM_END;
-        look->bomb = look->plain > PLAIN_MAX ||
-                     (look->plain > (1u << 20) && look->plain / RATIO_MAX > look->packed);
-        if (r == Z_STREAM_END && look->z.avail_in) {
-            inflateReset(&look->z); /* the next member */
-            look->inflating = true;
-        }
-    }
-}
-
-/* Text is UTF-8 without control signs but those of lines. */
-static void look_text(struct content *look, struct slice piece)
-{
-    char joined[8];
-    size_t n;
-
-    while (look->tail_n && piece.n && !look->bad) {
-        memcpy(joined, look->tail, look->tail_n);
-        joined[look->tail_n++] = piece.p[0];
-        piece = slice_of(piece.p + 1, piece.n - 1);
-        memcpy(look->tail, joined, look->tail_n);
-        if (utf8_char(slice_of(joined, look->tail_n))) {
-            look->tail_n = 0;
-        }
-        look->bad = look->tail_n == sizeof look->tail;
-    }
-    for (size_t i = 0; i < piece.n && !look->bad; i += n) {
-        unsigned char b = (unsigned char)piece.p[i];
-        n = utf8_char(slice_of(piece.p + i, piece.n - i));
-        if (n == 0 && piece.n - i < 4) {
-            look->tail_n = piece.n - i;
-            memcpy(look->tail, piece.p + i, look->tail_n);
-            return;
-        }
-        look->bad = n == 0 || b == 0x7f || (b < 0x20 && b != '\n' && b != '\r' && b != '\t');
-    }
-}
-
-static enum problem look_through(struct content *look, const char *path)
-{
-    static const size_t step = 65536;
-    char *bytes = malloc(step);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = -1;
-
-    while (bytes && fd >= 0 && !look->bad && !look->bomb && (n = read(fd, bytes, step)) > 0) {
-        crypto_hasher_add(&look->hasher, bytes, (size_t)n);
-        if (look->gzip) {
-            look_gzip(look, slice_of(bytes, (size_t)n));
-        } else if (!look->any) {
-            look_text(look, slice_of(bytes, (size_t)n));
-        }
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    free(bytes);
-    if (n < 0) {
-        return PROBLEM_INTERNAL;
-    }
-    return look->bomb                                          ? PROBLEM_FILE_TOO_LARGE
-           : look->bad || look->inflating || look->tail_n != 0 ? PROBLEM_FILE_TYPE_MISMATCH
-                                                               : PROBLEM_OK;
-}
-
-static enum problem judge(struct rest_call *c, json_t *row)
-{
-    char path[UPLOAD_PATH_MAX], hex[CODEC_HEX_LEN(CRYPTO_HASH_LEN)];
-    uint8_t sm3[CRYPTO_HASH_LEN];
-    struct content look = {.gzip = strcmp(row_text(row, "media_type"), "application/gzip") == 0,
-                           .any = strcmp(row_text(row, "media_type"), ANYTHING) == 0};
-
-    upload_path(c->ctl, row_text(row, "id"), path);
-    look.inflating = look.gzip;
-    if (look.gzip && inflateInit2(&look.z, 15 + 16) != Z_OK) {
-        return PROBLEM_INTERNAL;
-    }
-    crypto_hasher_init(&look.hasher, CRYPTO_SM3);
-    enum problem p = look_through(&look, path);
-    crypto_hasher_end(&look.hasher, sm3);
-    crypto_hasher_fini(&look.hasher);
-    if (look.gzip) {
-        inflateEnd(&look.z);
-    }
-    if (p == PROBLEM_OK && strcmp(row_text(row, "media_type"), "application/jose") == 0) {
-        p = package_judge(c, row, path);
-    }
-    json_object_set_new(row, "state", json_string(p == PROBLEM_OK ? "complete" : "refused"));
-    if (p == PROBLEM_OK) {
-        json_object_set_new(row, "content_sm3", json_stringn(hex, codec_hex(hex, sm3, sizeof sm3)));
-    } else if (p != PROBLEM_INTERNAL) {
-        json_object_set_new(row, "error", json_string(problem_row(p)->code));
-        unlink(path);
-    }
-    return p;
-}
-
 static enum problem move_on(struct rest_call *c, const json_t *row, json_t *now)
 {
     const struct store_value v[] = {store_int(json_integer_value(json_object_get(now, "offset"))),
@@ -470,7 +356,7 @@ static enum problem move_on(struct rest_call *c, const json_t *row, json_t *now)
     struct store_txn *txn = NULL;
     int64_t changed = 0;
     bool last = number_of(now, "offset") == number_of(now, "size");
-    enum problem judged = last ? judge(c, now) : PROBLEM_OK;
+    enum problem judged = last ? upload_judge(c, now) : PROBLEM_OK;
     enum problem p = judged == PROBLEM_INTERNAL ? judged : rest_begin(c, STORE_WRITE, &txn);
 
     if (p != PROBLEM_OK) {
@@ -585,8 +471,10 @@ static enum problem end_with(struct rest_call *c, struct store_txn *txn, json_t 
     enum problem p = change_store(c, txn, &uploads_resource, old, row,
                                   strcmp(state, "expired") == 0 ? "expire" : "terminate");
     json_decref(old);
-    upload_path(c->ctl, row_text(row, "id"), path);
     if (p == PROBLEM_OK) {
+        upload_path(c->ctl, row_text(row, "id"), path);
+        unlink(path);
+        upload_plain_path(c->ctl, row_text(row, "id"), path);
         unlink(path);
     }
     return p;

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "classify/classify.h"
+#include "events/events.h"
 
 static bool attributes_ok(const char *v)
 {
@@ -50,14 +51,18 @@ static enum problem tell(struct rest_call *c, struct change *ch)
     return change_feed(c, ch->txn, ch->res, ch->row);
 }
 
-/* The data service looks at what is handed in: each published dataset tells it how. */
+/* The data service looks at what is handed in: each published dataset, and each topic, tells it
+ * how. */
 static enum problem after(struct rest_call *c, struct change *ch)
 {
     enum problem p = strict_after(c, ch);
 
-    return p == PROBLEM_OK && strcmp(row_text(ch->row, "name"), "submitted-personal") == 0
-               ? row_each(c, ch->txn, &datasets_resource, "state", "published", tell, NULL)
-               : p;
+    if (p != PROBLEM_OK || strcmp(row_text(ch->row, "name"), "submitted-personal") != 0) {
+        return p;
+    }
+    p = row_each(c, ch->txn, &datasets_resource, "state", "published", tell, NULL);
+    p = p == PROBLEM_OK ? topics_tell(c, ch->txn, "state", "active") : p;
+    return p == PROBLEM_OK ? topics_tell(c, ch->txn, "state", "paused") : p;
 }
 
 const struct resource classify_settings_resource = {

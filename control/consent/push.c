@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/jsondepth.h"
 #include "consent/consent.h"
 #include "oauth/inner.h"
 
@@ -66,7 +67,7 @@ static bool check_body(const char *body, struct oauth_error *e)
 {
     json_t *v = body[0] ? json_loads(body, JSON_REJECT_DUPLICATES, NULL) : json_object();
     size_t n = 0;
-    bool ok = json_is_object(v) && !rest_too_deep(v, BODY_DEPTH) && count_values(v, &n);
+    bool ok = json_is_object(v) && !jsondepth_over(v, BODY_DEPTH) && count_values(v, &n);
 
     json_decref(v);
     return ok ? true

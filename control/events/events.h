@@ -6,6 +6,9 @@
 
 /* An API of kind topic: its methods, class and what it may not ask of a caller. */
 enum problem topic_check_api(struct rest_call *c, struct change *ch);
+/* Tells nodes anew of each topic with column = value (of a table, not from outside). */
+enum problem topics_tell(struct rest_call *c, struct store_txn *txn, const char *column,
+                         const char *value);
 enum problem event_subscription_status(struct rest_call *c); /* GET …/{id}/status */
 enum problem event_subscription_replay(struct rest_call *c); /* POST …/{id}/replay */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "classify/classify.h"
 
 #define PUBLISHERS_MAX 64
 #define ATTRIBUTES_MAX 32
@@ -152,6 +153,43 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return p == PROBLEM_OK ? known_apps(c, ch->txn, json_object_get(ch->row, "publishers")) : p;
 }
 
+/* Fields of level 3, with a tag, or of a category of people are meant for what is somebody's. */
+static bool meant(const json_t *f)
+{
+    static const char *const categories[] = {"identity", "contact", "finance"};
+
+    for (size_t i = 0; i < COUNT(categories); i++) {
+        if (strcmp(row_text(f, "category"), categories[i]) == 0) {
+            return true;
+        }
+    }
+    return json_integer_value(json_object_get(f, "level")) >= 3 ||
+           json_array_size(json_object_get(f, "tags")) > 0;
+}
+
+/* What the data service is told of personal information that apps publish (SW-9.7-3f). */
+static enum problem guard(struct rest_call *c, struct store_txn *txn, const json_t *api,
+                          json_t *data)
+{
+    char value[CLASSIFY_SETTING_MAX];
+    json_t *paths, *f;
+    size_t i;
+    enum problem p = classify_setting(c, txn, "submitted-personal", value);
+
+    if (p != PROBLEM_OK || strcmp(value, "off") == 0) {
+        return p;
+    }
+    paths = json_array();
+    json_array_foreach(json_object_get(api, "fields"), i, f)
+    {
+        if (meant(f)) {
+            json_array_append(paths, json_object_get(f, "path"));
+        }
+    }
+    json_object_set_new(data, "guarded", json_pack("{s:s, s:o}", "do", value, "meant", paths));
+    return p;
+}
+
 static json_int_t times(const json_t *row, const char *name, json_int_t unit)
 {
     return json_integer_value(json_object_get(row, name)) * unit;
@@ -188,8 +226,9 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
         json_object_set(*data, "change_column", json_object_get(row, "change_column"));
         json_object_set_new(*data, "sweep_ms", json_integer((every ? every : SWEEP_S) * 1000));
     }
+    p = !*data ? PROBLEM_INTERNAL : dataset ? PROBLEM_OK : guard(c, txn, api, *data);
     json_decref(api);
-    return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
+    return p;
 }
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
@@ -224,6 +263,17 @@ const struct resource topics_resource = {
     .feed_kind = "topic",
     .feed_id = "api_id",
 };
+
+static enum problem tell(struct rest_call *c, struct change *ch)
+{
+    return change_feed(c, ch->txn, ch->res, ch->row);
+}
+
+enum problem topics_tell(struct rest_call *c, struct store_txn *txn, const char *column,
+                         const char *value)
+{
+    return row_each(c, txn, &topics_resource, column, value, tell, NULL);
+}
 
 /* A stream cannot be signed as a whole, nor confirmed or stepped up event by event, and a phone
  * holds no stream. */

@@ -7,8 +7,9 @@
 #include "exchange/exchange.h"
 #include "lifecycle/lifecycle.h"
 
-#define KEEPER   (ROLE_STAFF | ROLE_PROVIDER)
-#define WORK_MAX 60000 /* bytes: what the data service takes at once */
+#define KEEPER           (ROLE_STAFF | ROLE_PROVIDER)
+#define DELIVERY_KIB_MAX 768   /* with its definition it fits what the data service takes at once */
+#define WORK_MAX         60000 /* bytes: what the data service takes at once */
 
 static const char *const modes[] = {"append", "upsert", "replace", NULL};
 static const char *const merges[] = {"first", "last", NULL};
@@ -120,6 +121,7 @@ static const struct attr attrs[] = {
     {"merge", ATTR_TEXT, 0, 1, 10, .values = merges},
     {"mode", ATTR_TEXT, 0, 1, 10, .values = modes, .fallback = "\"append\""},
     {"schedule", ATTR_JSON, 0, .check = schedule_check},
+    {"delivery_kib", ATTR_INT, 0, 1, DELIVERY_KIB_MAX, .fallback = "256"},
     {"next_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
     {"last_success_at", ATTR_TIME, AF_READ_ONLY},
 };

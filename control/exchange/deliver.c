@@ -9,7 +9,7 @@
 #include "exchange/exchange.h"
 #include "lifecycle/lifecycle.h"
 
-#define DELIVERY_MAX 32768 /* bytes of the records */
+#define WAITING_MAX (8 << 20) /* bytes of what a collection has not taken yet */
 
 static bool token_is(const char *authorization, const json_t *tool)
 {
@@ -106,13 +106,37 @@ static enum problem check_records(struct rest_call *c)
 {
     json_t *records = json_object_get(c->body, "records");
 
-    if (!json_is_array(records) || json_array_size(records) == 0) {
-        return rest_fail(c, PROBLEM_FIELD_INVALID, "/records", "an array of records is needed");
-    }
-    return json_dumpb(records, NULL, 0, JSON_COMPACT) <= DELIVERY_MAX
+    return json_is_array(records) && json_array_size(records)
                ? PROBLEM_OK
-               : rest_fail(c, PROBLEM_BODY_TOO_LARGE, "/records",
-                           "the records of one delivery are at most %d bytes", DELIVERY_MAX);
+               : rest_fail(c, PROBLEM_FIELD_INVALID, "/records", "an array of records is needed");
+}
+
+/* What a delivery may have is the collection's to say; what waits for its runs is bounded too,
+ * since a run's row holds it until it is taken. */
+static enum problem check_room(struct rest_call *c, struct store_txn *txn, const json_t *collection)
+{
+    static const char sql[] = "SELECT coalesce(sum(length(payload)), 0) FROM collection_runs WHERE "
+                              "collection_id = ? AND state IN ('queued', 'running')";
+    const struct store_value v = store_text(row_text(collection, "id"));
+    json_int_t most = json_integer_value(json_object_get(collection, "delivery_kib")) * 1024;
+    size_t n = json_dumpb(json_object_get(c->body, "records"), NULL, 0, JSON_COMPACT);
+    struct store_rows *rows = NULL;
+
+    if (n > (size_t)most) {
+        return rest_fail(c, PROBLEM_BODY_TOO_LARGE, "/records",
+                         "the records of one delivery are at most %lld bytes here, these are %zu",
+                         (long long)most, n);
+    }
+    enum problem p = rest_store_problem(c, store_query(txn, sql, &v, 1, &rows));
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    bool room = store_next(rows) && store_get_int(rows, 0) + (int64_t)n <= WAITING_MAX;
+    p = rest_store_problem(c, store_rows_end(&rows));
+    return p == PROBLEM_OK && !room
+               ? rest_fail(c, PROBLEM_CONCURRENCY_LIMITED, "/records",
+                           "deliveries of %d bytes wait already: once they are taken", WAITING_MAX)
+               : p;
 }
 
 /* Whose credential it is not learns nothing of what there is. */
@@ -152,6 +176,9 @@ static enum problem accept(struct rest_call *c, struct store_txn *txn, const jso
     }
     if (p == PROBLEM_OK) {
         p = check_receiver(c, collection);
+    }
+    if (p == PROBLEM_OK) {
+        p = check_room(c, txn, collection);
     }
     if (p == PROBLEM_OK) {
         p = check_sender(c, txn, tool, &node);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/jsondepth.h"
 #include "base/utf8.h"
 #include "crypto/key.h"
 #include "feed/reports.h"
@@ -292,7 +293,7 @@ json_t *reports_read(struct slice body, char why[static REPORTS_WHY_MAX])
     if (body.n <= REPORTS_BODY_MAX && utf8_valid(body)) {
         report = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, NULL);
     }
-    bool ok = (json_is_object(report) && !rest_too_deep(report, DEPTH_MAX)) ||
+    bool ok = (json_is_object(report) && !jsondepth_over(report, DEPTH_MAX)) ||
               wrong(&r, "report", "a JSON object of at most 1 MiB is needed");
     ok = ok && head_ok(&r, report) &&
          list_ok(&r, report, "events", REPORTS_EVENTS_MAX, event_members) &&

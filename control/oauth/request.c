@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/jsondepth.h"
 #include "oauth/inner.h"
 
 #define PARAMETER_MAX 2048 /* bytes of one parameter */
@@ -267,7 +268,7 @@ static bool take_details(struct rest_call *c, const struct client *k, const char
     size_t n = strlen(text);
     json_t *list = n <= DETAILS_MAX ? json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL) : NULL, *d;
     bool ok = json_is_array(list) && json_array_size(list) > 0 &&
-              json_array_size(list) <= TOKEN_SCOPES_MAX && !rest_too_deep(list, REST_DEPTH_MAX);
+              json_array_size(list) <= TOKEN_SCOPES_MAX && !jsondepth_over(list, REST_DEPTH_MAX);
     size_t i;
 
     if (!ok) {

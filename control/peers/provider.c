@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/codec.h"
+#include "base/jsondepth.h"
 #include "oauth/oauth.h"
 #include "outbound.h"
 #include "peers/inner.h"
@@ -39,7 +40,7 @@ static long exchange(struct rest_call *c, const json_t *peer, struct outbound *o
     long status = outbound_exchange(c->ctl->cfg, o);
     *json = status ? json_loadb(answer.p ? answer.p : "", answer.n, JSON_REJECT_DUPLICATES, NULL)
                    : NULL;
-    if (!json_is_object(*json) || rest_too_deep(*json, REST_DEPTH_MAX)) {
+    if (!json_is_object(*json) || jsondepth_over(*json, REST_DEPTH_MAX)) {
         json_decref(*json);
         *json = NULL;
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/jsondepth.h"
 #include "identity/identity.h"
 #include "oauth/oauth.h"
 #include "peers/inner.h"
@@ -163,7 +164,7 @@ static enum problem read_info(struct rest_call *c, json_t **info)
 
     if (p == PROBLEM_OK) {
         *info = json_loadb(text, strlen(text), JSON_REJECT_DUPLICATES, NULL);
-        p = json_is_object(*info) && !rest_too_deep(*info, REST_DEPTH_MAX)
+        p = json_is_object(*info) && !jsondepth_over(*info, REST_DEPTH_MAX)
                 ? PROBLEM_OK
                 : rest_fail(c, PROBLEM_FIELD_INVALID, "/registration", "a JSON object is needed");
     }

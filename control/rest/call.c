@@ -6,6 +6,7 @@
 
 #include "access/access.h"
 #include "base/clock.h"
+#include "base/jsondepth.h"
 #include "base/utf8.h"
 #include "identity/identity.h"
 #include "rest/resource.h"
@@ -227,33 +228,6 @@ enum problem rest_query_known(struct rest_call *c, const char *const *names, siz
 }
 
 /* Parsing ------------------------------------------------------------------------------------- */
-bool rest_too_deep(const json_t *v, unsigned left)
-{
-    const char *key;
-    json_t *child;
-    size_t i;
-
-    if (!json_is_object(v) && !json_is_array(v)) {
-        return false;
-    }
-    if (left == 0) {
-        return true;
-    }
-    json_object_foreach((json_t *)v, key, child)
-    {
-        if (rest_too_deep(child, left - 1)) {
-            return true;
-        }
-    }
-    json_array_foreach(v, i, child)
-    {
-        if (rest_too_deep(child, left - 1)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static unsigned depth_allowed(const struct rest_call *c)
 {
     const struct resource *res = c->n_segments ? resource_by_plural(c->segment[0]) : NULL;
@@ -283,7 +257,7 @@ static enum problem read_body(struct rest_call *c)
     if (!json_is_object(c->body)) {
         return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "a JSON object is needed");
     }
-    if (rest_too_deep(c->body, depth)) {
+    if (jsondepth_over(c->body, depth)) {
         return rest_fail(c, PROBLEM_BODY_MALFORMED, "", "nested deeper than %u levels", depth);
     }
     return PROBLEM_OK;

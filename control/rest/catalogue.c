@@ -81,6 +81,8 @@ static const struct {
     {"test-preparation", "warn"},
     {"event-subscription", "replay"},
     {"export", "follow"},
+    {"source-file", "send"},
+    {"source-file", "end"},
     {"upload", "complete"},
     {"upload", "terminate"},
     {"upload", "expire"},

@@ -123,8 +123,6 @@ const char *rest_request_header(const struct rest_call *c, const char *name); /*
 void rest_header(struct rest_call *c, const char *name, const char *value);
 /* Answers with a page (copied). */
 enum problem rest_page(struct rest_call *c, unsigned status, struct slice html);
-/* An object or array with more than `left` of them inside each other. */
-bool rest_too_deep(const json_t *v, unsigned left);
 /* Every parameter of the query must be among the n names; `text` says which are. */
 enum problem rest_query_known(struct rest_call *c, const char *const *names, size_t n,
                               const char *text);

@@ -60,19 +60,6 @@ struct store_rows {
     enum store_err err;
 };
 
-const char *store_strerror(enum store_err err)
-{
-    static const char *const text[] = {
-        [STORE_OK] = "no error",
-        [STORE_EEXISTS] = "a resource with this name is already there",
-        [STORE_EREF] = "the row refers to one that is not there",
-        [STORE_EFULL] = "the store has no room left",
-        [STORE_EIO] = "the store's engine failed",
-        [STORE_ENEWER] = "the store was written by a newer program",
-    };
-    return (size_t)err < sizeof text / sizeof *text ? text[err] : "unknown store error";
-}
-
 static enum store_err error_of(sqlite3 *db, int rc)
 {
     int extended = sqlite3_extended_errcode(db);

@@ -14,7 +14,6 @@ enum store_err {
     STORE_EIO,     /* anything else the engine reports; reported on stderr */
     STORE_ENEWER   /* the store was written by a newer program */
 };
-const char *store_strerror(enum store_err err);
 
 struct store;
 struct store_txn;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "data/collect/inner.h"
+#include "data/zones/inner.h"
 
 static char dir[] = "/tmp/collect-test-XXXXXX";
 static struct uuid target;

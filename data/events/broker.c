@@ -57,7 +57,7 @@ static struct topic *add_topic(struct events *e, const struct uuid *api)
     uuid_format(api, id);
     snprintf(dir, sizeof dir, "%s/%s", e->dir, id);
     if (t)
-        t->log = e->nats ? topic_log_open_nats(e->nats, api, e->store_key)
+        t->log = e->nats ? topic_log_open_nats(e->nats, dir, api, e->store_key)
                          : topic_log_open(dir, api, e->store_key, 0);
     if (!t || !t->log) {
         free(t);

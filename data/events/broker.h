@@ -8,6 +8,7 @@
 #include "data/events/events.h"
 #include "data/events/log.h"
 #include "data/events/state.h"
+#include "personal/personal.h"
 
 #define BROKER_TOPICS  1024
 #define BROKER_SUBS    4096
@@ -142,6 +143,10 @@ bool deliver_end(struct delivery *d) __attribute__((warn_unused_result));
 /* Whether the app may be given anything at all. */
 enum problem deliver_may(struct events *e, const struct uuid *api, const struct uuid *app,
                          uint8_t stream);
+/* On record that personal information was covered in what the app publishes by call txn. */
+bool deliver_covered(struct events *e, const struct topic *t, const struct uuid *app,
+                     const struct uuid *txn, const struct personal_seen *seen)
+    __attribute__((warn_unused_result));
 
 /* window.c; the subscription's lock is held. */
 void window_fill(struct events *e, struct sub *s);

@@ -106,6 +106,52 @@ static const char *check(const json_t *event, const struct ce_input *in)
     return NULL;
 }
 
+/* What is passed on beside the data, and has no level: covered as well. What says which event it is
+ * cannot be another. */
+static const char *guard_attributes(const json_t *event, const struct ce_input *in,
+                                    enum personal_guard guard, struct personal_seen *seen)
+{
+    static const char *const naming[] = {"id", "source", "type"};
+    const json_t *name;
+    size_t i;
+    for (i = 0; i < sizeof naming / sizeof *naming; i++) {
+        const char *kind = personal_find(text(event, naming[i]));
+        if (!kind)
+            continue;
+        seen->kind = kind;
+        snprintf(seen->path, sizeof seen->path, "%s", naming[i]);
+        return "what names the event holds personal information";
+    }
+    json_array_foreach(in->attributes, i, name)
+    {
+        const char *word = json_string_value(name);
+        json_t *value = word && !is_known(word) ? json_object_get(event, word) : NULL;
+        json_t *one = json_pack("{s:O?}", word ? word : "", value);
+        bool passed = !value || personal_document(guard, NULL, &one, seen);
+        if (value && passed)
+            json_object_set((json_t *)(uintptr_t)event, word, json_object_get(one, word));
+        json_decref(one);
+        if (!passed)
+            return "an attribute that is passed on holds personal information";
+    }
+    return NULL;
+}
+
+/* NULL: it may be kept; covered where that is the policy. */
+static const char *guard_event(json_t *event, const struct ce_input *in, struct personal_seen *seen)
+{
+    enum personal_guard guard = personal_guard_of(in->guarded);
+    if (guard == PERSONAL_OFF)
+        return NULL;
+    const char *why = guard_attributes(event, in, guard, seen);
+    if (why)
+        return why;
+    json_t *data = json_incref(json_object_get(event, "data"));
+    bool passed = personal_document(guard, json_object_get(in->guarded, "meant"), &data, seen);
+    json_decref(data); /* changed in place: an object or an array */
+    return passed ? NULL : PERSONAL_REFUSED;
+}
+
 static struct span add(struct buf *store, struct slice s)
 {
     struct span at = {store->n, s.n};
@@ -237,7 +283,7 @@ static json_t *read_batch(const struct ce_input *in, struct ce_fault *fault)
 bool ce_parse(const struct ce_input *in, struct event *events, size_t max, size_t *n,
               struct buf *store, struct ce_fault *fault)
 {
-    *fault = (struct ce_fault){NULL, 0};
+    *fault = (struct ce_fault){0};
     *n = 0;
     json_t *batch = read_batch(in, fault), *event;
     if (!batch)
@@ -251,6 +297,10 @@ bool ce_parse(const struct ce_input *in, struct event *events, size_t max, size_
             break;
         fault->index = i;
         fault->detail = check(event, in);
+        if (!fault->detail) {
+            fault->detail = guard_event(event, in, &fault->seen);
+            fault->personal = fault->detail != NULL;
+        }
         if (!fault->detail && !take(event, in, &events[i], &at[i], store))
             fault->detail = "the event cannot be kept";
     }

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "data/events/log.h"
+#include "personal/personal.h"
 
 #define CE_ID_MAX     256
 #define CE_SOURCE_MAX 1024
@@ -19,6 +20,7 @@ struct ce_input {
     struct slice (*header)(void *ctx, const char *name); /* "" when absent */
     void *ctx;
     const json_t *attributes; /* array: names of attributes that are passed on */
+    const json_t *guarded;    /* {do, meant: paths of data} of personal information; NULL: off */
     bool owned;               /* each event must say whose data it is: `sluiceowner` */
     uint64_t now_ms;
 };
@@ -26,9 +28,12 @@ struct ce_input {
 struct ce_fault {
     const char *detail; /* static */
     size_t index;       /* of the event in its batch */
+    bool personal;      /* refused for what it says of somebody, at seen.path */
+    struct personal_seen seen;
 };
 
-/* Parses into events[0..*n), whose slices are in *store. False: *fault says what is wrong. */
+/* Parses into events[0..*n), whose slices are in *store. False: *fault says what is wrong. What was
+ * covered is counted in fault->seen either way. */
 bool ce_parse(const struct ce_input *in, struct event *events, size_t max, size_t *n,
               struct buf *store, struct ce_fault *fault) __attribute__((warn_unused_result));
 

@@ -27,10 +27,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     json_t *attributes = json_pack("[s, s]", "trace", "subject");
+    json_t *guarded =
+        json_pack("{s:s, s:[s]}", "do", data[0] & 16 ? "mask" : "refuse", "meant", "phone");
     const struct ce_input in = {.content_type = types[data[0] % 3],
                                 .body = slice_of((const char *)data + 1, size - 1),
                                 .header = header,
                                 .attributes = attributes,
+                                .guarded = data[0] & 8 ? guarded : NULL,
                                 .owned = data[0] & 4,
                                 .now_ms = 1};
     buf_init(&store);
@@ -53,5 +56,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     buf_fini(&store);
     json_decref(attributes);
+    json_decref(guarded);
     return 0;
 }

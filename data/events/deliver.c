@@ -17,8 +17,8 @@ void deliver_begin(struct delivery *d, struct events *e, struct topic *t, const 
     uuid_new(&d->txn);
 }
 
-enum problem deliver_may(struct events *e, const struct uuid *api, const struct uuid *app,
-                         uint8_t stream)
+static const struct decision *ask(struct events *e, const struct uuid *api, const struct uuid *app,
+                                  uint8_t stream)
 {
     struct decide *d = broker_decider(e);
     const struct decide_question q = {.api = *api,
@@ -27,8 +27,31 @@ enum problem deliver_may(struct events *e, const struct uuid *api, const struct 
                                       .method = stream == POLICY_STREAM_PUBLISH ? POLICY_POST
                                                                                 : POLICY_GET,
                                       .stream = stream};
-    const struct decision *decision = d ? decide_ask(d, &q) : NULL;
+    return d ? decide_ask(d, &q) : NULL;
+}
+
+enum problem deliver_may(struct events *e, const struct uuid *api, const struct uuid *app,
+                         uint8_t stream)
+{
+    const struct decision *decision = ask(e, api, app, stream);
     return decision ? decision->reason : PROBLEM_INTERNAL;
+}
+
+bool deliver_covered(struct events *e, const struct topic *t, const struct uuid *app,
+                     const struct uuid *txn, const struct personal_seen *seen)
+{
+    char id[UUID_TEXT_LEN + 1], about[160];
+    const struct decision *decision = ask(e, &t->api, app, POLICY_STREAM_PUBLISH);
+    struct audit_call call = {.at_us = clock_wall_us(), .status = 202, .method = POLICY_POST};
+    if (!decision || decision->reason)
+        return false;
+    uuid_format(txn, id);
+    uuid_new(&call.txn);
+    call.rows = seen->covered;
+    int n = snprintf(about, sizeof about, "covered %s %s %.64s", id, seen->kind, seen->path);
+    call.target = slice_of(about, (size_t)n);
+    decide_begin(broker_decider(e));
+    return decide_record(e->audit, broker_decider(e), decision, &call);
 }
 
 static bool flush(struct delivery *d)

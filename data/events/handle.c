@@ -16,7 +16,7 @@
 struct refusal {
     enum problem problem;
     const char *detail;
-    char where[32];
+    char where[96];
 };
 
 static struct refusal refuse(enum problem problem, const char *detail, const char *where)
@@ -42,15 +42,17 @@ static bool is_publisher(struct events *e, const struct topic *t, const struct u
     return found;
 }
 
-static json_t *attributes_of(struct events *e, const struct topic *t)
+/* A member of the topic as the feed tells it: a new reference, NULL when there is none. */
+static json_t *member_of(struct events *e, const struct topic *t, const char *name)
 {
     pthread_mutex_lock(&e->lock);
-    json_t *list = json_deep_copy(json_object_get(t->config, "attributes"));
+    json_t *copy = json_deep_copy(json_object_get(t->config, name));
     pthread_mutex_unlock(&e->lock);
-    return list;
+    return copy;
 }
 
-static struct refusal store(struct worker *w, struct topic *t, struct event *events, size_t n)
+static struct refusal store(struct worker *w, struct topic *t, struct event *events, size_t n,
+                            size_t covered)
 {
     size_t duplicates = 0;
     enum log_err err = topic_log_append(t->log, events, n, &duplicates);
@@ -59,44 +61,66 @@ static struct refusal store(struct worker *w, struct topic *t, struct event *eve
                       : err == LOG_EAWAY ? PROBLEM_EVENTS_UNAVAILABLE
                                          : PROBLEM_STORAGE_FULL,
                       NULL, "");
-    buf_addf(&w->body, "{\"accepted\":%zu,\"duplicates\":%zu,\"cursor\":\"%llu\"}", n - duplicates,
+    buf_addf(&w->body, "{\"accepted\":%zu,\"duplicates\":%zu,\"cursor\":\"%llu\"", n - duplicates,
              duplicates, (unsigned long long)topic_log_last(t->log));
+    if (covered)
+        buf_addf(&w->body, ",\"covered\":%zu", covered);
+    buf_addc(&w->body, '}');
     broker_wake(w->events);
     return refuse(PROBLEM_OK, NULL, "");
+}
+
+static struct refusal refuse_events(const struct ce_fault *fault)
+{
+    struct refusal r =
+        refuse(fault->personal ? PROBLEM_SENSITIVE_FIELD : PROBLEM_BODY_INVALID, fault->detail, "");
+    snprintf(r.where, sizeof r.where,
+             fault->personal && fault->seen.path[0] ? "/%zu/%.64s" : "/%zu", fault->index,
+             fault->seen.path);
+    return r;
+}
+
+static struct refusal take(struct worker *w, struct topic *t, const struct ce_input *in)
+{
+    struct ce_fault fault;
+    struct buf kept;
+    size_t n = 0;
+    struct event *events = calloc(LOG_BATCH_MAX, sizeof *events);
+    struct refusal r = refuse(PROBLEM_INTERNAL, NULL, "");
+    buf_init(&kept);
+    if (events && !ce_parse(in, events, LOG_BATCH_MAX, &n, &kept, &fault))
+        r = refuse_events(&fault);
+    else if (events && fault.seen.covered &&
+             !deliver_covered(w->events, t, &w->call.app, &w->call.txn, &fault.seen))
+        r = refuse(PROBLEM_AUDIT_UNAVAILABLE, NULL, "");
+    else if (events)
+        r = store(w, t, events, n, fault.seen.covered);
+    buf_wipe(&kept);
+    free(events);
+    return r;
 }
 
 static struct refusal publish(struct worker *w, const struct catalog_api *api, struct topic *t,
                               const struct service_request *rq)
 {
-    struct ce_fault fault;
-    struct buf kept;
-    size_t n = 0;
     if (!is_publisher(w->events, t, &w->call.app))
         return refuse(PROBLEM_PUBLISH_FORBIDDEN, NULL, "");
     enum problem p = deliver_may(w->events, &t->api, &w->call.app, POLICY_STREAM_PUBLISH);
     if (p)
         return refuse(p, NULL, "");
-    struct event *events = calloc(LOG_BATCH_MAX, sizeof *events);
-    json_t *attributes = attributes_of(w->events, t);
+    json_t *attributes = member_of(w->events, t, "attributes"),
+           *guarded = member_of(w->events, t, "guarded");
     const struct ce_input in = {.content_type = rq->header(rq->ctx, "Content-Type"),
                                 .body = rq->body,
                                 .header = rq->header,
                                 .ctx = rq->ctx,
                                 .attributes = attributes,
+                                .guarded = guarded,
                                 .owned = api->owner_scoped,
                                 .now_ms = clock_wall_ms()};
-    buf_init(&kept);
-    struct refusal r = refuse(PROBLEM_INTERNAL, NULL, "");
-    if (events && ce_parse(&in, events, LOG_BATCH_MAX, &n, &kept, &fault)) {
-        r = store(w, t, events, n);
-    } else if (events) {
-        char where[32];
-        snprintf(where, sizeof where, "/%zu", fault.index);
-        r = refuse(PROBLEM_BODY_INVALID, fault.detail, where);
-    }
-    buf_wipe(&kept);
+    struct refusal r = take(w, t, &in);
     json_decref(attributes);
-    free(events);
+    json_decref(guarded);
     return r;
 }
 

@@ -33,9 +33,11 @@ struct topic_log;
 /* Makes dir. NULL: it cannot be opened or read. segment_bytes 0: LOG_SEGMENT_BYTES. */
 struct topic_log *topic_log_open(const char *dir, const struct uuid *topic,
                                  const uint8_t key[static CRYPTO_KEY_LEN], size_t segment_bytes);
-/* The same as a stream of NATS. Never waits: it is ready when NATS answers. */
+/* The same as a stream of NATS. Never waits: it is ready when NATS answers, and has all that lay in
+ * dir, which need not be there. NULL: what lies there cannot be read. */
 struct log_nats;
-struct topic_log *topic_log_open_nats(struct log_nats *nats, const struct uuid *topic,
+struct topic_log *topic_log_open_nats(struct log_nats *nats, const char *dir,
+                                      const struct uuid *topic,
                                       const uint8_t key[static CRYPTO_KEY_LEN]);
 void topic_log_close(struct topic_log **log);
 /* False: it has not been found yet what it holds, so first and last say nothing. */
@@ -46,7 +48,6 @@ enum log_err topic_log_append(struct topic_log *log, struct event *events, size_
                               size_t *duplicates) __attribute__((warn_unused_result));
 uint64_t topic_log_last(struct topic_log *log);  /* of the newest durable event; 0: none */
 uint64_t topic_log_first(struct topic_log *log); /* of the oldest kept; last + 1: none is */
-uint64_t topic_log_bytes(struct topic_log *log);
 /* The sequence number before the first event published at at_ms or later. */
 uint64_t topic_log_before(struct topic_log *log, uint64_t at_ms);
 /* Drops whole segments or blocks that are older than at_ms or beyond bytes in all, NATS soon after;

@@ -44,3 +44,5 @@ struct log_ops {
     /* The next block that has something after r->after into plain, seq, at_ms and at. */
     enum log_read (*next_block)(struct topic_reader *r);
 };
+
+uint64_t topic_log_bytes(struct topic_log *log); /* for tests */

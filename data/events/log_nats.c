@@ -76,7 +76,7 @@ static const struct tail_block *tail_find(const struct nats_log *log, uint64_t s
 
 /* Writing ---------------------------------------------------------------------------------------
  */
-static size_t room_of(struct nats_log *log)
+size_t nats_log_room_of(struct nats_log *log)
 {
     size_t room = nats_room(log->nats);
     room = room < BLOCK_BYTES ? room : BLOCK_BYTES;
@@ -95,7 +95,7 @@ static size_t size_of(const struct waiting *w)
 /* From the oldest of those that wait to the last that fits into the same message. */
 static struct waiting *take(struct nats_log *log, struct waiting **last)
 {
-    size_t room = room_of(log), n = 0;
+    size_t room = nats_log_room_of(log), n = 0;
     pthread_mutex_lock(&log->lock);
     struct waiting *first = log->queue;
     for (struct waiting *w = first; w; w = w->next) {
@@ -148,7 +148,7 @@ static enum log_err refused(struct nats_log *log, natsStatus s, jsErrCode code)
     return LOG_EAWAY;
 }
 
-static enum log_err publish(struct nats_log *log, size_t count, uint64_t now_ms, bool *stored)
+enum log_err nats_publish(struct nats_log *log, size_t count, uint64_t now_ms, bool *stored)
 {
     jsPubOptions options;
     jsPubAck *ack = NULL;
@@ -208,7 +208,7 @@ static enum log_err write_all(struct nats_log *log, struct waiting *first,
         size_t count = pack(log, first, last, now_ms);
         if (count == 0)
             return LOG_OK;
-        err = publish(log, count, now_ms, &stored);
+        err = nats_publish(log, count, now_ms, &stored);
         if (!stored)
             unready(log);
         if (err)
@@ -285,7 +285,7 @@ static uint64_t nats_bytes(struct topic_log *log)
 
 static size_t nats_log_room(struct topic_log *log)
 {
-    return room_of(of(log));
+    return nats_log_room_of(of(log));
 }
 
 static bool nats_ready(struct topic_log *base)
@@ -415,6 +415,7 @@ static void nats_close(struct topic_log *base)
     pthread_mutex_unlock(&log->nats->lock);
     while (log->tail_n)
         tail_drop(log);
+    topic_log_close(&log->files);
     buf_fini(&log->block);
     buf_wipe(&log->plain);
     crypto_wipe(log->key.key, sizeof log->key.key);
@@ -438,7 +439,8 @@ static const struct log_ops ops = {
     .next_block = nats_next_block,
 };
 
-struct topic_log *topic_log_open_nats(struct log_nats *nats, const struct uuid *topic,
+struct topic_log *topic_log_open_nats(struct log_nats *nats, const char *dir,
+                                      const struct uuid *topic,
                                       const uint8_t key[static CRYPTO_KEY_LEN])
 {
     char id[UUID_TEXT_LEN + 1];
@@ -457,6 +459,10 @@ struct topic_log *topic_log_open_nats(struct log_nats *nats, const struct uuid *
     pthread_cond_init(&log->turn, NULL);
     buf_init(&log->plain);
     buf_init(&log->block);
+    if (!nats_carry_begin(log, dir)) {
+        nats_close(&log->base);
+        return NULL;
+    }
     pthread_mutex_lock(&nats->lock);
     log->next = nats->logs;
     nats->logs = log;

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "data/events/cloudevents.h"
+#include "data/events/log_inner.h"
 #include "data/events/nats.h"
 
 static char dir[] = "/tmp/sluice-log-XXXXXX";
@@ -155,7 +156,7 @@ static int gone_nats(void **state)
 
 static struct topic_log *open_log(size_t segment_bytes)
 {
-    struct topic_log *log = nats ? topic_log_open_nats(nats, &topic, key)
+    struct topic_log *log = nats ? topic_log_open_nats(nats, "/nowhere", &topic, key)
                                  : topic_log_open(dir, &topic, key, segment_bytes);
     assert_non_null(log);
     SOON(topic_log_ready(log));
@@ -345,7 +346,7 @@ static void killed(void **state)
     assert_int_equal(put(log, "c", &twice), LOG_EAWAY);
     assert_int_equal(topic_log_last(log), 2);
     assert_int_equal(count(log, 0), 2); /* still in memory */
-    struct topic_log *other = topic_log_open_nats(nats, &(struct uuid){{9}}, key);
+    struct topic_log *other = topic_log_open_nats(nats, "/nowhere", &(struct uuid){{9}}, key);
     assert_false(topic_log_ready(other)); /* not known is not empty */
     struct topic_reader *r = topic_reader_new(other);
     assert_int_equal(topic_reader_next(r, &e), LOG_AWAY);
@@ -420,6 +421,91 @@ static void two_writers(void **state)
     close_log(log);
 }
 
+/* From files into NATS ---------------------------------------------------------------------------
+ */
+static void put_files(const char *folder, size_t from, size_t n, struct topic_log **open)
+{
+    char id[16];
+    size_t twice;
+    struct topic_log *log = topic_log_open(folder, &topic, key, 400);
+    assert_non_null(log);
+    for (size_t i = from; i < from + n; i++) {
+        snprintf(id, sizeof id, "%zu", i);
+        assert_int_equal(put(log, id, &twice), LOG_OK);
+    }
+    *open = log;
+}
+
+static struct topic_log *carry(const char *folder)
+{
+    struct topic_log *log = topic_log_open_nats(nats, folder, &topic, key);
+    assert_non_null(log);
+    SOON(topic_log_ready(log));
+    return log;
+}
+
+static size_t entries(const char *folder)
+{
+    char command[120];
+    snprintf(command, sizeof command, "test -z \"$(ls -A %s)\"", folder);
+    return system(command) == 0 ? 0 : 1;
+}
+
+/* Numbers, order, times and what counts as a duplicate are what they were; NATS comes late, and
+ * what was carried half is carried whole. */
+static void carried(void **state)
+{
+    char folder[64], mark[80];
+    size_t twice;
+    struct topic_log *files;
+    (void)state;
+    snprintf(folder, sizeof folder, "%s/topic", dir);
+    snprintf(mark, sizeof mark, "%s/.to-nats", folder);
+    kill_server();
+    put_files(folder, 0, 20, &files);
+    topic_log_trim(files, 0, 1500);
+    uint64_t first = topic_log_first(files), at_ms = clock_wall_ms() + 1000;
+    assert_true(first > 1);
+    topic_log_close(&files);
+
+    struct topic_log *log = topic_log_open_nats(nats, folder, &topic, key);
+    assert_non_null(log);
+    assert_false(topic_log_ready(log));
+    assert_int_equal(put(log, "new", &twice), LOG_EAWAY);
+    start_server();
+    SOON(topic_log_ready(log));
+    assert_int_equal(topic_log_first(log), first);
+    assert_int_equal(topic_log_last(log), 20);
+    assert_int_equal(count(log, first - 1), 21 - first);
+    assert_int_equal(topic_log_before(log, at_ms), 20);
+    assert_int_equal(put(log, "19", &twice), LOG_OK);
+    assert_int_equal(twice, 1);
+    assert_int_equal(entries(folder), 0);
+    close_log(log);
+    disconnect_nats();
+    connect_nats();
+
+    put_files(folder, 0, 30, &files); /* as if it had been killed after the twentieth */
+    topic_log_close(&files);
+    close(open(mark, O_CREAT | O_WRONLY, 0600));
+    log = carry(folder);
+    assert_int_equal(topic_log_last(log), 30);
+    assert_int_equal(count(log, first - 1), 31 - first);
+    assert_int_equal(put(log, "new", &twice), LOG_OK);
+    assert_int_equal(topic_log_last(log), 31);
+    assert_int_equal(entries(folder), 0);
+    close_log(log);
+    disconnect_nats();
+    connect_nats();
+
+    put_files(folder, 100, 3, &files); /* a stream that has events of its own keeps to them */
+    topic_log_close(&files);
+    log = carry(folder);
+    assert_int_equal(topic_log_last(log), 31);
+    assert_int_equal(entries(folder), 1);
+    close_log(log);
+}
+
 /* A certificate of its own for this name, in the folder. */
 static void make_certificate(const char *name)
 {
@@ -446,7 +532,7 @@ static bool trusted(const char *name, bool known_ca)
     const struct nats_config cfg = {.url = url, .ca = known_ca ? ca : NULL, .timeout_ms = 3000};
     nats = log_nats_open(&cfg, &why);
     assert_non_null(nats);
-    struct topic_log *log = topic_log_open_nats(nats, &topic, key);
+    struct topic_log *log = topic_log_open_nats(nats, "/nowhere", &topic, key);
     for (int turn = 0; turn < (known_ca && !strcmp(name, "localhost") ? 1000 : 150) && !ready;
          turn++) {
         usleep(10000);
@@ -509,6 +595,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed, fresh_nats, gone_nats),
         cmocka_unit_test_setup_teardown(hangs, fresh_nats, gone_nats),
         cmocka_unit_test_setup_teardown(two_writers, fresh_nats, gone_nats),
+        cmocka_unit_test_setup_teardown(carried, fresh_nats, gone_nats),
         cmocka_unit_test_setup_teardown(over_tls, fresh, gone),
         cmocka_unit_test(wrong_settings),
     };

@@ -56,6 +56,8 @@ struct nats_log {
     uint64_t first, last;        /* events */
     uint64_t message0, message1; /* the first and last message */
     uint64_t bytes, trim_at_ms, trim_bytes, trimmed_ms;
+    struct topic_log *files; /* nats_carry.c: where its events were before NATS; NULL: nowhere */
+    char files_dir[700];
     struct tail_block tail[NATS_TAIL_BLOCKS]; /* a ring */
     size_t tail_at, tail_n, tail_bytes;
     /* of whoever is busy */
@@ -78,3 +80,14 @@ enum log_read nats_locate(struct nats_log *log, uint64_t from, uint64_t to, uint
 /* Makes the stream if there is none and finds out what it holds. By whoever is busy. */
 enum log_err nats_prepare(struct nats_log *log);
 void nats_log_keep(struct nats_log *log); /* the keeper's */
+
+/* log_nats.c: what log->plain has, as the next message. By whoever is busy. */
+enum log_err nats_publish(struct nats_log *log, size_t count, uint64_t at_ms, bool *stored);
+size_t nats_log_room_of(struct nats_log *log);
+
+/* nats_carry.c ----------------------------------------------------------------------------------
+ * The files of the topic, if it has any. False: they cannot be read. */
+bool nats_carry_begin(struct nats_log *log, const char *dir);
+/* Once nats_prepare() knows what the stream holds (empty: nothing, ever). LOG_EAWAY: not done yet.
+ */
+enum log_err nats_carry(struct nats_log *log, bool empty);

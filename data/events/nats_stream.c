@@ -212,6 +212,12 @@ enum log_err nats_prepare(struct nats_log *log)
     log->message0 = f.message0;
     log->message1 = f.message1;
     log->bytes = f.bytes;
+    pthread_mutex_unlock(&log->lock);
+    if (log->files)
+        err = nats_carry(log, f.message1 == 0);
+    if (err)
+        return err;
+    pthread_mutex_lock(&log->lock);
     log->ready = log->known = true;
     pthread_mutex_unlock(&log->lock);
     return LOG_OK;

@@ -328,3 +328,36 @@ enum problem files_put(struct files *f, const struct uuid *id, const char *name,
     close(dir);
     return p;
 }
+
+static enum problem forget(struct files *f, const struct uuid *id, const char *name)
+{
+    struct files_known known = {.sm3 = ""};
+    struct zone *z = NULL;
+    int kept = files_own(&f->cfg, id, "kept");
+    enum zone_err err = files_store_open(&z, f->cfg.data_dir, id);
+    if (!err && files_store_find(z, name, &known))
+        err = files_store_remove(z, name, known.kind == FILES_TABLE);
+    if (!err && kept >= 0 && known.sm3[0] && !files_store_keeps(z, known.sm3))
+        unlinkat(kept, known.sm3, 0);
+    if (!err)
+        files_store_shrink(z);
+    zone_close(&z);
+    if (kept >= 0)
+        close(kept);
+    return zone_problem(err);
+}
+
+enum problem files_remove(struct files *f, const struct uuid *id, const char *name)
+{
+    if (!name_ok(name))
+        return PROBLEM_BODY_MALFORMED;
+    int dir = files_own(&f->cfg, id, "in");
+    if (dir < 0)
+        return PROBLEM_SOURCE_UNAVAILABLE;
+    pthread_mutex_lock(&f->store);
+    bool ok = (unlinkat(dir, name, 0) == 0 || errno == ENOENT) && fsync(dir) == 0;
+    enum problem p = ok ? forget(f, id, name) : PROBLEM_SOURCE_UNAVAILABLE;
+    pthread_mutex_unlock(&f->store);
+    close(dir);
+    return p;
+}

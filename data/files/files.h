@@ -68,6 +68,11 @@ enum problem files_item(struct files *f, const struct uuid *id, const char *path
 enum problem files_put(struct files *f, const struct uuid *id, const char *name, uint64_t at,
                        struct slice piece, bool last) __attribute__((warn_unused_result));
 
+/* A file that was handed in is gone, with what was taken of it, when this returns; one that is not
+ * there is gone already. */
+enum problem files_remove(struct files *f, const struct uuid *id, const char *name)
+    __attribute__((warn_unused_result));
+
 /* serve.c: the file of a row of a published `documents`, below `<path of the API>/files`. */
 bool files_target(const struct catalog_api *api, struct slice target, struct slice *rest);
 void files_handle(struct worker *w, const struct catalog_api *api, const struct service_request *rq,

@@ -160,6 +160,7 @@ struct files_known { /* a row of the store's list of files */
 enum zone_err files_store_open(struct zone **z, const char *data_dir, const struct uuid *id);
 /* Fills stamp, err and sm3; false: there is no such row. */
 bool files_store_find(struct zone *z, const char *path, struct files_known *known);
+void files_store_shrink(struct zone *z); /* gives back room that is not used any more */
 enum zone_err files_store_put(struct zone *z, const struct files_known *known);
 enum zone_err files_store_touch(struct zone *z, const struct files_known *known); /* its stamp */
 /* The row of `documents`. */

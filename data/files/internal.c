@@ -73,13 +73,20 @@ static enum problem put(struct asked *a)
     return p ? p : done(a);
 }
 
+static enum problem take_away(struct asked *a)
+{
+    enum problem p = files_remove(a->files, &a->source.id, text_of(a->body, "name"));
+    return p ? p : done(a);
+}
+
 static const struct {
     struct slice path;
     enum problem (*run)(struct asked *a);
 } routes[] = {
-    {{"/internal/v1/files/check", 24}, check},     {{"/internal/v1/files/drop", 23}, drop},
-    {{"/internal/v1/files/refresh", 26}, refresh}, {{"/internal/v1/files/items", 24}, items},
-    {{"/internal/v1/files/item", 23}, item},       {{"/internal/v1/files/put", 22}, put},
+    {{"/internal/v1/files/check", 24}, check},      {{"/internal/v1/files/drop", 23}, drop},
+    {{"/internal/v1/files/refresh", 26}, refresh},  {{"/internal/v1/files/items", 24}, items},
+    {{"/internal/v1/files/item", 23}, item},        {{"/internal/v1/files/put", 22}, put},
+    {{"/internal/v1/files/remove", 25}, take_away},
 };
 
 enum problem files_internal(struct worker *w, struct slice target, const json_t *body,

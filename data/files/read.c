@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/jsondepth.h"
 #include "csv/reader.h"
 #include "data/files/inner.h"
 #include "media/media.h"
@@ -91,7 +92,7 @@ bool records_object(struct records *r, const json_t *object, uint64_t line)
     if (!json_is_object(object))
         return records_fail(r, FILES_ESYNTAX, "line %llu: each record is an object",
                             (unsigned long long)line);
-    if (media_json_too_deep(object, FILES_LEVELS_MAX))
+    if (jsondepth_over(object, FILES_LEVELS_MAX))
         return records_fail(r, FILES_EDEEP, "line %llu: more than %d levels",
                             (unsigned long long)line, FILES_LEVELS_MAX);
     json_object_foreach((json_t *)(uintptr_t)object, key, v)

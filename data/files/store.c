@@ -10,6 +10,9 @@
 #include "data/files/inner.h"
 #include "media/media.h"
 
+#define SHRINK_PAGES     64    /* unused ones that are worth it */
+#define SHRINK_PAGES_MAX 65536 /* that are moved: a second's work at most */
+
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS _sluice_files (path TEXT PRIMARY KEY, kind INTEGER NOT NULL,"
     " err INTEGER NOT NULL, ino INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,"
@@ -201,6 +204,26 @@ enum zone_err files_store_remove(struct zone *z, const char *path, bool table)
         err = remove_by(z, "DELETE FROM _sluice_files WHERE path = ?", path);
     rc = sqlite3_exec(db, err ? "ROLLBACK" : "COMMIT", NULL, NULL, NULL);
     return err ? err : rc == SQLITE_OK ? ZONE_OK : failed(db, rc);
+}
+
+static int64_t number(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t n = 0;
+    if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+        n = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return n;
+}
+
+/* Writing the store anew takes its own size in time and room: only when much of it is free. A
+ * reader in between, or a disk that is full, leaves it as it is: the room is used again. */
+void files_store_shrink(struct zone *z)
+{
+    sqlite3 *db = zone_handle(z);
+    int64_t unused = number(db, "PRAGMA freelist_count"), pages = number(db, "PRAGMA page_count");
+    if (unused > SHRINK_PAGES && unused > pages / 4 && pages - unused < SHRINK_PAGES_MAX)
+        (void)(sqlite3_exec(db, "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL));
 }
 
 enum zone_err files_store_paths(struct zone *z, json_t *paths)

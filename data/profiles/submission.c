@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "data/collect/collect.h"
-#include "data/personal.h"
 #include "data/service.h"
+#include "personal/personal.h"
 
 #define RECORDS_MAX 1000
 

@@ -34,7 +34,9 @@ struct source {
     struct statement statements[SOURCE_STATEMENTS];
 };
 
-/* What went wrong with the statement. *dead: the connection is of no more use. */
+/* odbc_connection.c */
+void source_statement_drop(struct statement *st);
+/* odbc_error.c: what went wrong with the statement. *dead: the connection is of no more use. */
 enum source_err source_judge(const struct source *s, SQLHSTMT h, bool *dead);
 bool source_bind_param(SQLHSTMT h, SQLUSMALLINT i, const struct source_param *p, SQLLEN *length);
 /* One statement that is ours as it stands. */

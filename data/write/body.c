@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/personal.h"
 #include "data/query/cell.h"
 #include "data/write/rows.h"
+#include "personal/personal.h"
 #include "plan/plan.h"
 
 static enum problem fail(struct write_body *b, enum problem p, const char *name, const char *detail)

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "data/personal.h"
 #include "data/write/rows.h"
 #include "data/write/write.h"
+#include "personal/personal.h"
 
 struct supplying {
     struct worker *w;

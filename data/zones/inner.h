@@ -48,3 +48,9 @@ void zone_create_sql(struct buf *sql, struct slice table, const struct zone_colu
 enum zone_err zone_table_fits(sqlite3 *db, struct slice table, const struct zone_column *columns,
                               size_t n, bool *there);
 enum zone_err zone_table_sum(sqlite3 *db, struct slice table, struct zone_sum *sum);
+
+/* For tests: rows of a table; the digest of the whole of it, in the order of their arrival. */
+enum zone_err zone_count(struct zone *z, struct slice table, uint64_t *n)
+    __attribute__((warn_unused_result));
+enum zone_err zone_digest(struct zone *z, struct slice table, struct zone_sum *sum)
+    __attribute__((warn_unused_result));

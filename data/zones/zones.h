@@ -97,12 +97,6 @@ enum zone_err zone_load_commit(struct zone *z, struct zone_sum *sum)
     __attribute__((warn_unused_result));
 void zone_load_abort(struct zone *z);
 
-enum zone_err zone_count(struct zone *z, struct slice table, uint64_t *n)
-    __attribute__((warn_unused_result));
-/* Of the whole table, in the order of its rows' arrival. */
-enum zone_err zone_digest(struct zone *z, struct slice table, struct zone_sum *sum)
-    __attribute__((warn_unused_result));
-
 /* The digest of rows on their way: SM3 over each value in its plainest form, with its length. */
 struct zone_summer {
     struct crypto_hasher hasher;

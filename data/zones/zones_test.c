@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "data/sources/metadata.h"
-#include "data/zones/zones.h"
+#include "data/zones/inner.h"
 
 static char dir[] = "/tmp/zones-test-XXXXXX";
 static struct uuid id;

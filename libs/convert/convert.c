@@ -110,11 +110,6 @@ const struct convert_op *convert_find(const struct convert *c, struct slice meth
     return NULL;
 }
 
-const char *convert_op_name(const struct convert_op *op)
-{
-    return op->name;
-}
-
 struct slice convert_op_method(const struct convert_op *op)
 {
     return op->method;

@@ -95,8 +95,6 @@ const struct convert_op *convert_find(const struct convert *c, struct slice meth
 const struct convert_op *convert_find_soap(const struct convert *c, struct slice action,
                                            struct slice envelope);
 
-/* Static for the operation's life, NUL-terminated; "" where the operation has none. */
-const char *convert_op_name(const struct convert_op *op);
 /* The call it answers, as convert_find() takes it. */
 struct slice convert_op_method(const struct convert_op *op);
 struct slice convert_op_path(const struct convert_op *op);

@@ -66,6 +66,10 @@ struct scan { /* one value */
     struct slice value;
     uint32_t seen[DETECT_RULES_MAX]; /* end of the last word looked at, + 1 */
     bool matched[DETECT_RULES_MAX], valid[DETECT_RULES_MAX], inside[DETECT_RULES_MAX];
+    detect_hit hit; /* NULL: only votes are wanted */
+    void *ctx;
+    struct slice written; /* in groups: the value as it stands; else empty */
+    size_t before;        /* bytes left aside before it */
 };
 
 static void say(struct detect_error *err, size_t at, const char *why)
@@ -268,6 +272,10 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
     scan->matched[rule] |= whole;
     scan->valid[rule] |= whole && proof;
     scan->inside[rule] |= !whole && proof;
+    if (scan->hit && proof && forms[id].extent != WHOLE && scan->written.n)
+        scan->hit(scan->ctx, (size_t)rule, scan->before, scan->written.n);
+    else if (scan->hit && proof && forms[id].extent != WHOLE)
+        scan->hit(scan->ctx, (size_t)rule, scan->before + (size_t)(word.p - scan->value.p), word.n);
     return 0;
 }
 
@@ -315,30 +323,53 @@ static void run(struct detect *d, struct scan *scan)
         (void)hs_scan(d->own_database, v.p, (unsigned)v.n, 0, d->scratch, on_match, scan);
 }
 
+static struct slice cut(struct slice s)
+{
+    if (s.n <= DETECT_VALUE_MAX)
+        return s;
+    s.n = DETECT_VALUE_MAX;
+    while (s.n && ((unsigned char)s.p[s.n] & 0xc0) == 0x80)
+        s.n--;
+    return s;
+}
+
+/* As it is written, then without its groups. */
+static void run_both(struct detect *d, struct scan *scan)
+{
+    char room[40];
+    struct slice as_written = scan->value, plain = ungroup(as_written, room);
+
+    run(d, scan);
+    if (plain.p != as_written.p) {
+        memset(scan->seen, 0, sizeof scan->seen);
+        scan->value = plain;
+        scan->written = as_written;
+        run(d, scan);
+    }
+}
+
 void detect_value(struct detect *d, struct detect_column *column, struct slice value)
 {
     struct scan scan = {.value = trim(value)};
-    char room[40];
 
     if (scan.value.n == 0)
         return;
     column->values++;
     column->bytes += value.n;
-    if (scan.value.n > DETECT_VALUE_MAX) {
-        scan.value.n = DETECT_VALUE_MAX;
-        while (scan.value.n && ((unsigned char)scan.value.p[scan.value.n] & 0xc0) == 0x80)
-            scan.value.n--;
-    }
+    scan.value = cut(scan.value);
     if (!utf8_valid(scan.value))
         return;
     if (valid_chinese_name(scan.value))
         scan.matched[RULE_NAME] = scan.valid[RULE_NAME] = true;
-    struct slice plain = ungroup(scan.value, room), as_written = scan.value;
-    run(d, &scan);
-    if (plain.p != as_written.p) {
-        memset(scan.seen, 0, sizeof scan.seen);
-        scan.value = plain;
-        run(d, &scan);
-    }
+    run_both(d, &scan);
     count(column, &scan, DETECT_BUILT_IN + d->own);
+}
+
+void detect_words(struct detect *d, struct slice value, detect_hit hit, void *ctx)
+{
+    struct scan scan = {.value = cut(trim(value)), .hit = hit, .ctx = ctx};
+
+    scan.before = (size_t)(scan.value.p - value.p);
+    if (scan.value.n && utf8_valid(scan.value))
+        run_both(d, &scan);
 }

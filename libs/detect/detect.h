@@ -68,6 +68,12 @@ struct detect_column {
 /* Adds a value to the column's counts. Bytes that are not UTF-8 count as a value without votes. */
 void detect_value(struct detect *d, struct detect_column *column, struct slice value);
 
+/* Tells each word of a value, of which DETECT_VALUE_MAX bytes are looked at, that is proven to be
+ * what a rule finds, and where it is; a number written in groups is the value without the blanks
+ * around it. A word may be told more than once. Of what only whole values show nothing is told. */
+typedef void (*detect_hit)(void *ctx, size_t rule, size_t at, size_t n);
+void detect_words(struct detect *d, struct slice value, detect_hit hit, void *ctx);
+
 /* Whether a column's name or its comment has one of the words; comment may be empty. Names are read
  * as written, in snake_case and in camelCase. */
 bool detect_named(const char *words, struct slice name, struct slice comment);

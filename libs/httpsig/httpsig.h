@@ -132,10 +132,6 @@ enum httpsig_err httpsig_digest_parse(struct slice value, enum httpsig_digest *a
  * covered already. */
 enum httpsig_err httpsig_cover(struct httpsig *s, struct slice name)
     __attribute__((warn_unused_result));
-/* Covers, in a response, a component of its request; of the fields Signature and Signature-Input
- * just the member `key`, elsewhere empty. */
-enum httpsig_err httpsig_cover_request(struct httpsig *s, struct slice name, struct slice key)
-    __attribute__((warn_unused_result));
 /* All that an answer of Sluice covers; request_label: of the request's signature. content_type: the
  * answer has that field. */
 enum httpsig_err httpsig_cover_answer(struct httpsig *s, bool content_type,

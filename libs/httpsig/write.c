@@ -9,11 +9,6 @@ enum httpsig_err httpsig_cover(struct httpsig *s, struct slice name)
     return httpsig_add(s, (struct httpsig_covered){.name = name});
 }
 
-enum httpsig_err httpsig_cover_request(struct httpsig *s, struct slice name, struct slice key)
-{
-    return httpsig_add(s, (struct httpsig_covered){.name = name, .key = key, .req = true});
-}
-
 /* The request's signature covers its nonce and can be made by the app alone: an answer that covers
  * it belongs to that one call. */
 enum httpsig_err httpsig_cover_answer(struct httpsig *s, bool content_type,

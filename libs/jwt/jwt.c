@@ -20,18 +20,6 @@ static const struct {
 };
 #define ALGORITHMS (sizeof algorithms / sizeof *algorithms)
 
-const char *jwt_strerror(enum jwt_err err)
-{
-    static const char *const text[] = {
-        [JWT_OK] = "no error",
-        [JWT_EFORMAT] = "not a signed JSON Web Token in compact form",
-        [JWT_EALGORITHM] = "its algorithm is not one this key signs by",
-        [JWT_ECRITICAL] = "it demands an extension that is not known",
-        [JWT_ESIGNATURE] = "the signature does not match",
-    };
-    return (size_t)err < sizeof text / sizeof *text ? text[err] : "unknown error of a JWT";
-}
-
 static json_t *part_json(struct slice part)
 {
     uint8_t bytes[JWT_TEXT_MAX];

@@ -18,7 +18,6 @@ struct jwt {
     size_t sig_n;
 };
 enum jwt_err { JWT_OK, JWT_EFORMAT, JWT_EALGORITHM, JWT_ECRITICAL, JWT_ESIGNATURE };
-const char *jwt_strerror(enum jwt_err err);
 
 /* Reads; nothing is verified yet. On error *j is unchanged. ECRITICAL: it demands an extension. */
 enum jwt_err jwt_read(struct jwt *j, struct slice text) __attribute__((warn_unused_result));

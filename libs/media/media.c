@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <strings.h>
 
+#include "base/jsondepth.h"
 #include "base/utf8.h"
 
 #define PDF_TAIL 1024 /* bytes before the end in which %%EOF stands (ISO 32000-1 7.5.5) */
@@ -67,32 +68,10 @@ static bool is_text(struct slice s)
     return utf8_valid(s) && !begins(s, "%PDF-", 5) && !begins(s, "%!PS", 4);
 }
 
-bool media_json_too_deep(const json_t *v, int left)
-{
-    json_t *item;
-    const char *key;
-    size_t i;
-    if (!json_is_array(v) && !json_is_object(v))
-        return false;
-    if (left == 0)
-        return true;
-    json_array_foreach((json_t *)(uintptr_t)v, i, item)
-    {
-        if (media_json_too_deep(item, left - 1))
-            return true;
-    }
-    json_object_foreach((json_t *)(uintptr_t)v, key, item)
-    {
-        if (media_json_too_deep(item, left - 1))
-            return true;
-    }
-    return false;
-}
-
 static bool is_json(struct slice s)
 {
     json_t *root = utf8_valid(s) ? json_loadb(s.p, s.n, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    bool ok = root && !media_json_too_deep(root, MEDIA_LEVELS_MAX);
+    bool ok = root && !jsondepth_over(root, MEDIA_LEVELS_MAX);
     json_decref(root);
     return ok;
 }

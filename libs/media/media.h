@@ -33,8 +33,5 @@ const char *media_known(const char *type);
 /* The type that files whose name ends so (no dot, any case) claim to be of; NULL: nothing known. */
 const char *media_of_ending(struct slice ending);
 
-/* Whether arrays and objects lie in each other more than `left` deep. */
-bool media_json_too_deep(const json_t *v, int left);
-
 /* For media.c: the office formats, which are all packed folders. */
 enum media_err media_office(struct slice content, struct media_found *found);

@@ -223,6 +223,7 @@ bool record_pack_topic(struct buf *out, uint64_t rev, const json_t *data)
         {"sweep_ms", false, NUMBER, 0, RECORD_TIME_MAX, NULL},
         {"retention_ms", true, NUMBER, 1, RECORD_TIME_MAX, NULL},
         {"retention_bytes", true, NUMBER, 1, RECORD_TIME_MAX, NULL},
+        {"guarded", false, OBJECT},
     };
     return FITS(data, rows) && json_is_array(json_object_get(data, "publishers")) &&
            json_is_array(json_object_get(data, "attributes")) && record_pack_json(out, rev, data);

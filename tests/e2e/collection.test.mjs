@@ -216,13 +216,24 @@ test('[SW-9.8-col1, SW-9.8-col4, CI-3.2] only a registered tool with its credent
   const run = await ended(accepted.body.run_id);
   assert.deepEqual([run.state, run.accepted, run.cause, run.reason], ['succeeded', 1, 'delivery', 'pusher']);
   const alerts = async () => (await world.operator.list('alerts', { kind: 'collection-out-of-scope' })).filter((a) => a.target === c.id).length;
+  // More than a page of them at once: what a collection takes is its own to say, and bounded.
+  const many = { ...message, records: Array.from({ length: 4000 }, (_, i) => good(`D${i}`)) };
+  assert.ok(JSON.stringify(many.records).length > 128 * 1024);
+  const large = await deliver(many);
+  assert.equal(large.status, 202, JSON.stringify(large.body));
+  assert.deepEqual([(await ended(large.body.run_id)).accepted, (await ended(large.body.run_id)).state], [4000, 'succeeded']);
+  const [own] = await world.provider.list('collections', { name: 'delivered' });
+  await world.provider.patch(`/collections/${c.id}`, { delivery_kib: 64 }, own.revision);
+  const tooLarge = await deliver(many);
+  assert.deepEqual([tooLarge.status, tooLarge.body.code, tooLarge.body.where], [413, 'body-too-large', '/records']);
+  await restRefuses(world.provider.patch(`/collections/${c.id}`, { delivery_kib: 769 }, own.revision + 1), 'field-invalid');
   const refusals = [[message, null, 401], [message, `${t.token}x`, 401], [{ ...message, sender: 'nobody' }, t.token, 422], [{ ...message, receiver: 'nobody' }, t.token, 422],
     [{ ...message, sender: 'left' }, t.token, 403], [{ ...message, records: [good('E002', { weight: 1 })] }, t.token, 403]];
   for (const [body, token, status] of refusals) assert.equal((await deliver(body, token)).status, status, JSON.stringify(body));
   assert.equal(await alerts(), 4);
   await world.provider.act('collection_tools', t.id, 'disable');
   assert.equal((await deliver(message)).status, 403);
-  assert.equal((await world.provider.list('collection_runs', { collection_id: c.id })).length, 1, 'nothing of them ran');
+  assert.equal((await world.provider.list('collection_runs', { collection_id: c.id })).length, 2, 'nothing of them ran');
 });
 
 test('[SW-9.8-col3] who may define, start and read a collection is checked', async () => {

@@ -88,6 +88,7 @@ async function startHook() {
 }
 
 const subscribe = (name, more) => world.developer.post('/event_subscriptions', { app_id: world.app, api_id: api, name, ...more });
+const topicLast = (a) => a.json.cursor;
 const status = (s) => world.developer.get(`/event_subscriptions/${s.id}/status`);
 const replay = (s, body) => world.developer.post(`/event_subscriptions/${s.id}/replay`, body);
 
@@ -317,4 +318,33 @@ test('[EC-5.2.4-0, EC-5.2.4b, SW-9.1-7a] a field set to level 4 is gone at once 
   }
   assert.ok(!preview.includes(title), 'not in the preview either');
   s.close();
+});
+
+test('[SW-9.7-3f] personal information that an app publishes where it is not meant to be is covered before it is stored, or refused, as the policy says; told, and on record', async () => {
+  const set = async (value) => {
+    const [row] = await world.admin.list('classify_settings', { name: 'submitted-personal' });
+    if (row.value !== value) await world.admin.patch(`/classify_settings/${row.id}`, { value }, row.revision);
+  };
+  const spoken = (id, more = {}) => event(id, { ...data(1), place: 'ask 13912345678', remark: [{ by: 'nobody@example.com', at: 13712345678 }] }, of('M00001', more));
+  await set('mask');
+  const covered = await until(async () => { const a = await send([spoken(`c${Date.now()}`, { trace: 'of 13912345678' })]); return a.json?.covered && a; }, { ms: 10000, what: 'the policy on the data service' });
+  assert.equal(covered.json.covered, 4, 'the place, both of the remark, and the attribute that is passed on; not the phone, which is meant for it');
+  const grant = await w.grant(world, world.app, api);
+  const page = await until(async () => { const a = await call(`${TOPIC}?after=${Number(covered.json.cursor) - 1}`); return a.json?.events?.length === 1 && a; }, { ms: 10000, what: 'the event' });
+  const [got] = page.json.events;
+  assert.match(got.data.place, /^\*+$/);
+  assert.match(got.trace, /^\*+$/);
+  assert.equal(got.data.phone, '138****5678');
+  const told = records(p, '--app', sender.app).find((r) => r.target?.startsWith('covered '));
+  assert.match(told.target, /^covered [0-9a-f-]{36} (mobile|email) /);
+  assert.equal(told.rows, 4);
+  refused(await send([event('mailto:nobody@example.com', data(1), of('M00001'))]), 409, 'sensitive-field', '/0/id');
+  await set('refuse');
+  await until(async () => (await send([spoken(`r${Date.now()}`)])).status === 409, { ms: 10000, what: 'the refusal' });
+  refused(await send([event('fine', data(1), of('M00001')), spoken('not')]), 409, 'sensitive-field', '/1/place');
+  const after = await published(event('fine', data(1), of('M00001')));
+  assert.equal(after, Number(topicLast(await call(`${TOPIC}?after=${after - 1}`))), 'nothing of the refused batch was kept');
+  await set('off');
+  await until(async () => (await send([spoken(`o${Date.now()}`)])).status === 202, { ms: 10000, what: 'the policy off' });
+  await world.owner.act('grants', grant.id, 'revoke');
 });

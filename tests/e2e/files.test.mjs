@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -96,7 +96,15 @@ test('[SW-8.3.1-01, SW-8.3.1-02] a folder is harvested: CSV, NDJSON, JSON and XM
   }
   source = (await create(world.operator, { folder: 'imports/trade' })).id;
   await world.provider.act('sources', source, 'check');
-  const items = await harvested(1, { standard: ['comment'] });
+  // Besides the fixed list, whatever standard of a domain is loaded: its elements, types, lengths and lists of codes.
+  const domain_id = (await world.operator.get('/service_domains?code=customs-declaration')).items[0].id;
+  const held = await world.operator.post('/metadata_standards', { code: 'folder', edition: '2026', title: 'Orders', domain_id, code_lists: { kinds: ['007'] },
+    elements: [{ name: 'order', title: 'Order', type: 'string', mandatory: true }, { name: 'code', title: 'Kind', type: 'string', mandatory: true, code_list: 'kinds' },
+      { name: 'port', title: 'Port', type: 'string', mandatory: true }] });
+  await world.operator.act('metadata_standards', held.id, 'adopt');
+  const items = await harvested(1, { standard: ['comment'], standard_id: held.id, domain_id });
+  assert.deepEqual(items['orders.csv'].deviations.filter((d) => d.element).map((d) => [d.element, d.demand, d.wanted, d.found]),
+    [['order', 'type', 'string', 'integer'], ['code', 'code-list', 'kinds', 1], ['port', 'missing', 'string', null]]);
   const told = Object.fromEntries(Object.entries(items).filter(([, i]) => i.state === 'failed').map(([k, i]) => [k, i.reason]));
   const want = { 'broken.csv': /^encoding: line 3: neither UTF-8 nor GB18030$/, 'cells.csv': /^malformed: line 2: 3 cells, the first line has 2$/, 'quote.csv': /^malformed: line 2: a quote/,
     'line.csv': /^line-too-long: line 2/, 'deep.json': /^too-deep: line 1/, 'deep.xml': /^too-deep: line 1/, 'entity.xml': /^malformed: a document type/, 'file.xml': /^malformed: a document type/,
@@ -205,4 +213,34 @@ test('[SW-8.3.1-02] files are handed in by tus, kept whatever dies on the way, a
   const entry = await world.provider.get(`/entries/${items['big.pdf'].entry_id}`);
   assert.deepEqual([entry.content_sm3, entry.bytes], [sm3(big), big.length]);
   assert.equal((await world.provider.get(`/entries/${items['gb.csv'].entry_id}`)).fields[0].name, '品名');
+});
+
+test('[SW-8.3.2-b3] a file that was handed in is taken away: its rows, its bytes and its room are gone, whatever dies on the way, and it stays on record', async () => {
+  const wide = Buffer.from(`id,text\n${Array.from({ length: 12000 }, (_, i) => `${i},${'x'.repeat(100)}`).join('\n')}\n`);
+  const meta = (name) => `filename ${Buffer.from(name).toString('base64')},filetype ${Buffer.from('text/csv').toString('base64')}`;
+  const give = async (name) => {
+    const made = await world.provider.raw('POST', '/api/v1/uploads', undefined, { 'tus-resumable': '1.0.0', 'upload-length': String(wide.length), 'upload-metadata': meta(name) });
+    const sent = await world.provider.raw('PATCH', made.headers.location, wide, { 'tus-resumable': '1.0.0', 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' });
+    assert.equal(sent.status, 204, JSON.stringify(sent.body));
+    const row = await world.provider.post('/source_files', { source_id: source, upload_id: made.headers.location.split('/').at(-1) });
+    return until(async () => { const now = await world.provider.get(`/source_files/${row.id}`); return now.state === 'kept' && now; }, { ms: 20000, what: name });
+  };
+  const [older, newer] = [await give('wide.csv'), await give('wide.csv')];
+  const tables = async () => (await world.provider.get(`/sources/${source}/tables`)).items.map((t) => t.name);
+  await until(async () => (await tables()).includes('wide.csv'), { ms: 15000, what: 'its table' });
+  const store = path.join(p.data, 'data/zones', `${source}.db`);
+  const before = statSync(store).size;
+  assert.ok(before > 1 << 20);
+  await restRefuses(world.provider.act('source_files', older.id, 'remove'), 'state-conflict'); // a newer one has its name
+  assert.equal((await world.provider.act('source_files', newer.id, 'remove')).state, 'removing');
+  for (const role of ['data', 'control']) for (const pid of p.processes()[role]) process.kill(pid, 'SIGKILL');
+  const state = async (f) => (await world.provider.get(`/source_files/${f.id}`).catch(() => ({}))).state;
+  await until(async () => (await state(newer)) === 'removed' && (await state(older)) === 'removed', { ms: 20000, what: 'the file to be gone' });
+  assert.ok(!(await tables()).includes('wide.csv'));
+  assert.ok(!readdirSync(path.join(p.data, 'data/files', source, 'in')).includes('wide.csv'));
+  assert.ok(statSync(store).size < before / 2, 'the room is free again');
+  const log = (await world.operator.list('operations', { kind: 'source-file' })).filter((o) => o.resource_id === newer.id).map((o) => o.action);
+  assert.ok(log.includes('remove') && log.includes('end'), log.join());
+  await restRefuses(world.provider.act('source_files', newer.id, 'remove'), 'state-conflict');
+  assert.equal((await give('wide.csv')).state, 'kept', 'the name is free');
 });

@@ -242,10 +242,74 @@ test('[SW-9.7-1b, EC-6.1.4.2] an offline package opens for its receiver alone, i
   assert.equal(row.state, 'complete');
   assert.equal(row.package.sm3, createHash('sm3').update('id,amount\r\n1,2.50\r\n').digest('hex'));
   assert.equal(row.package.files[0].name, 'returns.csv');
+  // and on into a zone: the file in it becomes one of a source, a dataset's, and goes where datasets go
+  const handed = await world.operator.post('/sources', { name: 'received', organisation_id: world.holder, kind: 'files' });
+  await world.operator.act('sources', handed.id, 'check');
+  const given = await world.operator.post('/source_files', { source_id: handed.id, upload_id: row.id });
+  assert.deepEqual([given.name, given.bytes, given.content_sm3], ['returns.csv', 19, row.package.sm3]);
+  await restRefuses(world.provider.post('/source_files', { source_id: handed.id, upload_id: row.id }), 'field-invalid', '/upload_id'); // another organisation's
+  await until(async () => (await world.operator.get(`/source_files/${given.id}`)).state === 'kept', { ms: 15000, what: 'the file in the package' });
+  await until(() => !readdirSync(path.join(p.data, 'control/uploads')).some((f) => f.includes('.plain')), { ms: 5000, what: 'the opened copy to go' });
+  const harvest = await world.provider.post('/harvests', { source_id: handed.id });
+  await until(async () => (await world.provider.get(`/harvests/${harvest.id}`)).state === 'done', { ms: 20000, what: 'the harvest' });
+  const returns = await world.provider.post('/datasets', { name: 'returns', source_id: handed.id, table: 'returns.csv' });
+  await world.provider.patch(`/datasets/${returns.id}`, { fields: w.classify(returns.fields, { id: 1, amount: 1 }) }, returns.revision);
+  await w.reviewed(world, 'datasets', returns.id);
+  const zone = await world.operator.post('/sources', { name: 'returns store', organisation_id: world.holder, kind: 'managed', zone: 'exchange' });
+  await world.operator.act('sources', zone.id, 'check');
+  const moved = await world.operator.post('/transfers', { dataset_id: returns.id, target_id: zone.id, target_table: 'returns', reason: 'received offline' });
+  await until(async () => { const t = await world.operator.get(`/transfers/${moved.id}`); assert.notEqual(t.state, 'failed', JSON.stringify(t)); return ['done', 'succeeded'].includes(t.state); }, { ms: 20000, what: 'the transfer' });
+  assert.equal(execFileSync('sqlite3', [path.join(p.data, 'data/zones', `${zone.id}.db`), 'SELECT id, amount FROM returns'], { encoding: 'utf8' }).trim(), '1|2.5');
   const forged = p.sluice('package', 'seal', '--to', to, '--key', pair('unknown.pem').own, inbound).out;
   for (const bad of [forged, sealed.out.slice(0, -9), sealed.out.replace('\n', '\nx')]) {
     await assert.rejects(upload(Buffer.from(bad), 'application/jose'), (e) => [400, 415].includes(e.originalResponse?.getStatus()));
   }
+});
+
+test('[SW-9.7-3f] personal information in a file that is handed in and not meant to hold any is covered in it, or the file is refused with the line: text, packed and sealed alike', async () => {
+  const set = async (value) => {
+    const [row] = await world.admin.list('classify_settings', { name: 'submitted-personal' });
+    if (row.value !== value) await world.admin.patch(`/classify_settings/${row.id}`, { value }, row.revision);
+  };
+  await set('off');
+  const bytes = (u) => readFileSync(path.join(p.data, 'control/uploads', u.url.split('/').at(-1)), 'utf8');
+  const said = (e) => ({ status: e.originalResponse?.getStatus(), ...JSON.parse(e.originalResponse?.getBody() ?? '{}') });
+  const people = `id,note\r\n${'1,packed\r\n'.repeat(200000)}2,ask 13912345678 today\r\n3,11010519491231002X\r\n4,110105194912310021\r\n`;
+  const none = await upload(Buffer.from('id,note\n1,13912345678\n'), 'text/csv');
+  assert.equal((await uploadRow(none)).personal, null, 'off: nothing is looked for');
+  await set('mask');
+  const masked = await upload(Buffer.from(people), 'text/csv');
+  const row = await uploadRow(masked);
+  assert.deepEqual([row.state, row.personal], ['complete', { meant: false, found: { mobile: 1, 'id-card': 1 }, done: 'covered' }]);
+  const kept = bytes(masked);
+  assert.equal(kept, people.replace('13912345678', '*'.repeat(11)).replace('11010519491231002X', '*'.repeat(18)), 'and nothing else, a wrong check digit neither');
+  assert.equal(row.content_sm3, createHash('sm3').update(kept).digest('hex'));
+  const [done] = (await world.operator.list('operations', { kind: 'upload' })).filter((o) => o.resource_id === row.id && o.action === 'complete');
+  assert.ok(JSON.stringify(done).includes('covered'), JSON.stringify(done));
+  const lines = await upload(Buffer.from('{"a":13912345678}\n{"a":"\\u7535\\u8bdd13912345678"}\n'), 'application/x-ndjson');
+  assert.deepEqual(bytes(lines).trim().split('\n').map((l) => JSON.parse(l).a), [null, `电话${'*'.repeat(11)}`], 'it is JSON still');
+  const gb = await upload(execFileSync('iconv', ['-f', 'utf-8', '-t', 'gb18030'], { input: '品名,备注\n茶叶,电话13912345678\n' }), 'application/octet-stream');
+  assert.deepEqual((await uploadRow(gb)).personal, { meant: false, found: { mobile: 1 }, done: 'covered' });
+  const meant = await upload(Buffer.from(people), 'text/csv', { metadata: { filename: 'people.csv', filetype: 'text/csv', personal: 'meant' } });
+  assert.deepEqual((await uploadRow(meant)).personal, { meant: true });
+  assert.equal(bytes(meant), people);
+  for (const type of ['application/gzip', 'application/octet-stream']) { // what is packed cannot be covered
+    await assert.rejects(upload(gzipSync(`id,note\n${'1,packed\n'.repeat(9000)}2,13912345678\n`), type), (e) => { const { status, code, where } = said(e); assert.deepEqual([status, code, where], [409, 'sensitive-field', 'line 9002']); return true; });
+  }
+  await set('refuse');
+  await assert.rejects(upload(Buffer.from(people), 'text/csv'), (e) => said(e).code === 'sensitive-field' && /id-card|mobile/.test(said(e).detail));
+  const [refusedOne] = (await world.developer.list('uploads', { state: 'refused' })).filter((u) => u.personal?.done === 'refused' && u.media_type === 'text/csv');
+  assert.deepEqual(refusedOne.personal.found, { mobile: 1, 'id-card': 1 });
+  assert.ok(!readdirSync(path.join(p.data, 'control/uploads')).includes(refusedOne.id), 'its bytes are gone');
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  await world.developer.post('/signing_keys', { organisation_id: world.thirdParty, public_key: pair.publicKey.export({ type: 'spki', format: 'pem' }) });
+  const file = (name, content) => { const f = path.join(p.dir, name); writeFileSync(f, content, { mode: 0o600 }); return f; };
+  const to = file('packages.jwk', JSON.stringify((await world.operator.get('/keys')).keys.find((k) => k.purpose === 'packages')));
+  const own = file('own.pem', pair.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const seal = (content) => Buffer.from(p.sluice('package', 'seal', '--to', to, '--key', own, '--type', 'text/csv', file('in.csv', content)).out);
+  await assert.rejects(upload(seal(people), 'application/jose'), (e) => said(e).code === 'sensitive-field');
+  assert.equal((await uploadRow(await upload(seal('id\n1\n'), 'application/jose'))).personal.done, 'none');
+  await set('off');
 });
 
 test('[SW-8.2a1-9, SW-9.8-exc4, SW-9.8-exc5] whole tables go masked into the open zone: joins still hold, each value is one of its column, and a rule that would break that is refused with the table as it was', async () => {

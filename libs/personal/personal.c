@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "data/personal.h"
+#include "personal/personal_inner.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -21,12 +21,17 @@ struct found {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct detect *detect; /* under lock; compiled when it is first asked */
 
+enum personal_guard personal_guard_named(const char *name)
+{
+    return strcmp(name, "off") == 0    ? PERSONAL_OFF
+           : strcmp(name, "mask") == 0 ? PERSONAL_MASK
+                                       : PERSONAL_REFUSE;
+}
+
 enum personal_guard personal_guard_of(const json_t *guarded)
 {
     const char *what = json_string_value(json_object_get(guarded, "do"));
-    if (!what)
-        return PERSONAL_OFF;
-    return strcmp(what, "mask") == 0 ? PERSONAL_MASK : PERSONAL_REFUSE;
+    return what ? personal_guard_named(what) : PERSONAL_OFF;
 }
 
 bool personal_guards(const json_t *guarded, struct slice column)
@@ -41,10 +46,10 @@ bool personal_guards(const json_t *guarded, struct slice column)
     return false;
 }
 
-static bool is_somebodys(const struct detect_rule *rule)
+bool personal_is_somebodys(size_t rule)
 {
     for (size_t i = 0; i < sizeof somebodys / sizeof *somebodys; i++)
-        if (strcmp(rule->name, somebodys[i]) == 0)
+        if (strcmp(detect_rules[rule].name, somebodys[i]) == 0)
             return true;
     return false;
 }
@@ -61,15 +66,37 @@ static bool count(struct detect_column *column, struct slice text)
     return ready;
 }
 
+static void note(void *ctx, const struct personal_hit *hit)
+{
+    struct found *found = ctx;
+    for (size_t i = 0; !found->rule && i < detect_rules_n; i++)
+        if (strcmp(detect_rules[i].name, hit->kind) == 0)
+            *found = (struct found){&detect_rules[i], true};
+}
+
+/* Longer than a value that the detector looks at whole. */
+static bool look_long(struct slice text, struct found *found)
+{
+    struct personal_stream *s = personal_stream_new(note, found);
+    if (!s)
+        return false;
+    personal_stream_add(s, text);
+    personal_stream_end(s);
+    personal_stream_free(&s);
+    return true;
+}
+
 /* False: it could not be looked at. */
 static bool look(struct slice text, struct found *found)
 {
+    *found = (struct found){0};
+    if (text.n > DETECT_VALUE_MAX)
+        return look_long(text, found);
     struct detect_column *column = calloc(1, sizeof *column);
     bool looked = column && count(column, text);
-    *found = (struct found){0};
     for (size_t i = 0; looked && i < detect_rules_n; i++) {
         const struct detect_votes *votes = &column->votes[i];
-        if (!is_somebodys(&detect_rules[i]) || (!votes->valid && !votes->inside))
+        if (!personal_is_somebodys(i) || (!votes->valid && !votes->inside))
             continue;
         if (!found->rule || (found->inside && votes->valid))
             *found = (struct found){&detect_rules[i], !votes->valid};
