@@ -34,6 +34,7 @@ static const char help[] =
     "--ca)\n"
     "  --grant ID           the data owner's grant the call is made on\n"
     "  --purpose TEXT       what the call is for\n"
+    "  --app-version TEXT   the version of the app that calls\n"
     "  --body FILE          JSON to send; METHOD becomes POST\n"
     "  --type TYPE          of the body: application/json; application/jose for a sealed one\n"
     "  --accept TYPE        application/jose: the answer is to be sealed (see 'sluice open')\n"
@@ -78,6 +79,9 @@ static struct curl_slist *make_headers(const struct signing *s, const struct sig
     }
     if (s->purpose_header != NULL) {
         add_header(&list, "Sluice-Purpose", s->purpose_header);
+    }
+    if (s->app_version != NULL) {
+        add_header(&list, "Sluice-App-Version", s->app_version);
     }
     if (s->accept != NULL) {
         add_header(&list, "Accept", s->accept);
@@ -143,6 +147,9 @@ static void sent_text(struct buf *out, const struct signing *s, const struct sig
     }
     if (s->purpose_header != NULL) {
         buf_addf(out, "Sluice-Purpose: %s\r\n", s->purpose_header);
+    }
+    if (s->app_version != NULL) {
+        buf_addf(out, "Sluice-App-Version: %s\r\n", s->app_version);
     }
     if (s->has_body) {
         buf_addf(out, "Content-Digest: %s\r\nContent-Length: %zu\r\n", s->digest, s->body.n);

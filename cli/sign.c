@@ -26,6 +26,7 @@ static const char help[] =
     "  --url URL            the same as URL; --method NAME the same as METHOD\n"
     "  --grant ID           the data owner's grant the call is made on\n"
     "  --purpose TEXT       what the call is for\n"
+    "  --app-version TEXT   the version of the app that calls\n"
     "  --body FILE          the call's body; adds Content-Digest, and METHOD becomes POST\n"
     "  --valid-s SECONDS    how long the signature lives: 60; gateways allow up to 300\n"
     "  --batch FILE         signs up to 1024 requests with one SM2 signature (sm2-sm3-batch): "
@@ -56,6 +57,9 @@ static int print_headers(const struct signing *s)
     if (s->purpose_header != NULL) {
         printf("Sluice-Purpose: %s\n", s->purpose_header);
     }
+    if (s->app_version != NULL) {
+        printf("Sluice-App-Version: %s\n", s->app_version);
+    }
     if (s->has_body) {
         printf("Content-Digest: %s\n", s->digest);
     }
@@ -70,6 +74,9 @@ static void constant_part(const struct signing *s, struct buf *out)
     }
     if (s->purpose_header != NULL) {
         buf_addf(out, "Sluice-Purpose: %s\r\n", s->purpose_header);
+    }
+    if (s->app_version != NULL) {
+        buf_addf(out, "Sluice-App-Version: %s\r\n", s->app_version);
     }
     if (s->has_body) {
         buf_addf(out,

@@ -47,6 +47,10 @@ static void print_one(const struct signing *one, const struct signing_headers *h
         buf_adds(&line, ",\"Sluice-Purpose\":");
         buf_add_json(&line, slice_str(one->purpose_header));
     }
+    if (one->app_version != NULL) {
+        buf_adds(&line, ",\"Sluice-App-Version\":");
+        buf_add_json(&line, slice_str(one->app_version));
+    }
     if (one->has_body) {
         buf_adds(&line, ",\"Content-Digest\":");
         buf_add_json(&line, slice_str(one->digest));

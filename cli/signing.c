@@ -34,6 +34,7 @@ static const struct {
     {"--url", offsetof(struct signing, url), false},
     {"--grant", offsetof(struct signing, grant), false},
     {"--purpose", offsetof(struct signing, purpose), false},
+    {"--app-version", offsetof(struct signing, app_version), false},
     {"--body", offsetof(struct signing, body_file), false},
     {"--valid-s", offsetof(struct signing, valid_s), false},
     {"--cacert", offsetof(struct signing, ca), false},
@@ -320,6 +321,9 @@ static int read_choices(struct signing *s)
     }
     if (!is_visible(s->credential) || (s->grant != NULL && !is_visible(s->grant))) {
         return usage("not an id", is_visible(s->credential) ? s->grant : s->credential);
+    }
+    if (s->app_version != NULL && !is_visible(s->app_version)) {
+        return usage("not a version", s->app_version);
     }
     return -1;
 }

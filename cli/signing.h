@@ -14,7 +14,8 @@
 
 struct signing {
     /* options as given; NULL: not given */
-    const char *credential, *secret_file, *secret_env, *algorithm, *method, *url, *grant, *purpose;
+    const char *credential, *secret_file, *secret_env, *algorithm, *method, *url, *grant, *purpose,
+        *app_version;
     const char *body_file, *valid_s, *ca, *count, *out, *raw;
     const char *key_file, *batch_file, *batch_size, *platform_key, *save;
     const char *plain;         /* a key file that is not sealed is taken */

@@ -19,9 +19,10 @@ static bool failed(const char *what, const char *why)
 static bool field_value(void *ctx, struct slice name, struct slice *value)
 {
     const struct signing *s = ctx;
-    *value = slice_str(slice_eq(name, SLICE("sluice-grant"))     ? s->grant
-                       : slice_eq(name, SLICE("sluice-purpose")) ? s->purpose_header
-                                                                 : s->digest);
+    *value = slice_str(slice_eq(name, SLICE("sluice-grant"))         ? s->grant
+                       : slice_eq(name, SLICE("sluice-purpose"))     ? s->purpose_header
+                       : slice_eq(name, SLICE("sluice-app-version")) ? s->app_version
+                                                                     : s->digest);
     return true;
 }
 
@@ -38,6 +39,7 @@ static enum httpsig_err cover(struct httpsig *sig, const struct signing *s)
         {SLICE("content-digest"), s->has_body},
         {SLICE("sluice-grant"), s->grant != NULL},
         {SLICE("sluice-purpose"), s->purpose_header != NULL},
+        {SLICE("sluice-app-version"), s->app_version != NULL},
     };
     enum httpsig_err err = HTTPSIG_OK;
     for (size_t i = 0; i < sizeof all / sizeof *all && err == HTTPSIG_OK; i++) {

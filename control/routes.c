@@ -110,6 +110,7 @@ const struct rest_route rest_routes[] = {
      ROLE_ALL},
     {"GET", "agreement-clauses", 0, rest_agreement_clauses, "agreement-clauses.read", ROLE_ALL},
     {"GET", "apps/*/admission", 0, rest_app_admission, "apps.read", ROLE_ALL},
+    {"GET", "apps/*/access-record", 0, rest_app_access_record, "apps.read", ROLE_ALL},
     {"POST", "applications/*/verify-identity", 0, rest_application_verify,
      "applications.verify-identity", ROLE_STAFF},
     {"POST", "agreements/*/sign", 0, rest_agreement_sign, "agreements.sign",

@@ -194,6 +194,9 @@ static void read_app(sluice_caller_t *caller, const struct replica_app *app)
     caller->org = app->org;
     caller->app_name_n = ngx_min(app->name.n, sizeof caller->app_name);
     memcpy(caller->app_name, app->name.p, caller->app_name_n);
+    caller->app_version_n = (uint8_t)ngx_min(app->version.n, sizeof caller->app_version);
+    memcpy(caller->app_version, app->version.p, caller->app_version_n);
+    caller->states_version = app->states_version;
     caller->subject_n = 0;
     caller->app.has_subject = app->policy.has_subject && app->subject.n <= sizeof caller->subject;
     if (caller->app.has_subject) {

@@ -91,6 +91,9 @@ typedef struct {
     struct policy_app app;
     bool app_known;
     struct uuid org;
+    uint8_t app_version_n; /* of the app's live version; 0: none */
+    bool states_version;   /* each call says of which version it is */
+    char app_version[REPLICA_APP_VERSION_MAX];
     uint16_t subject_n; /* of the app's organisation in owner columns; 0: none */
     char subject[LINK_OWNER_MAX];
     char app_name[64]; /* for the metrics: cut where it is longer */
@@ -201,6 +204,7 @@ typedef struct {
     bool licence_named, account_named; /* by members of a signed call's body (caller/account.c) */
     struct uuid licence, account_app;
     struct slice purpose_header;    /* header Sluice-Purpose */
+    struct slice version_header;    /* header Sluice-App-Version */
     struct uuid purpose;            /* its purpose_id(); nil: none */
     struct slice confirmation;      /* header Sluice-Confirmation */
     struct slice sdk_header;        /* header Sluice-Sdk */

@@ -19,6 +19,7 @@ extern const struct resource filings_resource;
 extern const struct resource preparations_resource;
 extern const struct resource re_reviews_resource;
 extern const struct resource major_changes_resource;
+extern const struct resource app_versions_resource;
 
 enum problem rest_form_kinds(struct rest_call *c);          /* GET /form-kinds */
 enum problem rest_assessment_criteria(struct rest_call *c); /* GET /assessment-criteria */
@@ -27,4 +28,5 @@ enum problem
 rest_application_verify(struct rest_call *c);          /* POST /applications/{id}/verify-identity */
 enum problem rest_agreement_sign(struct rest_call *c); /* POST /agreements/{id}/sign */
 enum problem rest_app_admission(struct rest_call *c);  /* GET /apps/{id}/admission */
-enum problem admission_watch(struct rest_call *c);     /* a job: ends, warnings, re-reviews */
+enum problem rest_app_access_record(struct rest_call *c); /* GET /apps/{id}/access-record */
+enum problem admission_watch(struct rest_call *c);        /* a job: ends, warnings, re-reviews */

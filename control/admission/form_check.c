@@ -79,26 +79,6 @@ static enum problem check_person(struct rest_call *c, const char *where, const j
     return p;
 }
 
-static enum problem check_interface(struct rest_call *c, struct store_txn *txn, const char *where,
-                                    const json_t *v)
-{
-    static const char *const members[] = {"api_id", "per_day", NULL};
-    const char *id = row_text(v, "api_id");
-    json_t *api = NULL;
-    struct uuid u;
-
-    if (!json_is_object(v) || !api_only_members(v, members) || !uuid_parse(&u, id, strlen(id)) ||
-        !api_int_within(json_object_get(v, "per_day"), 1, 1000000000)) {
-        return bad(c, where, "an object with api_id and per_day, the calls expected in a day,");
-    }
-    enum problem p = row_load(c, txn, &apis_resource, id, true, &api);
-    if (p == PROBLEM_OK && !api) {
-        p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "there is no such API");
-    }
-    json_decref(api);
-    return p;
-}
-
 static bool is_among(const char *const *values, const char *text)
 {
     for (size_t i = 0; values[i]; i++) {
@@ -107,6 +87,30 @@ static bool is_among(const char *const *values, const char *text)
         }
     }
     return false;
+}
+
+static enum problem check_interface(struct rest_call *c, struct store_txn *txn,
+                                    const struct form_member *m, const char *where, const json_t *v)
+{
+    static const char *const members[] = {"api_id", "per_day", "content", NULL};
+    const char *id = row_text(v, "api_id");
+    const json_t *content = json_object_get(v, "content");
+    json_t *api = NULL;
+    struct uuid u;
+
+    if (!json_is_object(v) || !api_only_members(v, members) || !uuid_parse(&u, id, strlen(id)) ||
+        !api_int_within(json_object_get(v, "per_day"), 1, 1000000000)) {
+        return bad(c, where, "an object with api_id and per_day, the calls expected in a day,");
+    }
+    if (content && (!m->values || !is_among(m->values, row_text(v, "content")))) {
+        return bad(c, where, "a content that the form knows");
+    }
+    enum problem p = row_load(c, txn, &apis_resource, id, true, &api);
+    if (p == PROBLEM_OK && !api) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, where, "there is no such API");
+    }
+    json_decref(api);
+    return p;
 }
 
 static enum problem check_plan(struct rest_call *c, const struct form_member *m, const char *where,
@@ -154,7 +158,7 @@ static enum problem check_item(struct rest_call *c, struct store_txn *txn,
     case FORM_PEOPLE:
         return check_person(c, where, v);
     case FORM_INTERFACES:
-        return check_interface(c, txn, where, v);
+        return check_interface(c, txn, m, where, v);
     case FORM_PLANS:
         return check_plan(c, m, where, v);
     case FORM_ADDRESSES:

@@ -64,13 +64,13 @@ static const char *const bank_judged[] = {"clients",    "scenarios",    "market_
                                           "management", "compliance",   NULL};
 
 /* GS-6.1a: the contents are the services of 6.2 to 6.8 that are connected. */
-static const char *const contents[] = {"user-sign-on",   "licence", "service-items",
-                                       "data-exchange",  "payment", "messages",
-                                       "data-reporting", NULL};
+static const char *const contents[] = {
+    "service-items", "service-portal", "user-sign-on", "licence",  "seals",          "operations",
+    "security",      "data-exchange",  "payment",      "messages", "data-reporting", NULL};
 static const struct form_member access_plan[] = {
     /* clang-format off */
-    {"contents", FORM_WORDS, true, 1, 7, contents, "接入内容", "What is connected"},
-    {"plans", FORM_PLANS, true, 1, 7, contents, "各接入内容的接入方案", "The plan of each content"},
+    {"contents", FORM_WORDS, true, 1, 11, contents, "接入内容", "What is connected"},
+    {"plans", FORM_PLANS, true, 1, 11, contents, "各接入内容的接入方案", "The plan of each content"},
     T("network_topology", "IP 网络拓扑", "Topology of the IP network"),
     {"addresses", FORM_ADDRESSES, true, 1, 64, NULL, "IP 地址", "IP addresses calls come from"},
     {"domains", FORM_DOMAINS, true, 1, 32, NULL, "域名", "Domain names"},
@@ -78,7 +78,7 @@ static const struct form_member access_plan[] = {
     T("security_plan", "安全防护方案", "Plan of its protection"),
     T("cloud_hardware", "云平台硬件描述", "Hardware of its cloud platform"),
     T("balancer_hardware", "负载均衡等硬件描述", "Load balancers and other hardware"),
-    {"interfaces", FORM_INTERFACES, true, 1, 256, NULL, "接口调用方案", "Interfaces, and how often they are called"},
+    {"interfaces", FORM_INTERFACES, true, 1, 256, contents, "接口调用方案", "Interfaces, and how often they are called"},
     /* clang-format on */
 };
 static const char *const plan_judged[] = {"plan", "security_plan", NULL};

@@ -17,7 +17,7 @@ enum form_type {
     FORM_PEOPLE,     /* an array of them */
     FORM_ADDRESSES,  /* an array of IP addresses or networks */
     FORM_DOMAINS,    /* an array of host names */
-    FORM_INTERFACES, /* an array of {api_id, per_day} */
+    FORM_INTERFACES, /* an array of {api_id, per_day}; where the form has `values`, content too */
     FORM_TIME
 };
 

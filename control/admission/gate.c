@@ -80,6 +80,21 @@ static enum problem preparation_holds(struct rest_call *c, struct store_txn *txn
     return p;
 }
 
+/* EC-7.2.1e: what goes live is a version that was filed and looked at. */
+static enum problem version_holds(struct rest_call *c, struct store_txn *txn, const json_t *app,
+                                  bool *holds)
+{
+    bool on = false;
+    enum problem p = admission_setting_on(c, txn, "version-required", &on);
+
+    *holds = true;
+    return p == PROBLEM_OK && on ? asked(c, txn,
+                                         "SELECT 1 FROM app_versions WHERE app_id = ? AND state IN "
+                                         "('accepted', 'live')",
+                                         row_text(app, "id"), holds)
+                                 : p;
+}
+
 static const struct gate_condition conditions[] = {
     /* clang-format off */
     {"application", "an approved application", "submit an application for this app", application_holds},
@@ -88,6 +103,7 @@ static const struct gate_condition conditions[] = {
     {"certificates", "valid certificates", "file what certificates-required names", certificates_hold},
     {"filing", "a filing record", "file the platform", filing_holds},
     {"preparation", "a finished preparation", "complete the preparation", preparation_holds},
+    {"version", "an accepted version", "file the version with its release review", version_holds},
     /* clang-format on */
 };
 

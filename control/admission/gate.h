@@ -16,5 +16,11 @@ struct gate_condition {
  * is off or every condition holds. app: a whole row of apps. */
 enum problem admission_gate(struct rest_call *c, struct store_txn *txn, const json_t *app)
     __attribute__((warn_unused_result));
+#define APP_VERSION_MAX 40
+/* The version of the app that is live; "": none was filed and went live (versions.c). */
+enum problem app_version_live(struct rest_call *c, struct store_txn *txn, const char *app_id,
+                              char version[static APP_VERSION_MAX + 1])
+    __attribute__((warn_unused_result));
+
 /* The same as a transition's hook of apps. */
 enum problem admission_gate_hook(struct rest_call *c, struct change *ch);

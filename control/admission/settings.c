@@ -32,6 +32,7 @@ static const struct setting settings[] = {
     {"agreement-required", setting_is_switch, "on or off"},
     {"privacy-agreement-required", setting_is_switch, "on or off"},
     {"provider-approval-required", setting_is_switch, "on or off"},
+    {"version-required", setting_is_switch, "on or off"},
     {"certificates-required", certificates_list_ok, "none, or kinds of certificate with commas"},
     {"protection-floor", score_ok, "0 to 100"},
     {"review-days", days_ok, "1 to 3650"},

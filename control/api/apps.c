@@ -78,6 +78,7 @@ static const struct attr attrs[] = {
     {"services", ATTR_JSON, 0, .check = check_services},
     {"packages", ATTR_JSON, 0, .check = check_packages},
     {"testing_since", ATTR_TIME, AF_READ_ONLY},
+    {"states_version", ATTR_BOOL, 0, .fallback = "false"},
     {"scan_days", ATTR_INT, 0, 1, 3650},
     {"scanned_at", ATTR_TIME, AF_READ_ONLY},
     {"scan_warned_at", ATTR_TIME, AF_HIDDEN},
@@ -87,8 +88,8 @@ static const struct attr attrs[] = {
  * the channel which APIs it may call, so once reviewed they are not its developer's to change. */
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    static const char *const reviewed[] = {"environment", "factors",   "channel",
-                                           "services",    "scan_days", "packages"};
+    static const char *const reviewed[] = {"environment", "factors",  "channel",       "services",
+                                           "scan_days",   "packages", "states_version"};
     bool open = !ch->old || strcmp(row_text(ch->old, "state"), "applied") == 0 ||
                 strcmp(row_text(ch->old, "state"), "returned") == 0;
     char where[24];
@@ -138,9 +139,12 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
                          json_t **data)
 {
     json_t *org = NULL, *factors_given = json_object_get(row, "factors");
-    enum problem p =
-        api_load(c, txn, &organisations_resource, row_text(row, "organisation_id"), &org);
+    char version[APP_VERSION_MAX + 1];
+    enum problem p = app_version_live(c, txn, row_text(row, "id"), version);
 
+    p = p == PROBLEM_OK
+            ? api_load(c, txn, &organisations_resource, row_text(row, "organisation_id"), &org)
+            : p;
     if (p != PROBLEM_OK) {
         return p;
     }
@@ -152,6 +156,12 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     }
     if (strcmp(row_text(row, "channel"), "mobile") == 0) {
         json_object_set_new(*data, "channel", json_string("mobile"));
+    }
+    if (json_is_true(json_object_get(row, "states_version"))) {
+        json_object_set_new(*data, "states_version", json_true());
+    }
+    if (version[0]) {
+        json_object_set_new(*data, "version", json_string(version));
     }
     if (row_text(org, "subject")[0]) {
         json_object_set(*data, "subject", json_object_get(org, "subject"));

@@ -69,6 +69,7 @@ const struct resource *const resources[] = {
     &preparations_resource,
     &re_reviews_resource,
     &major_changes_resource,
+    &app_versions_resource,
     &peers_resource,
     &peer_accounts_resource,
     &departments_resource,

@@ -16,8 +16,9 @@
 #define PROBE_AT_ONCE_MAX 32
 
 /* What the app proves itself by: its secret (hmac-sm3), or a key pair (sm2-sm3) that the platform
- * makes for it and keeps sealed. */
-enum probe_key { PROBE_SECRET, PROBE_PAIR };
+ * makes for it and keeps sealed; or a key that the platform does not have: each call brings its
+ * signature. */
+enum probe_key { PROBE_SECRET, PROBE_PAIR, PROBE_ELSEWHERE };
 
 struct probe {
     CURL *curl;          /* one connection for all calls */
@@ -34,7 +35,11 @@ struct probe {
 
 struct probe_call { /* borrowed */
     const char *method, *target;
-    const char *grant, *body; /* NULL: none; body: JSON */
+    const char *grant, *body;      /* NULL: none */
+    const char *content_type;      /* of the body; NULL: JSON */
+    const char *purpose;           /* percent-encoded; NULL: none */
+    const char *version;           /* of the app; NULL: not said */
+    const char *input, *signature; /* of PROBE_ELSEWHERE: the values of the two headers */
 };
 
 struct probe_answer {
@@ -71,12 +76,17 @@ struct probe_request {
 bool probe_prepare(struct probe *p, CURL *curl, const struct probe_call *call,
                    enum probe_proof proof, struct probe_request *request);
 void probe_release(struct probe_request *request);
+void probe_digest(const struct probe_call *call, struct probe_request *request);
 CURL *probe_handle(const struct probe *p); /* another one like p->curl; NULL: none */
 
 /* probe_proof.c: signs request->input and ->signature; is the answer that curl holds signed by a
  * node. */
 bool probe_sign(struct probe *p, const struct probe_call *call, bool forged,
                 struct probe_request *request);
+/* What a key that is elsewhere is to sign: request->input, and the base, ended by NUL. */
+#define PROBE_BASE_MAX 8192
+bool probe_base(const struct probe *p, const struct probe_call *call, const char *keyid,
+                const char *alg, struct probe_request *request, char base[static PROBE_BASE_MAX]);
 bool probe_proven(const struct probe *p, CURL *curl, const struct probe_call *call,
                   struct probe_request *request, const struct probe_answer *answer);
 

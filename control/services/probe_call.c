@@ -195,7 +195,10 @@ enum problem probe_init(struct rest_call *c, struct store_txn *txn, const char *
     const char *host = strstr(p->gateway, "://");
     snprintf(p->authority, sizeof p->authority, "%s", host ? host + 3 : p->gateway);
     start(c, p);
-    pr = p->curl ? load_key(c, txn, app_id, kind, p) : PROBLEM_INTERNAL;
+    pr = p->curl ? PROBLEM_OK : PROBLEM_INTERNAL;
+    if (pr == PROBLEM_OK && kind != PROBE_ELSEWHERE) {
+        pr = load_key(c, txn, app_id, kind, p);
+    }
     return pr == PROBLEM_OK ? load_platform(c, txn, p) : pr;
 }
 
@@ -250,9 +253,16 @@ static void add_header(struct probe_request *request, const char *name, const ch
     request->headers = curl_slist_append(request->headers, line);
 }
 
-static void set_body(CURL *curl, const struct probe_call *call, struct probe_request *request)
+void probe_digest(const struct probe_call *call, struct probe_request *request)
 {
     uint8_t digest[CRYPTO_HASH_LEN];
+
+    crypto_hash(CRYPTO_SM3, call->body, strlen(call->body), digest);
+    request->digest[httpsig_write_digest(HTTPSIG_DIGEST_SM3, digest, request->digest)] = '\0';
+}
+
+static void set_body(CURL *curl, const struct probe_call *call, struct probe_request *request)
+{
     size_t n = call->body ? strlen(call->body) : 0;
 
     curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
@@ -260,11 +270,10 @@ static void set_body(CURL *curl, const struct probe_call *call, struct probe_req
     if (call->body) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)n);
         curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, call->body);
-        crypto_hash(CRYPTO_SM3, call->body, n, digest);
-        n = httpsig_write_digest(HTTPSIG_DIGEST_SM3, digest, request->digest);
-        request->digest[n] = '\0';
+        probe_digest(call, request);
         add_header(request, "Content-Digest", request->digest);
-        add_header(request, "Content-Type", "application/json");
+        add_header(request, "Content-Type",
+                   call->content_type ? call->content_type : "application/json");
     }
     bool plain =
         strcmp(call->method, "HEAD") == 0 || strcmp(call->method, call->body ? "POST" : "GET") == 0;
@@ -285,6 +294,12 @@ bool probe_prepare(struct probe *p, CURL *curl, const struct probe_call *call,
     }
     if (call->grant) {
         add_header(request, "Sluice-Grant", call->grant);
+    }
+    if (call->purpose) {
+        add_header(request, "Sluice-Purpose", call->purpose);
+    }
+    if (call->version) {
+        add_header(request, "Sluice-App-Version", call->version);
     }
     set_body(curl, call, request);
     if (proof != PROBE_UNSIGNED) {

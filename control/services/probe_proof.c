@@ -9,7 +9,7 @@
 #include "httpsig/batch.h"
 #include "services/probe.h"
 
-#define BASE_MAX    8192
+#define BASE_MAX    PROBE_BASE_MAX
 #define LIFE_S      60
 #define NONCE_BYTES UUID_LEN
 #define LABEL       "sig1"
@@ -22,11 +22,13 @@ struct asked {
 static bool asked_field(void *ctx, struct slice name, struct slice *value)
 {
     const struct asked *a = ctx;
-    const char *text = slice_eq(name, SLICE("sluice-grant"))      ? a->call->grant
-                       : slice_eq(name, SLICE("content-digest"))  ? a->request->digest
-                       : slice_eq(name, SLICE("signature-input")) ? a->request->input
-                       : slice_eq(name, SLICE("signature"))       ? a->request->signature
-                                                                  : NULL;
+    const char *text = slice_eq(name, SLICE("sluice-grant"))         ? a->call->grant
+                       : slice_eq(name, SLICE("sluice-purpose"))     ? a->call->purpose
+                       : slice_eq(name, SLICE("sluice-app-version")) ? a->call->version
+                       : slice_eq(name, SLICE("content-digest"))     ? a->request->digest
+                       : slice_eq(name, SLICE("signature-input"))    ? a->request->input
+                       : slice_eq(name, SLICE("signature"))          ? a->request->signature
+                                                                     : NULL;
 
     *value = slice_str(text ? text : "");
     return text && *text;
@@ -51,7 +53,9 @@ static bool cover(struct httpsig *sig, const struct probe_call *call)
            httpsig_cover(sig, SLICE("@path")) == HTTPSIG_OK &&
            httpsig_cover(sig, SLICE("@query")) == HTTPSIG_OK &&
            (!call->body || httpsig_cover(sig, SLICE("content-digest")) == HTTPSIG_OK) &&
-           (!call->grant || httpsig_cover(sig, SLICE("sluice-grant")) == HTTPSIG_OK);
+           (!call->grant || httpsig_cover(sig, SLICE("sluice-grant")) == HTTPSIG_OK) &&
+           (!call->purpose || httpsig_cover(sig, SLICE("sluice-purpose")) == HTTPSIG_OK) &&
+           (!call->version || httpsig_cover(sig, SLICE("sluice-app-version")) == HTTPSIG_OK);
 }
 
 static bool put_signature(struct probe *p, struct slice base, bool forged,
@@ -76,10 +80,10 @@ static bool put_signature(struct probe *p, struct slice base, bool forged,
     return true;
 }
 
-bool probe_sign(struct probe *p, const struct probe_call *call, bool forged,
-                struct probe_request *request)
+bool probe_base(const struct probe *p, const struct probe_call *call, const char *keyid,
+                const char *alg, struct probe_request *request, char base[static PROBE_BASE_MAX])
 {
-    char nonce[CODEC_BASE64URL_LEN(NONCE_BYTES)], base[BASE_MAX];
+    char nonce[CODEC_BASE64URL_LEN(NONCE_BYTES)];
     struct asked asked = {call, request};
     struct httpsig_request http = request_of(p, call, &asked);
     struct uuid fresh;
@@ -92,15 +96,32 @@ bool probe_sign(struct probe *p, const struct probe_call *call, bool forged,
                           .created_s = now_s,
                           .expires_s = now_s + LIFE_S,
                           .nonce = slice_of(nonce, nonce_n),
-                          .keyid = slice_str(p->credential),
-                          .alg = p->pair ? SLICE("sm2-sm3") : SLICE("hmac-sm3")};
+                          .keyid = slice_str(keyid),
+                          .alg = slice_str(alg)};
     if (!cover(&sig, call) ||
         httpsig_write_input(&sig, request->input, sizeof request->input - 1, &n) != HTTPSIG_OK) {
         return false;
     }
     request->input[n] = '\0';
-    return httpsig_base(&sig, &http, base, sizeof base, &n) == HTTPSIG_OK &&
-           put_signature(p, slice_of(base, n), forged, request);
+    if (httpsig_base(&sig, &http, base, BASE_MAX - 1, &n) != HTTPSIG_OK) {
+        return false;
+    }
+    base[n] = '\0';
+    return true;
+}
+
+bool probe_sign(struct probe *p, const struct probe_call *call, bool forged,
+                struct probe_request *request)
+{
+    char base[BASE_MAX];
+
+    if (call->input) {
+        snprintf(request->input, sizeof request->input, "%s", call->input);
+        snprintf(request->signature, sizeof request->signature, "%s", call->signature);
+        return true;
+    }
+    return probe_base(p, call, p->credential, p->pair ? "sm2-sm3" : "hmac-sm3", request, base) &&
+           put_signature(p, slice_str(base), forged, request);
 }
 
 /* The answer -------------------------------------------------------------------------------------

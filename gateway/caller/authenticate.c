@@ -54,7 +54,7 @@ static bool has_body(ngx_http_request_t *r)
 
 static ngx_int_t check_coverage(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct httpsig *sig)
 {
-    struct slice demanded[5], missing = SLICE("");
+    struct slice demanded[6], missing = SLICE("");
     size_t n = 0;
     if (has_body(r)) {
         if (ctx->content_digest.n == 0) {
@@ -73,6 +73,9 @@ static ngx_int_t check_coverage(ngx_http_request_t *r, sluice_ctx_t *ctx, const 
     }
     if (ctx->sdk_header.p) {
         demanded[n++] = SLICE("sluice-sdk");
+    }
+    if (ctx->version_header.p) {
+        demanded[n++] = SLICE("sluice-app-version");
     }
     if (httpsig_covers(sig, demanded, n, &missing) != HTTPSIG_OK) {
         return sluice_refuse(ctx, PROBLEM_SIGNATURE_INCOMPLETE, SLICE("not covered"), missing);

@@ -55,6 +55,26 @@ static ngx_int_t read_purpose(sluice_ctx_t *ctx)
     return NGX_OK;
 }
 
+/* EC-7.2.1e: what a call says it is of has to be the version that was filed and went live; of an
+ * app that states it each call says so. A part of a composed API comes from us. */
+static ngx_int_t check_version(sluice_ctx_t *ctx)
+{
+    const sluice_caller_t *caller = ctx->caller;
+    if (ctx->inner || (!ctx->version_header.p && !caller->states_version)) {
+        return NGX_OK;
+    }
+    if (!ctx->version_header.p) {
+        return sluice_refuse(ctx, PROBLEM_APP_VERSION_UNFILED, SLICE("the call does not say it"),
+                             SLICE("sluice-app-version"));
+    }
+    return caller->app_version_n > 0 &&
+                   slice_eq(ctx->version_header,
+                            slice_of(caller->app_version, caller->app_version_n))
+               ? NGX_OK
+               : sluice_refuse(ctx, PROBLEM_APP_VERSION_UNFILED, SLICE(""),
+                               SLICE("sluice-app-version"));
+}
+
 static uint8_t user_factors(const struct token *token)
 {
     return token ? (uint8_t)__builtin_popcount(token->factors) : 0;
@@ -137,6 +157,9 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
     if (ctx->verdict->verdict.reason != PROBLEM_OK) {
         return sluice_refuse(ctx, ctx->verdict->verdict.reason, SLICE(""), SLICE(""));
+    }
+    if (check_version(ctx) != NGX_OK) {
+        return NGX_DECLINED;
     }
     return NGX_OK;
 }

@@ -42,6 +42,8 @@ bool record_pack_app(struct buf *out, uint64_t rev, const json_t *data)
     record_put_uint(out, factors == NULL ? 0 : record_bits_of(&s, factors, record_proof_words), 1);
     record_word_or(&s, "channel", channel_words, POLICY_SERVER);
     record_text(&s, "subject", RECORD_OWNER_MAX, false);
+    record_text(&s, "version", REPLICA_APP_VERSION_MAX, false);
+    record_put_uint(out, record_bool_or(&s, "states_version", false), 1);
     return record_end(&s);
 }
 

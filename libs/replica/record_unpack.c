@@ -72,6 +72,8 @@ bool record_unpack_app(struct slice in, struct replica_app *app)
     app->policy.channel = (uint8_t)take_uint(&c, 1);
     app->subject = take_text(&c);
     app->policy.has_subject = app->subject.n > 0;
+    app->version = take_text(&c);
+    app->states_version = take_uint(&c, 1) == 1;
     return finished(&c);
 }
 

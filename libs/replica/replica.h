@@ -134,11 +134,14 @@ struct replica_api {
     struct slice claims[REPLICA_CLAIMS]; /* where a body says who its user is; "": nowhere */
     struct slice amount_path; /* where in a body it says how much money it moves; "": none */
 };
+#define REPLICA_APP_VERSION_MAX 40
 struct replica_app {
     struct policy_app policy;
     struct uuid org;
     struct slice name;
     struct slice subject; /* its organisation's value in owner columns, "" none */
+    struct slice version; /* of the app, that is live; "" none */
+    bool states_version;  /* each call says which version it is of */
 };
 struct replica_credential {
     struct policy_credential policy;

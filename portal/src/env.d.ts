@@ -4,3 +4,6 @@ declare module '*.vue' {
   const component: DefineComponent<object, object, unknown>;
   export default component;
 }
+declare module 'sm-crypto' {
+  export const sm2: { doEncrypt(text: string, publicKey: string, mode: 0 | 1): string };
+}

@@ -11,42 +11,18 @@ import { records } from '../e2e/lib/records.mjs';
 import { enrol, step, totp } from '../e2e/lib/totp.mjs';
 import { until } from '../e2e/lib/wait.mjs';
 import * as w from '../e2e/lib/world.mjs';
-import { browser, shot, visitor } from './lib.mjs';
+import { Portal, browser, choose, does, row, shot, visitor } from './lib.mjs';
 
 const THEME = '进出口';
 let p;
 let world;
 let b;
 let entry; // of the published orders
-const pages = {}; // by user: one context each, signed in once
-const violations = [];
+let portal; // its pages, by user
 
-// What stands against the platform's own rules: scripts' errors, blocked content, and requests to anybody else.
-function watch(page) {
-  page.on('pageerror', (e) => violations.push(`error: ${e.message}`));
-  page.on('console', (m) => { if (/Content Security Policy|Refused to/.test(m.text())) violations.push(m.text()); });
-  page.on('request', (q) => { if (!q.url().startsWith(p.control) && !/^(data|blob):/.test(q.url())) violations.push(`request: ${q.url()}`); });
-  return page;
-}
-
-async function signedIn(login, locale = 'zh-CN') {
-  if (pages[login]) return pages[login];
-  const page = watch(await visitor(b, locale));
-  await page.goto(`${p.control}/portal/`);
-  await page.waitForURL(/\/login\?continue=/);
-  await page.fill('#login', login);
-  await page.fill('#password', `${login}-first-Passw0rd-changed`);
-  await page.click('button[type=submit]');
-  await page.waitForURL(/\/portal\//);
-  await page.locator('main h1').waitFor();
-  pages[login] = page;
-  return page;
-}
-
-async function go(page, route, heading) {
-  await page.goto(`${p.control}/portal/#${route}`);
-  if (heading) await page.getByRole('heading', { level: 1, name: heading }).waitFor();
-}
+const watch = (page) => portal.watch(page);
+const signedIn = (login, locale) => portal.signedIn(login, locale);
+const go = (page, route, heading) => portal.go(page, route, heading);
 
 before(async () => {
   p = await Platform.start();
@@ -62,6 +38,7 @@ before(async () => {
   await world.provider.act('entries', entry.id, 'submit');
   await world.operator.act('entries', entry.id, 'publish');
   b = await browser();
+  portal = new Portal(p, b);
 });
 after(async () => {
   await b?.close();
@@ -265,21 +242,6 @@ test('[SW-8.3.1-04a, SW-8.3.1-04b, SW-8.3.1-04c] the trees are managed in the po
   assert.equal(await developer.locator('.el-tree-node__content', { hasText: '出口信用' }).count(), 0);
 });
 
-// Chooses in one of Element Plus' selects.
-async function choose(page, label, option) {
-  await page.locator('.el-select', { has: page.getByLabel(label, { exact: true }) }).first().click();
-  await page.getByRole('option', { name: option }).locator('visible=true').click();
-}
-// A row's action, and yes to the question.
-async function does(page, row, action, comment) {
-  await row.getByRole('button', { name: action, exact: true }).click();
-  const dialog = page.getByRole('dialog').locator('visible=true');
-  if (comment) await dialog.locator('textarea').fill(comment);
-  await dialog.getByRole('button', { name: '确定' }).click();
-  await dialog.waitFor({ state: 'hidden' });
-}
-const row = (page, table, text) => page.locator(`${table} .el-table__row`, { hasText: text });
-
 test('[SW-8.3.2-05, SW-8.3.2-03, SW-8.3.2-04, SW-3.2c] a provider publishes its interface in the portal, what is missing is told at once; developers see it with its versions, receivers in their own words, and pick it', async () => {
   const page = await signedIn('provider');
   await go(page, '/manage/publish', '发布服务');
@@ -348,7 +310,7 @@ test('[SW-8.1-m1, SW-8.1-m2, SW-8.1-m3, SW-8.1-m4, SW-8.1-m5, SW-8.1-m6] in the 
   await until(async () => (await call()).status === 200, { what: 'the start' });
   await go(staff, `/manage/apis/${world.api}`, /配置/);
   await staff.locator('#timeout_ms').fill('2500');
-  await staff.getByRole('button', { name: '保存' }).click();
+  await staff.getByRole('button', { name: '保存', exact: true }).click();
   await staff.getByText('已保存').waitFor();
   assert.equal((await world.operator.get(`/apis/${world.api}`)).timeout_ms, 2500);
   await choose(staff, '需要的数据级别', /L1/);
@@ -574,5 +536,5 @@ test('the portal speaks both languages, can be worked by keyboard, and its text 
 });
 
 test('no page of the portal broke its own rules: no error, nothing blocked, no request to anybody else', () => {
-  assert.deepEqual(violations, []);
+  assert.deepEqual(portal.violations, []);
 });

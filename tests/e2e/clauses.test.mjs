@@ -408,6 +408,7 @@ const ELSEWHERE = { // code: why no test here meets it, and what shows it
   'definition-missing': 'the instant between an API and its description cannot be hit from outside',
   'cursor-gone': 'a segment is dropped after 32 MiB: data/events/log_test trims small ones',
   'internal': 'nothing that is sent makes it',
+  'app-version-unfiled': 'its story is in the portal: tests/browser/portal-admission.test.mjs',
   'authorization-invalid': 'a page says it: tests/browser/consent.test.mjs',
   'form-stale': 'a page says it: tests/browser/consent.test.mjs',
   'certificate-request-invalid': 'control/test/credentials_test sends what must not be signed',

@@ -46,7 +46,22 @@ export function query(parameters: Record<string, string | number | undefined | n
   return text ? `?${text}` : '';
 }
 
+// A file as it is, and one that is fetched: no JSON.
+async function upload(path: string, file: File): Promise<{ id: string; name: string }> {
+  const answer = await fetch(`/api/v1${path}`, { method: 'POST', credentials: 'same-origin', cache: 'no-store', body: file,
+    headers: { 'accept-language': language, 'sluice-portal': '1', 'content-type': file.type || 'application/octet-stream' } });
+  if (!answer.ok) throw await problemOf(answer);
+  return answer.json();
+}
+async function download(path: string, name: string): Promise<void> {
+  const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(await (await send('GET', path)).blob()), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 export const api = {
+  upload,
+  download,
   get: <T>(path: string) => call<T>('GET', path),
   post: <T>(path: string, body: unknown = {}, revision?: number) => call<T>('POST', path, body, revision),
   put: <T>(path: string, body: unknown) => call<T>('PUT', path, body),

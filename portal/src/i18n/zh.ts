@@ -5,11 +5,13 @@ export default {
   page: {
     search: '资源目录', entry: '资源详情', overview: '全局数据视图', business: '服务目录·业务视图', development: '服务目录·开发视图', configure: '接口配置', categories: '目录分类', publicApis: '外部公开接口', api: '接口说明', records: '授权数据浏览',
     apps: '我的应用', app: '应用', subscriptions: '我的订阅', changes: '重大变更', notices: '通知', publish: '发布服务', centre: '服务管理中心', service: '服务', providers: '软件提供商', tasks: '定时任务', password: '修改密码', secondFactor: '双因子登录', nowhere: '没有这个页面',
+    applications: '准入申请', application: '申请', agreements: '协议', reviews: '申请审核', review: '审核', registrations: '账号审核', register: '注册账号', factors: '双重认证',
   },
   state: {
     draft: '草稿', review: '审核中', published: '已发布', deprecated: '即将下线', withdrawn: '已撤回', active: '有效', applied: '待审核', suspended: '已暂停', rejected: '已驳回', closed: '已退出', admitted: '已准入', testing: '测试中',
     returned: '已退回', revoked: '已吊销', expired: '已过期', approved: '已批准', cancelled: '已取消', registered: '已注册', submitted: '待审批', listed: '已上架', filed: '待处理', decided: '已决定', unread: '未读', read: '已读',
     unconditional: '无条件开放', conditional: '有条件开放', development: '开发中', test: '测试中', stopped: '已停用', baffled: '已挡板', offline: '已下线', archived: '已归档', in_review: '审核中', refused: '已拒绝', ready: '就绪', retired: '已停用', open: '开放', undecided: '未定', running: '运行中', paused: '已暂停', done: '已完成', removed: '已移除',
+    offered: '待签署', in_force: '已生效', ended: '已终止', accepted: '已受理', live: '当前版本', superseded: '已被取代',
   },
   notAllowed: { title: '您没有查看此页的权限', next: '如需使用，请向管理员申请以下功能权限：' },
   problem: {
@@ -18,7 +20,7 @@ export default {
       unreachable: '请检查网络后重试。', server: '请稍后重试；如仍不行，请把下面的编号告诉运维人员。', other: '请按上面的说明改正后重试。', 'not-signed-in': '会话已结束，请重新登录。', 'not-permitted': '请向管理员申请该功能的权限。',
       'revision-stale': '别人刚改过它：请刷新页面后重试。', 'state-conflict': '它的状态已变：请刷新页面，再看现在能做什么。', 'already-exists': '请换一个名称或路径。', 'subscription-missing': '请先为应用申请订阅该接口，等待批准。',
       'grant-missing': '该接口按数据主体授权：请选择一份授权。', 'credential-unknown': '凭证刚创建时，网关约一秒后才知道；请稍后重试。', 'scheme-too-weak': '该接口要求密钥或证书签名，不能用密码（secret）试用；请用命令行 sluice call。',
-      'security-review-missing': '发布前须通过数据安全评审：请先提交评审。', 'second-factor-required': '请先绑定动态口令，再重新登录。',
+      'security-review-missing': '发布前须通过数据安全评审：请先提交评审。', 'second-factor-required': '请输入动态口令（或出示证书）后重试；还没有绑定的，请先绑定。',
     },
   },
   secondFactor: { due: '本平台要求双因子登录：请先绑定动态口令。', begin: '绑定动态口令', again: '重新登录', add: '请将下列密钥添加到您的动态口令应用。密钥只显示一次。', open: '在本设备的动态口令应用中打开', code: '当前动态口令', confirm: '确认并重新登录' },
@@ -41,12 +43,13 @@ export default {
   level: { 1: 'L1 公开', 2: 'L2 授权可见', 3: 'L3 脱敏后可见' },
   environment: { general: '一般环境', monitored: '受监测环境', controlled: '受控环境' },
   action: {
-    approve: '批准', reject: '驳回', suspend: '暂停', resume: '恢复', close: '退出', submit: '提交审批', return: '退回', withdraw: '撤回', publish: '发布', stop: '停用', start: '启用', deprecate: '预告下线', offline: '下线', cancel: '取消', 'report-loss': '挂失', revoke: '吊销', retire: '停用', restore: '恢复',
+    accept: '受理', file: '再次提交', 'go-live': '上线', approve: '批准', reject: '驳回', suspend: '暂停', resume: '恢复', close: '退出', submit: '提交审批', return: '退回', withdraw: '撤回', publish: '发布', stop: '停用', start: '启用', deprecate: '预告下线', offline: '下线', cancel: '取消', 'report-loss': '挂失', revoke: '吊销', retire: '停用', restore: '恢复',
     run: '立即运行', pause: '暂停', remove: '移除',
     confirm: '确定', leave: '取消', grave: '立即生效：相关调用随即被拒绝或停止。',
   },
   records: { lead: '按应用获得的授权浏览数据：只有授权的行和字段，敏感值已脱敏；每次查看都和应用的其他调用一样被判定和记录。', field: '字段', value: '等于', none: '没有可见的记录', open: '详情', before: '上一页', after: '下一页', one: '记录详情', masked: '已脱敏' },
-  try: { title: '试用', lead: '以您的应用的名义调用：平台用应用自己的密码（secret）签名并经网关发出，密码不会进入浏览器；调用被判定、计量和记录。', app: '应用', noApp: '没有已准入的应用', grant: '授权', noGrant: '不指定', target: '路径之后的部分', send: '发送' },
+  try: { title: '试用', lead: '以您的应用的名义调用：平台用应用自己的密码（secret）签名并经网关发出，密码不会进入浏览器；调用被判定、计量和记录。', method: '方法', content: '报文体', type: '报文类型', purpose: '用途', signedBy: '签名方式', secret: '应用的密码（平台代签）', key: '{algorithm} 密钥 {id}', file: '私钥文件（PKCS 8，PEM）', fileLead: '私钥只在本页内签名，不会上传。', cannot: '浏览器不能用 {algorithm} 签名，请用命令行：', wrongKey: '不是该算法的 PKCS 8 私钥',
+    writes: '这是写操作。测试阶段的应用在沙箱中执行；已上线的应用会真实写入。', live: '我确认要真实写入', app: '应用', noApp: '没有已准入的应用', grant: '授权', noGrant: '不指定', target: '路径之后的部分', send: '发送' },
   api: {
     call: '如何调用', methods: '方法', class: '安全级别', classA1: '信息服务类', classA2: '资金与账户类', access: '使用方式', by: { subscription: '申请订阅并获批准后', registered: '任何已准入的应用' }, level: '您可见的级别', parameter: '参数', in: '位置', fields: '返回字段', example: '返回示例',
   },
@@ -63,9 +66,9 @@ export default {
     lead: '您的机构的应用：是否准入、凭证、订阅。', add: '申请应用', apply: '提交申请', none: '还没有应用', admission: '准入情况', noConditions: '平台目前不要求其他准入条件。', holds: '已满足', lacks: '未满足', number: '申请编号', credentials: '凭证', newCredential: '新建凭证', noCredentials: '还没有凭证', make: '创建',
     secretOnce: '密码只显示这一次，请立即保存到安全的地方。', keyKept: '公钥已登记。', keyId: '凭证标识', kept: '已保存', publicKey: '公钥（PEM）',
   },
-  conditionNext: { application: '为该应用提交申请', agreement: '提出协议并由双方签署', assessment: '由平台评估您的机构', certificates: '登记要求的资质证书', filing: '办理备案', preparation: '完成上线准备' },
+  conditionNext: { version: '备案应用版本并附发布安全审核报告', application: '为该应用提交申请', agreement: '提出协议并由双方签署', assessment: '由平台评估您的机构', certificates: '登记要求的资质证书', filing: '办理备案', preparation: '完成上线准备' },
   missing: { level: '字段还未分级：', mask: '字段缺少脱敏规则：', entry: '目录条目缺少内容：', domain: '还没有业务领域：', interface: '不符合领域规定的接口：', stages: '还未通过测试阶段：', evaluation: '还没有通过评估：', report: '还缺少测试报告：', definition: '接口定义有问题：', review: '还没有通过数据安全评审：' },
-  condition: { application: '已批准的申请', agreement: '生效的协议', assessment: '有效的评估', certificates: '有效的资质证书', filing: '备案', preparation: '上线准备' },
+  condition: { version: '已受理的版本', application: '已批准的申请', agreement: '生效的协议', assessment: '有效的评估', certificates: '有效的资质证书', filing: '备案', preparation: '上线准备' },
   subscriptions: { lead: '应用可以调用的接口。申请由平台审核，结果会通知您。', apply: '申请使用接口', level: '需要的数据级别', send: '提交申请', none: '还没有订阅', rows: '行过滤条件（可选，只会更少）', rows_hint: 'status=eq.open', rows_are: '行范围', rows_all: '全部' },
   changes: {
     lead: '交易量预期、集成方案等可能影响安全或业务连续性的重大变更，须附变更方案、应急预案和风险评估，并说明如何告知用户。提交后平台评审人员会收到任务。', new: '报告重大变更', change: '变更类型', kind: { volume: '交易量预期', integration: '集成方案', organisation: '机构情况', other: '其他' },
@@ -74,7 +77,10 @@ export default {
   notices: { lead: '接口变更、终止、审核结果等与您有关的通知。', read: '标为已读', keep: '标为未读', none: '没有通知' },
   providers: { lead: '接入平台的第三方软件提供商。暂停或退出后，其应用的下一次调用即被拒绝。', add: '登记提供商', enter: '登记', all: '全部状态', apps: '应用' },
   centre: { lead: '全部提供方的数据开放服务：注册、发布、关联、配置、权限，都在这里管理并留下操作记录。', register: '注册服务', services: '服务目录', apis: '服务接口', configure: '配置', entry: '服务的说明、所属领域、关联的数据集与服务。', rests: '依赖关系', warn: '有 {apps} 个应用、{apis} 个组合接口、{services} 个服务依赖它，变更前请先通知。', technical: '技术说明', datasets: '关联的数据集', related: '关联的服务', save: '保存', saved: '已保存' },
-  configure: { parameters: '运行参数', timeout_ms: '超时（毫秒）', cache_ms: '缓存（毫秒）', max_body_bytes: '请求体上限（字节）', limits: '限额', noLimits: '没有限额', measure: '计量', amount: '数量', action: '超出时', add: '添加限额', remove: '移除', permissions: '数据服务权限' },
+  configure: { parameters: '运行参数', timeout_ms: '超时（毫秒）', cache_ms: '缓存（毫秒）', max_body_bytes: '请求体上限（字节）', limits: '限额', noLimits: '没有限额', measure: '计量', amount: '数量', action: '超出时', add: '添加限额', remove: '移除', permissions: '数据服务权限',
+    protocol: '协议与目标', seal_request: '请求加密', seal_response: '应答加密', sign_response: '应答签名', yes: '启用', off: '不启用', optional: '可选', required: '必须', targets: '目标（上游服务）', targetsLead: 'https:// 经 TLS 访问并校验证书。改动在下一次调用即生效。', url: '目标地址', weight: '权重', role: '角色', addTarget: '添加目标',
+    roles: { primary: '主用', standby: '备用', canary: '灰度', sandbox: '沙箱（测试阶段）' }, balance: '负载方式', balances: { 'round-robin': '轮询', 'least-connections': '最少连接' }, retries: '重试次数', canary_percent: '灰度比例（%）', saveProtocol: '保存协议与目标',
+    conversion: '报文转换', noConversion: '没有转换：报文按原样传递。', clients: '调用方格式', unit: '上游格式', definition: '转换定义（JSON），或提供方的 WSDL 1.1', change: '修改', addConversion: '添加转换' },
   categories: { lead: '资源目录的分类、主题、应用层次，以及其他自定层次。停用后不再出现在目录中。', scheme: '新增层次', add: '新增', below: '新增下级', rename: '改名', english: '英文名', level: '层次（小写字母，如 subject）', none: '还没有节点' },
   tasks: {
     lead: '平台按设定时间执行的任务。每次运行保留结果，失败时通知运维人员；多个节点中只有一个执行。', add: '新建任务', make: '创建', look: '刷新', task: '任务', about: { apis: '接口', harvests: '采编任务', collections: '采集任务' }, parameters: '参数（JSON）', first: '首次运行时间（不填为立即）', every: '每隔（秒；不填为一次）',
@@ -84,4 +90,32 @@ export default {
   taskResult: { passed: '通过', failed: '失败', begun: '已开始' },
   measure: { rate: '速率（每秒）', concurrency: '并发', calls: '每日调用', rows: '每日行数', bytes: '每日字节', refused: '被拒绝次数' },
   limit: { reject: '拒绝', alert: '告警', suspend: '暂停' },
+  application: {
+    title: '标题', lead: '第三方应用的准入申请和其他申请：填写、保存草稿、提交；退回的会写明原因，修改后可再次提交。', new: '新建申请', none: '还没有申请', kind: '申请类型', noApp: '不涉及应用', begin: '开始填写', submittedAt: '提交时间', provider: '数据提供方', anyProvider: '不指定', materials: '申请材料', material: '材料', attached: '已上传', until: '有效期至', otherKind: '其他材料名称', otherFile: '其他材料',
+    types: 'PDF、PNG、JPEG、TXT 或 JSON 文件。带 * 的材料必须提供。', submit: '提交申请', save: '保存草稿', perLine: '每行一个', choose: '请选择', person: '姓名', idNumber: '身份证号', perDay: '次/日', addInterface: '添加接口', noContents: '请先选择接入内容', forContent: '用于哪项接入内容',
+  },
+  material: { 'business-licence': '营业执照', 'release-review': '发布安全审核报告', 'operating-qualification': '经营资质证明', 'legal-person': '法定代表人证明', 'developer-identity': '开发人员身份证明', 'protection-certificate': '等级保护证书', 'unit-proof': '单位证明' },
+  word: {
+    'manage-authorised-data': '妥善管理获得授权的数据', 'prevent-leaks': '防止数据泄露', 'return-to-authorised-user': '只把数据返回给授权用户', 'user-sign-on': '统一身份认证（6.4）', licence: '电子证照共享（6.5）', 'service-items': '政务服务事项（6.2）', 'data-exchange': '数据交换', payment: '支付', messages: '消息', 'data-reporting': '数据上报',
+    'service-portal': '政务服务门户（6.3）', seals: '电子印章（6.6）', operations: '运维管理体系（6.7）', security: '安全保障体系（6.8）',
+  },
+  subject: { qualification: '企业资质', legality: '合法性', leak_prevention: '防泄露措施', secure_lifecycle: '软件生命周期安全', compliance: '合规性', plan: '接入方案', security_plan: '安全防护方案', materials: '材料', access_plan: '接入方案', need: '必要性' },
+  step: { acceptance: '受理', decision: '决定' },
+  review: {
+    lead: '对接入申请逐步审核：查看材料，核验身份，判断合法性，并写明准予的接口、级别和字段。', waiting: '待审核', none: '没有申请', says: '申请内容', noMaterials: '没有材料', open: '打开', validity: '有效性', completeness: '完整性', authenticity: '真实性', is: { pass: '通过', fail: '不通过' }, identity: '身份核验',
+    identityOpen: '还没有核验申请方的身份。', identityWas: '{how}核验：{result}', how: { online: '在线', offline: '线下' }, whatSeen: '看到了什么证件', verify: '核验', opinion: '审核意见', stepOf: '第 {n} 步，共 {all} 步', note: '说明', permissions: '准予的权限', permissionsLead: '批准后只有下列接口、级别和字段生效；没有列出的接口不提供。', highest: '最高数据级别', allFields: '该级别的全部字段', addApi: '添加接口',
+    nothing: '不准予任何接口。', result: '结论', pass: '通过', return: '退回', refuse: '拒绝', reason: '意见（退回或拒绝必须写明）', give: '提交意见', permitted: '准予并生效的权限', byLevel: '未限定接口，数据级别最高 L{n}', served: '网关现在提供的字段', opinions: '审核记录', step: '步骤', reviewer: '审核人', due: '下次复审',
+  },
+  agreement: { lead: '贵机构作为一方的协议：正文、摘要、签署情况。签名用本机构的密钥，密钥不会进入浏览器，在命令行完成。', none: '没有协议', provider: '提供方', receiver: '使用方', digest: '正文摘要（SM3）', unsigned: '未签署', text: '正文', noText: '提出协议后生成正文', how: '如何签署' },
+  versions: { title: '应用版本', lead: '新版本须先备案：写明改动并附发布安全审核报告，平台受理后才能上线。', file: '备案新版本', none: '还没有备案的版本', changes: '改动', review: '审核报告', live: '上线时间' },
+  record: { title: '接入记录', plan: '接入方案', lead: '按批准的接入方案只列出所选接入内容的步骤；是否完成由平台自动核查。' },
+  register: {
+    lead: '接入平台的用户在这里注册。账号经平台审核通过后才能登录使用。', waits: '账号 {login} 已提交，等待审核', next: '审核通过前账号不能登录。结果会通知您。', login: '登录名', displayName: '显示名', kind: '账号类型', kinds: { person: '个人', organisation: '单位' }, holder: '身份', holders: { 'natural-person': '自然人', 'legal-person': '法定代表人', delegate: '经办人', organisation: '单位' },
+    realName: '真实姓名', unitName: '单位全称', idNumber: '身份证号', phone: '手机号', email: '电子邮箱', captcha: '图中字符', another: '换一张', send: '提交注册',
+  },
+  registrations: { lead: '通过门户注册的账号。审核通过前不能登录，也不能调用任何接口。', none: '没有账号', verified: '实名核验时间', reviewed: '审核', role: '角色', roles: { owner: '数据主体', developer: '第三方开发者', provider: '数据提供方' }, subject: '数据主体标识（如商户号）' },
+  factor: {
+    lead: '除密码外再用一种方式证明是本人。绑定后，仅凭密码不能登录。', totp: '动态口令', session: '本次登录已证明：', is: { password: '密码', otp: '动态口令', certificate: '证书' }, has: '已绑定动态口令。更换设备前请先解除。', none: '还没有绑定。', begin: '开始绑定', enter: '在动态口令应用中手工输入密钥（只显示这一次）：', link: '在本机的应用中打开', kind: '类型选“基于时间”，SHA-1，6 位，30 秒。', then: '输入应用显示的六位数字：', code: '六位动态口令', confirm: '确认绑定', remove: '解除绑定',
+    enrolled: '已绑定动态口令', removed: '已解除', certificate: '证书', registered: '管理员为您登记的证书：', noCertificate: '还没有登记证书。请管理员登记证书主题；登录时由浏览器出示。', show: '出示证书', shown: '已出示证书', prove: '证明', proved: '已证明，请重试刚才的操作。', toEnrol: '绑定动态口令',
+  },
 };

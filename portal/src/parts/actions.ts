@@ -29,6 +29,13 @@ export const apiActions: Action[] = [
 ];
 export const nodeActions: Action[] = [{ name: 'retire', from: ['active'], grave: true }, { name: 'restore', from: ['retired'] }];
 export const subscriptionActions: Action[] = [{ name: 'cancel', from: ['applied', 'approved', 'suspended', 'returned'], grave: true }];
+export const versionActions: Action[] = [
+  { name: 'accept', from: ['filed'], text: 'comment' },
+  { name: 'return', from: ['filed'], text: 'comment', needed: true },
+  { name: 'file', from: ['returned'] },
+  { name: 'go-live', from: ['accepted'] },
+  { name: 'withdraw', from: ['filed', 'returned', 'accepted', 'live'], grave: true },
+];
 export const credentialActions: Action[] = [
   { name: 'report-loss', from: ['active'], text: 'reason', needed: true, grave: true },
   { name: 'revoke', from: ['active', 'suspended'], text: 'reason', needed: true, grave: true },

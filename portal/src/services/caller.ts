@@ -7,8 +7,19 @@ import { load } from '../parts/load';
 export interface Answer { status: number; target: string; transaction_id: string; ms: number; body: unknown }
 interface Refusal { code?: string; title?: string; detail?: string; where?: string; instance?: string }
 
-export const ask = (apiId: string, app: string, grant: string, target: string): Promise<Answer> =>
-  api.post(`/apis/${apiId}/try`, { app_id: app, target, ...(grant ? { grant_id: grant } : {}) });
+// content: of a method that has a body; live: a call that writes as an app that is live is meant.
+export interface More { method?: string; content?: string; content_type?: string; purpose?: string; live?: boolean }
+const bodyOf = (app: string, grant: string, target: string, more: More) => ({ app_id: app, target, ...(grant ? { grant_id: grant } : {}), ...more });
+
+export const ask = (apiId: string, app: string, grant: string, target: string, more: More = {}): Promise<Answer> =>
+  api.post(`/apis/${apiId}/try`, bodyOf(app, grant, target, more));
+
+// The same, signed by a key of the app's: the platform says what is to be signed, the key signs it here.
+export async function askSigned(apiId: string, app: string, grant: string, target: string, more: More, credential: string, by: (base: string, algorithm: string) => Promise<string>): Promise<Answer> {
+  const body = { ...bodyOf(app, grant, target, more), credential_id: credential };
+  const { sign } = await api.post<{ sign: { signature_input: string; base: string; algorithm: string } }>(`/apis/${apiId}/try`, body);
+  return api.post(`/apis/${apiId}/try`, { ...body, signature_input: sign.signature_input, signature: await by(sign.base, sign.algorithm) });
+}
 
 // Rows, or what the gateway refused as a Problem like any other.
 export async function rowsOf(apiId: string, app: string, grant: string, target: string): Promise<Record<string, unknown>[]> {
