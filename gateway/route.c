@@ -43,6 +43,7 @@ static void read_header(sluice_ctx_t *ctx, const ngx_table_elt_t *header)
                   {SLICE("sluice-grant"), &ctx->grant_header},
                   {SLICE("sluice-purpose"), &ctx->purpose_header},
                   {SLICE("sluice-confirmation"), &ctx->confirmation},
+                  {SLICE("sluice-sdk"), &ctx->sdk_header},
                   {SLICE("content-digest"), &ctx->content_digest},
                   {SLICE("sluice-inner"), &ctx->inner_header},
                   {SLICE("dpop"), &ctx->proof}};
@@ -70,6 +71,15 @@ static void read_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
 }
 
+/* BK-A-2: an internal API is reached by parts of composed ones alone. BK-A-3: one with an entry
+ * point of its own at that alone, so no composed API opens it to others. */
+static bool at_this_entry(const sluice_api_t *api, const sluice_loc_conf_t *here)
+{
+    const struct replica_api *a = &api->record;
+    return a->internal ? here->inner
+                       : a->entry.n == 0 || slice_eq(a->entry, sluice_slice(here->entry));
+}
+
 ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     sluice_main_conf_t *conf = ngx_http_get_module_main_conf(r, ngx_http_sluice_module);
@@ -85,8 +95,8 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return sluice_refuse(ctx, PROBLEM_POLICY_STALE, SLICE(""), SLICE(""));
     }
     ctx->api = sluice_api_find(sluice_slice(r->uri));
-    if (ctx->api && ctx->api->record.internal && !here->inner) {
-        ctx->api = NULL; /* to the outside it does not exist (BK-A-2) */
+    if (ctx->api && !at_this_entry(ctx->api, here)) {
+        ctx->api = NULL; /* to who calls here it does not exist */
     }
     if (!ctx->api) { /* who scans for paths is kept out here too */
         return sluice_addresses(r, ctx) == NGX_OK
@@ -96,8 +106,8 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
     read_headers(r, ctx);
     if (ctx->reserved_header || (ctx->inner_header.p && !here->inner)) {
         return sluice_refuse(ctx, PROBLEM_REQUEST_MALFORMED,
-                             SLICE("headers named Sluice-, but Sluice-Grant, Sluice-Purpose and "
-                                   "Sluice-Confirmation, are the gateway's own"),
+                             SLICE("headers named Sluice-, but Sluice-Grant, Sluice-Purpose, "
+                                   "Sluice-Confirmation and Sluice-Sdk, are the gateway's own"),
                              SLICE("headers"));
     }
     ctx->export_asked = sluice_export_asked(r, ctx);

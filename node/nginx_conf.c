@@ -281,6 +281,7 @@ static const char location_text[] =
     "            proxy_set_header Sluice-Grant \"\";\n"
     "            proxy_set_header Sluice-Purpose \"\";\n"
     "            proxy_set_header Sluice-Confirmation \"\";\n"
+    "            proxy_set_header Sluice-Sdk \"\";\n"
     "            proxy_set_header Sluice-Inner \"\";\n"
     "            proxy_set_header Authorization \"\";\n"
     "            proxy_set_header DPoP \"\";\n"

@@ -64,6 +64,7 @@ static void conf_says_what_was_set(void **state)
     assert_true(conf_has(&cfg, "proxy_set_header Sluice-Grant \"\";"));
     assert_true(conf_has(&cfg, "proxy_set_header Sluice-Purpose \"\";"));
     assert_true(conf_has(&cfg, "proxy_set_header Sluice-Confirmation \"\";"));
+    assert_true(conf_has(&cfg, "proxy_set_header Sluice-Sdk \"\";"));
     assert_true(conf_has(&cfg, "listen \"unix:/srv/sluice/gateway/inner.sock\";"));
     assert_true(conf_has(&cfg, "listen \"unix:/srv/sluice/gateway/ops.sock\";"));
     assert_true(conf_has(&cfg, "proxy_ssl_verify on;"));

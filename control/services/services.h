@@ -55,6 +55,10 @@ enum problem life_history(struct rest_call *c); /* GET apis/{id}/history */
 /* lint.c: findings, each {rule, where, text}: new array. */
 enum problem lint_api(struct rest_call *c, struct store_txn *txn, const json_t *api,
                       json_t **findings);
+/* Refuse what would leave an API that is open with a finding: another schema (NULL: none) in place
+ * of the one it has; a change of its own. */
+enum problem lint_exchange(struct rest_call *c, const json_t *api, const json_t *doc);
+enum problem lint_change(struct rest_call *c, struct change *ch);
 enum problem service_try(struct rest_call *c);    /* POST apis/{id}/try: try.c */
 enum problem service_public(struct rest_call *c); /* GET public/apis: public.c */
 enum problem service_lint(struct rest_call *c);   /* GET apis/{id}/lint */

@@ -54,7 +54,7 @@ static bool has_body(ngx_http_request_t *r)
 
 static ngx_int_t check_coverage(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct httpsig *sig)
 {
-    struct slice demanded[3], missing = SLICE("");
+    struct slice demanded[4], missing = SLICE("");
     size_t n = 0;
     if (has_body(r)) {
         if (ctx->content_digest.n == 0) {
@@ -67,6 +67,9 @@ static ngx_int_t check_coverage(ngx_http_request_t *r, sluice_ctx_t *ctx, const 
     }
     if (ctx->purpose_header.p) {
         demanded[n++] = SLICE("sluice-purpose");
+    }
+    if (ctx->sdk_header.p) {
+        demanded[n++] = SLICE("sluice-sdk");
     }
     if (httpsig_covers(sig, demanded, n, &missing) != HTTPSIG_OK) {
         return sluice_refuse(ctx, PROBLEM_SIGNATURE_INCOMPLETE, SLICE("not covered"), missing);
@@ -248,6 +251,11 @@ static ngx_int_t by_token(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return sluice_refuse(ctx, PROBLEM_SIGNATURE_INCOMPLETE,
                              SLICE("a grant is named by a signed call or by the token alone"),
                              SLICE("sluice-grant"));
+    }
+    if (ctx->sdk_header.p) {
+        return sluice_refuse(ctx, PROBLEM_SIGNATURE_INCOMPLETE,
+                             SLICE("only a signed call says through which SDK it came"),
+                             SLICE("sluice-sdk"));
     }
     if (sluice_certificate(r, ctx, ctx->caller) != NGX_OK) {
         return NGX_DECLINED;

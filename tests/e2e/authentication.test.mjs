@@ -102,7 +102,7 @@ before(async () => {
   upstream = await startUpstream();
   world = await w.trading(p, { orders: 100 });
   world.a1 = await w.httpApi(world, 'unit', upstream.url);
-  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', purpose_required: false, query: false, user_confirmation: false });
+  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', sdk_required: false, purpose_required: false, query: false, user_confirmation: false });
   for (const api of [world.a1, world.a2]) await w.subscription(world, world.app, api);
   ca = new Authority(p.dir, 'Trusted');
   strangers = new Authority(p.dir, 'Strangers');
@@ -386,7 +386,7 @@ test('[BK-7.2.1a1-4, BK-9.2.1b1-4] secret and key pair together: two signatures 
   await until(async () => (await both(secret, key, A1)).json?.code === 'credential-inactive', { what: 'the revocation' });
 });
 
-test('[BK-6.1c1, BK-6.1c3] a mobile app calls what is open to phones, and neither A2 nor anything else', async () => {
+test('[BK-6.1c1, BK-6.1c3, BK-6.1a] a mobile app calls what is open to phones, and neither A2 nor anything else; what is for phones alone no server calls', async () => {
   const open = await w.httpApi(world, 'for-phones', upstream.url, { mobile: true, access: 'registered',
     fields: [{ path: 'id', name: 'id', level: 1, type: 'scalar', mask: '' }] });
   assert.ok(open);
@@ -395,6 +395,12 @@ test('[BK-6.1c1, BK-6.1c3] a mobile app calls what is open to phones, and neithe
   await served(key, '/for-phones/v1/good');
   refused(await call(A1, key), 403, 'channel-not-allowed');
   refused(await call(A2, key), 403, 'channel-not-allowed');
+  const server = await registered(await subscribed('On a server'));
+  await served(server, '/for-phones/v1/good');
+  const row = await world.provider.get(`/apis/${open}`);
+  await world.provider.patch(`/apis/${open}`, { mobile_only: true }, row.revision);
+  await until(async () => (await call('/for-phones/v1/good', server)).json?.code === 'channel-not-allowed', { what: 'the change' });
+  assert.equal((await call('/for-phones/v1/good', key)).status, 200);
 });
 
 // A connection of its own, that tells when it is closed.

@@ -210,7 +210,7 @@ test('[BK-6.1d] a link to a page is in the catalogue and is no interface', async
   assert.ok(!('u_api_id' in page) && !('api_id' in page));
 });
 
-test('[CI-7.1b, CI-7.3a] definitions are linted: a paged interface takes pageno and pagesize or is not published', async () => {
+test('[CI-7.1b, CI-7.3a] definitions are linted: a paged interface takes pageno and pagesize or is not published, nor exchanged for another once it is; status codes too', async () => {
   const api = await draft('pages');
   const query = (name) => ({ name, in: 'query', schema: { type: 'integer' } });
   const openapi = (...names) => ({ openapi: '3.1.0', info: { title: 'x', version: '1' }, paths: { '/good': { get: { parameters: names.map(query), responses: { 200: { description: 'ok' } } } } } });
@@ -220,6 +220,27 @@ test('[CI-7.1b, CI-7.3a] definitions are linted: a paged interface takes pageno 
   await refusal(world.provider.act('apis', api.id, 'publish'), 'state-conflict', /pageno and pagesize/);
   await world.provider.patch(`/schemas/${schema.id}`, { openapi: openapi('pageno', 'pagesize') }, schema.revision);
   await world.provider.act('apis', api.id, 'publish');
+  // What is open stays as it was looked at: no other schema, none at all, no other kind of paging.
+  const now = await world.provider.get(`/schemas/${schema.id}`);
+  await restRefuses(world.provider.patch(`/schemas/${schema.id}`, { openapi: openapi('page', 'size') }, now.revision), 'state-conflict', '/openapi');
+  await restRefuses(world.provider.patch(`/schemas/${schema.id}`, { openapi: openapi('pageno', 'pagesize', 'limit') }, now.revision), 'state-conflict', '/openapi');
+  await world.provider.patch(`/schemas/${schema.id}`, { openapi: openapi('pageno', 'pagesize', 'since') }, now.revision);
+  await world.provider.patch(`/apis/${api.id}`, { paged: true }, (await world.provider.get(`/apis/${api.id}`)).revision);
+  await restRefuses(world.provider.act('schemas', schema.id, 'remove'), 'state-conflict');
+  const plain = await live('unpaged');
+  await restRefuses(world.provider.patch(`/apis/${plain}`, { paged: true }, (await world.provider.get(`/apis/${plain}`)).revision), 'state-conflict');
+  // A unit's own API says with which status it answers.
+  const codes = await draft('codes');
+  const answers = (get, remove) => ({ openapi: '3.1.0', info: { title: 'x', version: '1' }, paths: { '/good': { get: { ...(get && { responses: get }) }, delete: { responses: remove } } } });
+  const text = { description: 'it', content: { 'text/plain': {} } };
+  const said = await world.provider.post('/schemas', { api_id: codes.id, openapi: answers(undefined, { 201: text }) });
+  const found = async () => (await world.provider.get(`/apis/${codes.id}/lint`)).findings.map((f) => f.rule);
+  assert.deepEqual(await found(), ['status', 'status']);
+  await refusal(world.provider.act('apis', codes.id, 'publish'), 'state-conflict', /status: /);
+  const next = await world.provider.patch(`/schemas/${said.id}`, { openapi: answers({ default: text }, { 204: text }) }, said.revision);
+  assert.deepEqual(await found(), ['status', 'status']);
+  await world.provider.patch(`/schemas/${said.id}`, { openapi: answers({ 200: text, 404: text }, { 204: { description: 'gone' } }) }, next.revision);
+  assert.deepEqual(await found(), []);
   const verb = await draft('deleteOrders');
   assert.deepEqual((await world.provider.get(`/apis/${verb.id}/lint`)).findings.map((f) => f.rule), ['path-noun']);
 });
