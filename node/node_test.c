@@ -80,6 +80,11 @@ static void conf_says_what_was_set(void **state)
     assert_true(conf_has(&cfg, "worker_processes 3;"));
     assert_true(conf_has(&cfg, "sluice_staleness 5s;"));
     assert_false(conf_has(&cfg, "redis"));
+    assert_false(conf_has(&cfg, "sluice_entry"));
+    cfg.entries = "partners=127.0.0.1:7444, bank-x=[::1]:7445";
+    assert_true(
+        conf_has(&cfg, "listen 127.0.0.1:7444 backlog=4096;\n        sluice_entry partners;"));
+    assert_true(conf_has(&cfg, "listen [::1]:7445 backlog=4096;\n        sluice_entry bank-x;"));
     cfg.redis = "127.0.0.1:6379";
     assert_true(conf_has(&cfg, "sluice_redis \"127.0.0.1:6379\";"));
     assert_true(conf_has(&cfg, "sluice_redis_timeout 20ms;"));
@@ -146,7 +151,7 @@ static void conf_refuses_what_it_cannot_say(void **state)
     static char deep[91] = "/";
     memset(deep + 1, 'a', sizeof deep - 2);
     static const struct {
-        const char *title, *data_dir, *node, *host, *module, *certificate, *redis;
+        const char *title, *data_dir, *node, *host, *module, *certificate, *redis, *entries;
         uint64_t replay;
         bool plain;
     } rows[] = {
@@ -175,6 +180,16 @@ static void conf_refuses_what_it_cannot_say(void **state)
         {.title = "IPv6 without brackets", .redis = "::1:6379"},
         {.title = "IPv4 in brackets", .redis = "[127.0.0.1]:6379"},
         {.title = "socket with a quote", .redis = "/run/\"x"},
+        {.title = "entry without a name", .entries = "=127.0.0.1:7444"},
+        {.title = "entry without an address", .entries = "bank"},
+        {.title = "entry with a name in capitals", .entries = "Bank=127.0.0.1:7444"},
+        {.title = "entry at a host name", .entries = "bank=localhost:7444"},
+        {.title = "entry without a port", .entries = "bank=127.0.0.1"},
+        {.title = "a directive in an entry", .entries = "bank=127.0.0.1:7444;root /"},
+        {.title = "one entry of two wrong", .entries = "bank=127.0.0.1:7444, x=y"},
+        {.title = "plain entry at a public address",
+         .entries = "bank=192.0.2.1:7444",
+         .plain = true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct node_config cfg = good();
@@ -187,6 +202,7 @@ static void conf_refuses_what_it_cannot_say(void **state)
         cfg.certificate = cfg.certificate_key = rows[i].certificate;
         cfg.replay_bytes = rows[i].replay;
         cfg.redis = rows[i].redis;
+        cfg.entries = rows[i].entries;
         cfg.tls = !rows[i].plain;
         buf_init(&out);
         if (node_nginx_conf(&cfg, NULL, &out, &fault) || fault.text[0] == '\0') {

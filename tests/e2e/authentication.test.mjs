@@ -14,7 +14,7 @@ import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { refused, rows } from './lib/assertions.mjs';
 import { Authority, CURVE, keyPair } from './lib/pki.mjs';
-import { Platform } from './lib/platform.mjs';
+import { Platform, freePorts } from './lib/platform.mjs';
 import { records, verified } from './lib/records.mjs';
 import { sign } from './lib/sign.mjs';
 import { startUpstream } from './lib/upstream.mjs';
@@ -27,6 +27,7 @@ const A1 = '/unit/v1/good';
 const A2 = '/account/v1/good';
 
 let p;
+let partners;
 let world;
 let upstream;
 let ca; // the one the platform trusts
@@ -98,7 +99,9 @@ async function told(kind, matches) {
 }
 
 before(async () => {
-  p = await Platform.start();
+  const [port] = await freePorts(1);
+  p = await Platform.start({ config: `gateway:\n  entries: partners=127.0.0.1:${port}\n` });
+  partners = Object.create(p, { gatewayPort: { value: port } }); // the same platform, called at its other entry
   upstream = await startUpstream();
   world = await w.trading(p, { orders: 100 });
   world.a1 = await w.httpApi(world, 'unit', upstream.url);
@@ -401,6 +404,22 @@ test('[BK-6.1c1, BK-6.1c3, BK-6.1a] a mobile app calls what is open to phones, a
   await world.provider.patch(`/apis/${open}`, { mobile_only: true }, row.revision);
   await until(async () => (await call('/for-phones/v1/good', server)).json?.code === 'channel-not-allowed', { what: 'the change' });
   assert.equal((await call('/for-phones/v1/good', key)).status, 200);
+});
+
+test('[BK-A-3] a partner\'s API with an entry point of its own is reached there alone', async () => {
+  const name = 'cash-management';
+  const id = await w.httpApi(world, name, upstream.url, { type: 'partner', partners: [world.thirdParty], entry: 'partners' });
+  await w.subscription(world, world.app, id);
+  const target = `/${name}/v1/good`;
+  const there = (at) => partners.call(at, { key: world.key });
+  await until(async () => (await there(target)).status === 200, { what: 'the API at its entry' });
+  const before_ = upstream.seen.length;
+  refused(await call(target, world.key), 404, 'route-unknown');
+  assert.equal(upstream.seen.length, before_);
+  assert.equal((await there(A1)).status, 200, 'what has no entry of its own is reached at each');
+  const row = await world.provider.get(`/apis/${id}`);
+  await world.provider.patch(`/apis/${id}`, { entry: 'bank-x' }, row.revision);
+  await until(async () => (await there(target)).json?.code === 'route-unknown', { what: 'the other entry' });
 });
 
 // A connection of its own, that tells when it is closed.
