@@ -51,21 +51,19 @@ static bool load_key(const char *folder, const char *name, uint8_t key[static CR
 static bool load_keys(struct control *ctl)
 {
     static const char *const names[] = {"control"};
-    uint8_t master[CRYPTO_KEY_LEN], link[CRYPTO_KEY_LEN];
+    uint8_t link[CRYPTO_KEY_LEN];
     char folder[PATH_MAX];
 
     if (mkdir(ctl->cfg->data_dir, 0700) != 0 && errno != EEXIST) {
         return complain(ctl->cfg->data_dir, strerror(errno));
     }
-    if (!make_folder(ctl->cfg->data_dir, "keys", folder) ||
-        !load_key(folder, "master.key", master) || !load_key(folder, "link.key", link)) {
+    if (!make_folder(ctl->cfg->data_dir, "keys", folder) || !keyring_load(ctl, folder) ||
+        !load_key(folder, "link.key", link)) {
         return false;
     }
-    crypto_derive(master, "store.secret", ctl->store_secret);
     crypto_derive(link, "feed.secret", ctl->feed_secret);
     crypto_derive(link, "link.call", ctl->link_call);
     crypto_derive(link, CRYPTO_VERIFIER_LABEL, ctl->verifier);
-    crypto_wipe(master, sizeof master);
     crypto_wipe(link, sizeof link);
     if (!make_folder(ctl->cfg->data_dir, "pki", folder)) {
         return false;
@@ -199,6 +197,19 @@ static bool seed_authorities(struct control *ctl)
     return ca_seed(&c) == PROBLEM_OK || complain("store", "cannot take the CAs for apps");
 }
 
+/* Behind what tells that the master key is the store's. */
+static bool load_kept_keys(struct control *ctl)
+{
+    struct store_txn *txn = NULL;
+
+    if (store_begin(ctl->store, STORE_WRITE, &txn) != STORE_OK) {
+        return complain("store", "cannot be written");
+    }
+    bool ok = keyring_load_kept(ctl, txn) && store_commit(&txn) == STORE_OK;
+    store_rollback(&txn);
+    return ok;
+}
+
 static bool open_store(struct control *ctl)
 {
     char folder[PATH_MAX], path[PATH_MAX + 16], why[STORE_WHY_MAX];
@@ -220,6 +231,7 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
     *ctl = (struct control){.cfg = cfg,
                             .feed_keep = cfg->feed_keep ? cfg->feed_keep : CONTROL_FEED_KEEP};
     pthread_mutex_init(&ctl->bell_lock, NULL);
+    pthread_rwlock_init(&ctl->keys.lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&ctl->bell, &attr);
@@ -227,7 +239,7 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
     load_openapi(ctl);
     ctl->live = live_new();
     if (!ctl->live || !load_keys(ctl) || !open_store(ctl) || !first_start(ctl) ||
-        !feed_check_key(ctl) || !seed_algorithms(ctl) || !oauth_open(ctl) ||
+        !feed_check_key(ctl) || !seed_algorithms(ctl) || !oauth_open(ctl) || !load_kept_keys(ctl) ||
         !seed_authorities(ctl)) {
         control_close(ctl);
         return false;
@@ -242,7 +254,8 @@ void control_close(struct control *ctl)
     live_free(&ctl->live);
     free(ctl->openapi);
     ctl->openapi = NULL;
-    crypto_wipe(ctl->store_secret, sizeof ctl->store_secret);
+    keyring_wipe(ctl);
+    pthread_rwlock_destroy(&ctl->keys.lock);
     crypto_wipe(ctl->feed_secret, sizeof ctl->feed_secret);
     crypto_wipe(ctl->link_call, sizeof ctl->link_call);
     pthread_mutex_destroy(&ctl->bell_lock);

@@ -8,6 +8,7 @@
 
 #include "control.h"
 #include "crypto/crypto.h"
+#include "keyring/keyring.h"
 #include "store/store.h"
 
 #define CONTROL_FEED_KEEP 100000u
@@ -15,8 +16,7 @@
 struct control {
     const struct control_config *cfg;
     struct store *store;
-    uint8_t
-        store_secret[CRYPTO_KEY_LEN]; /* seals secrets at rest: "store.secret" of keys/master.key */
+    struct keyring keys;                 /* seal secrets at rest, of keys/master.key */
     uint8_t feed_secret[CRYPTO_KEY_LEN]; /* seals them for nodes: "feed.secret" of keys/link.key */
     uint8_t verifier[CRYPTO_KEY_LEN];    /* crypto/verifier.h, of keys/link.key */
     uint8_t link_call[CRYPTO_KEY_LEN];   /* signs calls to the data service: "link.call" of

@@ -123,7 +123,7 @@ static bool seal_request(const struct rest_call *c, json_t *row)
 
     if (text) {
         size_t n = strlen(text);
-        sealed = api_seal(c->ctl->store_secret, row_text(row, "id"), slice_of(text, n));
+        sealed = api_seal_kept(c->ctl, row_text(row, "id"), slice_of(text, n));
         crypto_hash(CRYPTO_SM3, text, n, digest);
         json_object_set_new(row, "request_sm3",
                             json_stringn(hex, codec_hex(hex, digest, sizeof digest)));
@@ -328,8 +328,7 @@ static json_t *open_request(const struct rest_call *c, const json_t *row)
 
     if (bytes && plain && codec_unbase64url(bytes, text_n, &n, sealed, text_n) &&
         n >= CRYPTO_SEAL_EXTRA &&
-        crypto_open(c->ctl->store_secret, slice_str(row_text(row, "id")), bytes, n, plain) ==
-            CRYPTO_OK) {
+        keyring_open(c->ctl, slice_str(row_text(row, "id")), bytes, n, plain) == CRYPTO_OK) {
         whole = json_loadb((const char *)plain, n - CRYPTO_SEAL_EXTRA, 0, NULL);
     }
     if (plain) {

@@ -40,6 +40,7 @@ static const char *const security[] = {
     "algorithms",
     "credential_policies",
     "token-keys",
+    "key_replacements",
     "sessions",
 };
 /* One's own, or what anyone deciding or deciding about it needs: no administration's. */
@@ -49,10 +50,21 @@ static const char *const audit[] = {"operations.read", "operation-kinds.read"};
 
 /* What a grant would have to be given by itself. */
 static const char *const reserved[] = {
-    "groups",           "group_members", "roles",          "role_members",
-    "function_grants",  "data_grants",   "dual_controls",  "identity_settings",
-    "session_policies", "approvals",     "admin_networks", "token-keys",
-    "account",          "access",
+    "groups",
+    "group_members",
+    "roles",
+    "role_members",
+    "function_grants",
+    "data_grants",
+    "dual_controls",
+    "identity_settings",
+    "session_policies",
+    "approvals",
+    "admin_networks",
+    "token-keys",
+    "account",
+    "access",
+    "key_replacements",
 };
 
 static bool starts(const char *operation, const char *plural)

@@ -43,6 +43,8 @@ enum problem api_check_named_fields(struct rest_call *c, struct store_txn *txn,
                                     const json_t *row); /* row.fields among those of row.api_id */
 /* Seals to base64url under a sub-key; *text: new string. */
 json_t *api_seal(const uint8_t key[static CRYPTO_KEY_LEN], const char *id, struct slice secret);
+/* The same, to be kept in the store. */
+json_t *api_seal_kept(const struct control *ctl, const char *id, struct slice secret);
 /* Opens what the store holds and seals it for nodes. NULL: it cannot be opened. */
 json_t *api_reseal(const struct control *ctl, const char *id, const char *sealed);
 bool api_changed(const json_t *old, const json_t *row, const char *name);

@@ -121,19 +121,40 @@ enum problem api_check_named_fields(struct rest_call *c, struct store_txn *txn, 
     return p;
 }
 
+static json_t *text_of(const uint8_t *sealed, size_t n)
+{
+    char *text = malloc(CODEC_BASE64URL_LEN(n));
+    json_t *out = text ? json_stringn(text, codec_base64url(text, sealed, n)) : NULL;
+
+    free(text);
+    return out;
+}
+
 json_t *api_seal(const uint8_t key[static CRYPTO_KEY_LEN], const char *id, struct slice secret)
 {
     size_t n = secret.n + CRYPTO_SEAL_EXTRA;
     uint8_t *sealed = malloc(n);
-    char *text = malloc(CODEC_BASE64URL_LEN(n));
     json_t *out = NULL;
 
-    if (sealed && text) {
+    if (sealed) {
         crypto_seal(key, slice_str(id), secret.p, secret.n, sealed);
-        out = json_stringn(text, codec_base64url(text, sealed, n));
+        out = text_of(sealed, n);
     }
     free(sealed);
-    free(text);
+    return out;
+}
+
+json_t *api_seal_kept(const struct control *ctl, const char *id, struct slice secret)
+{
+    size_t n = secret.n + CRYPTO_SEAL_EXTRA;
+    uint8_t *sealed = malloc(n);
+    json_t *out = NULL;
+
+    if (sealed) {
+        keyring_seal(ctl, slice_str(id), secret.p, secret.n, sealed);
+        out = text_of(sealed, n);
+    }
+    free(sealed);
     return out;
 }
 
@@ -144,8 +165,7 @@ json_t *api_reseal(const struct control *ctl, const char *id, const char *sealed
     json_t *out = NULL;
 
     if (bytes && plain && codec_unbase64url(bytes, text_n, &n, sealed, text_n) &&
-        n >= CRYPTO_SEAL_EXTRA &&
-        crypto_open(ctl->store_secret, slice_str(id), bytes, n, plain) == CRYPTO_OK) {
+        n >= CRYPTO_SEAL_EXTRA && keyring_open(ctl, slice_str(id), bytes, n, plain) == CRYPTO_OK) {
         out = api_seal(ctl->feed_secret, id, slice_of((const char *)plain, n - CRYPTO_SEAL_EXTRA));
     }
     if (plain) {

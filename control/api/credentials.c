@@ -79,8 +79,8 @@ static enum problem make_secret(struct rest_call *c, json_t *row)
     char text[CODEC_BASE64URL_LEN(SECRET_BYTES)];
 
     crypto_random(secret, sizeof secret);
-    json_t *sealed = api_seal(c->ctl->store_secret, row_text(row, "id"),
-                              slice_of((const char *)secret, sizeof secret));
+    json_t *sealed =
+        api_seal_kept(c->ctl, row_text(row, "id"), slice_of((const char *)secret, sizeof secret));
     size_t n = codec_base64url(text, secret, sizeof secret);
     c->once = json_pack("{s:s%}", "secret", text, n);
     json_object_set_new(row, "secret_sealed", sealed);

@@ -15,12 +15,14 @@ const char *const protection_operations[] = {"payment",
                                              "payment-time",
                                              "holdings",
                                              "points",
+                                             "identity-authentication",
                                              "product-info",
                                              "other",
                                              NULL};
+#define AUTHENTICATION "identity-authentication" /* gives others a user's authorisation */
 #define ACCOUNT_OPERATIONS                                                                         \
-    9                    /* the first ones: of a user's own money or account, so A2 (BK-6.2b)      \
-                          */
+    10                   /* the first ones: of a user's own money, account or identity, so A2      \
+                            (BK-6.2b) */
 #define SDK_OPERATIONS 8 /* the first ones: called through an SDK (BK-6.2b1, BK-6.2b2) */
 
 static const char *const schemes[] = {"secret", "key", "certificate", NULL};
@@ -52,7 +54,8 @@ enum problem protection_check_schemes(struct rest_call *c, const char *where, co
 /* BK-9.3.1b: {what of a user's record: where in the body}. */
 enum problem protection_check_claims(struct rest_call *c, const char *where, const json_t *v)
 {
-    static const char *const members[] = {"real_name", "id_number", "phone", NULL};
+    static const char *const members[] = {"real_name", "id_number",  "phone",
+                                          "email",     "birth_date", NULL};
     bool ok = json_is_object(v) && api_only_members(v, members);
     const char *key;
     json_t *path;
@@ -63,9 +66,10 @@ enum problem protection_check_claims(struct rest_call *c, const char *where, con
         ok = ok && n > 0 && n <= 200;
     }
     return ok ? PROBLEM_OK
-              : rest_fail(c, PROBLEM_FIELD_INVALID, where,
-                          "an object of real_name, id_number and phone is needed, each the path of "
-                          "a member of the body");
+              : rest_fail(
+                    c, PROBLEM_FIELD_INVALID, where,
+                    "an object of real_name, id_number, phone, email and birth_date is needed, "
+                    "each the path of a member of the body");
 }
 
 /* Only GET and HEAD; a POST where the provider says, or the platform knows, that it only asks. */
@@ -171,6 +175,11 @@ bool protection_moves_money(const json_t *api)
     return of_first(api, PROTECTION_FUND_OPERATIONS);
 }
 
+bool protection_authenticates(const json_t *api)
+{
+    return is(api, "operation", AUTHENTICATION);
+}
+
 json_int_t protection_user_factors(const json_t *api)
 {
     json_int_t said = json_integer_value(json_object_get(api, "user_factors"));
@@ -204,7 +213,8 @@ static enum problem check_purpose(struct rest_call *c, json_t *row)
 {
     const json_t *asked = json_object_get(row, "purpose_required");
 
-    if (of_first(row, PROTECTION_FUND_OPERATIONS) && json_is_false(asked)) {
+    if ((of_first(row, PROTECTION_FUND_OPERATIONS) || protection_authenticates(row)) &&
+        json_is_false(asked)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/purpose_required",
                          "each call of an API for %s says what it is for",
                          row_text(row, "operation"));
@@ -225,9 +235,26 @@ static enum problem check_channel(struct rest_call *c, const json_t *row)
                : PROBLEM_OK;
 }
 
+/* BK-9.3.1b: what takes what users enter, or speaks for who they are, has it held against their
+ * record wherever it is called by its usual name; its provider may say other places, or none. */
+static void default_claims(struct change *ch)
+{
+    bool asked = json_is_true(json_object_get(ch->row, "collects_user_data")) ||
+                 protection_authenticates(ch->row);
+
+    if (!ch->old && asked && !json_is_object(json_object_get(ch->row, "user_checks"))) {
+        json_object_set_new(ch->row, "user_checks",
+                            json_pack("{s:s, s:s, s:s, s:s, s:s}", "real_name", "real_name",
+                                      "id_number", "id_number", "phone", "phone", "email", "email",
+                                      "birth_date", "birth_date"));
+    }
+}
+
 enum problem protection_check_api(struct rest_call *c, struct change *ch)
 {
     enum problem p = check_class(c, ch);
+
+    default_claims(ch);
 
     p = p == PROBLEM_OK ? check_sdk(c, ch) : p;
     p = p == PROBLEM_OK ? check_channel(c, ch->row) : p;

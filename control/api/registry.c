@@ -17,6 +17,7 @@
 #include "incidents/cases.h"
 #include "incidents/emergency_plans.h"
 #include "incidents/incidents.h"
+#include "keyring/replacements.h"
 #include "lifecycle/lifecycle.h"
 #include "notices/notices.h"
 #include "peers/peers.h"
@@ -160,6 +161,7 @@ const struct resource *const resources[] = {
     &supply_keys_resource,
     &sdk_releases_resource,
     &direct_connections_resource,
+    &key_replacements_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -24,16 +24,21 @@ static json_int_t factors_of(const json_t *row)
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    if (!protection_moves_money(ch->row)) {
+    if (protection_authenticates(ch->row) && factors_of(ch->row) < 1) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/user_factors",
+                         "who is authenticated has signed in");
+    }
+    if (!protection_moves_money(ch->row) && !protection_authenticates(ch->row)) {
         return PROBLEM_OK;
     }
-    if (factors_of(ch->row) < 2) {
+    if (protection_moves_money(ch->row) && factors_of(ch->row) < 2) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/user_factors",
                          "what moves money asks for two factors at least");
     }
-    return always(ch->row) ? PROBLEM_OK
-                           : rest_fail(c, PROBLEM_FIELD_INVALID, "/confirmation",
-                                       "what moves money is confirmed each time");
+    return always(ch->row)
+               ? PROBLEM_OK
+               : rest_fail(c, PROBLEM_FIELD_INVALID, "/confirmation",
+                           "what moves money or speaks for a user is confirmed each time");
 }
 
 /* True: the API asked for less. */

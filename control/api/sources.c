@@ -27,7 +27,7 @@ static const struct attr attrs[] = {
 static enum problem seal_connection(struct rest_call *c, json_t *row)
 {
     const char *text = json_string_value(json_object_get(c->body, "connection"));
-    json_t *sealed = api_seal(c->ctl->store_secret, row_text(row, "id"), slice_str(text));
+    json_t *sealed = api_seal_kept(c->ctl, row_text(row, "id"), slice_str(text));
 
     json_object_set_new(row, "connection_sealed", sealed);
     return sealed ? PROBLEM_OK : PROBLEM_INTERNAL;

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "classify/classify.h"
+#include "consent/consent.h"
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
@@ -26,6 +27,7 @@ static const struct attr attrs[] = {
     {"provider_approved_by", ATTR_TEXT, AF_READ_ONLY},
     {"provider_approved_at", ATTR_TIME, AF_READ_ONLY},
     {"categories", ATTR_JSON, 0, .check = classify_check_words},
+    {"surplus_reason", ATTR_TEXT, AF_LINES, 1, 1000},
     {"share_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
 };
 
@@ -101,6 +103,11 @@ static enum problem check(struct rest_call *c, struct change *ch)
         return rest_fail(c, PROBLEM_NOT_PERMITTED, "/risk_assessment",
                          "the platform assesses the risk, not the applicant");
     }
+    if (row_text(ch->row, "surplus_reason")[0] && !access_may(c, "subscriptions.assess") &&
+        (!ch->old || api_changed(ch->old, ch->row, "surplus_reason"))) {
+        return rest_fail(c, PROBLEM_NOT_PERMITTED, "/surplus_reason",
+                         "whoever reviews says why, not the applicant");
+    }
     if (!open && !row_text(ch->row, "risk_assessment")[0] &&
         row_text(ch->row, "risk_approver")[0]) {
         return rest_fail(c, PROBLEM_STATE_CONFLICT, "/risk_assessment",
@@ -147,6 +154,23 @@ static enum problem deauthorize(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
+/* BK-12.2b1-2: no more than the declared purpose needs, unless the reviewer says why. */
+static enum problem check_surplus(struct rest_call *c, struct change *ch, const json_t *api)
+{
+    json_t *surplus = NULL;
+    enum problem p = purposes_surplus(c, ch->txn, ch->row, api, &surplus);
+
+    if (p == PROBLEM_OK && json_array_size(surplus) > 0 &&
+        !row_text(ch->row, "surplus_reason")[0]) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/surplus_reason",
+                      "%zu fields are asked for beyond what the purpose needs, as %.120s: have "
+                      "them taken out, or say why they are given",
+                      json_array_size(surplus), json_string_value(json_array_get(surplus, 0)));
+    }
+    json_decref(surplus);
+    return p;
+}
+
 static enum problem approve(struct rest_call *c, struct change *ch)
 {
     char now[CLOCK_RFC3339_LEN + 1];
@@ -162,6 +186,9 @@ static enum problem approve(struct rest_call *c, struct change *ch)
     }
     if (p == PROBLEM_OK) {
         p = admission_subscription_allowed(c, ch->txn, ch->row, api);
+    }
+    if (p == PROBLEM_OK) {
+        p = check_surplus(c, ch, api);
     }
     json_decref(api);
     if (p == PROBLEM_OK && row_text(ch->row, "risk_assessment")[0]) {

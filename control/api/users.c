@@ -178,6 +178,9 @@ static enum problem after(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK) {
         p = access_user_changed(c, ch->txn, ch->old, ch->row);
     }
+    if (p == PROBLEM_OK && api_changed(ch->old, ch->row, "email")) {
+        p = identity_claims_changed(c, ch->txn, row_text(ch->row, "subject"));
+    }
     if (p == PROBLEM_OK) {
         p = account_changed(c, ch->txn, ch->old, ch->row);
     }

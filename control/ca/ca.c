@@ -28,7 +28,7 @@ static enum problem insert(struct rest_call *c, struct store_txn *txn, size_t i)
     struct crypto_authority *ca = crypto_authority_new(
         authorities[i].kind, authorities[i].common_name, now - SKEW_MS, now + CA_DAYS * DAY_MS);
     char *crt = crypto_authority_certificate(ca), *key = crypto_authority_key(ca);
-    json_t *sealed = api_seal(c->ctl->store_secret, authorities[i].name, slice_str(key));
+    json_t *sealed = api_seal_kept(c->ctl, authorities[i].name, slice_str(key));
     const struct store_value v[] = {store_text(authorities[i].name), store_text(crt),
                                     store_text(json_string_value(sealed))};
     enum problem p =
@@ -83,7 +83,7 @@ static bool unseal(const struct control *ctl, const char *name, const char *cert
     uint8_t *bytes = malloc(text_n + 1), *plain = malloc(text_n + 1);
     bool ok = bytes && plain && codec_unbase64url(bytes, text_n, &n, sealed, text_n) &&
               n >= CRYPTO_SEAL_EXTRA &&
-              crypto_open(ctl->store_secret, slice_str(name), bytes, n, plain) == CRYPTO_OK;
+              keyring_open(ctl, slice_str(name), bytes, n, plain) == CRYPTO_OK;
 
     if (ok) {
         ok = crypto_authority_load(ca, slice_str(certificate),

@@ -11,6 +11,10 @@ extern const struct resource closures_resource;
 extern const struct resource confirmations_resource;
 extern const struct resource audiences_resource;
 extern const struct resource corrections_resource;
+/* The fields a subscription asks for beyond what its purpose needs, as far as that is declared.
+ * New. */
+enum problem purposes_surplus(struct rest_call *c, struct store_txn *txn,
+                              const json_t *subscription, const json_t *api, json_t **surplus);
 extern const struct resource purposes_resource;
 
 /* api/grants.c ----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which fields of an API a purpose needs, as its provider declares it, and what an app asks for
- * beyond that (BK-12.2b1-2). A report, not a gate: the reviewer decides what becomes of it. */
+ * beyond that (BK-12.2b1-2): told to whoever may see the subscription, and refused at its approval
+ * unless the reviewer says why. */
 #include "api/api.h"
 #include "consent/consent.h"
 
@@ -108,6 +109,23 @@ static json_t *report(const json_t *subscription, const json_t *api, const struc
     return json_pack("{s:s, s:b, s:o, s:O, s:o}", "purpose", need->name, "declared",
                      need->fields != NULL, "asked", asked, "needed",
                      need->fields ? need->fields : json_null(), "surplus", surplus);
+}
+
+enum problem purposes_surplus(struct rest_call *c, struct store_txn *txn,
+                              const json_t *subscription, const json_t *api, json_t **surplus)
+{
+    struct need need = {.name = row_text(subscription, "purpose")};
+    enum problem p =
+        row_each(c, txn, &purposes_resource, "api_id", row_text(api, "id"), add_need, &need);
+
+    *surplus = NULL;
+    if (p == PROBLEM_OK) {
+        json_t *all = report(subscription, api, &need);
+        *surplus = json_incref(json_object_get(all, "surplus"));
+        json_decref(all);
+    }
+    json_decref(need.fields);
+    return p;
 }
 
 enum problem rest_subscription_surplus(struct rest_call *c)

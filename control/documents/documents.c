@@ -130,8 +130,7 @@ static enum problem store_content(struct rest_call *c, struct store_txn *txn, co
     if (!sealed) {
         return PROBLEM_INTERNAL;
     }
-    crypto_seal(c->ctl->store_secret, context_of(id, context), c->req->body.p, c->req->body.n,
-                sealed);
+    keyring_seal(c->ctl, context_of(id, context), c->req->body.p, c->req->body.n, sealed);
     const struct store_value v[] = {store_text(id), store_blob(sealed, n)};
     enum store_err err = store_exec(
         txn, "INSERT INTO document_contents (document_id, sealed) VALUES (?, ?)", v, 2, NULL);
@@ -185,8 +184,8 @@ static enum problem open_sealed(const struct rest_call *c, const char *id, struc
     size_t n = sealed.n - CRYPTO_SEAL_EXTRA;
 
     if (sealed.n < CRYPTO_SEAL_EXTRA || !buf_reserve(out, n) ||
-        crypto_open(c->ctl->store_secret, context_of(id, context), sealed.p, sealed.n,
-                    (uint8_t *)out->p + out->n) != CRYPTO_OK) {
+        keyring_open(c->ctl, context_of(id, context), sealed.p, sealed.n,
+                     (uint8_t *)out->p + out->n) != CRYPTO_OK) {
         fprintf(stderr,
                 "sluice: control: document %s cannot be opened: the store was altered, or "
                 "has another key\n",

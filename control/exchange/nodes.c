@@ -48,7 +48,7 @@ static enum problem make_pair(struct rest_call *c, json_t *row)
     if (pem && public) {
         json_object_set_new(row, "platform_key", json_string(public));
         json_object_set_new(row, "key_sealed",
-                            api_seal(c->ctl->store_secret, row_text(row, "id"), slice_str(pem)));
+                            api_seal_kept(c->ctl, row_text(row, "id"), slice_str(pem)));
     }
     if (pem) {
         crypto_wipe(pem, strlen(pem));
@@ -67,8 +67,8 @@ static enum problem seal_member(struct rest_call *c, json_t *row, const char *me
     if (!v) {
         return PROBLEM_OK;
     }
-    json_t *sealed = json_is_string(v) ? api_seal(c->ctl->store_secret, row_text(row, "id"),
-                                                  slice_str(json_string_value(v)))
+    json_t *sealed = json_is_string(v) ? api_seal_kept(c->ctl, row_text(row, "id"),
+                                                       slice_str(json_string_value(v)))
                                        : json_null();
     json_object_set_new(row, column, sealed);
     return sealed ? PROBLEM_OK : PROBLEM_INTERNAL;

@@ -264,8 +264,7 @@ static void secrets(void **state)
     char shown[CODEC_BASE64URL_LEN(32) + 1] = "";
     assert_true(codec_unbase64url(bytes, sizeof bytes, &n, sealed, strlen(sealed)));
     assert_int_equal(n, 32 + CRYPTO_SEAL_EXTRA);
-    assert_int_equal(crypto_open(f.ctl.store_secret, slice_str(id), bytes, n, plain),
-                     CRYPTO_EVERIFY);
+    assert_int_equal(keyring_open(&f.ctl, slice_str(id), bytes, n, plain), CRYPTO_EVERIFY);
     assert_int_equal(crypto_open(f.ctl.feed_secret, SLICE("another id"), bytes, n, plain),
                      CRYPTO_EVERIFY);
     assert_int_equal(crypto_open(f.ctl.feed_secret, slice_str(id), bytes, n, plain), CRYPTO_OK);

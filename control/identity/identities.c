@@ -14,16 +14,14 @@
 static void digest_of(const struct rest_call *c, const struct identity_claim *claim,
                       uint8_t out[static CRYPTO_HASH_LEN])
 {
-    uint8_t key[CRYPTO_KEY_LEN];
     char number[NUMBER_MAX];
 
     snprintf(number, sizeof number, "%s", claim->id_number);
     for (char *s = number; *s; s++) {
         *s = (char)toupper((unsigned char)*s);
     }
-    crypto_derive(c->ctl->store_secret, "identity.number", key);
-    struct crypto_hmac *h = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
-    crypto_wipe(key, sizeof key);
+    struct crypto_hmac *h =
+        crypto_hmac_new(CRYPTO_SM3, keyring_kept(c->ctl, KEYRING_NUMBERS), CRYPTO_KEY_LEN);
     crypto_hmac_begin(h);
     crypto_hmac_add(h, claim->kind, strlen(claim->kind) + 1);
     crypto_hmac_add(h, number, strlen(number));

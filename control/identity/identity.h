@@ -91,6 +91,9 @@ extern const struct resource identity_settings_resource;
  */
 enum problem identity_claims(struct rest_call *c, struct store_txn *txn, const char *subject,
                              const json_t *checks, json_t **claims);
+/* What is on record of a user changed, so nodes are told of its grants anew. */
+enum problem identity_claims_changed(struct rest_call *c, struct store_txn *txn,
+                                     const char *subject);
 
 /* secrets.c: what of a user, or of another row, is stored sealed; bound to its id and
  * the attribute. */

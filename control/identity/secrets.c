@@ -21,7 +21,7 @@ json_t *secret_seal(const struct rest_call *c, const char *user_id, const char *
     char context[CONTEXT_MAX];
 
     context_of(user_id, attribute, context);
-    return api_seal(c->ctl->store_secret, context, plain);
+    return api_seal_kept(c->ctl, context, plain);
 }
 
 bool secret_open(const struct rest_call *c, const json_t *user, const char *attribute, char *out,
@@ -33,10 +33,10 @@ bool secret_open(const struct rest_call *c, const json_t *user, const char *attr
     char context[CONTEXT_MAX];
 
     context_of(row_text(user, "id"), attribute, context);
-    bool ok = sealed && text_n > 0 && codec_unbase64url(sealed, text_n, &sealed_n, text, text_n) &&
-              sealed_n >= CRYPTO_SEAL_EXTRA && sealed_n - CRYPTO_SEAL_EXTRA < cap &&
-              crypto_open(c->ctl->store_secret, slice_str(context), sealed, sealed_n,
-                          (uint8_t *)out) == CRYPTO_OK;
+    bool ok =
+        sealed && text_n > 0 && codec_unbase64url(sealed, text_n, &sealed_n, text, text_n) &&
+        sealed_n >= CRYPTO_SEAL_EXTRA && sealed_n - CRYPTO_SEAL_EXTRA < cap &&
+        keyring_open(c->ctl, slice_str(context), sealed, sealed_n, (uint8_t *)out) == CRYPTO_OK;
     *n = ok ? sealed_n - CRYPTO_SEAL_EXTRA : 0;
     out[*n] = '\0';
     free(sealed);

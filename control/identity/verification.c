@@ -76,7 +76,8 @@ static enum problem refeed_one(struct rest_call *c, struct change *ch)
 }
 
 /* The nodes are told the owner's grants anew; each tells what identity_overdue() says now. */
-static enum problem refeed(struct rest_call *c, struct store_txn *txn, const char *subject)
+enum problem identity_claims_changed(struct rest_call *c, struct store_txn *txn,
+                                     const char *subject)
 {
     return subject[0] ? row_each(c, txn, &grants_resource, "owner", subject, refeed_one, NULL)
                       : PROBLEM_OK;
@@ -118,7 +119,7 @@ static enum problem store_verified(struct rest_call *c, const struct identity_cl
         p = change_store(c, txn, &users_resource, old, *row, "verify-identity");
     }
     if (p == PROBLEM_OK) {
-        p = refeed(c, txn, row_text(*row, "subject"));
+        p = identity_claims_changed(c, txn, row_text(*row, "subject"));
     }
     json_decref(old);
     return rest_finish(c, &txn, p);
@@ -307,7 +308,7 @@ static enum problem suspend(struct rest_call *c, const char *id)
         row = json_deep_copy(old);
         json_object_set_new(row, "verify_suspended", json_true());
         p = change_store(c, txn, &users_resource, old, row, "suspend-unverified");
-        p = p == PROBLEM_OK ? refeed(c, txn, row_text(row, "subject")) : p;
+        p = p == PROBLEM_OK ? identity_claims_changed(c, txn, row_text(row, "subject")) : p;
         p = p == PROBLEM_OK ? notice_put(c, txn, &told) : p;
     }
     json_decref(old);

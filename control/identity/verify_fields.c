@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an app says about a user against the record (BK-9.3.1b): one answer for all of it, with no
  * word about which value, and the same for a user there is not. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "access/access.h"
@@ -17,7 +18,32 @@ static const struct {
     {"real_name", "real_name_sealed"},
     {"id_number", "id_number_sealed"},
     {"phone", "phone_sealed"},
+    {"email", NULL},      /* kept as it is */
+    {"birth_date", NULL}, /* of the number */
 };
+enum { EMAIL = 3, BIRTH_DATE = 4 };
+#define BIRTH_AT  6 /* GB 11643: where in a number of 18, and how long */
+#define BIRTH_LEN 8
+
+/* What is on record of a user; false: nothing. */
+static bool on_record(const struct rest_call *c, const json_t *user, size_t i,
+                      char out[static VALUE_MAX], size_t *n)
+{
+    if (i == EMAIL) {
+        *n = (size_t)snprintf(out, VALUE_MAX, "%s", row_text(user, "email"));
+        return *n > 0 && *n < VALUE_MAX;
+    }
+    if (i != BIRTH_DATE) {
+        return secret_open(c, user, fields[i].attribute, out, VALUE_MAX, n);
+    }
+    bool ok = secret_open(c, user, "id_number_sealed", out, VALUE_MAX, n) && *n == 18 &&
+              strspn(out + BIRTH_AT, "0123456789") >= BIRTH_LEN;
+    if (ok) {
+        memmove(out, out + BIRTH_AT, BIRTH_LEN);
+        *n = BIRTH_LEN;
+    }
+    return ok;
+}
 
 static enum problem take_user(struct rest_call *c, struct store_txn *txn, const char *subject,
                               json_t **user)
@@ -50,9 +76,9 @@ static void add_claim(const struct rest_call *c, const json_t *user, const char 
     uint8_t digest[CRYPTO_HASH_LEN];
     size_t n = 0;
 
-    if (secret_open(c, user, fields[i].attribute, stored, sizeof stored, &n)) {
-        crypto_verifier(c->ctl->verifier, slice_str(fields[i].member), slice_str(subject),
-                        slice_of(stored, n), digest);
+    if (on_record(c, user, i, stored, &n)) {
+        crypto_claim(c->ctl->verifier, slice_str(fields[i].member), slice_str(subject),
+                     slice_of(stored, n), digest);
         json_object_set_new(claims, fields[i].member,
                             json_stringn(text, codec_base64url(text, digest, sizeof digest)));
     }
@@ -104,10 +130,11 @@ static bool one_matches(const struct rest_call *c, const json_t *user, size_t i,
     char stored[VALUE_MAX];
     uint8_t x[CRYPTO_HASH_LEN], y[CRYPTO_HASH_LEN];
     size_t n = 0;
-    bool there = secret_open(c, user, fields[i].attribute, stored, sizeof stored, &n);
+    bool there = on_record(c, user, i, stored, &n);
+    struct slice which = slice_str(fields[i].member);
 
-    crypto_hash(CRYPTO_SM3, stored, n, x);
-    crypto_hash(CRYPTO_SM3, value, strlen(value), y);
+    crypto_claim(c->ctl->verifier, which, SLICE(""), slice_of(stored, there ? n : 0), x);
+    crypto_claim(c->ctl->verifier, which, SLICE(""), slice_str(value), y);
     crypto_wipe(stored, sizeof stored);
     return crypto_equal(x, y, sizeof x) && there;
 }
@@ -130,7 +157,7 @@ static enum problem compare(struct rest_call *c, const json_t *user, bool *match
     *match = all;
     if (p == PROBLEM_OK && json_array_size(named) == 0) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "",
-                      "one of real_name, id_number and phone is needed");
+                      "one of real_name, id_number, phone, email and birth_date is needed");
     }
     return p;
 }
@@ -197,7 +224,8 @@ static enum problem answer(struct rest_call *c, const struct failures *f, const 
 
 enum problem rest_verify_fields(struct rest_call *c)
 {
-    static const char *const members[] = {"subject", "real_name", "id_number", "phone", NULL};
+    static const char *const members[] = {"subject", "real_name",  "id_number", "phone",
+                                          "email",   "birth_date", NULL};
     const char *subject = NULL;
     json_t *user = NULL, *named = json_array();
     struct failures f;

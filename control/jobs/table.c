@@ -17,6 +17,7 @@
 #include "incidents/emergency_plans.h"
 #include "incidents/incidents.h"
 #include "jobs/jobs.h"
+#include "keyring/replacements.h"
 #include "lifecycle/lifecycle.h"
 #include "notices/notices.h"
 #include "oauth/engine.h"
@@ -63,6 +64,7 @@ const struct job job_table[] = {
     {"service-instances", 1000, service_instances_job},
     {"scheduled-tasks", 1000, scheduled_tasks_job},
     {"exchange", 300, exchange_job},
+    {"key-replacements", 300, key_replacements_job},
     {"collections-schedule", 1000, collections_schedule_job},
     /* clang-format on */
 };

@@ -59,8 +59,8 @@ static enum problem make_secret(struct rest_call *c, json_t *row)
     strcpy(text, WEBHOOK_SECRET_PREFIX);
     size_t n = strlen(text);
     text[n + codec_base64(text + n, secret, sizeof secret)] = '\0';
-    json_t *sealed = api_seal(c->ctl->store_secret, row_text(row, "id"),
-                              slice_of((const char *)secret, sizeof secret));
+    json_t *sealed =
+        api_seal_kept(c->ctl, row_text(row, "id"), slice_of((const char *)secret, sizeof secret));
     c->once = json_pack("{s:s}", "secret", text);
     json_object_set_new(row, "secret_sealed", sealed);
     crypto_wipe(secret, sizeof secret);

@@ -60,8 +60,7 @@ static bool sign(struct rest_call *c, struct delivery *d)
     size_t n = 0;
 
     if (!codec_unbase64url(sealed, sizeof sealed, &n, text, strlen(text)) || n != sizeof sealed ||
-        crypto_open(c->ctl->store_secret, slice_str(d->contact_id), sealed, n, secret) !=
-            CRYPTO_OK) {
+        keyring_open(c->ctl, slice_str(d->contact_id), sealed, n, secret) != CRYPTO_OK) {
         return false;
     }
     snprintf(now, sizeof now, "%llu", (unsigned long long)(c->now_ms / 1000));

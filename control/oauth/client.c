@@ -42,8 +42,7 @@ static bool open_secret(const struct control *ctl, const json_t *row, struct cli
     size_t n = 0;
 
     return codec_unbase64url(sealed, sizeof sealed, &n, text, strlen(text)) && n == sizeof sealed &&
-           crypto_open(ctl->store_secret, slice_str(row_text(row, "id")), sealed, n, key->bytes) ==
-               CRYPTO_OK;
+           keyring_open(ctl, slice_str(row_text(row, "id")), sealed, n, key->bytes) == CRYPTO_OK;
 }
 
 static bool open_public(const json_t *row, struct client_key *key)

@@ -71,7 +71,7 @@ static size_t open_secret(const struct control *ctl, const struct key_row *k, ui
 
     if (!k->sealed || !codec_unbase64url(sealed, sizeof sealed, &n, k->sealed, strlen(k->sealed)) ||
         n < CRYPTO_SEAL_EXTRA || n - CRYPTO_SEAL_EXTRA > cap ||
-        crypto_open(ctl->store_secret, slice_str(k->id), sealed, n, out) != CRYPTO_OK) {
+        keyring_open(ctl, slice_str(k->id), sealed, n, out) != CRYPTO_OK) {
         return 0;
     }
     return n - CRYPTO_SEAL_EXTRA;
@@ -192,12 +192,12 @@ static enum problem fill_secret(struct rest_call *c, const struct use *use, stru
     if (use == &uses[0]) {
         uint8_t key[CRYPTO_KEY_LEN];
         crypto_random(key, sizeof key);
-        sealed = api_seal(c->ctl->store_secret, k->id, slice_of((const char *)key, sizeof key));
+        sealed = api_seal_kept(c->ctl, k->id, slice_of((const char *)key, sizeof key));
         crypto_wipe(key, sizeof key);
     } else {
         struct crypto_key *pair = crypto_key_new(CRYPTO_KEY_P256);
         char *pem = crypto_key_private_pem(pair);
-        sealed = api_seal(c->ctl->store_secret, k->id, slice_str(pem));
+        sealed = api_seal_kept(c->ctl, k->id, slice_str(pem));
         k->public = crypto_key_jwk(pair);
         crypto_wipe(pem, strlen(pem));
         free(pem);

@@ -110,7 +110,7 @@ static enum problem make_key(struct rest_call *c, json_t *row)
     char *pem = crypto_key_private_pem(pair), *jwk = crypto_key_jwk(pair);
 
     json_object_set_new(row, "key_sealed",
-                        api_seal(c->ctl->store_secret, row_text(row, "id"), slice_str(pem)));
+                        api_seal_kept(c->ctl, row_text(row, "id"), slice_str(pem)));
     json_object_set_new(row, "public_key", json_string(jwk));
     crypto_wipe(pem, strlen(pem));
     free(pem);

@@ -300,8 +300,7 @@ static struct crypto_key *open_key(const struct rest_call *c, const json_t *peer
     size_t n = 0;
 
     if (codec_unbase64url(sealed, sizeof sealed, &n, text, strlen(text)) && n > CRYPTO_SEAL_EXTRA &&
-        crypto_open(c->ctl->store_secret, slice_str(row_text(peer, "id")), sealed, n, pem) ==
-            CRYPTO_OK &&
+        keyring_open(c->ctl, slice_str(row_text(peer, "id")), sealed, n, pem) == CRYPTO_OK &&
         crypto_key_load_pem(&key, CRYPTO_KEY_PAIR,
                             slice_of((const char *)pem, n - CRYPTO_SEAL_EXTRA)) != CRYPTO_OK) {
         key = NULL;

@@ -27,11 +27,10 @@ struct sign_on {
 static void from_state(const struct rest_call *c, const char *what, const char *state,
                        char out[static FORM_TOKEN_TEXT])
 {
-    uint8_t key[CRYPTO_KEY_LEN], mac[CRYPTO_HASH_LEN];
+    uint8_t mac[CRYPTO_HASH_LEN];
 
-    crypto_derive(c->ctl->store_secret, "peers.sign-on", key);
-    struct crypto_hmac *h = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
-    crypto_wipe(key, sizeof key);
+    struct crypto_hmac *h =
+        crypto_hmac_new(CRYPTO_SM3, keyring_kept(c->ctl, KEYRING_SIGN_ON), CRYPTO_KEY_LEN);
     crypto_hmac_begin(h);
     crypto_hmac_add(h, what, strlen(what) + 1);
     crypto_hmac_add(h, state, strlen(state));

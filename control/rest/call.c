@@ -589,8 +589,10 @@ void rest_dispatch(struct control *ctl, const struct rest_request *req, struct r
 {
     struct rest_call c = {.ctl = ctl, .req = req, .resp = resp, .now_ms = clock_wall_ms()};
 
+    unsigned turn = keyring_enter(ctl);
     call_init(&c);
     call_fini(&c, run(&c));
+    keyring_leave(ctl, turn);
 }
 
 enum problem rest_dispatch_as(struct control *ctl, const struct rest_request *req,

@@ -28,6 +28,9 @@ static json_t *property_of(const json_t *field)
                             json_pack("[s, s, s, s]", "string", "number", "boolean", "null"));
     }
     json_object_set(out, "x-sluice-level", json_object_get(field, "level"));
+    if (json_array_size(json_object_get(field, "tags")) > 0) { /* what a caller may write down */
+        json_object_set(out, "x-sluice-tags", json_object_get(field, "tags"));
+    }
     if (mask[0]) {
         json_object_set_new(out, "x-sluice-mask", json_string(mask));
     }
@@ -189,10 +192,25 @@ static json_t *problem_schema(void)
                      "type", "integer", "code", "type", "string");
 }
 
+/* What a client has to know of the API beside its operations: an SDK goes by it. */
+static json_t *info_of(const json_t *api, json_int_t level)
+{
+    const char *title = row_text(api, "title"), *class = row_text(api, "class");
+    int answers_signed =
+        strcmp(class, "A2") == 0 || json_is_true(json_object_get(api, "sign_response"));
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:s, s:s}", "title",
+                     title[0] ? title : row_text(api, "name"), "version", row_text(api, "version"),
+                     "description", row_text(api, "description"), "x-sluice-api",
+                     row_text(api, "id"), "x-sluice-level", level, "x-sluice-state",
+                     row_text(api, "state"), "x-sluice-class", class, "x-sluice-signed",
+                     answers_signed, "x-sluice-seal-request", row_text(api, "seal_request"),
+                     "x-sluice-seal-response", row_text(api, "seal_response"));
+}
+
 json_t *describe_api(const struct rest_call *c, const json_t *api, const json_t *schema,
                      json_int_t level)
 {
-    const char *title = row_text(api, "title");
     json_t *paths = json_object();
 
     (void)c;
@@ -207,11 +225,9 @@ json_t *describe_api(const struct rest_call *c, const json_t *api, const json_t 
     if (described) {
         json_object_update_missing(json_object_get(components, "schemas"), described);
     }
-    return json_pack("{s:s, s:{s:s, s:s, s:s, s:I, s:s}, s:o, s:o, s:[{s:[]}, {s:[]}]}", "openapi",
-                     "3.1.0", "info", "title", title[0] ? title : row_text(api, "name"), "version",
-                     row_text(api, "version"), "description", row_text(api, "description"),
-                     "x-sluice-level", level, "x-sluice-state", row_text(api, "state"), "paths",
-                     paths, "components", components, "security", "signature", "token");
+    return json_pack("{s:s, s:o, s:o, s:o, s:[{s:[]}, {s:[]}]}", "openapi", "3.1.0", "info",
+                     info_of(api, level), "paths", paths, "components", components, "security",
+                     "signature", "token");
 }
 
 /* ?level=1..3: what a caller of that level sees. A developer's is that of the best subscription of

@@ -95,7 +95,7 @@ static enum problem prepare(struct rest_call *c, struct store_txn *txn, struct t
         p = PROBLEM_NOT_PERMITTED;
     }
     if (p == PROBLEM_OK) {
-        p = probe_init(c, txn, t->app, c->ctl->cfg->gateway_url, &t->probe);
+        p = probe_init(c, txn, t->app, c->ctl->cfg->gateway_url, PROBE_SECRET, &t->probe);
     }
     json_decref(app);
     return p == PROBLEM_OK ? note(c, txn, t) : p;
@@ -104,10 +104,11 @@ static enum problem prepare(struct rest_call *c, struct store_txn *txn, struct t
 static enum problem ask(struct rest_call *c, struct trial *t)
 {
     char target[TARGET_MAX + 300];
+    const struct probe_call call = {.method = "GET", .target = target, .grant = t->grant};
 
     t->probe.zh = c->zh;
     snprintf(target, sizeof target, "%.255s%s", row_text(t->api, "path"), t->more);
-    probe_get(&t->probe, target, t->grant, PROBE_SIGNED, &t->answer);
+    probe_send(&t->probe, &call, PROBE_SIGNED, &t->answer);
     if (t->answer.status == 0) {
         return rest_fail(
             c, PROBLEM_UPSTREAM_UNAVAILABLE, "",
@@ -143,7 +144,7 @@ enum problem service_try(struct rest_call *c)
         atomic_fetch_sub(&running, 1);
     }
     probe_fini(&t.probe);
-    json_decref(t.answer.json);
+    probe_answer_fini(&t.answer);
     json_decref(t.api);
     return p;
 }

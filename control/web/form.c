@@ -8,13 +8,12 @@
 
 void form_token(struct rest_call *c, const char *form, char out[static FORM_TOKEN_TEXT])
 {
-    uint8_t key[CRYPTO_KEY_LEN], mac[CRYPTO_HASH_LEN];
+    uint8_t mac[CRYPTO_HASH_LEN];
     char fresh[FORM_TOKEN_TEXT];
     const char *whose = c->user.role ? c->user.session : web_browser(c, fresh);
 
-    crypto_derive(c->ctl->store_secret, "web.form", key);
-    struct crypto_hmac *h = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
-    crypto_wipe(key, sizeof key);
+    struct crypto_hmac *h =
+        crypto_hmac_new(CRYPTO_SM3, keyring_kept(c->ctl, KEYRING_FORMS), CRYPTO_KEY_LEN);
     crypto_hmac_begin(h);
     crypto_hmac_add(h, form, strlen(form) + 1);
     crypto_hmac_add(h, whose, strlen(whose));

@@ -124,8 +124,8 @@ static bool sign(struct rest_call *c, struct sending *s, const char *id)
     size_t n = 0;
 
     if (!codec_unbase64url(sealed, sizeof sealed, &n, text, strlen(text)) || n != sizeof sealed ||
-        crypto_open(c->ctl->store_secret, slice_str(row_text(s->target, "id")), sealed, n,
-                    secret) != CRYPTO_OK) {
+        keyring_open(c->ctl, slice_str(row_text(s->target, "id")), sealed, n, secret) !=
+            CRYPTO_OK) {
         return false;
     }
     snprintf(now, sizeof now, "%llu", (unsigned long long)(c->now_ms / 1000));

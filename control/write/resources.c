@@ -73,8 +73,8 @@ static enum problem prepare_target(struct rest_call *c, struct change *ch)
     strcpy(text, WEBHOOK_SECRET_PREFIX);
     size_t n = strlen(text);
     text[n + codec_base64(text + n, secret, sizeof secret)] = '\0';
-    json_t *sealed = api_seal(c->ctl->store_secret, row_text(ch->row, "id"),
-                              slice_of((const char *)secret, sizeof secret));
+    json_t *sealed = api_seal_kept(c->ctl, row_text(ch->row, "id"),
+                                   slice_of((const char *)secret, sizeof secret));
     c->once = json_pack("{s:s}", "secret", text);
     json_object_set_new(ch->row, "secret_sealed", sealed);
     crypto_wipe(secret, sizeof secret);
@@ -99,11 +99,10 @@ static enum problem tell(struct rest_call *c, struct change *ch)
 void supply_verifier(const struct rest_call *c, const char *id, struct slice secret,
                      char out[static SUPPLY_VERIFIER_MAX])
 {
-    uint8_t key[CRYPTO_KEY_LEN], mac[CRYPTO_HASH_LEN];
+    uint8_t mac[CRYPTO_HASH_LEN];
 
-    crypto_derive(c->ctl->store_secret, "supply.key", key);
-    struct crypto_hmac *h = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
-    crypto_wipe(key, sizeof key);
+    struct crypto_hmac *h =
+        crypto_hmac_new(CRYPTO_SM3, keyring_kept(c->ctl, KEYRING_SUPPLY), CRYPTO_KEY_LEN);
     crypto_hmac_begin(h);
     crypto_hmac_add(h, id, strlen(id) + 1);
     crypto_hmac_add(h, secret.p, secret.n);

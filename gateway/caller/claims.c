@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The stage that holds what a call says of its user against the record (BK-9.3.1b): where an API
- * names members of its bodies that hold a user's name, number or telephone, each that is sent has
- * to be that of the owner whose rows the call is about. The record itself is not here: with the
+ * names members of its bodies that hold a user's name, number, telephone, mail or birth, each sent
+ * has to be that of the owner whose rows the call is about. The record itself is not here: with the
  * owner's grant come keyed digests of it. The refusal says neither which one nor what. */
 #include "sluice.h"
 
@@ -23,8 +23,8 @@ static bool matches(const sluice_ctx_t *ctx, enum replica_claim claim, const jso
     if (!json_is_string(value) || n == 0 || n > VALUE_MAX || !(v->claims_known >> claim & 1)) {
         return false;
     }
-    crypto_verifier(sluice_worker.verifier_key, slice_str(replica_claim_names[claim]), v->of,
-                    slice_of(json_string_value(value), n), digest);
+    crypto_claim(sluice_worker.verifier_key, slice_str(replica_claim_names[claim]), v->of,
+                 slice_of(json_string_value(value), n), digest);
     return crypto_equal(digest, v->claims[claim], sizeof digest);
 }
 

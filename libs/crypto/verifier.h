@@ -12,3 +12,9 @@
 void crypto_verifier(const uint8_t key[static CRYPTO_KEY_LEN], struct slice accessid,
                      struct slice login, struct slice password,
                      uint8_t out[static CRYPTO_HASH_LEN]);
+
+/* The same of one thing that is said about a user: which ("email"), about whom, what. Letters of
+ * an address count without case, dashes of a date not at all. */
+#define CRYPTO_CLAIM_MAX 256 /* bytes; a longer one matches nothing */
+void crypto_claim(const uint8_t key[static CRYPTO_KEY_LEN], struct slice which, struct slice whom,
+                  struct slice what, uint8_t out[static CRYPTO_HASH_LEN]);

@@ -308,6 +308,22 @@ static bool shares_purpose(struct slice a, struct slice b)
     return false;
 }
 
+/* A call that says nothing is for what its grant was given for: one thing, and one that an
+ * agreement there is names too. */
+static enum problem implied_purpose(const struct policy_call *c, struct slice granted,
+                                    struct slice approved)
+{
+    const struct policy_subscription *s = c->subscription;
+    bool agreed = s != NULL && s->agreed && c->api->access != POLICY_REGISTERED;
+    if (granted.n == 0) {
+        return PROBLEM_OK;
+    }
+    if (granted.n > UUID_LEN && c->stream != POLICY_STREAM_EVENT) {
+        return PROBLEM_PURPOSE_MISSING;
+    }
+    return !agreed || shares_purpose(granted, approved) ? PROBLEM_OK : PROBLEM_PURPOSE_MISMATCH;
+}
+
 /* BK-9.3.2a2-1, SW-9.8-use2c: whoever agreed to something agreed to it for something. Nobody calls
  * for an event, so what it is for is what both sides named. */
 static enum problem gate_purpose(const struct policy_call *c)
@@ -319,8 +335,11 @@ static enum problem gate_purpose(const struct policy_call *c)
         (s->agreed || c->grant == NULL); /* the subscription's own word, or the agreement's */
     struct slice granted = c->grant == NULL ? none : c->grant->purposes;
     struct slice approved = asked ? s->purposes : none;
-    if (is_own(c) || (uuid_is_nil(&c->purpose) && !c->api->purpose_needed)) {
+    if (is_own(c)) {
         return PROBLEM_OK;
+    }
+    if (uuid_is_nil(&c->purpose) && !c->api->purpose_needed) {
+        return implied_purpose(c, granted, approved);
     }
     if (uuid_is_nil(&c->purpose)) {
         bool named = c->grant == NULL || !asked || shares_purpose(granted, approved);

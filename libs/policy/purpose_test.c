@@ -144,7 +144,7 @@ static void the_way(void **state)
 }
 
 /* The gate ------------------------------------------------------------------------------------- */
-enum { NONE, A, B };
+enum { NONE, A, B, BOTH };
 static const struct row {
     const char *title;
     bool needed, scoped, granted, agreed, event;
@@ -152,6 +152,10 @@ static const struct row {
     enum problem want;
 } rows[] = {
     {"unsaid where nobody asks", 0, 1, 1, 0, 0, NONE, A, B, PROBLEM_OK},
+    {"unsaid is what the grant says, within the agreement", 0, 1, 1, 1, 0, NONE, A, A, PROBLEM_OK},
+    {"and not beyond it", 0, 1, 1, 1, 0, NONE, A, B, PROBLEM_PURPOSE_MISMATCH},
+    {"unsaid of a grant for two things", 0, 1, 1, 0, 0, NONE, BOTH, A, PROBLEM_PURPOSE_MISSING},
+    {"said of a grant for two things", 0, 1, 1, 0, 0, B, BOTH, A, PROBLEM_OK},
     {"unsaid where it is asked", 1, 1, 1, 0, 0, NONE, A, A, PROBLEM_PURPOSE_MISSING},
     {"as the grant says", 1, 1, 1, 0, 0, A, A, B, PROBLEM_OK},
     {"not as the grant says", 1, 1, 1, 0, 0, B, A, B, PROBLEM_PURPOSE_MISMATCH},
@@ -195,14 +199,17 @@ static void the_gate(void **state)
                                         .agreed = r->agreed,
                                         .purposes = slice_of((const char *)&ids[r->subscription],
                                                              r->subscription ? UUID_LEN : 0)};
-        struct policy_grant g = {
-            .app.b = {2},
-            .api.b = {1},
-            .owner = SLICE("M"),
-            .state = POLICY_ACTIVE,
-            .term = POLICY_PERIOD,
-            .all_fields = true,
-            .purposes = slice_of((const char *)&ids[r->grant], r->grant ? UUID_LEN : 0)};
+        struct policy_grant g = {.app.b = {2},
+                                 .api.b = {1},
+                                 .owner = SLICE("M"),
+                                 .state = POLICY_ACTIVE,
+                                 .term = POLICY_PERIOD,
+                                 .all_fields = true,
+                                 .purposes =
+                                     slice_of((const char *)&ids[r->grant == BOTH ? A : r->grant],
+                                              r->grant == BOTH ? 2 * UUID_LEN
+                                              : r->grant       ? UUID_LEN
+                                                               : 0)};
         const struct policy_call call = {.api = &api,
                                          .app = &app,
                                          .credential = &key,

@@ -92,7 +92,8 @@ void record_time(struct source *s, const char *key)
     record_uint(s, key, RECORD_TIME_MAX, 8);
 }
 
-const char *const replica_claim_names[REPLICA_CLAIMS] = {"real_name", "id_number", "phone"};
+const char *const replica_claim_names[REPLICA_CLAIMS] = {"real_name", "id_number", "phone", "email",
+                                                         "birth_date"};
 
 void record_text(struct source *s, const char *key, size_t max, bool required)
 {

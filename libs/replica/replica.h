@@ -90,7 +90,14 @@ struct replica_target {
 /* Defaults of contract/feed.md are filled in. */
 /* What a call may say of its user, and what a grant has a keyed digest of (crypto/verifier.h, over
  * the name below, the owner and the value). The order is the records'. */
-enum replica_claim { REPLICA_REAL_NAME, REPLICA_ID_NUMBER, REPLICA_PHONE, REPLICA_CLAIMS };
+enum replica_claim {
+    REPLICA_REAL_NAME,
+    REPLICA_ID_NUMBER,
+    REPLICA_PHONE,
+    REPLICA_EMAIL,
+    REPLICA_BIRTH_DATE,
+    REPLICA_CLAIMS
+};
 extern const char *const replica_claim_names[REPLICA_CLAIMS];
 
 struct replica_api {

@@ -220,4 +220,13 @@ test('[BK-12.2b1-2] the fields an app asks for are compared with those its decla
   const told = await surplus(world.operator);
   assert.deepEqual([told.declared, told.needed], [true, ['order_id', 'status', 'quantity']]);
   assert.ok(told.surplus.includes('buyer_phone') && !told.surplus.includes('order_id') && !told.asked.includes('card_number'), JSON.stringify(told));
+  // More than the purpose needs is approved with a reason alone, and the reason is the reviewer's.
+  const app = await w.admittedApp(world, 'Asks for more');
+  const s = await world.developer.post('/subscriptions', { app_id: app, api_id: world.api, purpose: 'order management', max_level: 3 });
+  await restRefuses(world.operator.act('subscriptions', s.id, 'approve', {}), 'field-invalid', '/surplus_reason');
+  await restRefuses(world.developer.patch(`/subscriptions/${s.id}`, { surplus_reason: 'we like it' }, s.revision), 'not-permitted', '/surplus_reason');
+  const less = await world.developer.post('/subscriptions', { app_id: await w.admittedApp(world, 'Asks for enough'), api_id: world.api, purpose: 'order management', max_level: 3, fields: ['order_id', 'status'] });
+  assert.equal((await world.operator.act('subscriptions', less.id, 'approve', {})).state, 'approved');
+  await world.operator.patch(`/subscriptions/${s.id}`, { surplus_reason: 'deliveries are rung up' }, s.revision);
+  assert.equal((await world.operator.act('subscriptions', s.id, 'approve', {})).state, 'approved');
 });

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, chmodSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -170,7 +170,7 @@ test('[BK-9.4b1, BK-9.4b2] after the exit no credential works, and all of them s
   await restRefuses(world.developer.patch(`/credentials/${keys[0].id}`, { label: 'again' }, kept[0].revision), 'state-conflict');
 });
 
-test('[BK-7.3.4b1] the secret scan of ./dev lint finds a planted key, plain or encrypted, in source and in a built file', () => {
+test('[BK-7.3.4b1] the secret scan of ./dev lint finds a planted key, plain or encrypted, in source, in a built file and in the packed SDK', () => {
   const dir = path.join(p.dir, 'planted');
   mkdirSync(dir);
   const scan = (...args) => spawnSync('python3', ['tools/check_secrets.py', ...args], { encoding: 'utf8' });
@@ -185,9 +185,19 @@ test('[BK-7.3.4b1] the secret scan of ./dev lint finds a planted key, plain or e
     assert.match(stdout, new RegExp(`${name}:\\d+: a private key`));
     assert.ok(!stdout.includes(pem.split('\n')[1]));
   }
+  const sdk = path.join(dir, 'sdk'); // as it is packed: what nobody sees in the bytes of the package
+  const packed = () => path.join(dir, execFileSync('npm', ['pack', '--silent', '--offline', '--ignore-scripts', '--pack-destination', dir], { cwd: sdk, encoding: 'utf8' }).trim());
+  cpSync('sdk/js', sdk, { recursive: true });
+  const whole = scan(packed());
+  assert.equal(whole.status, 0, whole.stdout);
+  writeFileSync(path.join(sdk, 'src/words.js'), `${readFileSync(path.join(sdk, 'src/words.js'), 'utf8')}export const key = \`${sealed}\`;\n`);
+  const { status, stdout } = scan(packed());
+  assert.equal(status, 1);
+  assert.match(stdout, /sluice-sdk-[\d.]+\.tgz!package\/src\/words\.js:\d+: a private key/);
   writeFileSync(path.join(dir, 'clean.c'), 'strstr(text, "-----BEGIN PRIVATE KEY-----")\n');
   assert.equal(scan(path.join(dir, 'clean.c')).status, 0);
   assert.equal(scan().status, 0, scan().stdout); // this tree and what is built here
+  assert.match(readFileSync('dev', 'utf8'), /step in format scripts sdk layers/); // packed before it is looked through
   assert.match(readFileSync('dev', 'utf8'), /layers \| house \| secrets\) python3 "tools\/check_\$step.py" \|\|/);
 });
 
@@ -219,6 +229,45 @@ test('[BK-9.3.5b1, BK-7.3.4b3] a client key file under a passphrase signs; alter
   const at = sealed.length >> 1;
   writeFileSync(pair.file, sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1));
   assert.match((await get(right)).stderr, /key-store-locked/);
+});
+
+// A dangerous act: one administrator asks, another agrees.
+async function replacementOf(key, reason) {
+  const asked = await world.admin.raw('POST', '/api/v1/key_replacements', { key, reason });
+  assert.deepEqual([asked.status, asked.body.operation], [202, 'key_replacements.create']);
+  await restRefuses(world.admin.act('approvals', asked.body.id, 'approve'), 'self-approval');
+  second ??= await w.user(world.admin, 'second-admin', 'admin');
+  assert.equal((await second.act('approvals', asked.body.id, 'approve')).state, 'executed');
+  return (await world.admin.list('key_replacements', { key, sort: '-created_at' }))[0].id;
+}
+let second;
+const keyFile = (name) => readFileSync(path.join(p.data, 'keys', name), 'utf8');
+
+test('[SW-9.7-3a] the master key is replaced while calls go on, over a kill -9 of the control plane; the old one opens nothing any more', async () => {
+  await restRefuses(world.operator.post('/key_replacements', { key: 'master', reason: 'x' }), 'not-permitted');
+  const were = keyFile('master.key');
+  const id = await replacementOf('master', 'its keeper left');
+  const state = async () => (await world.admin.get(`/key_replacements/${id}`)).state;
+  await until(async () => (await state()) === 'resealing', { ms: 30000, what: 'the new key' });
+  assert.deepEqual([keyFile('master.key'), keyFile('master.next.key').startsWith('-----BEGIN SLUICE SEALED')], [were, true]);
+  const [killed] = p.processes().control;
+  process.kill(killed, 'SIGKILL');
+  assert.equal((await call(A1, world.key)).status, 200); // nobody who calls notices
+  await until(async () => { try { return (await state()) === 'replaced'; } catch { return false; } }, { ms: 60000, what: 'the old key gone' });
+  assert.notEqual(keyFile('master.key'), were);
+  assert.ok(!readdirSync(path.join(p.data, 'keys')).includes('master.next.key'));
+  const done = await world.admin.get(`/key_replacements/${id}`);
+  assert.ok(done.resealed > 5 && done.old_key_id && done.new_key_id !== done.old_key_id, JSON.stringify(done));
+  const log = (await world.admin.get('/operations?kind=key-replacement')).items.filter((o) => o.resource_id === id).map((o) => `${o.action} by ${o.actor}`);
+  assert.deepEqual(log.sort(), ['create by admin', 'destroy by platform', 'generate by platform', 'reseal by platform']);
+  // What was sealed before is at hand, and what is sealed now, after a start with the new key alone.
+  process.kill(p.processes().control[0], 'SIGKILL');
+  await until(async () => { try { return (await world.admin.get('/sources')).total > 0; } catch { return false; } }, { ms: 60000, what: 'the control plane' });
+  const [source] = await world.admin.list('sources');
+  assert.ok((await world.provider.get(`/sources/${source.id}/tables`)).items.length > 0, 'its connection opens');
+  const made = await world.developer.post('/credentials', { app_id: world.app, algorithm: 'hmac-sm3' });
+  await becomes({ ...world.key, id: made.id, secret: made.secret }, A1, 200);
+  assert.ok(!p.log.includes('opens under neither'));
 });
 
 test('[BK-7.3.4b2, SW-9.7-3a] the platform\'s key files are sealed; with another passphrase it does not start, and changes nothing', async () => {

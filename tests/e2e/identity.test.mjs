@@ -374,6 +374,16 @@ test('[BK-9.3.1b] what a call says of its user is held against the owner\'s reco
     await world.provider.patch(`/apis/${api}`, { user_checks: { phone: 'payer.phone' } }, (await world.provider.get(`/apis/${api}`)).revision);
     await until(async () => (await call({ phone: '13900000003' })).json?.code === 'user-data-mismatch', { what: 'another member' });
     await until(async () => (await call({ phone: '13900000002' })).status === 200, { what: 'the record of it' });
+    // Of what takes what users enter the usual names are compared without anybody saying so; mail and day of birth too.
+    const intake = await w.httpApi(world, 'intake', upstream.url, { class: 'A2', methods: ['POST'], query: false, owner_scoped: true, collects_user_data: true });
+    assert.deepEqual((await world.provider.get(`/apis/${intake}`)).user_checks, { real_name: 'real_name', id_number: 'id_number', phone: 'phone', email: 'email', birth_date: 'birth_date' });
+    await world.provider.patch(`/apis/${api}`, { user_checks: { email: 'payer.mail', birth_date: 'payer.born' } }, (await world.provider.get(`/apis/${api}`)).revision);
+    const owner = (await world.admin.list('users', { login: 'owner' }))[0];
+    await world.admin.patch(`/users/${owner.id}`, { email: 'Owner@mail.example' }, owner.revision);
+    const born = `${ID_NUMBER.slice(6, 10)}-${ID_NUMBER.slice(10, 12)}-${ID_NUMBER.slice(12, 14)}`;
+    await until(async () => (await call({ mail: 'owner@MAIL.example', born })).status === 200, { what: 'the mail on record' });
+    for (const payer of [{ mail: 'other@mail.example' }, { born: '1971-02-03' }]) callRefused(await call(payer), 403, 'user-data-mismatch');
+    assert.deepEqual(await world.developer.post('/users/verify-fields', { subject: 'M00001', email: 'owner@mail.example', birth_date: born.replaceAll('-', '') }), { match: true });
   } finally {
     upstream.close();
   }

@@ -4,13 +4,14 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { KINDS, OBJECTS } from '../../demo/commerce.mjs';
 import { DEFAULTS, enterprise, merchantId } from '../../demo/generate.mjs';
 import { DOMAINS, PARAMETERS } from '../../demo/window.mjs';
+import { KeyStore } from '../../sdk/js/src/index.js';
 import { refused, restRefuses, rows } from './lib/assertions.mjs';
 import { Platform } from './lib/platform.mjs';
 import { until } from './lib/wait.mjs';
@@ -37,13 +38,31 @@ function program(name, args) {
   });
 }
 
-const ask = (port, target, body) => new Promise((resolve, reject) => {
-  http.request({ host: '127.0.0.1', port, path: target, method: body ? 'POST' : 'GET' }, (res) => {
+const ask = (port, target, body, { method = body ? 'POST' : 'GET', headers } = {}) => new Promise((resolve, reject) => {
+  http.request({ host: '127.0.0.1', port, path: target, method, headers }, (res) => {
     let text = '';
     res.on('data', (d) => { text += d; });
-    res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, json: text ? JSON.parse(text) : null }));
-  }).on('error', reject).end(body && JSON.stringify(body));
+    res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, text, json: /json/.test(res.headers['content-type']) ? JSON.parse(text) : null }));
+  }).on('error', reject).end(typeof body === 'object' ? JSON.stringify(body) : body);
 });
+
+// The sample application as its engineer sets it up: a sealed key store, settings without a secret, what the platform says of the API. Once; resolves to its port.
+const SESSIONS = { alice: 'session-of-alice-0123456789', bob: 'session-of-bob-9876543210' };
+const asked = (port, user, target, body, more = {}) => ask(port, target, body, { ...more, headers: { authorization: `Bearer ${SESSIONS[user]}` } });
+const appFile = (name) => path.join(p.dir, 'app', name);
+let samplePort;
+async function sample() {
+  if (samplePort) return samplePort;
+  mkdirSync(appFile(''));
+  const put = (name, text) => writeFileSync(appFile(name), text, { mode: 0o600 });
+  const { id, secret } = p.keys['hmac-sha256'], passphrase = 'passphrase of the sample';
+  put('passphrase', passphrase);
+  KeyStore.create(appFile('keys'), passphrase).put('main', { id, algorithm: 'hmac-sha256', material: secret });
+  put('orders.json', JSON.stringify(await as.developer.get(`/apis/${api['/trade/orders/v1']}/openapi`)));
+  put('users.json', JSON.stringify({ alice: { session: SESSIONS.alice, grant: p.demo.grants.orders }, bob: { session: SESSIONS.bob } }));
+  put('settings.json', JSON.stringify({ gateway: p.gateway, ca: p.caFile, app: p.demo.app, company: '样例软件公司', keyStore: 'keys', passphraseFile: 'passphrase', descriptions: ['orders.json'], data: 'data', log: 'calls' }));
+  return (samplePort = await program('app.mjs', { settings: appFile('settings.json'), users: appFile('users.json'), path: '/trade/orders/v1', log: appFile('app.log') }));
+}
 
 async function subscribed(target, more) {
   const s = await as.developer.post('/subscriptions', { app_id: p.demo.app, api_id: api[target], purpose: 'sample', max_level: 3, ...more });
@@ -168,8 +187,8 @@ test('[EC-4.1b, EC-4.3.1a, BK-5e] a business unit records sales and supplies the
     buyer_name: '欧阳测试', buyer_phone: '13812345678', buyer_email: 'buyer@example.com', buyer_address: '太原市高新区长风街1号1室', card_number: '6222020200112230010', pay_password: 'x' };
   assert.equal((await ask(unit, '/sales', sale)).status, 201);
   await until(async () => (await ask(unit, '/sales')).json.every((s) => s.supplied), { ms: 10000, what: 'the sale to be supplied' });
-  const app = await program('app.mjs', { gateway: p.gateway, ca: p.caFile, key: p.keys['hmac-sha256'].id, 'secret-file': secretFile('app', p.keys['hmac-sha256'].secret), grant: p.demo.grants.orders, path: '/trade/orders/v1' });
-  const shown = await ask(app, '/orders?limit=100');
+  const app = await sample();
+  const shown = await asked(app, 'alice', '/orders?limit=100');
   assert.equal(shown.status, 200);
   assert.match(shown.headers['sluice-transaction'], /^[0-9a-f-]{36}$/);
   const seen = shown.json.find((o) => o.order_id === sale.order_id);
@@ -183,6 +202,44 @@ test('[EC-4.1b, EC-4.3.1a, BK-5e] a business unit records sales and supplies the
   await as.admin.patch(`/organisations/${org.id}`, { subject: merchant }, org.revision);
   const answer = (await becomes(`/trade/orders/v1?order_id=eq.${sale.order_id}`, 200, { key: own })).json;
   assert.deepEqual(answer.map((o) => [o.order_id, o.quantity, o.buyer_phone]), [[sale.order_id, 2, sale.buyer_phone]], 'from the holder, to the user, whole');
+});
+
+test('[EC-4.3.3, BK-5f1, BK-5f3, BK-10.1.2b2] the sample app, made of the SDK alone, manages a merchant\'s orders: its user sees the result, or the reason in words; its operators what keeps failing', async () => {
+  const app = await sample(), all = (await asked(app, 'alice', '/orders?limit=100')).json, { status } = all[0];
+  const some = await asked(app, 'alice', `/orders?status=${status}&limit=100`);
+  assert.deepEqual(some.json.map((o) => o.order_id).sort(), all.filter((o) => o.status === status).map((o) => o.order_id).sort());
+  const none = await asked(app, 'bob', '/orders');
+  assert.deepEqual([none.status, none.json.kind, none.json.code], [403, 'gateway', 'grant-missing']);
+  assert.match(none.json.reason, /授权/);
+  assert.match((await asked(app, 'bob', '/orders?lang=en')).json.reason, /grant is needed/);
+  assert.match(none.headers['sluice-transaction'], /^[0-9a-f-]{36}$/);
+  for (let i = 0; i < 3; i++) await asked(app, 'bob', '/orders');
+  assert.match(readFileSync(appFile('app.log'), 'utf8'), /ALERT refused-often \/trade\/orders\/v1 grant-missing/);
+  assert.equal((await ask(app, '/orders')).status, 401);
+  assert.equal((await asked(app, 'alice', '/orders?limit=9999')).status, 400);
+});
+
+test('[EC-7.1.1b, EC-4.2.2c2, EC-7.1.2] user B of the sample app does not see what it keeps of user A; its files and logs hold no personal data in clear', async () => {
+  const app = await sample(), mine = await asked(app, 'alice', '/orders?limit=100'), reference = mine.headers['app-kept'];
+  assert.deepEqual((await asked(app, 'alice', `/kept/${reference}`)).json, mine.json);
+  const other = await asked(app, 'bob', `/kept/${reference}`);
+  assert.deepEqual([other.status, other.json.code], [403, 'not-this-users']);
+  assert.ok(!other.text.includes('order'));
+  assert.match(readFileSync(appFile('app.log'), 'utf8'), /REFUSED another user's data/);
+  const page = await asked(app, 'alice', '/consent?lang=en');
+  assert.match(page.text, /collected by 样例软件公司, not by your bank or the data platform/);
+  assert.equal((await asked(app, 'alice', '/consent', 'act=agree')).json.consent, null, 'without the tick');
+  const { consent } = (await asked(app, 'alice', '/consent', 'agree=yes&act=agree')).json;
+  assert.equal((await asked(app, 'bob', `/consent/${consent}`, undefined, { method: 'DELETE' })).status, 403);
+  assert.ok((await asked(app, 'alice', `/consent/${consent}`, undefined, { method: 'DELETE' })).json.ended);
+  const personal = mine.json.flatMap((o) => [o.buyer_name, o.buyer_phone, o.buyer_email, o.buyer_address, o.product_title]).filter((v) => v?.length > 2);
+  const files = (dir) => readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? files(path.join(dir, e.name)) : [path.join(dir, e.name)]));
+  const kept = [...files(appFile('data')), ...files(appFile('calls')), appFile('app.log')];
+  assert.ok(kept.length >= 4 && personal.length > 50, `${kept} ${personal.length}`);
+  for (const file of kept) for (const value of [...personal.filter((v) => !file.includes('/calls/') || v.includes('*')), 'alice', '联系邮箱', p.keys['hmac-sha256'].secret]) assert.ok(!readFileSync(file).includes(value), `${file}: ${value}`);
+  const logs = [appFile('app.log'), ...files(appFile('calls'))], bin = (...args) => execFileSync(process.execPath, ['sdk/js/bin/sluice-sdk.js', ...args], { encoding: 'utf8' });
+  assert.equal(bin('scan-log', ...logs, '--description', appFile('orders.json')), '');
+  assert.match(bin('verify-log', appFile('calls')), /all as written/);
 });
 
 test('[CI-A.2e] of 1,700,000 enterprises page 10 of 1000 is given, with how many there are', async () => {

@@ -421,7 +421,7 @@ test('[SW-7d4, SW-7d5, SW-7d6, SW-7d7, CI-6.1.6b] before an API opens the platfo
   refused(await call('/probed/v1/good'), 403, 'subscription-missing');
   const good = await probed({ calls: [{ target: '/good', fields: ['id', 'phone'] }], repeat: 5 });
   assert.equal(good.passed, true, JSON.stringify(good));
-  assert.deepEqual([good.figures.calls, good.figures.failed_permille], [5, 0]);
+  assert.deepEqual([good.figures.calls, good.figures.at_once, good.figures.failed_permille], [5, 4, 0]);
   assert.deepEqual(good.reports[1].cases.map((c) => c.case), ['authentication', 'authentication', 'level', 'masking', 'transport']);
   await world.provider.act('apis', id, 'publish');
   const [entry] = (await world.developer.get('/catalogue/business?q=probed')).items;
@@ -429,5 +429,49 @@ test('[SW-7d4, SW-7d5, SW-7d6, SW-7d7, CI-6.1.6b] before an API opens the platfo
   const { revision } = await world.provider.get(`/services/${s.id}`);
   await world.provider.patch(`/services/${s.id}`, { throughput: 1000000 }, revision);
   assert.deepEqual((await probed({ calls: [{ target: '/good' }], repeat: 3 })).reports.map((r) => r.result), ['passed', 'passed', 'failed']);
+});
+
+test('[SW-7d5, SW-7d7] answers are held against all that the API declares, and the performance test makes its calls at the same time', async () => {
+  const api = await draft('declared', { methods: ['GET', 'POST'], query: true });
+  const answer = (properties, required) => ({ responses: { 200: { description: 'ok', content: { 'application/json': { schema: { type: 'object', required, properties } } } } } });
+  const id = (type) => ({ id: { type }, phone: { type: 'string', pattern: '^1[0-9]{10}$' }, secret: { type: 'string' } });
+  const body = { requestBody: { content: { 'application/json': { schema: { type: 'object', properties: { q: { type: 'string' } } } } } } };
+  const openapi = { openapi: '3.1.0', info: { title: 'x', version: '1' }, paths: { '/good': { get: answer(id('string'), ['id', 'phone', 'secret']), post: { ...body, ...answer(id('integer'), ['id']) } } } };
+  const schema = await world.provider.post('/schemas', { api_id: api.id, openapi });
+  await w.reviewed(world, 'apis', api.id);
+  for (const [who, action, more] of [[world.operator, 'approve-design'], [world.provider, 'submit', { comment: 'tried' }], [world.operator, 'accept']]) await who.act('apis', api.id, action, more);
+  const probed = (calls, more = {}) => world.provider.post(`/apis/${api.id}/probe`, { calls, repeat: 12, ...more });
+  const schemas = (r) => r.reports[0].cases.filter((c) => c.case === 'schema');
+  const before = unit.seen.length;
+  const good = await probed([{ target: '/good' }], { at_once: 6 });
+  assert.deepEqual([good.passed, good.figures.calls, good.figures.at_once], [true, 12, 6], JSON.stringify(good));
+  assert.ok(unit.seen.length - before >= 14, 'the upstream was asked by each');
+  const bad = await probed([{ target: '/good' }, { method: 'POST', target: '/good', body: { q: 'x' } }]);
+  assert.equal(bad.reports[0].result, 'failed');
+  assert.deepEqual(schemas(bad).map((c) => c.passed), [true, false]);
+  assert.match(schemas(bad)[1].note, /\/id/);
+  await refusal(world.provider.act('apis', api.id, 'publish'), 'state-conflict', /functional/);
+  await restRefuses(probed([{ method: 'GET', target: '/good', body: {} }]), 'field-invalid', '/calls/0');
+  await restRefuses(probed([{ target: '/good' }], { at_once: 33 }), 'field-invalid', '/at_once');
+  await world.provider.act('schemas', schema.id, 'remove');
+  const undescribed = await probed([{ target: '/good' }, { target: '/echo' }]);
+  assert.deepEqual(schemas(undescribed).map((c) => c.passed), [true, true], JSON.stringify(undescribed));
+});
+
+test('[SW-7d6] an API of class A2 is tested by a key pair that the platform made for its app, and the signature of its answer is checked', async () => {
+  const api = await draft('probed-a2', { class: 'A2', operation: 'holdings', purpose_required: false, user_confirmation: false });
+  await w.reviewed(world, 'apis', api.id);
+  for (const [who, action, more] of [[world.operator, 'approve-design'], [world.provider, 'submit', { comment: 'tried' }], [world.operator, 'accept']]) await who.act('apis', api.id, action, more);
+  await refusal(world.provider.act('apis', api.id, 'publish'), 'state-conflict', /security/);
+  const probed = () => world.provider.post(`/apis/${api.id}/probe`, { calls: [{ target: '/good' }], repeat: 3 });
+  const first = await probed();
+  assert.equal(first.passed, true, JSON.stringify(first));
+  assert.deepEqual(first.reports[1].cases.map((c) => c.case), ['authentication', 'authentication', 'level', 'answer-signature', 'masking', 'transport']);
+  assert.equal((await probed()).passed, true);
+  const probe = (await world.admin.list('service_settings', { name: 'probe-app' }))[0].value;
+  const keys = (await world.operator.list('credentials', { app_id: probe })).filter((k) => k.algorithm === 'sm2-sm3');
+  assert.deepEqual(keys.map((k) => [k.state, k.class]), [['active', 'A2']], 'one pair, used again');
+  assert.ok(!JSON.stringify(keys).includes('PRIVATE'));
+  await world.provider.act('apis', api.id, 'publish');
   await setting('reports-required', 'none');
 });

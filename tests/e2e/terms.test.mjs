@@ -74,6 +74,19 @@ test('[BK-9.3.2a2-1] explain tells the same of a purpose, from the store and fro
   }
 });
 
+test('[BK-10.2.2a] a service that speaks for who a user is asks for the user\'s own word each time, whatever its provider says', async () => {
+  const api = { name: 'who', version: 'v1', path: '/who/v1', kind: 'http', upstream: origin(), operation: 'identity-authentication', methods: ['POST'], query: false,
+    fields: [{ path: 'id', name: 'id', level: 2, type: 'scalar', mask: '' }] };
+  await restRefuses(world.provider.post('/apis', { ...api, user_confirmation: false }), 'field-invalid', '/user_confirmation');
+  await restRefuses(world.provider.post('/apis', { ...api, purpose_required: false }), 'field-invalid', '/purpose_required');
+  await restRefuses(world.provider.post('/apis', { ...api, class: 'A1' }), 'field-invalid', '/class');
+  const made = await world.provider.post('/apis', api);
+  assert.deepEqual([made.class, made.user_confirmation, made.purpose_required, made.user_factors, made.user_checks.id_number], ['A2', true, true, 1, 'id_number']);
+  const [scenario] = await world.admin.list('financial_scenarios', { operation: 'identity-authentication' });
+  await restRefuses(world.admin.patch(`/financial_scenarios/${scenario.id}`, { confirmation: 'on-request' }, scenario.revision), 'field-invalid', '/confirmation');
+  await restRefuses(world.admin.patch(`/financial_scenarios/${scenario.id}`, { user_factors: 0 }, scenario.revision), 'field-invalid', '/user_factors');
+});
+
 test('[BK-9.3.2a2-1] what moves money asks for a purpose whatever its provider says', async () => {
   const api = { name: 'wire', version: 'v1', path: '/wire/v1', kind: 'http', upstream: origin(), class: 'A2', operation: 'transfer', methods: ['POST'], query: false,
     fields: [{ path: 'id', name: 'id', level: 2, type: 'scalar', mask: '' }] };
