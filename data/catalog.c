@@ -402,6 +402,7 @@ enum problem catalog_api(struct catalog *c, const struct uuid *id, uint64_t rev,
         replica_read_end(c->reader);
         if (p == PROBLEM_INTERNAL)
             return p;
+        c->version = version;
         if (p == PROBLEM_OK && (*slot)->rev == rev) {
             *api = *slot;
             return PROBLEM_OK;
@@ -478,6 +479,7 @@ static void give_back(struct catalog_source *held, bool write)
 
 void catalog_release(struct catalog *c)
 {
+    c->version = 0;
     give_back(&c->reader_of, false);
     give_back(&c->writer_of, true);
 }
@@ -549,11 +551,28 @@ static enum problem take_source(struct catalog *c, const struct uuid *id, uint64
     return p;
 }
 
+/* The source's revision as of when the call's API was looked up; the replica is only asked when it
+ * has changed since it last was. */
+static enum problem source_rev(struct catalog *c, const struct uuid *id, uint64_t *rev)
+{
+    *rev = c->source_seen.rev;
+    if (c->version && c->source_seen.version == c->version && uuid_eq(&c->source_seen.id, id))
+        return PROBLEM_OK;
+    c->source_seen.version = 0;
+    enum problem p = find_source(c, id, rev, NULL);
+    if (!p) {
+        c->source_seen.id = *id;
+        c->source_seen.rev = *rev;
+        c->source_seen.version = c->version;
+    }
+    return p;
+}
+
 static enum problem hold(struct catalog *c, struct catalog_source *held, const struct uuid *id,
                          bool write, struct source **source)
 {
     uint64_t rev = 0;
-    enum problem p = find_source(c, id, &rev, NULL);
+    enum problem p = source_rev(c, id, &rev);
     if (p == PROBLEM_SOURCE_UNAVAILABLE) /* it is gone: nothing is kept open to it */
         pool_set(id, &(const struct pool_terms){.max = CATALOG_CONNECTIONS});
     if (p || !held->source || !uuid_eq(&held->id, id) || held->rev != rev)

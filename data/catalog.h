@@ -73,6 +73,11 @@ struct catalog {
     const char *data_dir;
     uint8_t secret_key[CRYPTO_KEY_LEN]; /* sub-key feed.secret */
     struct catalog_api *apis[CATALOG_APIS];
+    uint64_t version; /* of the replica, when the call's API was looked up; 0: between calls */
+    struct {
+        struct uuid id;
+        uint64_t rev, version; /* rev as of version of the replica; 0: none */
+    } source_seen;
     struct catalog_source reader_of, writer_of;
     struct policy_field fields[POLICY_FIELDS_MAX];
 };
