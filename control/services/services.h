@@ -108,6 +108,7 @@ enum problem change_covers(struct rest_call *c, struct store_txn *txn, const jso
 enum problem termination_confirmed(struct rest_call *c, struct store_txn *txn, const json_t *api,
                                    json_t **termination);
 enum problem archives_due(struct rest_call *c);
+enum problem archive_calls(struct rest_call *c); /* GET service_archives/{id}/calls */
 enum problem archive_make(struct rest_call *c, struct store_txn *txn, const json_t *api,
                           const char *termination_id);
 enum problem termination_submit(struct rest_call *c); /* POST …/cancellation */
