@@ -45,6 +45,10 @@ static const struct {
     {"password-change-required",
      "sluice rest PUT /users/me/password '{\"old_password\":\"…\",\"new_password\":\"…\"}', then "
      "sign in again"},
+    {"second-factor-required",
+     "enrol an authenticator: sluice rest POST /users/me/totp, then sluice rest POST "
+     "/users/me/totp/confirm '{\"otp\":\"…\"}'; where one is enrolled: sluice rest login … --otp "
+     "CODE"},
     {"precondition-required", "add --if-match auto to write to the revision that is there now"},
     {"precondition-failed", "somebody changed it first: GET it, look, and write again"},
     {"state-conflict", "the detail above names the actions this state allows"},
@@ -62,7 +66,8 @@ static const struct {
 };
 
 static const char usage_text[] =
-    "usage: sluice rest login --control URL --ca FILE --login NAME [--password-file FILE]\n"
+    "usage: sluice rest login --control URL --ca FILE --login NAME [--password-file FILE] [--otp "
+    "CODE]\n"
     "       sluice rest GET|POST|PUT|PATCH|DELETE PATH [JSON|@FILE|@-] [--type MEDIA-TYPE]\n"
     "                   [--if-match auto|REVISION]\n"
     "       sluice rest logout\n\n"
@@ -330,7 +335,7 @@ static int print_answer(const struct answer *a)
     } else if (root != NULL) {
         (void)json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY);
         putchar('\n');
-    } else {
+    } else if (a->body.n > 0) {
         (void)fwrite(a->body.p, 1, a->body.n, stdout); /* the OpenAPI text is YAML */
     }
     json_decref(root);
@@ -406,7 +411,7 @@ static bool get_password(const char *file, struct buf *out)
 }
 
 struct login_options {
-    const char *control, *ca, *login, *password_file;
+    const char *control, *ca, *login, *password_file, *otp;
 };
 
 static bool login_options(int argc, char **argv, struct login_options *o)
@@ -416,14 +421,16 @@ static bool login_options(int argc, char **argv, struct login_options *o)
     } known[] = {{"--control", &o->control},
                  {"--ca", &o->ca},
                  {"--login", &o->login},
-                 {"--password-file", &o->password_file}};
+                 {"--password-file", &o->password_file},
+                 {"--otp", &o->otp}};
+    const size_t n = sizeof known / sizeof *known;
     for (int i = 0; i < argc; i += 2) {
         size_t k = 0;
-        while (k < 4 && strcmp(argv[i], known[k].name) != 0) {
+        while (k < n && strcmp(argv[i], known[k].name) != 0) {
             k++;
         }
-        if (k == 4) {
-            cli_unknown_option("rest login", argv[i], &known[0].name, 4, sizeof *known);
+        if (k == n) {
+            cli_unknown_option("rest login", argv[i], &known[0].name, n, sizeof *known);
             return false;
         }
         if (i + 1 == argc) {
@@ -477,8 +484,8 @@ static int login(int argc, char **argv)
     int rc = 1;
     char *body = NULL;
     if (get_password(o.password_file, &password)) {
-        json_t *root = json_pack("{s:s,s:s%}", "login", o.login, "password",
-                                 password.p == NULL ? "" : password.p, password.n);
+        json_t *root = json_pack("{s:s,s:s%,s:s*}", "login", o.login, "password",
+                                 password.p == NULL ? "" : password.p, password.n, "otp", o.otp);
         body = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
         json_decref(root);
     }

@@ -33,6 +33,8 @@ static const char usage_text[] =
     "  --gateway-port N     where apps call (7443)\n"
     "  --workers N          gateway workers (one a core)\n"
     "  --plain              the gateway without TLS, on a loopback address alone\n"
+    "  --trial              a new data directory asks for less than the clauses do, to try things "
+    "out (docs/strict.md)\n"
     "  --check              say whether all of it would work; start and change nothing\n\n"
     "serve runs all roles as children and starts again the one that ends; control, data and "
     "gateway\n"
@@ -242,6 +244,7 @@ static int run_control(const struct settings *s, int argc, char **argv)
         .private_webhooks = s->control.private_webhooks,
         .admin_networks = s->control.admin_networks,
         .admin_second_factor = s->control.admin_second_factor,
+        .trial = s->trial,
         .admin_password = getenv("SLUICE_ADMIN_PASSWORD"),
     };
     return make_keys(s) ? control_run(&cfg) : 1;

@@ -132,7 +132,7 @@ static bool load_file(struct settings *s, const char *path)
 /* The command line
  * --------------------------------------------------------------------------------- */
 
-enum option_kind { CONFIG, TEXT, PORT, COUNT, PLAIN, CHECK };
+enum option_kind { CONFIG, TEXT, PORT, COUNT, PLAIN, FLAG };
 
 static const struct option_row {
     const char *name;
@@ -146,7 +146,8 @@ static const struct option_row {
     {"--gateway-port", PORT, offsetof(struct settings, gateway.port), 0},
     {"--workers", COUNT, offsetof(struct settings, gateway.workers), 0},
     {"--plain", PLAIN, offsetof(struct settings, tls), 0},
-    {"--check", CHECK, offsetof(struct settings, check), 0},
+    {"--trial", FLAG, offsetof(struct settings, trial), 0},
+    {"--check", FLAG, offsetof(struct settings, check), 0},
 };
 
 static const struct option_row *find_option(const char *name)
@@ -177,8 +178,8 @@ static bool set_option(struct settings *s, const struct option_row *o, const cha
     case PLAIN:
         s->tls = false;
         return true;
-    case CHECK:
-        s->check = true;
+    case FLAG:
+        *(bool *)at = true;
         return true;
     case TEXT:
         if (value[0] == '\0' || strlen(value) >= o->room) {
@@ -213,7 +214,7 @@ static enum settings_result read_options(struct settings *s, int argc, char **ar
                                sizeof *options);
             return SETTINGS_WRONG;
         }
-        bool takes = o->kind != PLAIN && o->kind != CHECK;
+        bool takes = o->kind != PLAIN && o->kind != FLAG;
         if (takes && i + 1 == argc) {
             fprintf(stderr, "sluice: %s needs a value after it\n", argv[i]);
             return SETTINGS_WRONG;

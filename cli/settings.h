@@ -69,6 +69,7 @@ struct settings {
     struct settings_hsm hsm;
 
     /* of the command line alone */
+    bool trial;                     /* a new store is one for trying things out */
     bool check;                     /* look at everything, start and change nothing */
     char config[SETTINGS_PATH_MAX]; /* the file that was read; "": none */
 

@@ -26,6 +26,11 @@ static int serve(struct control *ctl, const sigset_t *signals)
         printf("sluice: control: REST on https://%s:%u, feed on port %u\n",
                ctl->cfg->listen_host ? ctl->cfg->listen_host : "127.0.0.1", ctl->cfg->port,
                ctl->cfg->feed_port);
+        if (control_is_trial(ctl)) {
+            printf(
+                "sluice: control: this store is for trying things out, it asks for less than the "
+                "clauses do: GET /api/v1/strict_settings, docs/strict.md\n");
+        }
         fflush(stdout);
         struct jobs *jobs = jobs_start(ctl);
         sigwait(signals, &signal_number);

@@ -23,6 +23,7 @@ struct control_config {
     bool admin_second_factor; /* staff need two factors whatever the setting second-factor says */
     /* Where calls that users try go while the setting gateway-url is none; NULL: nowhere. */
     const char *gateway_url;
+    bool trial;         /* the first start makes a store for trying things out: see rest/strict.h */
     uint64_t feed_keep; /* changes kept before a node must resync; 0: 100,000 */
     const char
         *admin_password; /* NULL: generate and print; tests and the demo give one by environment */

@@ -15,6 +15,7 @@
 #include "feed/feed.h"
 #include "feed/reports.h"
 #include "oauth/engine.h"
+#include "rest/strict.h"
 
 #define ONE_TIME_BYTES 15 /* 20 characters */
 #define OPENAPI_MAX    (8l << 20)
@@ -152,6 +153,9 @@ static bool make_admin(struct control *ctl, struct store_txn **txn)
     if (any[0]) {
         return store_commit(txn) == STORE_OK;
     }
+    if (ctl->cfg->trial && strict_trial(&c, *txn) != PROBLEM_OK) {
+        return false;
+    }
     crypto_random(random, sizeof random);
     generated[codec_base64url(generated, random, sizeof random)] = '\0';
     json_t *row = admin_row(given ? given : generated, !given);
@@ -179,6 +183,20 @@ static bool first_start(struct control *ctl)
     bool ok = make_epoch(ctl, txn) && make_admin(ctl, &txn);
     store_rollback(&txn);
     return ok || complain("store", "cannot be prepared");
+}
+
+bool control_is_trial(struct control *ctl)
+{
+    struct store_txn *txn = NULL;
+    char trial[8] = "";
+
+    if (store_begin(ctl->store, STORE_READ, &txn) != STORE_OK) {
+        return false;
+    }
+    bool read = read_text(txn, "SELECT value FROM meta WHERE key = 'trial'", trial, sizeof trial) ==
+                STORE_OK;
+    store_rollback(&txn);
+    return read && trial[0];
 }
 
 static bool seed_algorithms(struct control *ctl)

@@ -38,5 +38,6 @@ struct control {
  * sentence on stderr and false on failure. */
 bool control_open(struct control *ctl, const struct control_config *cfg)
     __attribute__((warn_unused_result));
-void control_close(struct control *ctl); /* wipes keys */
+void control_close(struct control *ctl);    /* wipes keys */
+bool control_is_trial(struct control *ctl); /* made by a first start with control_config.trial */
 void control_ring(struct control *ctl);

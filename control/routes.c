@@ -27,6 +27,7 @@
 #include "peers/peers.h"
 #include "rest/catalogue.h"
 #include "rest/rest.h"
+#include "rest/strict.h"
 #include "sandbox/sandbox.h"
 #include "services/queries.h"
 #include "services/services.h"
@@ -64,6 +65,8 @@ const struct rest_route rest_routes[] = {
     {"GET", "live/targets", 0, rest_live_targets, "live.read",
      ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
     {"POST", "alerts/*/limit", 0, rest_alert_limit, "alerts.limit", ROLE_STAFF},
+    {"GET", "strict_settings", 0, strict_settings_get, "strict_settings.read",
+     ROLE_STAFF | ROLE_AUDITOR},
     {"GET", "operation-kinds", 0, rest_operation_kinds, "operation-kinds.read",
      ROLE_STAFF | ROLE_AUDITOR},
     {"GET", "notice-kinds", 0, rest_notice_kinds, "account.notice-kinds", ROLE_ANY},
@@ -170,8 +173,9 @@ const struct rest_route rest_routes[] = {
     {"GET", "zones/*", 0, zone_view, "zones.read", ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
     {"GET", "security_reports/*/page", 0, security_report_page, "security_reports.read",
      ROLE_STAFF | ROLE_AUDITOR},
-    {"GET", "*/*/revisions", 0, settings_history, "settings.revisions", ROLE_STAFF | ROLE_AUDITOR},
-    {"POST", "*/*/restore", 0, settings_restore, "settings.restore", ROLE_ADMIN},
+    {"GET", "*/*/revisions", 0, settings_history, "settings.revisions",
+     ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER},
+    {"POST", "*/*/restore", 0, settings_restore, "settings.restore", ROLE_ADMIN | ROLE_PROVIDER},
     {"POST", "sources/*/tables", 0, rest_zone_table, "sources.make-table",
      ROLE_STAFF | ROLE_PROVIDER},
     {"POST", "collections/*/start", 0, collection_start, "collections.start",

@@ -432,6 +432,21 @@ enum problem catalog_api_now(struct catalog *c, const struct uuid *id,
     return p;
 }
 
+bool catalog_way(struct catalog *c, const struct uuid *app, const struct uuid *id, uint8_t way)
+{
+    struct replica_api api;
+    struct policy_subscription s = {0};
+    uint64_t version, synced_ms;
+    bool may = true; /* who has no subscription calls by another right, which bounds no way */
+    if (replica_read_begin(c->reader, &version, &synced_ms) != REPLICA_OK)
+        return false;
+    if (replica_get_api(c->reader, id, &api, c->fields) == REPLICA_OK &&
+        replica_get_subscription(c->reader, app, &api.policy, &s) == REPLICA_OK)
+        may = s.ways == 0 || (s.ways & way) != 0;
+    replica_read_end(c->reader);
+    return may;
+}
+
 bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
                     struct buf *text)
 {

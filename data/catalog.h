@@ -110,6 +110,8 @@ void catalog_release(struct catalog *c);
 /* The dataset as the feed tells it, a new reference; NULL: there is none. */
 json_t *catalog_dataset(struct catalog *c, const struct uuid *id, uint64_t *rev);
 
+/* Whether the app's subscription of the API has this way (enum policy_way), or bounds none. */
+bool catalog_way(struct catalog *c, const struct uuid *app, const struct uuid *id, uint8_t way);
 /* Unseals a connection string (base64url of SM4-GCM, AAD: the source's id). Wipe *text after use.
  */
 bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,

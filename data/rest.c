@@ -149,11 +149,25 @@ static struct slice plain_name(struct slice name)
     return plain ? name : SLICE("");
 }
 
+/* SW-9.6.2-4a: groups of another's rows are for a task with that owner's agreement, where its API
+ * says so. */
+static enum problem may_group(struct worker *w, struct query_error *err)
+{
+    if (!w->query.grouped ||
+        catalog_way(&w->catalog, &w->call.app, &w->call.api, POLICY_WAY_AGGREGATE))
+        return PROBLEM_OK;
+    err->where = SLICE("select");
+    err->detail = "groups of these rows are for a registered analysis task";
+    return PROBLEM_AGREEMENT_MISSING;
+}
+
 void rest_handle(struct worker *w, const struct catalog_api *api, const struct service_request *rq,
                  struct service_reply *rp)
 {
     struct query_error err = {.where = SLICE("")};
     enum problem p = parse(w, api, rq, &err);
+    if (!p)
+        p = may_group(w, &err);
     if (!p)
         p = answer(w, api, query_of(rq->target), rp, &err.detail);
     if (p)

@@ -39,5 +39,8 @@ Try:
   # and the proof that it happened
   ${sluice} audit verify --data-dir ${dataDir}
 
+This is a trial (sluice serve --trial): it asks for less than the clauses do. What a store without --trial
+asks for, and where this one is weaker: sluice rest GET /strict_settings (docs/strict.md).
+
 Ctrl-C stops everything.
 `);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "admission/inner.h"
+#include "admission/terms.h"
 #include "base/codec.h"
 
 #define INTERFACES_MAX 128
@@ -27,13 +28,18 @@ static enum problem check_duties(struct rest_call *c, const char *where, const j
     return p;
 }
 
-/* Terms beyond the columns: texts by name, and of a privacy agreement the operations it allows and
+/* What nodes are told of them: terms_ways.c. */
+static const char *const access_modes[] = {"direct", "sdk", "file", "event", NULL};
+static const char *const data_formats[] = {"json", "xml", "csv", "ndjson", NULL};
+
+/* Terms beyond the columns: texts by name, how and in which formats data is had, and of a privacy
+ * agreement the operations it allows and
  * the level up to which. */
 static enum problem check_terms(struct rest_call *c, const char *where, const json_t *v)
 {
-    static const char *const texts[] = {
-        "data_format", "exchange",         "interface_requirements", "publicity", "scenarios",
-        "access_mode", "integration_mode", "expected_volume",        NULL};
+    static const char *const texts[] = {"exchange",  "interface_requirements", "publicity",
+                                        "scenarios", "integration_mode",       "expected_volume",
+                                        NULL};
     static const char *const operations[] = {"compose", "aggregate", "model", "export", NULL};
     enum problem p = PROBLEM_OK;
     char at[80];
@@ -57,6 +63,10 @@ static enum problem check_terms(struct rest_call *c, const char *where, const js
             p = attr_text_check(c, at, item, 1, TERM_MAX, true);
         } else if (strcmp(key, "operations") == 0) {
             p = api_check_words(c, at, item, operations, COUNT(operations) - 1);
+        } else if (strcmp(key, "access_mode") == 0) {
+            p = api_check_words(c, at, item, access_modes, COUNT(access_modes) - 1);
+        } else if (strcmp(key, "data_format") == 0) {
+            p = api_check_words(c, at, item, data_formats, COUNT(data_formats) - 1);
         } else if (strcmp(key, "max_level") == 0) {
             p = api_int_within(item, 1, 3)
                     ? PROBLEM_OK
@@ -68,11 +78,26 @@ static enum problem check_terms(struct rest_call *c, const char *where, const js
     return p;
 }
 
+/* A mode says by which ways an API is reached; named beside it, they are among those. */
+static enum problem check_mode(struct rest_call *c, const char *at, const json_t *item)
+{
+    const json_t *mode = json_object_get(item, "access_mode");
+    json_t *modes = mode ? json_pack("[O]", mode) : NULL;
+    enum problem p =
+        modes ? api_check_words(c, at, modes, access_modes, COUNT(access_modes) - 1) : PROBLEM_OK;
+
+    json_decref(modes);
+    return p == PROBLEM_OK && !terms_ways_agree(item)
+               ? rest_fail(c, PROBLEM_FIELD_INVALID, at, "the access_mode %s is by other ways",
+                           row_text(item, "access_mode"))
+               : p;
+}
+
 static enum problem check_interfaces(struct rest_call *c, const char *where, const json_t *v)
 {
     static const char *const members[] = {"api_id",      "fields", "per_day", "scenario",
                                           "access_mode", "ways",   NULL};
-    static const char *const ways[] = {"call", "export", "event"};
+    static const char *const ways[] = {"call", "export", "event", NULL};
     char at[64];
     json_t *item;
     size_t i;
@@ -93,7 +118,8 @@ static enum problem check_interfaces(struct rest_call *c, const char *where, con
                              "api_id, fields, per_day, scenario, access_mode and ways");
         }
         enum problem p = fields ? api_check_paths(c, at, fields) : PROBLEM_OK;
-        p = p == PROBLEM_OK && way ? api_check_words(c, at, way, ways, COUNT(ways)) : p;
+        p = p == PROBLEM_OK && way ? api_check_words(c, at, way, ways, COUNT(ways) - 1) : p;
+        p = p == PROBLEM_OK ? check_mode(c, at, item) : p;
         if (p != PROBLEM_OK) {
             return p;
         }
@@ -378,9 +404,11 @@ static enum problem state_effects(struct rest_call *c, struct store_txn *txn, co
     enum problem p = PROBLEM_OK;
 
     if (privacy) {
-        return admission_state_is(row, "in_force")
-                   ? PROBLEM_OK
-                   : terms_stop_composed(c, txn, row_text(row, "receiver_id"));
+        p = admission_state_is(row, "in_force")
+                ? PROBLEM_OK
+                : terms_stop_composed(c, txn, row_text(row, "receiver_id"));
+        return p == PROBLEM_OK ? terms_refeed_organisation(c, txn, row_text(row, "receiver_id"))
+                               : p; /* their analysis tasks */
     }
     p = admission_state_is(row, "in_force") ? limit_calls(c, txn, row)
                                             : row_each(c, txn, &limits_resource, "agreement_id",

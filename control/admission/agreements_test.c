@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Agreements: what they must hold, who may sign, and what of a subscription they leave. */
 #include "admission/testing.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -161,6 +162,8 @@ static void only_the_sides_sign(void **state)
     crypto_key_free(&unknown);
 }
 
+static char mine[40]; /* the subscription of the API that agreements name */
+
 static int limits_of(const char *agreement, const char *state)
 {
     struct reply r = fixture_call(
@@ -175,7 +178,7 @@ static void what_it_does_not_name_is_not_given(void **state)
 {
     (void)state;
     const char *all = subscribe(w.bank_api, "");
-    const char *mine = subscribe(w.api, ",\"fields\":[\"phone\",\"name\"]");
+    snprintf(mine, sizeof mine, "%s", subscribe(w.api, ",\"fields\":[\"phone\",\"name\"]"));
 
     /* An agreement of an earlier test ended: it named the API. */
     assert_string_equal(told(mine), "inactive/3/phone,name");
@@ -195,6 +198,99 @@ static void what_it_does_not_name_is_not_given(void **state)
     assert_string_equal(told(mine), "inactive/3/phone,name");
     assert_int_equal(limits_of(id, "active"), 0);
     assert_int_equal(limits_of(id, "removed"), 1);
+}
+
+/* An agreement on the API with this app, offered; "" where it is refused. */
+static const char *agreed(const char *app, const char *of_interface, const char *terms)
+{
+    struct reply r = fixture_call(
+        F, DEVELOPER, "POST", "agreements", NULL,
+        text("{\"template_id\":\"%s\",\"provider_id\":\"%s\",\"receiver_id\":\"%s\","
+             "\"app_id\":\"%s\",\"title\":\"t\",\"shared_data\":\"x\",\"purpose\":\"x\","
+             "\"expires_at\":\"%s\",\"retention_days\":1,\"provider_duties\":[\"a\"],"
+             "\"receiver_duties\":[\"b\"],\"interfaces\":[{\"api_id\":\"%s\",\"fields\":[\"name\"],"
+             "\"per_day\":9,%s}],\"terms\":%s}",
+             admission_template(&w, "data-use"), F->holder, F->third, app, admission_in_days(30),
+             w.api, of_interface, terms));
+    const char *id = text("%s", r.status == 201 ? row_text(r.json, "id") : "");
+
+    reply_free(&r);
+    if (*id) {
+        fixture_ok(F, PROVIDER, "POST", text("agreements/%s/offer", id), NULL, NULL);
+        admission_sign_both(&w, id);
+    }
+    return id;
+}
+
+static const char *told_ways(void)
+{
+    json_t *data = fixture_fed(F, "subscription", mine), *way;
+    const char *out = row_text(data, "state");
+    size_t i;
+
+    out = text("%s", out);
+    json_array_foreach(json_object_get(data, "ways"), i, way)
+    {
+        out = text("%s %s", out, json_string_value(way));
+    }
+    json_decref(data);
+    return out;
+}
+
+static void modes_and_formats_say_by_which_ways(void **state)
+{
+    static const struct {
+        const char *interface, *terms, *told;
+    } rows[] = {
+        {"\"access_mode\":\"file\"", "{}", "active export"},
+        {"\"access_mode\":\"direct\"", "{}", "active call"},
+        {"\"access_mode\":\"event\"", "{}", "active event"},
+        {"\"scenario\":\"x\"", "{}", "active"},
+        {"\"scenario\":\"x\"", "{\"access_mode\":[\"direct\",\"event\"]}", "active call event"},
+        {"\"ways\":[\"export\"]", "{\"access_mode\":[\"direct\"]}", "active export"},
+        {"\"access_mode\":\"direct\"", "{\"data_format\":[\"json\"]}", "active call"},
+        {"\"access_mode\":\"direct\"", "{\"data_format\":[\"csv\"]}", "inactive"},
+        {"\"scenario\":\"x\"", "{\"data_format\":[\"csv\"]}", "active export"},
+        {"\"scenario\":\"x\"", "{\"data_format\":[\"json\"]}", "active call event"},
+        {"\"access_mode\":\"server\"", "{}", NULL},
+        {"\"access_mode\":\"file\",\"ways\":[\"call\"]", "{}", NULL},
+        {"\"scenario\":\"x\"", "{\"data_format\":\"csv\"}", NULL},
+        {"\"scenario\":\"x\"", "{\"access_mode\":[\"mail\"]}", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *id = agreed(w.app, rows[i].interface, rows[i].terms);
+        if (!rows[i].told) {
+            assert_string_equal(id, "");
+            continue;
+        }
+        assert_string_equal(told_ways(), rows[i].told);
+        fixture_ok(F, PROVIDER, "POST", text("agreements/%s/terminate", id), "{\"reason\":\"x\"}",
+                   NULL);
+    }
+}
+
+static void what_is_agreed_is_called_before_going_live(void **state)
+{
+    (void)state;
+    const char *app = text(
+        "%s", fixture_ok(F, DEVELOPER, "POST", "apps",
+                         text("{\"name\":\"connected\",\"organisation_id\":\"%s\",\"environment\":"
+                              "\"general\"}",
+                              F->third),
+                         "id"));
+    fixture_ok(F, OPERATOR, "POST", text("apps/%s/test", app), NULL, NULL);
+    assert_string_not_equal(agreed(app, "\"access_mode\":\"direct\"", "{}"), "");
+    struct reply r =
+        fixture_call(F, DEVELOPER, "POST", text("apps/%s/test-report", app), NULL, NULL);
+    const json_t *cases = json_object_get(r.json, "cases"), *last;
+    last = json_array_get(cases, json_array_size(cases) - 1);
+    assert_string_equal(row_text(r.json, "result"), "failed");
+    assert_string_equal(row_text(last, "api_id"), w.api);
+    assert_true(json_is_true(json_object_get(last, "required")));
+    assert_false(json_is_true(json_object_get(last, "passed")));
+    reply_free(&r);
 }
 
 static void required_means_nothing_without_one(void **state)
@@ -284,6 +380,10 @@ int main(void)
          only_the_sides_sign, NULL, NULL, NULL},
         {"[SW-9.8-use2b, SW-9.8-use2c] what an agreement does not name is not given",
          what_it_does_not_name_is_not_given, NULL, NULL, NULL},
+        {"[CI-6.1.4b, CI-6.1.4d] access modes and data formats say by which ways an API is reached",
+         modes_and_formats_say_by_which_ways, NULL, NULL, NULL},
+        {"[CI-6.1.6b] each agreed interface is called before the app goes live",
+         what_is_agreed_is_called_before_going_live, NULL, NULL, NULL},
         {"where an agreement is required nothing is given without one",
          required_means_nothing_without_one, NULL, NULL, NULL},
         {"[SW-9.6.2-4a, SW-9.6.2-4b] a privacy agreement before data is put together",

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What admission asks for on this platform. Off by default: a platform turns on what its rules call
- * for, and what was admitted before is looked at when it is next admitted or resumed. */
+/* What admission asks for on this platform (rest/strict.c says why). What was admitted before
+ * something was asked for is looked at when it is next admitted or resumed. */
 #include <stdlib.h>
 
 #include "admission/inner.h"
 #include "rest/settings.h"
+#include "rest/strict.h"
 
 static bool overdue_ok(const char *v)
 {
@@ -39,10 +40,7 @@ static const struct setting settings[] = {
     {"overdue-review", overdue_ok, "alert or suspend"},
 };
 
-static const struct attr attrs[] = {
-    {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
-    {"value", ATTR_TEXT, AF_REQUIRED, 1, ADMISSION_VALUE - 1},
-};
+static const struct attr attrs[] = {SETTINGS_ATTRS(ADMISSION_VALUE - 1)};
 
 static enum problem refeed_one(struct rest_call *c, struct change *ch)
 {
@@ -53,18 +51,20 @@ static enum problem refeed_one(struct rest_call *c, struct change *ch)
 static enum problem after(struct rest_call *c, struct change *ch)
 {
     const char *name = row_text(ch->row, "name");
+    enum problem p = strict_after(c, ch);
 
-    if ((strcmp(name, "agreement-required") != 0 &&
+    if (p != PROBLEM_OK ||
+        (strcmp(name, "agreement-required") != 0 &&
          strcmp(name, "provider-approval-required") != 0) ||
         !api_changed(ch->old, ch->row, "value")) {
-        return PROBLEM_OK;
+        return p;
     }
     return row_each(c, ch->txn, &subscriptions_resource, "state", "approved", refeed_one, NULL);
 }
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    return settings_check(c, settings, COUNT(settings), ch->row);
+    return settings_check(c, settings, COUNT(settings), ch);
 }
 
 const struct resource admission_settings_resource = {

@@ -9,6 +9,7 @@
 struct named { /* what agreements say of an app and an API */
     bool in_force, before, with_provider;
     json_t *purpose;   /* its agreement's */
+    json_t *terms;     /* its agreement's */
     json_t *interface; /* of the latest in force whose term has begun, else of one to come */
     uint64_t from_ms, to_ms;
 };
@@ -17,7 +18,8 @@ static enum problem read_named(struct rest_call *c, struct store_txn *txn, const
                                const char *api_id, struct named *n)
 {
     static const char sql[] =
-        "SELECT a.state, i.value, a.not_before, a.expires_at, a.purpose FROM agreements a, "
+        "SELECT a.state, i.value, a.not_before, a.expires_at, a.purpose, a.terms FROM agreements "
+        "a, "
         "json_each(a.interfaces) i WHERE a.app_id = ? AND a.kind <> 'privacy' AND "
         "json_extract(i.value, '$.api_id') = ? AND a.state IN ('in_force', 'ended', 'expired') "
         "ORDER BY a.state <> 'in_force', coalesce(a.not_before, 0) > ?, a.in_force_at DESC";
@@ -33,6 +35,7 @@ static enum problem read_named(struct rest_call *c, struct store_txn *txn, const
         n->from_ms = (uint64_t)store_get_int(rows, 2);
         n->to_ms = (uint64_t)store_get_int(rows, 3);
         n->purpose = json_string(store_get_text(rows, 4) ? store_get_text(rows, 4) : "");
+        n->terms = json_loads(store_get_text(rows, 5) ? store_get_text(rows, 5) : "{}", 0, NULL);
     }
     return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
 }
@@ -93,7 +96,20 @@ static void bound_by_agreement(const struct named *n, struct admission_terms *t)
     t->fields = left;
     t->serves = t->serves && json_array_size(t->fields) > 0;
     t->purpose = json_incref(n->purpose);
-    t->ways = json_incref(json_object_get(n->interface, "ways"));
+}
+
+/* By which ways it is reached follows from what was agreed on; by none, it is not served. */
+static enum problem by_ways(struct rest_call *c, struct store_txn *txn, const struct named *n,
+                            struct admission_terms *t)
+{
+    enum problem p = terms_ways(c, txn, n->interface, n->terms, &t->ways);
+
+    if (t->ways && json_array_size(t->ways) == 0) {
+        t->serves = false;
+        json_decref(t->ways);
+        t->ways = NULL;
+    }
+    return p;
 }
 
 static enum problem agreed(struct rest_call *c, struct store_txn *txn, const json_t *subscription,
@@ -109,11 +125,13 @@ static enum problem agreed(struct rest_call *c, struct store_txn *txn, const jso
     required = required || json_is_true(json_object_get(api, "agreement_required"));
     if (n.in_force) {
         bound_by_agreement(&n, t);
+        p = p == PROBLEM_OK ? by_ways(c, txn, &n, t) : p;
     } else if (required || n.before || n.with_provider) {
         t->serves = false;
     }
     json_decref(n.interface);
     json_decref(n.purpose);
+    json_decref(n.terms);
     return p;
 }
 
@@ -308,7 +326,7 @@ enum problem agreement_permits(struct rest_call *c, struct store_txn *txn,
     bool on = false, permitted = false;
     enum problem p = admission_setting_on(c, txn, "privacy-agreement-required", &on);
 
-    if (p != PROBLEM_OK || !on || strcmp(task->provider, task->receiver) == 0) {
+    if (p != PROBLEM_OK || !(on || task->always) || strcmp(task->provider, task->receiver) == 0) {
         return p;
     }
     p = find_permit(c, txn, task, &permitted);
@@ -355,7 +373,7 @@ static enum problem permits_part(struct rest_call *c, struct store_txn *txn, con
         level = level_of(store_get_text(rows, 2));
     }
     enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
-    const struct admission_task task = {provider, receiver, id, "compose", level};
+    const struct admission_task task = {provider, receiver, id, "compose", level, false};
     return p == PROBLEM_OK && there ? agreement_permits(c, txn, &task) : p;
 }
 

@@ -17,6 +17,17 @@ enum problem admission_terms_of(struct rest_call *c, struct store_txn *txn,
                                 const json_t *subscription, const json_t *api,
                                 struct admission_terms *t) __attribute__((warn_unused_result));
 
+/* terms_ways.c: what follows from an agreement's access modes and data formats (CI-6.1.4b, -d). */
+/* Of an interface with access_mode and ways: each way is one of the mode's. */
+bool terms_ways_agree(const json_t *interface);
+/* The ways by which this interface may be reached: new; NULL: any. Empty: by none, since what the
+ * API answers in is no format that was agreed on. */
+enum problem terms_ways(struct rest_call *c, struct store_txn *txn, const json_t *interface,
+                        const json_t *terms, json_t **ways);
+/* Is `format` (of a file) one of those agreed on, where any are? True without an agreement. */
+enum problem terms_format_agreed(struct rest_call *c, struct store_txn *txn, const char *app_id,
+                                 const char *api_id, const char *format, bool *agreed);
+
 /* Refuses what the rating of the app's organisation does not bear: an API's class, a level, one
  * more owner (BK-10.2.1c). PROBLEM_RISK_EXCEEDED. */
 enum problem admission_subscription_allowed(struct rest_call *c, struct store_txn *txn,
@@ -36,6 +47,7 @@ struct admission_task {
     const char *provider, *receiver, *api_id;
     const char *operation; /* "compose", "aggregate", "model", "export" */
     int64_t level;
+    bool always; /* whatever that setting says */
 };
 enum problem agreement_permits(struct rest_call *c, struct store_txn *txn,
                                const struct admission_task *task)

@@ -150,6 +150,7 @@ static const struct attr attrs[] = {
     {"deprecated_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
     {"user_confirmation", ATTR_BOOL, 0},
     {"collects_user_data", ATTR_BOOL, 0, .fallback = "false"},
+    {"analysis_agreement", ATTR_BOOL, 0, .fallback = "false"},
     {"provider_approval", ATTR_BOOL, 0, .fallback = "false"},
     {"service_id", ATTR_REF, AF_FILTER, .ref = "services"},
     {"bound_apps", ATTR_JSON, 0, .check = service_check_ids},
@@ -621,6 +622,7 @@ static enum problem after(struct rest_call *c, struct change *ch)
         api_changed(ch->old, ch->row, "methods") ||
         api_changed(ch->old, ch->row, "agreement_required") ||
         api_changed(ch->old, ch->row, "amount_path") ||
+        api_changed(ch->old, ch->row, "analysis_agreement") ||
         api_changed(ch->old, ch->row, "provider_approval") ||
         api_changed(ch->old, ch->row, "bound_apps") || api_changed(ch->old, ch->row, "state") ||
         api_changed(ch->old, ch->row, "type") || api_changed(ch->old, ch->row, "partners") ||

@@ -258,6 +258,11 @@ enum problem protection_check_api(struct rest_call *c, struct change *ch)
 
     p = p == PROBLEM_OK ? check_sdk(c, ch) : p;
     p = p == PROBLEM_OK ? check_channel(c, ch->row) : p;
+    if (p == PROBLEM_OK && json_is_true(json_object_get(ch->row, "analysis_agreement")) &&
+        is(ch->row, "access", "registered")) {
+        p = rest_fail(c, PROBLEM_FIELD_INVALID, "/analysis_agreement",
+                      "what anybody registered may have is not for registered tasks alone");
+    }
     p = p == PROBLEM_OK ? scenario_apply(c, ch->txn, ch->row) : p;
     return p == PROBLEM_OK ? check_purpose(c, ch->row) : p;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "access/access.h"
 #include "admission/admission.h"
+#include "admission/analysis.h"
 #include "api/api.h"
 #include "batch/batch.h"
 #include "catalog/catalog.h"
@@ -115,6 +116,7 @@ const struct resource *const resources[] = {
     &retention_rules_resource,
     &service_archives_resource,
     &service_instances_resource,
+    &service_configs_resource,
     &scheduled_tasks_resource,
     &exchange_nodes_resource,
     &collection_tools_resource,
@@ -162,6 +164,7 @@ const struct resource *const resources[] = {
     &sdk_releases_resource,
     &direct_connections_resource,
     &key_replacements_resource,
+    &analysis_tasks_resource,
     /* clang-format on */
 };
 const size_t resources_n = COUNT(resources);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An app's permission to call an API, applied for and approved (BK-9.2.1a2-4, EC-4.2.1c3). */
 #include "access/access.h"
+#include "admission/analysis.h"
 #include "admission/terms.h"
 #include "api/api.h"
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 #include "exchange/exchange.h"
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
+#include "identity/identity.h"
 #include "sdks/sdks.h"
 #include "services/services.h"
 
@@ -28,6 +30,7 @@ static const struct attr attrs[] = {
     {"provider_approved_at", ATTR_TIME, AF_READ_ONLY},
     {"categories", ATTR_JSON, 0, .check = classify_check_words},
     {"surplus_reason", ATTR_TEXT, AF_LINES, 1, 1000},
+    {"accessid", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
     {"share_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
 };
 
@@ -196,7 +199,29 @@ static enum problem approve(struct rest_call *c, struct change *ch)
         json_object_set_new(ch->row, "risk_approver", json_string(c->user.login));
         json_object_set_new(ch->row, "risk_approved_at", json_string(now));
     }
+    if (p == PROBLEM_OK && !row_text(ch->row, "accessid")[0]) {
+        identity_accessid(ch->row);
+    }
     return p;
+}
+
+/* CI-7.2c1: drawn at the first approval, never chosen, changed or used again. */
+static enum problem draw_accessid(struct rest_call *c, struct change *ch)
+{
+    if (row_text(ch->old, "accessid")[0] || strcmp(row_text(ch->row, "state"), "approved") != 0) {
+        return PROBLEM_OK;
+    }
+    enum problem p = PROBLEM_OK;
+    if (!row_text(ch->row,
+                  "accessid")[0]) { /* carried over to a new version, without an approval */
+        identity_accessid(ch->row);
+        const struct store_value v[] = {store_text(row_text(ch->row, "accessid")),
+                                        store_text(row_text(ch->row, "id"))};
+        p = rest_store_problem(
+            c,
+            store_exec(ch->txn, "UPDATE subscriptions SET accessid = ? WHERE id = ?", v, 2, NULL));
+    }
+    return p == PROBLEM_OK ? account_interface_made(c, ch->txn, ch->row) : p;
 }
 
 /* What was approved, as far as application, rating and agreement bear it. */
@@ -253,6 +278,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     if (p == PROBLEM_OK) {
         p = direct_until(c, txn, row_text(row, "app_id"), row_text(row, "api_id"), &until_ms);
     }
+    p = p == PROBLEM_OK ? analysis_bound(c, txn, row, api, &terms.ways) : p;
     *data = p == PROBLEM_OK ? entry(row, api, &terms, for_them) : NULL;
     if (*data && until_ms) {
         json_object_set_new(*data, "direct_until", json_integer((json_int_t)until_ms));
@@ -298,6 +324,7 @@ const struct resource subscriptions_resource = {
     .create_roles = APPLICANT,
     .patch_roles = APPLICANT,
     .check = check,
+    .after = draw_accessid,
     .feed = feed,
     .feed_kind = "subscription",
 };

@@ -5,6 +5,8 @@
 #pragma once
 #include "rest/resource.h"
 
+/* What POST /exports would make of body (borrowed), by the platform. *row: new, in every case. */
+enum problem export_request(struct rest_call *c, struct store_txn *txn, json_t *body, json_t **row);
 extern const struct resource exports_resource;
 extern const struct resource mask_rules_resource;
 extern const struct resource declassifications_resource;

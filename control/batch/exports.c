@@ -43,6 +43,7 @@ static const struct attr attrs[] = {
     {"sm3", ATTR_TEXT, AF_READ_ONLY},
     {"cursor", ATTR_TEXT, AF_READ_ONLY},
     {"error", ATTR_TEXT, AF_READ_ONLY},
+    {"departs", ATTR_BOOL, AF_READ_ONLY | AF_FILTER, .fallback = "false"},
     {"finished_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
     {"expires_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
 };
@@ -91,11 +92,32 @@ static enum problem check(struct rest_call *c, struct change *ch)
     }
     p = p == PROBLEM_OK ? check_zone(c, ch) : p;
     if (p == PROBLEM_OK) {
-        json_object_set_new(ch->row, "requested_by", json_string(c->user.login));
+        json_object_set_new(ch->row, "requested_by",
+                            json_string(c->user.login[0] ? c->user.login : "platform"));
         p = mask_rules_used(c, ch->txn, json_object_get(api, "fields"), NULL);
     }
     json_decref(api);
     return p;
+}
+
+enum problem export_request(struct rest_call *c, struct store_txn *txn, json_t *body, json_t **row)
+{
+    struct change ch = {.res = &exports_resource, .txn = txn};
+    json_t *sent = c->body;
+    const unsigned role = c->user.role;
+
+    ch.row = *row = resource_row(&exports_resource);
+    json_object_set_new(*row, "state", json_string("requested"));
+    c->body = body;
+    c->user.role =
+        ROLE_OPERATOR; /* who made the task; what it names is looked up with that sight */
+    enum problem p = attr_apply(c, txn, &exports_resource, *row, true);
+    if (p == PROBLEM_OK) {
+        p = check(c, &ch);
+    }
+    c->body = sent;
+    c->user.role = role;
+    return p == PROBLEM_OK ? change_store(c, txn, &exports_resource, NULL, *row, "create") : p;
 }
 
 /* Outside a transaction: the data service is asked first, so what is `erased` here is gone there.

@@ -33,7 +33,9 @@ static enum problem check_name(struct rest_call *c, const char *where, const jso
                            "small letters, digits, - and _ are allowed");
 }
 
-static const char *const tags[] = {"personal-financial", "payment-sensitive", NULL};
+/* The last that fits a field counts, so the narrow ones come behind (the order of rule_for). */
+static const char *const tags[] = {"personal-financial", "payment-sensitive", "payment-account",
+                                   NULL};
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER | AF_SORT, 1, 50,
      .check = check_name},
@@ -150,7 +152,8 @@ const struct resource mask_rules_resource = {
 static enum problem active_rules(struct rest_call *c, struct store_txn *txn, json_t *rules)
 {
     static const char sql[] = "SELECT name, rule, version, default_of_tag, default_of_level FROM "
-                              "mask_rules WHERE state = 'active' ORDER BY name";
+                              "mask_rules WHERE state = 'active' ORDER BY default_of_tag = "
+                              "'personal-financial' DESC, name";
     struct store_rows *rows = NULL;
     enum problem p = rest_store_problem(c, store_query(txn, sql, NULL, 0, &rows));
 

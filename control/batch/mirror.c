@@ -2,10 +2,14 @@
 /* The data service makes exports and knows how far each is; here is their history. Changes are
  * asked for oldest first, and the place reached is kept in the transaction that keeps them: killed
  * between two turns nothing is lost, and what is told twice is the same row. */
+#include "admission/terms.h"
 #include "api/api.h"
 #include "batch/batch.h"
 #include "data_client.h"
 #include "feed/reports.h"
+#include "notices/notices.h"
+#include "sandbox/stage.h"
+#include "services/services.h"
 
 #define KEY_PERIOD_MS (3600 * 1000ull)
 #define TURN_MAX      50 /* of operators' exports handed on at once */
@@ -70,6 +74,76 @@ static enum problem note_rules(struct rest_call *c, struct store_txn *txn, json_
     return p;
 }
 
+static enum problem tell_side(struct rest_call *c, struct store_txn *txn, const char *sql,
+                              const json_t *row, const char *of)
+{
+    const struct store_value v = store_text(row_text(row, of));
+    json_t *rows = NULL;
+    enum problem p = services_rows(c, txn, sql, &v, 1, "organisation_id:t name:t", &rows);
+    const json_t *side = json_array_get(rows, 0);
+    const struct notice n = {.kind = "format-not-agreed",
+                             .organisation_id = row_text(side, "organisation_id"),
+                             .object_kind = "export",
+                             .object_id = row_text(row, "id"),
+                             .object_name = row_text(side, "name"),
+                             .detail = row_text(row, "format")};
+
+    if (p == PROBLEM_OK && side) {
+        p = notice_put(c, txn, &n);
+    }
+    json_decref(rows);
+    return p;
+}
+
+/* A file in a format that the agreement does not name (CI-6.1.4d) is marked here and erased at the
+ * next turn; both sides hear of it. */
+static enum problem look_at_format(struct rest_call *c, struct store_txn *txn, json_t *row)
+{
+    bool agreed = true;
+    enum problem p = terms_format_agreed(c, txn, row_text(row, "app_id"), row_text(row, "api_id"),
+                                         row_text(row, "format"), &agreed);
+
+    json_object_set_new(row, "departs", json_boolean(!agreed));
+    if (p == PROBLEM_OK && !agreed) {
+        p = tell_side(c, txn, "SELECT organisation_id, name FROM apps WHERE id = ?", row, "app_id");
+    }
+    if (p == PROBLEM_OK && !agreed) {
+        p = tell_side(c, txn, "SELECT organisation_id, name FROM apis WHERE id = ?", row, "api_id");
+    }
+    return p;
+}
+
+static enum problem note_erased(struct rest_call *c, const char *id)
+{
+    struct store_txn *txn = NULL;
+    json_t *old = NULL;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = row_load(c, txn, &exports_resource, id, false, &old);
+    if (p == PROBLEM_OK && old) {
+        json_t *row = json_deep_copy(old);
+        json_object_set_new(row, "state", json_string("erased"));
+        p = change_store(c, txn, &exports_resource, old, row, "erase");
+        json_decref(row);
+    }
+    json_decref(old);
+    return rest_finish(c, &txn, p);
+}
+
+static enum problem erase_departing(struct rest_call *c, const char *id, void *arg)
+{
+    json_t *body = json_pack("{s:s}", "id", id), *answer = NULL;
+    enum problem p = data_client_post(c, "/internal/v1/exports/erase", body, &answer);
+
+    (void)arg;
+    json_decref(body);
+    json_decref(answer);
+    return p == PROBLEM_OK || p == PROBLEM_NOT_FOUND ? note_erased(c, id) : p;
+}
+
 static enum problem keep(struct rest_call *c, struct store_txn *txn, const json_t *told)
 {
     json_t *old = NULL, *row = NULL;
@@ -86,6 +160,9 @@ static enum problem keep(struct rest_call *c, struct store_txn *txn, const json_
     }
     json_object_set_new(row, "state", json_string(state));
     bool news = !old || strcmp(row_text(old, "state"), state) != 0;
+    if (p == PROBLEM_OK && !old && row_text(row, "app_id")[0]) {
+        p = look_at_format(c, txn, row);
+    }
     if (p == PROBLEM_OK && news) {
         p = change_store(c, txn, &exports_resource, old, row, old ? "follow" : "create");
     }
@@ -267,5 +344,10 @@ enum problem exports_job(struct rest_call *c)
     }
     json_decref(list);
     p = p == PROBLEM_OK ? keep_key(c) : p;
-    return p == PROBLEM_OK ? follow(c) : p;
+    p = p == PROBLEM_OK ? follow(c) : p;
+    return p == PROBLEM_OK ? stage_each_id(c,
+                                           "SELECT id FROM exports WHERE departs = 1 AND state IN "
+                                           "('queued', 'running', 'ready')",
+                                           0, erase_departing, NULL)
+                           : p;
 }

@@ -220,30 +220,16 @@ static enum problem send_file(struct rest_call *c, const char *id, uint64_t unti
     return p;
 }
 
+static enum problem send_queued(struct rest_call *c, const char *id, void *until_us)
+{
+    return send_file(c, id, *(const uint64_t *)until_us);
+}
+
 enum problem source_files_job(struct rest_call *c)
 {
-    static const char sql[] =
-        "SELECT id FROM source_files WHERE state = 'queued' ORDER BY created_at LIMIT 20";
     uint64_t until_us = clock_mono_us() + TURN_MS * 1000;
-    struct store_txn *txn = NULL;
-    struct store_rows *rows = NULL;
-    json_t *ids = json_array(), *id;
-    size_t i;
-    enum problem p = rest_begin(c, STORE_READ, &txn);
 
-    if (p == PROBLEM_OK) {
-        p = rest_store_problem(c, store_query(txn, sql, NULL, 0, &rows));
-        while (p == PROBLEM_OK && store_next(rows)) {
-            json_array_append_new(ids, json_string(store_get_text(rows, 0)));
-        }
-        p = p == PROBLEM_OK ? rest_store_problem(c, store_rows_end(&rows)) : p;
-        store_rollback(&txn);
-    }
-    json_array_foreach(ids, i, id)
-    {
-        enum problem q = send_file(c, json_string_value(id), until_us);
-        p = p == PROBLEM_OK ? q : p;
-    }
-    json_decref(ids);
-    return p;
+    return stage_each_id(
+        c, "SELECT id FROM source_files WHERE state = 'queued' ORDER BY created_at LIMIT 20", 0,
+        send_queued, &until_us);
 }

@@ -7,6 +7,8 @@
 
 extern const struct resource entries_resource;
 extern const struct resource entry_versions_resource;
+/* Runs it once more, at once; harvest: as loaded, is changed. */
+enum problem harvest_again(struct rest_call *c, struct store_txn *txn, json_t *harvest);
 extern const struct resource harvests_resource;
 extern const struct resource harvest_items_resource;
 extern const struct resource catalog_nodes_resource;

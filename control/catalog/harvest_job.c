@@ -16,7 +16,7 @@
 #include "services/services.h"
 
 #define TURN_MS      1500 /* of one harvest's turn */
-#define HARVESTS_MAX 20   /* harvests of one turn */
+#define HARVESTS_MAX "20" /* harvests of one turn */
 #define TRIES        4
 #define BATCH        16 /* tables of one call and one transaction */
 #define RUNS_KEPT    10
@@ -558,30 +558,16 @@ static enum problem turn(struct rest_call *c, const char *id)
     return p;
 }
 
+static enum problem take_turn(struct rest_call *c, const char *id, void *arg)
+{
+    (void)arg;
+    return turn(c, id);
+}
+
 enum problem harvest_job(struct rest_call *c)
 {
-    static const char sql[] = "SELECT id FROM harvests WHERE state IN ('waiting', 'running', "
-                              "'done', 'failed') AND due_at <= ? ORDER BY due_at LIMIT ?";
-    const struct store_value v[] = {store_int((int64_t)c->now_ms), store_int(HARVESTS_MAX)};
-    struct store_txn *txn = NULL;
-    struct store_rows *rows = NULL;
-    json_t *ids = json_array(), *id;
-    size_t i;
-    enum problem p = rest_begin(c, STORE_READ, &txn);
-
-    if (p == PROBLEM_OK) {
-        p = rest_store_problem(c, store_query(txn, sql, v, 2, &rows));
-        while (p == PROBLEM_OK && store_next(rows)) {
-            json_array_append_new(ids, json_string(store_get_text(rows, 0)));
-        }
-        p = p == PROBLEM_OK ? rest_store_problem(c, store_rows_end(&rows)) : p;
-        store_rollback(&txn);
-    }
-    json_array_foreach(ids, i, id) /* one that fails holds up no other */
-    {
-        enum problem q = turn(c, json_string_value(id));
-        p = p == PROBLEM_OK ? q : p;
-    }
-    json_decref(ids);
-    return p;
+    return stage_each_id(c,
+                         "SELECT id FROM harvests WHERE state IN ('waiting', 'running', 'done', "
+                         "'failed') AND due_at <= ? ORDER BY due_at LIMIT " HARVESTS_MAX,
+                         0, take_turn, NULL);
 }

@@ -61,6 +61,19 @@ static enum problem again(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
+enum problem harvest_again(struct rest_call *c, struct store_txn *txn, json_t *harvest)
+{
+    json_t *old = json_deep_copy(harvest);
+    struct change ch = {.res = &harvests_resource, .txn = txn, .old = old, .row = harvest};
+    enum problem p = again(c, &ch);
+
+    if (p == PROBLEM_OK) {
+        p = stage_change(c, txn, &harvests_resource, old, harvest, "waiting", "run");
+    }
+    json_decref(old);
+    return p;
+}
+
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
 static const struct transition transitions[] = {
     {"done|failed|stopped", "run", "waiting", KEEPER, .hook = again},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How strict the platform is with its directory: fixed rows that an administrator changes. */
 #include "rest/settings.h"
+#include "rest/strict.h"
 
 #include "api/api.h"
 #include "catalog/opening.h"
@@ -15,14 +16,11 @@ static const struct setting settings[] = {
     {"plan-notice-days", days_ok, "0 to 365"},
 };
 
-static const struct attr attrs[] = {
-    {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
-    {"value", ATTR_TEXT, AF_REQUIRED, 1, CATALOG_SETTING_MAX - 1},
-};
+static const struct attr attrs[] = {SETTINGS_ATTRS(CATALOG_SETTING_MAX - 1)};
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    return settings_check(c, settings, COUNT(settings), ch->row);
+    return settings_check(c, settings, COUNT(settings), ch);
 }
 
 const struct resource catalog_settings_resource = {
@@ -34,6 +32,7 @@ const struct resource catalog_settings_resource = {
     .read_roles = ROLE_STAFF | ROLE_AUDITOR | ROLE_PROVIDER,
     .patch_roles = ROLE_ADMIN,
     .check = check,
+    .after = strict_after,
 };
 
 enum problem catalog_setting_on(struct rest_call *c, struct store_txn *txn, const char *name,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How strict the platform is with what is opened: fixed rows that an administrator changes. */
 #include "rest/settings.h"
+#include "rest/strict.h"
 
 #include "api/api.h"
 #include "classify/classify.h"
@@ -37,14 +38,11 @@ static const struct setting settings[] = {
      "none, or words among opening-class, confidentiality, audience and title"},
 };
 
-static const struct attr attrs[] = {
-    {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
-    {"value", ATTR_TEXT, AF_REQUIRED, 1, CLASSIFY_SETTING_MAX - 1},
-};
+static const struct attr attrs[] = {SETTINGS_ATTRS(CLASSIFY_SETTING_MAX - 1)};
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    return settings_check(c, settings, COUNT(settings), ch->row);
+    return settings_check(c, settings, COUNT(settings), ch);
 }
 
 static enum problem tell(struct rest_call *c, struct change *ch)
@@ -55,9 +53,11 @@ static enum problem tell(struct rest_call *c, struct change *ch)
 /* The data service looks at what is handed in: each published dataset tells it how. */
 static enum problem after(struct rest_call *c, struct change *ch)
 {
-    return strcmp(row_text(ch->row, "name"), "submitted-personal") == 0
+    enum problem p = strict_after(c, ch);
+
+    return p == PROBLEM_OK && strcmp(row_text(ch->row, "name"), "submitted-personal") == 0
                ? row_each(c, ch->txn, &datasets_resource, "state", "published", tell, NULL)
-               : PROBLEM_OK;
+               : p;
 }
 
 const struct resource classify_settings_resource = {

@@ -43,7 +43,7 @@ static enum problem refuse_issued(struct rest_call *c, struct store_txn *txn, co
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    enum problem p = settings_check(c, settings, COUNT(settings), ch->row);
+    enum problem p = settings_check(c, settings, COUNT(settings), ch);
 
     return p == PROBLEM_OK ? refuse_issued(c, ch->txn, row_text(ch->row, "value")) : p;
 }

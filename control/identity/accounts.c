@@ -36,33 +36,100 @@ json_t *account_verifier(const struct rest_call *c, const json_t *user, const ch
     return json_stringn(text, codec_base64url(text, digest, sizeof digest));
 }
 
-/* The accessid with the dashes of the ids that feed entries have. */
-static void entry_id(const json_t *user, char out[static UUID_TEXT_LEN + 1])
+/* The start of SM3 over the app's accessid for the interface and the login: by these two a call
+ * names an account (gateway/caller/account.c). */
+static void entry_id(const char *accessid, const char *login, char out[static UUID_TEXT_LEN + 1])
 {
-    const char *a = row_text(user, "accessid");
+    uint8_t digest[CRYPTO_HASH_LEN];
+    struct uuid id;
+    struct buf text;
 
+    buf_init(&text);
+    buf_add(&text, accessid, strlen(accessid) + 1);
+    buf_add(&text, login, strlen(login));
+    crypto_hash(CRYPTO_SM3, text.p, text.n, digest);
+    buf_fini(&text);
+    memcpy(id.b, digest, UUID_LEN);
+    uuid_format(&id, out);
+}
+
+static void dashed(const char *a, char out[static UUID_TEXT_LEN + 1])
+{
     snprintf(out, UUID_TEXT_LEN + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", a, a + 8, a + 12, a + 16, a + 20);
 }
 
-static enum problem tell(struct rest_call *c, struct store_txn *txn, const json_t *user)
+/* interface: {app_id, api_id, accessid}, an approved interface application. gone: the account calls
+ * as that app no more. */
+static enum problem tell_of(struct rest_call *c, struct store_txn *txn, const json_t *user,
+                            const json_t *interface, bool gone)
 {
     const char *verifier = row_text(user, "call_verifier");
-    char id[UUID_TEXT_LEN + 1], *text = NULL;
+    char id[UUID_TEXT_LEN + 1], own[UUID_TEXT_LEN + 1], *text = NULL;
 
-    if (may_call(user) && verifier[0]) {
-        json_t *data = json_pack("{s:s, s:s, s:s}", "user_id", row_text(user, "id"), "app_id",
-                                 row_text(user, "app_id"), "verifier", verifier);
+    if (!gone && may_call(user) && verifier[0]) {
+        dashed(row_text(user, "accessid"), own);
+        json_t *data =
+            json_pack("{s:s, s:s, s:s, s:s, s:s}", "user_id", row_text(user, "id"), "app_id",
+                      row_text(interface, "app_id"), "api_id", row_text(interface, "api_id"),
+                      "accessid", own, "verifier", verifier);
         text = json_dumps(data, JSON_COMPACT);
         json_decref(data);
         if (!text) {
             return PROBLEM_INTERNAL;
         }
     }
-    entry_id(user, id);
+    entry_id(row_text(interface, "accessid"), row_text(user, "login"), id);
     enum store_err err = log_feed(txn, FEED_KIND, id, text, c->ctl->feed_keep);
     c->rang = true;
     free(text);
     return rest_store_problem(c, err);
+}
+
+struct telling {
+    const json_t *user; /* or NULL: each user of the app */
+    const json_t *interface;
+    bool gone;
+};
+
+static enum problem tell_interface(struct rest_call *c, struct change *ch)
+{
+    const struct telling *t = ch->arg;
+
+    return row_text(ch->row, "accessid")[0] ? tell_of(c, ch->txn, t->user, ch->row, t->gone)
+                                            : PROBLEM_OK;
+}
+
+static enum problem tell_app(struct rest_call *c, struct store_txn *txn, const json_t *user,
+                             const char *app_id, bool gone)
+{
+    struct telling t = {.user = user, .gone = gone};
+
+    return app_id[0] ? row_each(c, txn, resource_by_plural("subscriptions"), "app_id", app_id,
+                                tell_interface, &t)
+                     : PROBLEM_OK;
+}
+
+static enum problem tell(struct rest_call *c, struct store_txn *txn, const json_t *user)
+{
+    return tell_app(c, txn, user, row_text(user, "app_id"), false);
+}
+
+static enum problem tell_user(struct rest_call *c, struct change *ch)
+{
+    const struct telling *t = ch->arg;
+
+    return strlen(row_text(ch->row, "accessid")) == ACCESSID_HEX
+               ? tell_of(c, ch->txn, ch->row, t->interface, false)
+               : PROBLEM_OK;
+}
+
+enum problem account_interface_made(struct rest_call *c, struct store_txn *txn,
+                                    const json_t *subscription)
+{
+    struct telling t = {.interface = subscription};
+
+    return row_each(c, txn, resource_by_plural("users"), "app_id", row_text(subscription, "app_id"),
+                    tell_user, &t);
 }
 
 enum problem account_changed(struct rest_call *c, struct store_txn *txn, const json_t *old,
@@ -76,7 +143,10 @@ enum problem account_changed(struct rest_call *c, struct store_txn *txn, const j
     }
     for (size_t i = 0; i < COUNT(told); i++) {
         if (api_changed(old, row, told[i])) {
-            return tell(c, txn, row);
+            enum problem p = api_changed(old, row, "app_id")
+                                 ? tell_app(c, txn, row, row_text(old, "app_id"), true)
+                                 : PROBLEM_OK;
+            return p == PROBLEM_OK ? tell(c, txn, row) : p;
         }
     }
     return PROBLEM_OK;

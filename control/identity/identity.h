@@ -91,6 +91,9 @@ extern const struct resource identity_settings_resource;
  */
 enum problem identity_claims(struct rest_call *c, struct store_txn *txn, const char *subject,
                              const json_t *checks, json_t **claims);
+/* An app has an accessid for an API (CI-7.2c1): its accounts may call that API by it. */
+enum problem account_interface_made(struct rest_call *c, struct store_txn *txn,
+                                    const json_t *subscription);
 /* What is on record of a user changed, so nodes are told of its grants anew. */
 enum problem identity_claims_changed(struct rest_call *c, struct store_txn *txn,
                                      const char *subject);

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "identity/inner.h"
 #include "rest/settings.h"
+#include "rest/strict.h"
 
 #define VERIFY_DAYS_MAX 3650
 
@@ -66,10 +67,7 @@ static const struct setting settings[] = {
      "checksum, an address with http:// or https://, or peer: and a name"},
 };
 
-static const struct attr setting_attrs[] = {
-    {"name", ATTR_TEXT, AF_READ_ONLY},
-    {"value", ATTR_TEXT, AF_REQUIRED, 1, SETTING_MAX - 1},
-};
+static const struct attr setting_attrs[] = {SETTINGS_ATTRS(SETTING_MAX - 1)};
 
 /* Once on, the old administrator can do only the system's part: the others must be there first. */
 static enum problem check_separation(struct rest_call *c, struct change *ch)
@@ -96,7 +94,7 @@ static enum problem check_separation(struct rest_call *c, struct change *ch)
 
 static enum problem check_setting(struct rest_call *c, struct change *ch)
 {
-    enum problem p = settings_check(c, settings, COUNT(settings), ch->row);
+    enum problem p = settings_check(c, settings, COUNT(settings), ch);
 
     return p == PROBLEM_OK ? check_separation(c, ch) : p;
 }
@@ -110,6 +108,7 @@ const struct resource identity_settings_resource = {
     .read_roles = ROLE_STAFF | ROLE_AUDITOR,
     .patch_roles = ROLE_ADMIN,
     .check = check_setting,
+    .after = strict_after,
 };
 
 enum problem setting_get(struct rest_call *c, struct store_txn *txn, const char *name,

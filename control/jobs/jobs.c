@@ -5,12 +5,17 @@
 #include "jobs/jobs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
 #define JOBS_MAX 64
+#define AGAIN_MS 500 /* until a process that waits for its turn looks again */
+#define LOCK     "control/jobs.lock"
 
 struct jobs {
     struct control *ctl;
@@ -18,6 +23,7 @@ struct jobs {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping;             /* under lock */
+    int turn;                  /* the lock file, held; -1: others do the jobs. The thread's own */
     uint64_t due_ms[JOBS_MAX]; /* monotonic; the thread's own */
 };
 
@@ -59,6 +65,29 @@ static bool wait_until(struct jobs *j, uint64_t at_ms)
     return go;
 }
 
+/* Of several processes on one store one does the jobs, as long as it lives: the kernel gives the
+ * lock up with it, so the next goes on at once and nothing has to expire. */
+static bool is_our_turn(struct jobs *j)
+{
+    char path[2048];
+
+    if (j->turn >= 0) {
+        return true;
+    }
+    if (snprintf(path, sizeof path, "%s/" LOCK, j->ctl->cfg->data_dir) >= (int)sizeof path) {
+        return false;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        j->turn = fd;
+    } else if (fd >= 0) {
+        close(fd);
+    } else {
+        fprintf(stderr, "sluice: control: %s: %s\n", path, strerror(errno));
+    }
+    return j->turn >= 0;
+}
+
 static void *loop(void *arg)
 {
     struct jobs *j = arg;
@@ -66,8 +95,8 @@ static void *loop(void *arg)
 
     while (wait_until(j, next)) {
         uint64_t now = (clock_mono_us() / 1000);
-        next = now + 60000;
-        for (size_t i = 0; i < job_table_n && i < JOBS_MAX; i++) {
+        next = now + (is_our_turn(j) ? 60000 : AGAIN_MS);
+        for (size_t i = 0; j->turn >= 0 && i < job_table_n && i < JOBS_MAX; i++) {
             if (now >= j->due_ms[i]) {
                 run_one(j->ctl, &job_table[i], clock_wall_ms());
                 j->due_ms[i] = (clock_mono_us() / 1000) + job_table[i].every_ms;
@@ -87,6 +116,7 @@ struct jobs *jobs_start(struct control *ctl)
         return NULL;
     }
     j->ctl = ctl;
+    j->turn = -1;
     pthread_mutex_init(&j->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -113,6 +143,9 @@ void jobs_stop(struct jobs **jobs_)
     pthread_cond_signal(&j->wake);
     pthread_mutex_unlock(&j->lock);
     pthread_join(j->thread, NULL);
+    if (j->turn >= 0) {
+        close(j->turn);
+    }
     pthread_mutex_destroy(&j->lock);
     pthread_cond_destroy(&j->wake);
     free(j);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the control plane does by itself, by the clock: expiries, reviews that fall due, deliveries.
- * One thread; a job that fails is tried again at its next turn. Each job must be safe to run twice
- * and to be killed half way: it reads what is due from the store and marks it done in the same
- * transaction as its effect. */
+ * One thread, of one of the processes on a store; a job that fails is tried again at its next turn.
+ * Each job must be safe to run twice and to be killed half way: it reads what is due from the store
+ * and marks it done in the same transaction as its effect. */
 #pragma once
 #include "rest/rest.h"
 

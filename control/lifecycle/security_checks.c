@@ -13,6 +13,7 @@
 #include "crypto/certificate.h"
 #include "crypto/keystore.h"
 #include "feed/reports.h"
+#include "rest/strict.h"
 #include "sandbox/stage.h"
 
 #define FOUND_MAX  200
@@ -177,6 +178,16 @@ static enum problem reviewed(struct rest_call *c, struct store_txn *txn, struct 
     return switched(c, txn, "security-review-required", i);
 }
 
+static enum problem strict(struct rest_call *c, struct store_txn *txn, struct item *i)
+{
+    char names[STRICT_NAMES_MAX];
+    size_t weaker = 0, all = 0;
+    enum problem p = strict_count(c, txn, &weaker, &all, names);
+
+    say(i, weaker == 0, "%zu of %zu are weaker%s%s", weaker, all, weaker ? ": " : "", names);
+    return p;
+}
+
 static enum problem deciding_nodes(struct rest_call *c, struct store_txn *txn, struct item *i)
 {
     json_t *nodes = live_view(c->ctl->live), *node;
@@ -264,6 +275,10 @@ static const struct {
     {EXCHANGE, "reconciled", "What was sent is what arrived, by digest", "交换前后摘要一致", NULL,
      "SELECT sum(sm3 IS NULL), count(*) FROM transfers WHERE state = 'succeeded'"},
     {USE, "review-first", "Nothing opens without a security review", "未经安全审查不开放", reviewed, NULL},
+    {USE, "strict-settings", "No setting is weaker than the clauses ask", "各项设置不低于标准要求", strict, NULL},
+    {USE, "default-masks", "What is sensitive is masked without anybody saying how", "敏感字段默认脱敏", NULL,
+     "SELECT 4 - count(*), 4 FROM (SELECT DISTINCT coalesce(default_of_tag, default_of_level) FROM mask_rules WHERE state = 'active' AND coalesce(default_of_tag, "
+     "default_of_level) IS NOT NULL)"},
     {USE, "levels-and-masks", "Each open field has a level, each of level 3 a mask", "开放字段均已分级，三级字段均脱敏", NULL,
      "SELECT sum(EXISTS (SELECT 1 FROM json_each(a.fields) f WHERE coalesce(json_extract(f.value, '$.level'), 0) = 0 OR (json_extract(f.value, '$.level') = 3 AND "
      "coalesce(json_extract(f.value, '$.mask'), '') IN ('', 'none')))), count(*) FROM apis a WHERE a.state IN ('published', 'deprecated')"},

@@ -75,8 +75,10 @@ static const struct word methods[] = {
     {"PUT", POLICY_PUT}, {"PATCH", POLICY_PATCH}, {"DELETE", POLICY_DELETE},
 };
 
-static const struct word ways[] = {
-    {"call", POLICY_WAY_CALL}, {"export", POLICY_WAY_EXPORT}, {"event", POLICY_WAY_EVENT}};
+static const struct word ways[] = {{"call", POLICY_WAY_CALL},
+                                   {"export", POLICY_WAY_EXPORT},
+                                   {"event", POLICY_WAY_EVENT},
+                                   {"aggregate", POLICY_WAY_AGGREGATE}};
 static const struct word proofs[] = {
     {"secret", POLICY_PROOF_SECRET},
     {"key", POLICY_PROOF_KEY},

@@ -4,17 +4,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "rest/strict.h"
+
 enum problem settings_check(struct rest_call *c, const struct setting *settings, size_t n,
-                            const json_t *row)
+                            struct change *ch)
 {
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(settings[i].name, row_text(row, "name")) == 0 &&
-            !settings[i].ok(row_text(row, "value"))) {
+        if (strcmp(settings[i].name, row_text(ch->row, "name")) == 0 &&
+            !settings[i].ok(row_text(ch->row, "value"))) {
             return rest_fail(c, PROBLEM_FIELD_INVALID, "/value", "%s is needed",
                              settings[i].allowed);
         }
     }
-    return PROBLEM_OK;
+    return strict_check(c, ch);
 }
 
 enum problem settings_get(struct rest_call *c, struct store_txn *txn, const struct resource *res,

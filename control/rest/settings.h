@@ -10,9 +10,17 @@ struct setting {
     const char *allowed; /* completes "… is needed" */
 };
 
-/* PROBLEM_FIELD_INVALID at /value when the row's setting does not take its value. */
+/* What every setting has. reason: why one that clauses ask for is weaker than shipped (strict.h).
+ */
+#define SETTINGS_ATTRS(max_bytes)                                                                  \
+    {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},                                                 \
+        {"value", ATTR_TEXT, AF_REQUIRED, 1, max_bytes}, {"reason", ATTR_TEXT, 0, 1, 500},         \
+        {"relaxed_by", ATTR_TEXT, AF_READ_ONLY}, {"relaxed_at", ATTR_TIME, AF_READ_ONLY},
+
+/* PROBLEM_FIELD_INVALID at /value when the new row's setting does not take its value; at /reason
+ * when it becomes weaker than shipped and nobody says why. */
 enum problem settings_check(struct rest_call *c, const struct setting *settings, size_t n,
-                            const json_t *row);
+                            struct change *ch);
 /* The value of a setting of that resource, at most cap - 1 bytes; "": there is none. */
 enum problem settings_get(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                           const char *name, char *value, size_t cap);

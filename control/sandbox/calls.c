@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "sandbox/sandbox.h"
+#include "services/services.h"
 
 static const struct attr attrs[] = {
     {"app_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
@@ -152,6 +153,35 @@ static enum problem add_api(struct rest_call *c, struct change *ch)
     return p;
 }
 
+/* What was agreed on and not subscribed to is no less to be called before it is relied on
+ * (CI-6.1.6b). */
+static enum problem add_agreed(struct rest_call *c, struct store_txn *txn, struct evaluation *e)
+{
+    static const char sql[] =
+        "SELECT DISTINCT p.id, p.name FROM agreements a, json_each(a.interfaces) i JOIN apis p ON "
+        "p.id = json_extract(i.value, '$.api_id') WHERE a.app_id = ? AND a.kind <> 'privacy' AND "
+        "a.state = 'in_force' AND p.id NOT IN (SELECT api_id FROM subscriptions WHERE app_id = ? "
+        "AND state = 'approved')";
+    const struct store_value v[] = {store_text(row_text(e->app, "id")),
+                                    store_text(row_text(e->app, "id"))};
+    json_t *apis = NULL, *api;
+    size_t i;
+    enum problem p = services_rows(c, txn, sql, v, COUNT(v), "id:t name:t", &apis);
+
+    json_array_foreach(apis, i, api)
+    {
+        if (p == PROBLEM_OK) {
+            e->apis++;
+            p = add_case(c, txn, e,
+                         json_pack("{s:s, s:s, s:s}", "case", "api-called", "api_id",
+                                   row_text(api, "id"), "name", row_text(api, "name")),
+                         true, "code = 'ok' AND status < 400", row_text(api, "id"));
+        }
+    }
+    json_decref(apis);
+    return p;
+}
+
 enum problem sandbox_evaluate(struct rest_call *c, struct store_txn *txn, const json_t *app,
                               json_t **result)
 {
@@ -165,6 +195,7 @@ enum problem sandbox_evaluate(struct rest_call *c, struct store_txn *txn, const 
     if (p == PROBLEM_OK) {
         p = row_each(c, txn, &subscriptions_resource, "app_id", row_text(app, "id"), add_api, &e);
     }
+    p = p == PROBLEM_OK ? add_agreed(c, txn, &e) : p;
     *result = json_pack("{s:b, s:o}", "passed", e.passed && e.apis > 0, "cases", e.cases);
     return p;
 }

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "incidents/incidents.h"
 #include "rest/settings.h"
+#include "rest/strict.h"
 #include "sandbox/sandbox.h"
 
 #define DAYS_MAX 3650
@@ -82,14 +83,11 @@ static const struct setting settings[] = {
     {"confidentiality-days", days_ok, "0 to 3650"},
 };
 
-static const struct attr attrs[] = {
-    {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
-    {"value", ATTR_TEXT, AF_REQUIRED, 1, STAGE_SETTING_MAX - 1},
-};
+static const struct attr attrs[] = {SETTINGS_ATTRS(STAGE_SETTING_MAX - 1)};
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    return settings_check(c, settings, COUNT(settings), ch->row);
+    return settings_check(c, settings, COUNT(settings), ch);
 }
 
 const struct resource stage_settings_resource = {
@@ -101,6 +99,7 @@ const struct resource stage_settings_resource = {
     .read_roles = ROLE_STAFF | ROLE_AUDITOR,
     .patch_roles = ROLE_ADMIN,
     .check = check,
+    .after = strict_after,
 };
 
 enum problem stage_setting(struct rest_call *c, struct store_txn *txn, const char *name,

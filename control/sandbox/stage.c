@@ -147,7 +147,7 @@ static enum problem due_ids(struct rest_call *c, const char *sql, uint64_t ahead
     if (p != PROBLEM_OK) {
         return p;
     }
-    enum store_err err = store_query(txn, sql, &v, 1, &rows);
+    enum store_err err = store_query(txn, sql, &v, strchr(sql, '?') ? 1 : 0, &rows);
     while (err == STORE_OK && json_array_size(ids) < STAGE_BATCH_MAX && store_next(rows)) {
         json_array_append_new(ids, json_string(store_get_text(rows, 0)));
     }
@@ -156,24 +156,8 @@ static enum problem due_ids(struct rest_call *c, const char *sql, uint64_t ahead
     return rest_store_problem(c, err);
 }
 
-static enum problem visit_one(struct rest_call *c, const struct resource *res, const char *id,
-                              stage_visit visit)
-{
-    struct store_txn *txn = NULL;
-    json_t *row = NULL;
-    enum problem p = rest_begin(c, STORE_WRITE, &txn);
-
-    if (p != PROBLEM_OK) {
-        return p;
-    }
-    p = row_load(c, txn, res, id, false, &row);
-    p = rest_finish(c, &txn, p == PROBLEM_OK && row ? visit(c, txn, row) : p);
-    json_decref(row);
-    return p;
-}
-
-enum problem stage_each_due(struct rest_call *c, const char *sql, uint64_t ahead_ms,
-                            const struct resource *res, stage_visit visit)
+enum problem stage_each_id(struct rest_call *c, const char *sql, uint64_t ahead_ms,
+                           stage_outside visit, void *arg)
 {
     json_t *ids = json_array(), *id;
     size_t i;
@@ -181,9 +165,38 @@ enum problem stage_each_due(struct rest_call *c, const char *sql, uint64_t ahead
 
     json_array_foreach(ids, i, id)
     {
-        enum problem p = visit_one(c, res, json_string_value(id), visit);
+        enum problem p = visit(c, json_string_value(id), arg);
         first = first == PROBLEM_OK ? p : first;
     }
     json_decref(ids);
     return first;
+}
+
+struct visiting {
+    const struct resource *res;
+    stage_visit visit;
+};
+
+static enum problem visit_one(struct rest_call *c, const char *id, void *arg)
+{
+    const struct visiting *v = arg;
+    struct store_txn *txn = NULL;
+    json_t *row = NULL;
+    enum problem p = rest_begin(c, STORE_WRITE, &txn);
+
+    if (p != PROBLEM_OK) {
+        return p;
+    }
+    p = row_load(c, txn, v->res, id, false, &row);
+    p = rest_finish(c, &txn, p == PROBLEM_OK && row ? v->visit(c, txn, row) : p);
+    json_decref(row);
+    return p;
+}
+
+enum problem stage_each_due(struct rest_call *c, const char *sql, uint64_t ahead_ms,
+                            const struct resource *res, stage_visit visit)
+{
+    struct visiting v = {res, visit};
+
+    return stage_each_id(c, sql, ahead_ms, visit_one, &v);
 }

@@ -42,9 +42,13 @@ enum problem stage_suspend_app(struct rest_call *c, struct store_txn *txn, const
 /* Revokes each active grant of the app that was made at `since_ms` or later. */
 enum problem stage_revoke_grants(struct rest_call *c, struct store_txn *txn, const char *app_id,
                                  uint64_t since_ms, const char *why);
-/* Each id that sql gives, bound to now + ahead_ms, STAGE_BATCH_MAX at most, is visited in a
- * transaction of its own: a job killed between two goes on, and one that fails holds up no other.
- * The first problem. */
+/* Each id that sql gives, bound to now + ahead_ms where it asks for a time, STAGE_BATCH_MAX at
+ * most, is visited in a transaction of its own: a job killed between two goes on, and one that
+ * fails holds up no other. The first problem. */
 typedef enum problem (*stage_visit)(struct rest_call *c, struct store_txn *txn, json_t *row);
 enum problem stage_each_due(struct rest_call *c, const char *sql, uint64_t ahead_ms,
                             const struct resource *res, stage_visit visit);
+/* The same outside any transaction: who is visited asks somebody, and opens its own. */
+typedef enum problem (*stage_outside)(struct rest_call *c, const char *id, void *arg);
+enum problem stage_each_id(struct rest_call *c, const char *sql, uint64_t ahead_ms,
+                           stage_outside visit, void *arg);

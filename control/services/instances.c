@@ -38,9 +38,16 @@ static enum problem check(struct rest_call *c, struct change *ch)
 
 static enum problem heartbeat(struct rest_call *c, struct change *ch)
 {
+    json_t *values = NULL;
+    enum problem p = configs_of(c, ch->txn, row_text(ch->row, "api_id"), &values);
+
     json_object_set_new(ch->row, "seen_at", stage_time(c->now_ms));
     json_object_set_new(ch->row, "lost_at", json_null());
-    return PROBLEM_OK;
+    if (p == PROBLEM_OK && json_object_size(values)) { /* what it goes by from now on */
+        c->once = json_pack("{s:O}", "configuration", values);
+    }
+    json_decref(values);
+    return p;
 }
 
 /* Nodes hear of who came or went, not of each heartbeat. */

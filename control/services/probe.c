@@ -364,10 +364,27 @@ static enum problem key_kind(struct rest_call *c, const json_t *api, enum probe_
                                      "own app has not; hand a report in: POST /service_reports");
 }
 
-static enum problem prepare(struct rest_call *c, struct store_txn *txn, struct testing *t)
+enum problem probe_open(struct rest_call *c, struct store_txn *txn, const json_t *api,
+                        struct probe *probe)
 {
     char app_id[SERVICE_SETTING_MAX];
     enum probe_key kind = PROBE_SECRET;
+    enum problem p = service_setting(c, txn, "probe-app", app_id);
+
+    if (p == PROBLEM_OK && strcmp(app_id, "none") == 0) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the setting probe-app is none");
+    }
+    if (p == PROBLEM_OK) {
+        p = key_kind(c, api, &kind);
+    }
+    if (p == PROBLEM_OK) { /* before the key: whose subscription it is decides its class */
+        p = subscribe(c, txn, api, app_id);
+    }
+    return p == PROBLEM_OK ? probe_init(c, txn, app_id, c->ctl->cfg->gateway_url, kind, probe) : p;
+}
+
+static enum problem prepare(struct rest_call *c, struct store_txn *txn, struct testing *t)
+{
     enum problem p = service_load(c, txn, &apis_resource, true, &t->api);
     const char *state = row_text(t->api, "state");
 
@@ -377,19 +394,7 @@ static enum problem prepare(struct rest_call *c, struct store_txn *txn, struct t
                       state);
     }
     if (p == PROBLEM_OK) {
-        p = service_setting(c, txn, "probe-app", app_id);
-    }
-    if (p == PROBLEM_OK && strcmp(app_id, "none") == 0) {
-        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the setting probe-app is none");
-    }
-    if (p == PROBLEM_OK) {
-        p = key_kind(c, t->api, &kind);
-    }
-    if (p == PROBLEM_OK) { /* before the key: whose subscription it is decides its class */
-        p = subscribe(c, txn, t->api, app_id);
-    }
-    if (p == PROBLEM_OK) {
-        p = probe_init(c, txn, app_id, c->ctl->cfg->gateway_url, kind, &t->probe);
+        p = probe_open(c, txn, t->api, &t->probe);
     }
     if (p == PROBLEM_OK) {
         p = probe_schema_load(c, txn, t->api, &t->schema);

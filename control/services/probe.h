@@ -54,6 +54,9 @@ enum probe_proof { PROBE_SIGNED, PROBE_UNSIGNED, PROBE_FORGED };
  * a pair one is made where there is none. fini in every case. */
 enum problem probe_init(struct rest_call *c, struct store_txn *txn, const char *app_id,
                         const char *fallback, enum probe_key kind, struct probe *p);
+/* As the app of the setting probe-app, subscribed to this API where it is not yet. */
+enum problem probe_open(struct rest_call *c, struct store_txn *txn, const json_t *api,
+                        struct probe *probe);
 void probe_fini(struct probe *p); /* wipes */
 /* One call; answer: fini in every case. */
 void probe_send(struct probe *p, const struct probe_call *call, enum probe_proof proof,

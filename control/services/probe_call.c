@@ -165,6 +165,7 @@ static void start(struct rest_call *c, struct probe *p)
     curl_easy_setopt(p->curl, CURLOPT_PROTOCOLS_STR, "http,https"); /* an administrator's address */
     curl_easy_setopt(p->curl, CURLOPT_OPENSOCKETFUNCTION, NULL);
     curl_easy_setopt(p->curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    curl_easy_setopt(p->curl, CURLOPT_CONNECTTIMEOUT_MS, TIMEOUT_MS);
     if (stat(p->ca_path, &st) == 0) {
         curl_easy_setopt(p->curl, CURLOPT_CAINFO, p->ca_path);
     }

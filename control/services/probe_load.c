@@ -52,11 +52,13 @@ static void end(struct run *r, struct lane *lane, CURLcode result)
 {
     struct probe_load *load = r->load;
     long status = 0;
-    curl_off_t us = 0;
+    curl_off_t us = 0,
+               ready_us = 0; /* a connection is made once, and is none of the answer's time */
 
     curl_easy_getinfo(lane->curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(lane->curl, CURLINFO_TOTAL_TIME_T, &us);
-    load->ms[load->n++] = result == CURLE_OK ? (double)us / 1000.0 : LONGEST_MS;
+    curl_easy_getinfo(lane->curl, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+    load->ms[load->n++] = result == CURLE_OK ? (double)(us - ready_us) / 1000.0 : LONGEST_MS;
     load->failed += result != CURLE_OK || status != r->status;
     curl_multi_remove_handle(r->multi, lane->curl);
     probe_release(&lane->request);

@@ -9,8 +9,10 @@
 static const struct resource *setting_resource(const char *plural)
 {
     static const char *const plurals[] = {
-        "service_settings", "stage_settings",      "admission_settings", "identity_settings",
-        "session_policies", "credential_policies", "retention_rules",    "limits"};
+        "service_settings",  "stage_settings",      "admission_settings",  "identity_settings",
+        "session_policies",  "credential_policies", "retention_rules",     "limits",
+        "classify_settings", "catalog_settings",    "identifier_settings", "algorithms",
+        "risk_classes",      "financial_scenarios", "service_configs"};
 
     for (size_t i = 0; i < COUNT(plurals); i++) {
         if (strcmp(plurals[i], plural) == 0) {

@@ -128,6 +128,9 @@ enum problem termination_application(struct rest_call *c);
 /* instances.c: the active instances of an API among its targets. */
 enum problem instances_feed(struct rest_call *c, struct store_txn *txn, const json_t *api,
                             json_t *out);
+/* configs.c: {name: value} of what instances of that API go by: new. */
+enum problem configs_of(struct rest_call *c, struct store_txn *txn, const char *api_id,
+                        json_t **values);
 enum problem settings_history(struct rest_call *c); /* restore.c */
 enum problem settings_restore(struct rest_call *c);
 
@@ -147,4 +150,5 @@ extern const struct resource service_notices_resource;
 extern const struct resource retention_rules_resource;
 extern const struct resource service_archives_resource;
 extern const struct resource service_instances_resource;
+extern const struct resource service_configs_resource;
 extern const struct resource scheduled_tasks_resource;

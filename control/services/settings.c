@@ -6,6 +6,7 @@
 
 #include "api/apis.h"
 #include "rest/settings.h"
+#include "rest/strict.h"
 #include "services/services.h"
 
 static bool days_ok(const char *v)
@@ -68,14 +69,11 @@ static const struct setting settings[] = {
     {"probe-app", app_ok, "none, or the id of an app"},
 };
 
-static const struct attr attrs[] = {
-    {"name", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
-    {"value", ATTR_TEXT, AF_REQUIRED, 1, SERVICE_SETTING_MAX - 1},
-};
+static const struct attr attrs[] = {SETTINGS_ATTRS(SERVICE_SETTING_MAX - 1)};
 
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    return settings_check(c, settings, COUNT(settings), ch->row);
+    return settings_check(c, settings, COUNT(settings), ch);
 }
 
 const struct resource service_settings_resource = {
@@ -87,6 +85,7 @@ const struct resource service_settings_resource = {
     .read_roles = ROLE_STAFF | ROLE_AUDITOR,
     .patch_roles = ROLE_ADMIN,
     .check = check,
+    .after = strict_after,
 };
 
 enum problem service_setting(struct rest_call *c, struct store_txn *txn, const char *name,

@@ -34,7 +34,8 @@ void fixture_open(struct fixture *f)
     f->cfg = (struct control_config){.data_dir = f->dir,
                                      .listen_host = "127.0.0.1",
                                      .data_socket = "/nonexistent/data.sock",
-                                     .admin_password = FIXTURE_ADMIN};
+                                     .admin_password = FIXTURE_ADMIN,
+                                     .trial = true};
     assert_true(control_open(&f->ctl, &f->cfg));
 }
 

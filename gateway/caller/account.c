@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/codec.h"
 #include "crypto/verifier.h"
 #include "token/token.h"
 
@@ -40,12 +41,12 @@ static struct {
     uint64_t since_ms[PLACES];
 } wrong;
 
-static size_t place_of(ngx_http_request_t *r, const struct uuid *accessid)
+static size_t place_of(ngx_http_request_t *r, const struct uuid *id)
 {
     uint64_t hash = sluice_worker.limit_seed;
     const u_char *address = r->connection->addr_text.data;
     for (size_t i = 0; i < UUID_LEN; i++) {
-        hash = (hash ^ accessid->b[i]) * 0x100000001b3ull;
+        hash = (hash ^ id->b[i]) * 0x100000001b3ull;
     }
     for (size_t i = 0; i < r->connection->addr_text.len; i++) {
         hash = (hash ^ address[i]) * 0x100000001b3ull;
@@ -130,15 +131,32 @@ static void read_parameters(ngx_http_request_t *r, sluice_ctx_t *ctx, struct par
 
 /* The account -----------------------------------------------------------------------------------
  */
-static bool accessid_of(const struct parameters *p, struct uuid *id)
+/* As feed entries of accounts are named. */
+static bool entry_of(const struct parameters *p, struct uuid *id)
 {
-    char text[UUID_TEXT_LEN + 1];
-    const char *a = p->text[ACCESSID];
+    char text[ACCESSID_LEN + 1 + VALUE_MAX];
+    uint8_t digest[CRYPTO_HASH_LEN];
     if (p->n[ACCESSID] != ACCESSID_LEN) {
         return false;
     }
-    snprintf(text, sizeof text, "%.8s-%.4s-%.4s-%.4s-%.12s", a, a + 8, a + 12, a + 16, a + 20);
-    return uuid_parse(id, text, UUID_TEXT_LEN);
+    memcpy(text, p->text[ACCESSID], ACCESSID_LEN + 1);
+    memcpy(text + ACCESSID_LEN + 1, p->text[USERNAME], p->n[USERNAME]);
+    crypto_hash(CRYPTO_SM3, text, ACCESSID_LEN + 1 + p->n[USERNAME], digest);
+    memcpy(id->b, digest, UUID_LEN);
+    return true;
+}
+
+/* What the verifier is over: the account's own accessid, in hexadecimal. */
+static bool proves(const struct parameters *p, const struct replica_account *account)
+{
+    uint8_t verifier[CRYPTO_HASH_LEN];
+    char own[ACCESSID_LEN];
+    struct slice accessid = slice_of(own, codec_hex(own, account->accessid.b, UUID_LEN));
+    crypto_verifier(sluice_worker.verifier_key, accessid, slice_str(p->text[USERNAME]),
+                    slice_str(p->text[PWD]), verifier);
+    bool right = crypto_equal(verifier, account->verifier, sizeof verifier);
+    crypto_wipe(verifier, sizeof verifier);
+    return right;
 }
 
 static ngx_int_t failed(sluice_ctx_t *ctx)
@@ -164,24 +182,21 @@ static void open_password(struct parameters *p, uint64_t now_ms)
     crypto_wipe(plain, sizeof plain);
 }
 
-/* An unknown account costs what a known one does. */
+/* An unknown account costs what a known one does. CI-7.2c1: an accessid is that of one app for one
+ * interface, and opens no other. */
 static ngx_int_t find(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct parameters *p,
                       struct replica_account *account)
 {
     struct replica_reader *reader = sluice_reader();
-    uint8_t verifier[CRYPTO_HASH_LEN];
     struct uuid id = {{0}};
     bool known =
-        accessid_of(p, &id) && reader && replica_get_account(reader, &id, account) == REPLICA_OK;
+        entry_of(p, &id) && reader && replica_get_account(reader, &id, account) == REPLICA_OK;
     size_t place = place_of(r, &id);
     if (tried_too_often(place, ctx->began_us / 1000)) {
         return sluice_refuse(ctx, PROBLEM_TOO_MANY_ATTEMPTS, SLICE(""), SLICE("pwd"));
     }
-    crypto_verifier(sluice_worker.verifier_key, slice_str(p->text[ACCESSID]),
-                    slice_str(p->text[USERNAME]), slice_str(p->text[PWD]), verifier);
-    bool right = known && crypto_equal(verifier, account->verifier, sizeof verifier);
-    crypto_wipe(verifier, sizeof verifier);
-    if (!right) {
+    bool right = proves(p, account);
+    if (!right || !known || !uuid_eq(&account->api, &ctx->api->record.policy.id)) {
         wrong.count[place] += known; /* what there is not, nobody guesses */
         return failed(ctx);
     }

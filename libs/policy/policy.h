@@ -70,7 +70,12 @@ enum policy_stream {
 };
 
 /* How data reaches an app, and so what an agreement may choose among (CI-6.1.4b): bits. */
-enum policy_way { POLICY_WAY_CALL = 1, POLICY_WAY_EXPORT = 2, POLICY_WAY_EVENT = 4 };
+enum policy_way {
+    POLICY_WAY_CALL = 1,
+    POLICY_WAY_EXPORT = 2,
+    POLICY_WAY_EVENT = 4,
+    POLICY_WAY_AGGREGATE = 8 /* groups of rows, in a call: looked at by the data service */
+};
 
 #define POLICY_FIELDS_MAX  512 /* = PLAN_FIELDS_MAX */
 #define POLICY_FIELD_WORDS (POLICY_FIELDS_MAX / 64)

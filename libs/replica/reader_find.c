@@ -145,11 +145,11 @@ enum replica_err replica_revoked_before(struct replica_reader *rd, enum replica_
     return REPLICA_OK;
 }
 
-enum replica_err replica_get_account(struct replica_reader *rd, const struct uuid *accessid,
+enum replica_err replica_get_account(struct replica_reader *rd, const struct uuid *id,
                                      struct replica_account *account)
 {
     struct slice record;
-    enum replica_err err = env_get_record(rd, ENV_ACCOUNT, accessid, &record);
+    enum replica_err err = env_get_record(rd, ENV_ACCOUNT, id, &record);
     if (err != REPLICA_OK) {
         return err;
     }

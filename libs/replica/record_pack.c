@@ -25,6 +25,7 @@ static const struct word channel_words[] = {
 static const struct word way_words[] = {{"call", POLICY_WAY_CALL},
                                         {"export", POLICY_WAY_EXPORT},
                                         {"event", POLICY_WAY_EVENT},
+                                        {"aggregate", POLICY_WAY_AGGREGATE},
                                         {NULL, 0}};
 static const struct word term_words[] = {
     {"once", POLICY_ONCE}, {"period", POLICY_PERIOD}, {"agreement", POLICY_AGREEMENT}, {NULL, 0}};
@@ -225,7 +226,8 @@ bool record_pack_revocation(struct buf *out, uint64_t rev, const json_t *data)
     return record_end(&s);
 }
 
-/* {user_id, app_id, verifier}: an account that may call by its parameters. */
+/* {user_id, app_id, api_id, accessid, verifier}: an account that may call one API by its
+ * parameters. */
 bool record_pack_account(struct buf *out, uint64_t rev, const json_t *data)
 {
     struct source s;
@@ -235,6 +237,8 @@ bool record_pack_account(struct buf *out, uint64_t rev, const json_t *data)
     record_begin(&s, out, rev, data);
     record_uuid(&s, "user_id", true);
     record_uuid(&s, "app_id", true);
+    record_uuid(&s, "api_id", true);
+    record_uuid(&s, "accessid", true);
     s.bad |= !record_text_of(json_object_get(data, "verifier"), RECORD_TEXT_MAX, &text) ||
              !codec_unbase64url(verifier, sizeof verifier, &n, text.p, text.n) ||
              n != sizeof verifier;

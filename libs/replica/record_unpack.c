@@ -207,6 +207,8 @@ bool record_unpack_account(struct slice in, struct replica_account *a)
     struct cursor c = start(in, &rev);
     take_uuid(&c, &a->user);
     take_uuid(&c, &a->app);
+    take_uuid(&c, &a->api);
+    take_uuid(&c, &a->accessid);
     const char *verifier = take(&c, sizeof a->verifier);
     if (verifier != NULL) {
         memcpy(a->verifier, verifier, sizeof a->verifier);

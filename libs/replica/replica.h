@@ -215,12 +215,14 @@ enum replica_err replica_revoked_before(struct replica_reader *rd, enum replica_
                                         struct slice value, uint64_t *before_ms)
     __attribute__((warn_unused_result));
 
-/* Who may call by accessid, username and pwd (feed kind `account`, id: the accessid). */
+/* Who may call which API by accessid, username and pwd (feed kind `account`; the id: the start of
+ * SM3 over the accessid of the app for that API, a NUL and the username). */
 struct replica_account {
-    struct uuid user, app;
+    struct uuid user, app, api;
+    struct uuid accessid;              /* the account's own, which its verifier is over */
     uint8_t verifier[CRYPTO_HASH_LEN]; /* crypto/verifier.h */
 };
-enum replica_err replica_get_account(struct replica_reader *rd, const struct uuid *accessid,
+enum replica_err replica_get_account(struct replica_reader *rd, const struct uuid *id,
                                      struct replica_account *account)
     __attribute__((warn_unused_result));
 

@@ -128,7 +128,7 @@ static void del(struct world *w, const char *kind, const char *id)
 #define TOKEN_KEY "{'key_id':1,'key_sealed':'AAAA','state':'current','not_before':0,'expires_at':0}"
 #define REVOCATION                                                                                 \
     "{'subject':'session','value':'019a0000-0000-7000-8000-000000000001','before':5,'expires_at':9}"
-#define ACCOUNT "{'user_id':'" ID("01") "','app_id':'" ID("02") "','verifier':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}"
+#define ACCOUNT "{'user_id':'" ID("01") "','app_id':'" ID("02") "','api_id':'" ID("03") "','accessid':'" ID("04") "','verifier':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}"
 #define ALGORITHM "{'name':'hmac-sha256','status':'deprecated'}"
 
 #define GRANT                                                                                      \
@@ -253,6 +253,8 @@ static const struct { const char *kind, *data, *more; bool ok; } rows[] = {
     { "account", ACCOUNT, "{'verifier':null}", false },
     { "account", ACCOUNT, "{'verifier':'not base64url, of that length, but 43 c'}", false },
     { "account", ACCOUNT, "{'app_id':null}", false },
+    { "account", ACCOUNT, "{'api_id':null}", false },
+    { "account", ACCOUNT, "{'accessid':'x'}", false },
     { "account", ACCOUNT, "{'user_id':'x'}", false },
     { "token-key", TOKEN_KEY, "{}", true },
     { "token-key", TOKEN_KEY, "{'key_id':-1}", false },

@@ -31,6 +31,7 @@ const routes = [
   { path: '/manage/publish', component: () => import('./services/Publish.vue'), meta: { area: 'manage' as Area, title: 'publish', needs: ['services.publish'], menu: true } },
   { path: '/manage/categories', component: () => import('./manage/Categories.vue'), meta: { area: 'manage' as Area, title: 'categories', needs: ['catalog_nodes.create'], menu: true } },
   { path: '/manage/providers', component: () => import('./manage/Providers.vue'), meta: { area: 'manage' as Area, title: 'providers', needs: ['organisations.approve'], menu: true } },
+  { path: '/manage/tasks', component: () => import('./manage/Tasks.vue'), meta: { area: 'manage' as Area, title: 'tasks', needs: ['scheduled_tasks.create'], menu: true } },
   { path: '/password', component: () => import('./account/Password.vue'), meta: { title: 'password' } },
   { path: '/:rest(.*)*', component: () => import('./parts/Nowhere.vue'), meta: { title: 'nowhere', open: true } },
 ];

@@ -70,7 +70,11 @@ before(async () => {
   world = await w.people(p);
   world.api = await w.httpApi(world, 'unit', upstream.url);
   world.other = await w.httpApi(world, 'other', upstream.url);
-  world.files = await w.httpApi(world, 'files', upstream.url);
+  const source = await world.provider.post('/sources', { name: 'orders', organisation_id: world.holder, kind: 'odbc', connection: w.sqliteConnection(await w.ordersDatabase(p.dir, 20)) });
+  await world.provider.act('sources', source.id, 'check');
+  const dataset = await world.provider.post('/datasets', { name: 'orders', source_id: source.id, table: 'orders' });
+  await world.provider.patch(`/datasets/${dataset.id}`, { fields: w.classify(dataset.fields, w.LEVELS) }, dataset.revision);
+  world.files = (await world.provider.act('datasets', dataset.id, 'publish', { name: 'files', version: 'v1', path: '/files/v1', title: 'Files', batch: true })).id;
   await setting('admission-required', 'on');
   await setting('agreement-required', 'on');
   await setting('certificates-required', 'mlps');
@@ -148,7 +152,7 @@ test('[EC-4.2.1a1, BK-9.1.1a, BK-9.1.1b, GS-6.8d-2] the gate names what is missi
   assert.deepEqual(state.conditions.filter((c) => !c.holds).map((c) => c.name), ['agreement']);
 });
 
-test('[BK-9.1.1e, BK-12.2c, SW-9.8-use2a, EC-7.1.4.2b] the shipped templates hold every mandatory clause, and one without is refused by name', async () => {
+test('[BK-9.1.1e, BK-12.2c, SW-9.8-use2a, EC-7.1.4.2b, BK-9.3.5d2, BK-9.3.5e] the shipped templates hold every mandatory clause, and one without is refused by name', async () => {
   for (const { kind, clauses } of (await world.operator.get('/agreement-clauses')).items) {
     const template = JSON.parse(readFileSync(`docs/templates/agreement-${kind}.json`, 'utf8'));
     for (const clause of clauses) {
@@ -166,8 +170,8 @@ test('[SW-9.8-use1, SW-8.2c2-5, CI-6.1.4a] an agreement is whole when offered an
   const draft = await world.provider.post('/agreements', base);
   await restRefuses(world.provider.act('agreements', draft.id, 'offer'), 'agreement-incomplete');
   const whole = { shared_data: 'orders of the unit', purpose: 'order management', expires_at: YEAR, retention_days: 30, provider_duties: ['correct data'], receiver_duties: ['no transfer'],
-    interfaces: [{ api_id: world.api, fields: ['id', 'phone'], per_day: PER_DAY, scenario: 'back office', access_mode: 'server to server', ways: ['call'] },
-      { api_id: world.files, fields: ['id'], per_day: 1000, scenario: 'month end', access_mode: 'files', ways: ['export'] }] };
+    interfaces: [{ api_id: world.api, fields: ['id', 'phone'], per_day: PER_DAY, scenario: 'back office', access_mode: 'direct', ways: ['call'] },
+      { api_id: world.files, fields: ['category'], per_day: 1000, scenario: 'month end', access_mode: 'file' }], terms: { data_format: ['json', 'csv'] } };
   await world.provider.patch(`/agreements/${draft.id}`, whole, draft.revision);
   agreement = await world.provider.act('agreements', draft.id, 'offer');
   assert.match(agreement.text, /禁止转移/);
@@ -215,6 +219,17 @@ test('[SW-9.8-use2b, SW-9.8-use2c, SW-8.2c2-4, CI-6.1.4b, CI-6.1.4c, EC-4.2.2a5]
   assert.equal((await why(world.other)).code, 'subscription-missing'); // the same decision, asked for
   const fields = Object.fromEntries((await why(world.api)).fields.map((f) => [f.path, f.outcome]));
   assert.deepEqual([fields.id, fields.phone], ['keep', 'drop']);
+});
+
+test('[CI-6.1.4d] a file in a format that was not agreed on is erased, and both sides are told; one in an agreed format stays', async () => {
+  const made = async (format) => { const a = await p.call('/files/v1/exports', { key, method: 'POST', body: JSON.stringify({ format }) }); assert.equal(a.status, 202, a.text); return a.json.id; };
+  const state = async (id, wanted) => until(async () => { const e = await world.operator.get(`/exports/${id}`).catch(() => null); return e?.state === wanted && e; }, { ms: 20000, what: `the export ${wanted}` });
+  const [good, bad] = [await made('csv'), await made('ndjson')];
+  assert.deepEqual([(await state(good, 'ready')).departs, (await state(bad, 'erased')).departs], [false, true]);
+  const gone = await p.call(`/files/v1/exports/${bad}/data`, { key });
+  assert.ok(gone.status >= 400, 'it is not to be had');
+  for (const side of [world.developer, world.provider]) assert.equal((await side.list('notices', { object_id: bad })).length, 1);
+  assert.equal((await world.developer.list('notices', { object_id: good })).length, 0);
 });
 
 test('[SW-9.8-use2c, BK-9.1.1e, CI-6.1.4d] as often in a day as was agreed', async () => {

@@ -91,6 +91,14 @@ test('[SW-7a, SW-8.2a1-5, SW-8.2a1-6] records are cleaned by rule, held against 
   await restRefuses(world.developer.get(`/collection_runs/${run.id}/quarantine`), 'not-permitted');
 });
 
+test('[SW-6-timer] a collection is begun by an operator\'s task, which is over when its run is', async () => {
+  const [c] = await world.provider.list('collections', { name: 'cleaned' });
+  const { id } = await world.operator.post('/scheduled_tasks', { name: 'collect', task: 'run-collection', target_id: c.id });
+  const done = await until(async () => { const t = await world.operator.get(`/scheduled_tasks/${id}`); return t.state === 'done' && t; }, { ms: 20000, what: 'the end of the task' });
+  assert.equal(done.last_result, 'passed', done.last_detail);
+  assert.equal((await world.provider.get(`/collection_runs/${done.about_id}`)).state, 'succeeded');
+});
+
 test('[SW-8.2a1-3, SW-8.2a1-4] two sources become one dataset, and records of one key one record, by the rule that was set', async () => {
   await node('left', 'other');
   await node('right', 'other');

@@ -146,12 +146,14 @@ async function account() {
   const { organisation_id: organisation } = await admin.get(`/apps/${app}`);
   const password = 'platform-account-Passw0rd+1';
   const session = await w.user(admin, 'linked-platform', 'developer', { organisation_id: organisation });
-  const { id, accessid } = await session.get('/users/me');
+  const { id, accessid: own } = await session.get('/users/me');
   await session.raw('PUT', '/api/v1/users/me/password', { old_password: 'linked-platform-first-Passw0rd-changed', new_password: password });
   const at = (path) => admin.get('/apis?page_size=200').then(({ items }) => items.find((a) => a.path === path));
   const allow = async (path, on = true) => { const api = await at(path); await admin.patch(`/apis/${api.id}`, { account_parameters: on }, api.revision); };
   const bind = async (changes) => admin.patch(`/users/${id}`, changes, (await admin.get(`/users/${id}`)).revision);
-  return { admin, app, id, allow, bind, at, members: { accessid, username: 'linked-platform', pwd: password } };
+  // Of the app for that interface: drawn when its application for it was approved.
+  const { accessid } = (await admin.list('subscriptions', { app_id: app, api_id: (await at('/credit/getEnterpriseGrade')).id, state: 'approved' }))[0];
+  return { admin, app, id, allow, bind, at, own, members: { accessid, username: 'linked-platform', pwd: password } };
 }
 
 const plain = (name, members, type = 'application/json') => p.send('POST', `/credit/${name}`, {
@@ -166,7 +168,7 @@ test('[CI-7.2c, CI-7.2c1, CI-7.2c2, CI-7.2c3, CI-6.2.2c, CI-A.1c, CI-A.2b] where
   await a.bind({ app_id: a.app });
   // The password is not known until it is seen: a sign-in shows it.
   refused(await plain('getEnterpriseGrade', grade), 401, 'sign-in-failed');
-  assert.equal((await p.rest.raw('POST', '/credit/account/getToken', a.members)).body.result, 1);
+  assert.equal((await p.rest.raw('POST', '/credit/account/getToken', { ...a.members, accessid: a.own })).body.result, 1);
   await until(async () => (await plain('getEnterpriseGrade', grade)).status === 200, { what: 'the account at the gateway' });
   assert.deepEqual((await plain('getEnterpriseGrade', grade)).json.data, nth(5));
   assert.equal((await plain('getEnterpriseGrade', grade, 'application/x-www-form-urlencoded')).json.result, 1);
@@ -175,6 +177,13 @@ test('[CI-7.2c, CI-7.2c1, CI-7.2c2, CI-7.2c3, CI-6.2.2c, CI-A.1c, CI-A.2b] where
   const seal = async (text) => new CompactEncrypt(Buffer.from(text)).setProtectedHeader({ alg: 'ECDH-ES', enc: 'A256GCM', kid: jwk.kid }).encrypt(await importJWK(jwk, 'ECDH-ES'));
   assert.equal((await plain('getEnterpriseGrade', { ...grade, pwd: await seal(a.members.pwd) })).json.result, 1);
   refused(await plain('getEnterpriseGrade', { ...grade, pwd: await seal('another') }), 401, 'sign-in-failed');
+  // Each interface has an accessid of its own, which opens no other; nobody chooses one.
+  const there = await a.at('/credit/getPublicResourcesTrading');
+  const [subscription] = await a.admin.list('subscriptions', { app_id: a.app, api_id: there.id, state: 'approved' });
+  assert.ok(/^[0-9a-f]{32}$/.test(subscription.accessid) && subscription.accessid !== a.members.accessid);
+  for (const accessid of [subscription.accessid, a.own]) refused(await plain('getEnterpriseGrade', { ...grade, accessid }), 401, 'sign-in-failed');
+  const chosen = await a.admin.raw('PATCH', `/api/v1/subscriptions/${subscription.id}`, { accessid: a.members.accessid }, { 'if-match': `"${subscription.revision}"` });
+  assert.deepEqual([chosen.status, chosen.body.code, chosen.body.where], [422, 'field-invalid', '/accessid']);
   // Sent beside a signature they have to be right, and of the app that signed.
   assert.equal((await post('getEnterpriseGrade', grade)).json.result, 1);
   refused(await post('getEnterpriseGrade', { ...grade, pwd: 'wrong' }), 401, 'sign-in-failed');

@@ -3,11 +3,13 @@
 // JSON, limits of cost; on a real PostgreSQL, driven by a stock client too.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import crypto from 'node:crypto';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { refused, restRefuses, rows } from './lib/assertions.mjs';
+import { keyPair } from './lib/pki.mjs';
 import { Platform, freePorts } from './lib/platform.mjs';
 import { Postgres, postgresConnection } from './lib/postgres.mjs';
 import { until } from './lib/wait.mjs';
@@ -79,6 +81,55 @@ test('[SW-3.3d, SW-3.3e] groups and their sums are answered, but for groups that
   refused(await call(query('select=phone,count()')), 403, 'filter-forbidden');
   refused(await call(query('select=phone_max:phone.max()')), 403, 'filter-forbidden');
   refused(await call(query('select=nope_sum:nope.sum()')), 400, 'field-unknown');
+});
+
+// A privacy agreement between the holder and the third party, signed by both.
+async function privacyAgreement(signers, api, operations, max_level) {
+  const offered = await world.provider.act('agreements', (await world.provider.post('/agreements', { template_id: world.privacy, provider_id: world.holder, receiver_id: world.thirdParty,
+    title: '隐私保护协议', shared_data: 'orders', purpose: 'turnover statistics', expires_at: w.IN_A_YEAR, retention_days: 0, provider_duties: ['a'], receiver_duties: ['b'],
+    interfaces: [{ api_id: api, fields: ['status'] }], terms: { operations, max_level } })).id, 'offer');
+  for (const { rest, pair, key_id } of signers) {
+    await rest.act('agreements', offered.id, 'sign', { key_id, signature: crypto.sign('sha256', Buffer.from(offered.signing_text), { key: pair.pem, dsaEncoding: 'ieee-p1363' }).toString('base64url') });
+  }
+  return world.provider.get(`/agreements/${offered.id}`);
+}
+
+test('[SW-9.6.2-4a, SW-9.6.2-4b] groups of another\'s rows are for a registered task, which a signed privacy agreement allows, and end with it', async () => {
+  const groups = () => call(query('select=status,count()'));
+  const row = await world.provider.get(`/apis/${api.orders}`);
+  await world.provider.patch(`/apis/${api.orders}`, { analysis_agreement: true }, row.revision);
+  await until(async () => (await groups()).json?.code === 'agreement-missing', { ms: 15000, what: 'the refusal of groups' });
+  refused(await groups(), 403, 'agreement-missing');
+  assert.equal((await call(query('limit=1'))).status, 200, 'rows are served as ever');
+  const task = { name: 'turnover', app_id: world.app, api_ids: [api.orders], operations: ['aggregate'], purpose: 'turnover statistics' };
+  await restRefuses(world.developer.post('/analysis_tasks', task), 'agreement-missing');
+  await restRefuses(world.developer.post('/analysis_tasks', { ...task, operations: ['guess'] }), 'field-invalid', '/operations');
+  await restRefuses(world.provider.post('/analysis_tasks', task), 'not-permitted');
+  const template = await world.operator.post('/agreement_templates', JSON.parse(readFileSync('docs/templates/agreement-privacy.json', 'utf8')));
+  await world.operator.act('agreement_templates', template.id, 'activate');
+  world.privacy = template.id;
+  const signers = [];
+  for (const [rest, organisation, name] of [[world.developer, world.thirdParty, 'receiver'], [world.provider, world.holder, 'owner']]) {
+    const pair = keyPair(p.dir, name);
+    signers.push({ rest, pair, ...(await rest.post('/signing_keys', { organisation_id: organisation, public_key: pair.publicPem, label: name })) });
+  }
+  // One that allows other things, or less, allows nothing.
+  await privacyAgreement(signers, api.orders, ['export'], 3);
+  await privacyAgreement(signers, api.orders, ['aggregate'], 1);
+  await restRefuses(world.developer.post('/analysis_tasks', task), 'agreement-missing');
+  const agreement = await privacyAgreement(signers, api.orders, ['aggregate'], 3);
+  assert.equal(agreement.state, 'in_force');
+  await restRefuses(world.developer.post('/analysis_tasks', { ...task, operations: ['aggregate', 'model'] }), 'agreement-missing');
+  const registered = await world.developer.post('/analysis_tasks', task);
+  await until(async () => (await groups()).status === 200, { ms: 15000, what: 'the groups' });
+  await world.developer.act('analysis_tasks', registered.id, 'end');
+  await until(async () => (await groups()).json?.code === 'agreement-missing', { ms: 15000, what: 'the end of the task' });
+  await world.developer.post('/analysis_tasks', task);
+  await until(async () => (await groups()).status === 200, { ms: 15000, what: 'the groups again' });
+  await world.provider.act('agreements', agreement.id, 'terminate', { reason: 'the purpose is fulfilled' });
+  await until(async () => (await groups()).json?.code === 'agreement-missing', { ms: 15000, what: 'the end of the agreement' });
+  await world.provider.patch(`/apis/${api.orders}`, { analysis_agreement: false }, (await world.provider.get(`/apis/${api.orders}`)).revision);
+  await until(async () => (await groups()).status === 200, { ms: 15000, what: 'groups for all' });
 });
 
 test('[EC-6.1.4.1, EC-6.1.3.1e] rows of a related table come with theirs, each field as its own level says', async () => {

@@ -147,7 +147,7 @@ test('[GS-6.9.2e-2, GS-A.5] a joint test is counted from calls the platform saw,
   assert.deepEqual([theirs, ours], ['developer', 'operator']);
 });
 
-test('[GS-6.9.4.2d-1, GS-6.1b-4, EC-7.1.3-M2, EC-7.1.3-C1] going live is refused until each report is accepted; the refusal says which', async () => {
+test('[GS-6.9.4.2d-1, GS-6.1b-4, EC-7.1.3-M2, EC-7.1.3-C1, CI-6.1.6b] going live is refused until each report is accepted; the refusal says which', async () => {
   await setting('test-report-required', 'on');
   await setting('test-report-kinds', 'functional conformity');
   await assert.rejects(world.operator.act('apps', app, 'admit'), (e) => {
@@ -206,7 +206,7 @@ test('[BK-12.1e] an API that converts messages needs a target for tests; without
   assert.equal(live.seen.length, seen);
 });
 
-test('[BK-12.1e] admitted, it is live: keys and consents of the test stage are void, new ones open the real rows', async () => {
+test('[BK-12.1e, CI-6.1.6b] admitted, it is live: keys and consents of the test stage are void, new ones open the real rows', async () => {
   await world.operator.act('apps', app, 'admit');
   await becomes(`${ORDERS}?limit=1`, (a) => a.json?.code === 'credential-inactive', 'the end of the test key', { grant });
   await until(async () => (await bearer('/bare/v1/good')).status === 401, { ms: 10000, what: 'the end of the test token' });

@@ -71,7 +71,7 @@ after(async () => {
   await p?.stop();
 });
 
-test('[BK-6.1b3, BK-6.1b4, BK-5d2, EC-6.1.4.3e2, BK-9.3.3a1] a program with nothing but the SDK makes an A2 call: signed by SM2, sealed both ways, the platform\'s signature checked; it gives the business fields and the key store', async () => {
+test('[BK-6.1b3, BK-6.1b4, BK-5d2, EC-6.1.4.3e2, BK-9.3.3a1, SW-5-access-f] a program with nothing but the SDK makes an A2 call: signed by SM2, sealed both ways, the platform\'s signature checked; it gives the business fields and the key store', async () => {
   const c = await client(['accounts']);
   const a = await c.call('/accounts/v1/x', { body: { id: 'B7' } });
   assert.deepEqual([a.data.id, a.signed, a.sealed, a.noStore, a.status], ['B7', true, true, true, 200]);
@@ -116,6 +116,19 @@ test('[BK-7.3.3b2-1, BK-7.3.3b2-2, BK-12.3b1, EC-7.2.2c] by the tags the platfor
   for (const value of [CARD, HOLDER, '欧', '"balance"', '"phone"', '138**', 'alice']) assert.ok(!text.includes(value), value);
   for (const { transaction } of [good, bad]) assert.equal((await until(() => { const r = records(p, '--txn', transaction); return r.length && r; }, { what: 'the record' }))[0].app, world.app);
   assert.equal(verifyLog(at('calls')).records, 3);
+});
+
+test('[BK-7.2.2c3-3] of A2 results nothing lies in the files of a program that got them: not in its store, its proofs or its log, nor by download', async () => {
+  const c = await client(['accounts'], { log: at('a2/calls'), proofs: at('a2/proofs') }), vault = new Vault({ key: store.storeKey(), folder: at('a2/kept') });
+  const a = await c.call('/accounts/v1/x', { body: { id: 'order-4711' } });
+  assert.deepEqual([a.data.balance, a.noStore, a.headers['content-type']], ['99.50', true, 'application/jose']);
+  vault.session('alice').put('account', a.data, { class: a.noStore ? 'A2' : 'A1' });
+  assert.deepEqual(vault.session('alice').get('account'), a.data);
+  await rejects(download(c, '/accounts/v1/exports/1', at('a2/file')), 'local', 'store-forbidden');
+  c.close();
+  const files = readdirSync(at('a2'), { withFileTypes: true, recursive: true }).filter((e) => e.isFile()).map((e) => path.join(e.path ?? e.parentPath, e.name));
+  assert.deepEqual(files.map((f) => path.basename(path.dirname(f))).sort(), ['calls', 'proofs']);
+  for (const f of files) for (const value of ['99.50', a.data.holder, a.data.phone, a.bytes.toString(), CARD, 'eyJhbGciOiJFQ0RILUVT']) assert.ok(!readFileSync(f).includes(value), `${f}: ${value}`);
 });
 
 test('[BK-6.1b5] an API published a moment ago is called by its path, with the SDK as it is', async () => {

@@ -2,11 +2,13 @@
 // The life of a service: from a table to a catalogued API in one step, through its stages, its changes and its end.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
+import { Rest } from '../../demo/rest_client.mjs';
 import { DOMAINS, window } from '../../demo/window.mjs';
 import { refused, restRefuses } from './lib/assertions.mjs';
-import { Platform } from './lib/platform.mjs';
+import { BUILD, Platform, freePorts } from './lib/platform.mjs';
 import { records } from './lib/records.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 import { until } from './lib/wait.mjs';
@@ -395,17 +397,84 @@ test('[SW-6-registry] an instance registers, is called, and is let go when its h
   mine.close();
 });
 
-test('[SW-6-config, SW-6-timer] a setting has its revisions and goes back to one; a task runs at its time, once, and its failure is told', async () => {
+test('[SW-6-config] a setting has its revisions and goes back to one', async () => {
   const [row] = await world.admin.list('service_settings', { name: 'report-days' });
   await world.admin.patch(`/service_settings/${row.id}`, { value: '30' }, row.revision);
   assert.deepEqual((await world.operator.get(`/service_settings/${row.id}/revisions`)).items.map((i) => i.after.value), ['30']);
   await restRefuses(world.operator.act('service_settings', row.id, 'restore', { revision: row.revision }), 'not-permitted');
   assert.equal((await world.admin.act('service_settings', row.id, 'restore', { revision: row.revision })).value, row.value);
-  const task = await world.operator.post('/scheduled_tasks', { name: 'nightly', task: 'check-catalogue' });
-  const done = await until(async () => { const t = await world.operator.get(`/scheduled_tasks/${task.id}`); return t.state === 'done' && t; }, { ms: 10000, what: 'the run' });
-  assert.deepEqual([done.last_result, done.failures, done.next_at], ['failed', 1, null]);
-  assert.equal((await world.operator.list('notices', { object_id: task.id })).length, 1);
-  assert.equal((await world.operator.get(`/operations?kind=scheduled-task&resource_id=${task.id}&action=execute`)).items.length, 1);
+});
+
+test('[SW-6-config] what is set for a service counts in its running instance at the next heartbeat, a limit at the gateway at the next call; both go back to a revision', async () => {
+  const { id } = await draft('configured');
+  await world.provider.act('apis', id, 'publish');
+  await w.subscription(world, world.app, id);
+  const instance = await world.provider.post('/service_instances', { api_id: id, url: unit.url, heartbeat_s: 3600 });
+  const told = async () => (await world.provider.act('service_instances', instance.id, 'heartbeat')).configuration;
+  assert.equal(await told(), undefined);
+  const config = await world.provider.post('/service_configs', { api_id: id, name: 'page-size', value: { rows: 20 } });
+  assert.deepEqual(await told(), { 'page-size': { rows: 20 } });
+  await world.provider.patch(`/service_configs/${config.id}`, { value: { rows: 50 } }, config.revision);
+  assert.deepEqual(await told(), { 'page-size': { rows: 50 } });
+  assert.deepEqual((await world.provider.get(`/service_configs/${config.id}/revisions`)).items.map((i) => i.after.value.rows), [20, 50]);
+  await world.provider.act('service_configs', config.id, 'restore', { revision: 1 });
+  assert.deepEqual(await told(), { 'page-size': { rows: 20 } });
+  await restRefuses(world.provider.post('/service_configs', { api_id: id, name: 'page-size', value: 1 }), 'already-exists');
+  await restRefuses(world.provider.post('/service_configs', { api_id: id, name: 'Page Size', value: 1 }), 'field-invalid', '/name');
+  await restRefuses(world.developer.list('service_configs'), 'not-permitted');
+  const limit = await world.operator.post('/limits', { name: 'one', per: 'app-api', app_id: world.app, api_id: id, measure: 'rate', amount: 1, window_ms: 600000, action: 'reject' });
+  await becomes('/configured/v1/good', 'rate-limited');
+  await world.operator.patch(`/limits/${limit.id}`, { amount: 100000 }, limit.revision);
+  await becomes('/configured/v1/good', 200);
+  await world.admin.act('limits', limit.id, 'restore', { revision: 1 });
+  await becomes('/configured/v1/good', 'rate-limited');
+});
+
+const finished = (id) => until(async () => { const t = await world.operator.get(`/scheduled_tasks/${id}`); return t.state === 'done' && t; }, { ms: 20000, what: 'the end of the task' });
+const task = async (body) => finished((await world.operator.post('/scheduled_tasks', body)).id);
+
+test('[SW-6-timer] a task runs at its time, once, keeps its result and tells of its failure: a check, a harvest, an export', async () => {
+  const failed = await task({ name: 'nightly', task: 'check-catalogue' });
+  assert.deepEqual([failed.last_result, failed.failures, failed.next_at], ['failed', 1, null]);
+  assert.equal((await world.operator.list('notices', { object_id: failed.id })).length, 1);
+  assert.equal((await world.operator.get(`/operations?kind=scheduled-task&resource_id=${failed.id}&action=execute`)).items.length, 1);
+  const harvest = await world.provider.post('/harvests', { source_id: source });
+  const harvested = await task({ name: 'tables', task: 'run-harvest', target_id: harvest.id });
+  assert.deepEqual([harvested.last_result, harvested.about_id], ['passed', harvest.id], harvested.last_detail);
+  const [{ dataset_id: dataset, id: api, revision }] = (await world.provider.list('apis', { name: 'manifest' }));
+  assert.ok(dataset);
+  await restRefuses(world.operator.post('/scheduled_tasks', { name: 'x', task: 'make-export', api_id: api, parameters: { formats: 1 } }), 'field-invalid', '/parameters');
+  const refusedExport = await task({ name: 'early', task: 'make-export', api_id: api });
+  assert.match(`${refusedExport.last_result} ${refusedExport.last_detail}`, /failed .*batch is off/);
+  await world.provider.patch(`/apis/${api}`, { batch: true }, revision);
+  const exported = await task({ name: 'month end', task: 'make-export', api_id: api, parameters: { format: 'csv' } });
+  assert.equal(exported.last_result, 'passed', exported.last_detail);
+  const file = await world.operator.get(`/exports/${exported.about_id}`);
+  assert.deepEqual([file.state, file.format, file.requested_by], ['ready', 'csv', 'platform']);
+  await restRefuses(world.operator.post('/scheduled_tasks', { name: 'x', task: 'run-harvest', target_id: api }), 'field-invalid', '/target_id');
+  await restRefuses(world.developer.post('/scheduled_tasks', { name: 'x', task: 'check-catalogue' }), 'not-permitted');
+});
+
+test('[SW-6-timer] of two control processes on one store one runs a task, and the other goes on when that one is killed', async () => {
+  const [control, feed] = await freePorts(2);
+  const second = spawn(path.join(BUILD, 'cli/sluice'), ['control', '--data-dir', p.data, '--control-port', String(control), '--feed-port', String(feed)], { env: p.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const gone = new Promise((resolve) => second.once('exit', resolve));
+  try {
+    const other = new Rest(`https://127.0.0.1:${control}`, p.ca);
+    await until(async () => (await other.raw('GET', '/api/v1/health').catch(() => ({}))).status === 200, { ms: 20000, what: 'the second control process' });
+    const { id } = await world.operator.post('/scheduled_tasks', { name: 'each second', task: 'check-archives', every_s: 1 });
+    const runs = async () => (await world.operator.get(`/operations?kind=scheduled-task&resource_id=${id}&action=execute&page_size=100`)).items.map((o) => Date.parse(o.at)).sort();
+    await until(async () => (await runs()).length >= 2, { ms: 20000, what: 'runs' });
+    const [killed] = p.processes().control;
+    process.kill(killed, 'SIGKILL');
+    const before = await until(() => runs().catch(() => false), { ms: 20000, what: 'the control plane again' });
+    const all = await until(async () => { const r = await runs(); return r.length >= before.length + 2 && r; }, { ms: 20000, what: 'runs after the end of the first' });
+    all.slice(1).forEach((at, i) => assert.ok(at - all[i] >= 1000, `twice within a second: ${all}`));
+    await world.operator.act('scheduled_tasks', id, 'remove');
+  } finally {
+    second.kill('SIGTERM');
+    await gone;
+  }
 });
 
 test('[SW-7d4, SW-7d5, SW-7d6, SW-7d7, CI-6.1.6b] before an API opens the platform calls it by an app of its own and sees to function, safety and speed; what fails holds it back', async () => {
@@ -486,4 +555,14 @@ test('[SW-7d6] an API of class A2 is tested by a key pair that the platform made
   assert.ok(!JSON.stringify(keys).includes('PRIVATE'));
   await world.provider.act('apis', api.id, 'publish');
   await setting('reports-required', 'none');
+});
+
+test('[SW-6-timer] a task calls an API through the gateway by its clock, and an answer that is none fails it', async () => {
+  const [{ id: api_id }] = await world.provider.list('apis', { name: 'probed' });
+  const good = await task({ name: 'ping', task: 'call-api', api_id, parameters: { target: '/good' } });
+  assert.match(`${good.last_result} ${good.last_detail}`, /^passed status 200 /);
+  const bad = await task({ name: 'ping', task: 'call-api', api_id, parameters: { target: '/error' } });
+  assert.match(`${bad.last_result} ${bad.last_detail}`, /^failed status 502 /);
+  assert.equal((await world.operator.list('notices', { object_id: bad.id })).length, 1);
+  await restRefuses(world.operator.post('/scheduled_tasks', { name: 'x', task: 'call-api', api_id, parameters: { target: '#' } }), 'field-invalid', '/parameters');
 });

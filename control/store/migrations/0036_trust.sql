@@ -25,3 +25,21 @@ INSERT INTO financial_scenarios VALUES ('01a20106-0dc8-7000-8000-000000003602', 
 
 -- Why an app may have more fields than its declared purpose needs, in its reviewer's words.
 ALTER TABLE subscriptions ADD COLUMN surplus_reason TEXT;
+
+-- Of an app for an API: drawn when the application for that interface is approved.
+ALTER TABLE subscriptions ADD COLUMN accessid TEXT;
+UPDATE subscriptions SET accessid = lower(hex(randomblob(16))) WHERE state IN ('approved', 'suspended');
+CREATE UNIQUE INDEX subscriptions_accessid ON subscriptions (accessid) WHERE accessid IS NOT NULL;
+CREATE TRIGGER subscriptions_accessid_kept BEFORE UPDATE ON subscriptions
+WHEN old.accessid IS NOT NULL AND new.accessid IS NOT old.accessid
+BEGIN SELECT raise(ABORT, 'an accessid is for good'); END;
+
+-- What others' data is computed for, under a privacy agreement with each owner.
+ALTER TABLE apis ADD COLUMN analysis_agreement INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE analysis_tasks (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  name TEXT NOT NULL, app_id TEXT NOT NULL REFERENCES apps (id), api_ids TEXT NOT NULL, operations TEXT NOT NULL, purpose TEXT NOT NULL,
+  registered_by TEXT) STRICT;
+CREATE INDEX analysis_tasks_app ON analysis_tasks (app_id, created_at);
+CREATE INDEX analysis_tasks_created ON analysis_tasks (created_at);
+CREATE INDEX analysis_tasks_state ON analysis_tasks (state, created_at);

@@ -6,12 +6,12 @@ const en: typeof zh = {
   area: { portal: 'Service portal', developer: 'Developer centre', manage: 'Management' },
   page: {
     search: 'Data resources', entry: 'Resource', overview: 'Global data view', business: 'Services: business view', development: 'Services: developer view', publicApis: 'Public APIs', configure: 'Set up an API', categories: 'Categories', api: 'API', records: 'Granted records',
-    apps: 'My applications', app: 'Application', subscriptions: 'My subscriptions', changes: 'Major changes', notices: 'Notices', publish: 'Publish a service', centre: 'Management centre', service: 'Service', providers: 'Software providers', password: 'Password', nowhere: 'There is no such page',
+    apps: 'My applications', app: 'Application', subscriptions: 'My subscriptions', changes: 'Major changes', notices: 'Notices', publish: 'Publish a service', centre: 'Management centre', service: 'Service', providers: 'Software providers', tasks: 'Scheduled tasks', password: 'Password', nowhere: 'There is no such page',
   },
   state: {
     draft: 'draft', review: 'in review', published: 'published', deprecated: 'ending', withdrawn: 'withdrawn', active: 'active', applied: 'to be reviewed', suspended: 'suspended', rejected: 'rejected', closed: 'left', admitted: 'admitted', testing: 'in test',
     returned: 'returned', revoked: 'revoked', expired: 'expired', approved: 'approved', cancelled: 'cancelled', registered: 'registered', submitted: 'to be approved', listed: 'listed', filed: 'to be decided', decided: 'decided', unread: 'unread', read: 'read',
-    unconditional: 'unconditional', conditional: 'conditional', development: 'in development', test: 'in test', stopped: 'stopped', baffled: 'shielded', offline: 'offline', archived: 'archived', in_review: 'in review', refused: 'refused', ready: 'ready', retired: 'retired', open: 'open', undecided: 'undecided',
+    unconditional: 'unconditional', conditional: 'conditional', development: 'in development', test: 'in test', stopped: 'stopped', baffled: 'shielded', offline: 'offline', archived: 'archived', in_review: 'in review', refused: 'refused', ready: 'ready', retired: 'retired', open: 'open', undecided: 'undecided', running: 'running', paused: 'paused', done: 'done', removed: 'removed',
   },
   notAllowed: { title: 'You may not see this page', next: 'If you need it, ask an administrator for:' },
   problem: {
@@ -43,6 +43,7 @@ const en: typeof zh = {
   environment: { general: 'general', monitored: 'monitored', controlled: 'controlled' },
   action: {
     approve: 'Approve', reject: 'Reject', suspend: 'Suspend', resume: 'Resume', close: 'Let go', submit: 'Submit', return: 'Return', withdraw: 'Withdraw', publish: 'Publish', stop: 'Stop', start: 'Start', deprecate: 'Announce end', offline: 'Take offline', cancel: 'Cancel', 'report-loss': 'Report loss', revoke: 'Revoke', retire: 'Retire', restore: 'Restore',
+    run: 'Run now', pause: 'Pause', remove: 'Remove',
     confirm: 'Do it', leave: 'Leave', grave: 'It takes effect at once: calls that depend on it are refused or stop.',
   },
   records: { lead: 'Data as the app was granted them: granted rows and fields alone, sensitive values masked; each look is decided and recorded as every call of the app.', field: 'Field', value: 'equals', none: 'There is nothing to see', open: 'Details', before: 'Back', after: 'Next', one: 'One record', masked: 'masked' },
@@ -76,6 +77,12 @@ const en: typeof zh = {
   centre: { lead: 'All open data services of all providers: registered, published, tied together, set up and permitted here, each act on record.', register: 'Register a service', services: 'Services', apis: 'Interfaces', configure: 'Set up', entry: 'The service in its users\' words, its domain, and the datasets and services it is tied to.', rests: 'What rests on it', warn: '{apps} apps, {apis} composed APIs and {services} services rest on it: tell them before it changes.', technical: 'Technical description', datasets: 'Datasets', related: 'Related services', save: 'Save', saved: 'Saved' },
   configure: { parameters: 'Parameters', timeout_ms: 'Timeout (ms)', cache_ms: 'Cache (ms)', max_body_bytes: 'Body at most (bytes)', limits: 'Limits', noLimits: 'There is no limit', measure: 'Measure', amount: 'Amount', action: 'Beyond it', add: 'Add a limit', remove: 'Remove', permissions: 'Permissions' },
   categories: { lead: 'The categories, themes and applications of the directory, and other levels of your own. What is retired is no longer offered.', scheme: 'New level', add: 'Add', below: 'Add below', rename: 'Rename', english: 'English name', level: 'Level (small letters, such as subject)', none: 'There is none yet' },
+  tasks: {
+    lead: 'What the platform does at set times. Each run keeps its result; a failure is told to the operators. Of several nodes one runs it.', add: 'New task', make: 'Make it', look: 'Look again', task: 'Task', about: { apis: 'API', harvests: 'Harvest', collections: 'Collection' }, parameters: 'Parameters (JSON)', first: 'First run (now when empty)', every: 'Again every (seconds; once when empty)',
+    next: 'Next run', each: 'every {s} s', last: 'Last run', none: 'There is no task yet',
+  },
+  taskKind: { 'check-definition': 'check a definition', 'check-catalogue': 'check the catalogue', 'check-archives': 'check the archives', 'run-harvest': 'run a harvest', 'run-collection': 'run a collection', 'make-export': 'make an export', 'call-api': 'call an API' },
+  taskResult: { passed: 'passed', failed: 'failed', begun: 'begun' },
   measure: { rate: 'rate (a second)', concurrency: 'concurrency', calls: 'calls a day', rows: 'rows a day', bytes: 'bytes a day', refused: 'refusals' },
   limit: { reject: 'reject', alert: 'alert', suspend: 'suspend' },
 };

@@ -4,12 +4,12 @@ export default {
   area: { portal: '服务门户', developer: '开发者中心', manage: '管理门户' },
   page: {
     search: '资源目录', entry: '资源详情', overview: '全局数据视图', business: '服务目录·业务视图', development: '服务目录·开发视图', configure: '接口配置', categories: '目录分类', publicApis: '外部公开接口', api: '接口说明', records: '授权数据浏览',
-    apps: '我的应用', app: '应用', subscriptions: '我的订阅', changes: '重大变更', notices: '通知', publish: '发布服务', centre: '服务管理中心', service: '服务', providers: '软件提供商', password: '修改密码', nowhere: '没有这个页面',
+    apps: '我的应用', app: '应用', subscriptions: '我的订阅', changes: '重大变更', notices: '通知', publish: '发布服务', centre: '服务管理中心', service: '服务', providers: '软件提供商', tasks: '定时任务', password: '修改密码', nowhere: '没有这个页面',
   },
   state: {
     draft: '草稿', review: '审核中', published: '已发布', deprecated: '即将下线', withdrawn: '已撤回', active: '有效', applied: '待审核', suspended: '已暂停', rejected: '已驳回', closed: '已退出', admitted: '已准入', testing: '测试中',
     returned: '已退回', revoked: '已吊销', expired: '已过期', approved: '已批准', cancelled: '已取消', registered: '已注册', submitted: '待审批', listed: '已上架', filed: '待处理', decided: '已决定', unread: '未读', read: '已读',
-    unconditional: '无条件开放', conditional: '有条件开放', development: '开发中', test: '测试中', stopped: '已停用', baffled: '已挡板', offline: '已下线', archived: '已归档', in_review: '审核中', refused: '已拒绝', ready: '就绪', retired: '已停用', open: '开放', undecided: '未定',
+    unconditional: '无条件开放', conditional: '有条件开放', development: '开发中', test: '测试中', stopped: '已停用', baffled: '已挡板', offline: '已下线', archived: '已归档', in_review: '审核中', refused: '已拒绝', ready: '就绪', retired: '已停用', open: '开放', undecided: '未定', running: '运行中', paused: '已暂停', done: '已完成', removed: '已移除',
   },
   notAllowed: { title: '您没有查看此页的权限', next: '如需使用，请向管理员申请以下功能权限：' },
   problem: {
@@ -41,6 +41,7 @@ export default {
   environment: { general: '一般环境', monitored: '受监测环境', controlled: '受控环境' },
   action: {
     approve: '批准', reject: '驳回', suspend: '暂停', resume: '恢复', close: '退出', submit: '提交审批', return: '退回', withdraw: '撤回', publish: '发布', stop: '停用', start: '启用', deprecate: '预告下线', offline: '下线', cancel: '取消', 'report-loss': '挂失', revoke: '吊销', retire: '停用', restore: '恢复',
+    run: '立即运行', pause: '暂停', remove: '移除',
     confirm: '确定', leave: '取消', grave: '立即生效：相关调用随即被拒绝或停止。',
   },
   records: { lead: '按应用获得的授权浏览数据：只有授权的行和字段，敏感值已脱敏；每次查看都和应用的其他调用一样被判定和记录。', field: '字段', value: '等于', none: '没有可见的记录', open: '详情', before: '上一页', after: '下一页', one: '记录详情', masked: '已脱敏' },
@@ -74,6 +75,12 @@ export default {
   centre: { lead: '全部提供方的数据开放服务：注册、发布、关联、配置、权限，都在这里管理并留下操作记录。', register: '注册服务', services: '服务目录', apis: '服务接口', configure: '配置', entry: '服务的说明、所属领域、关联的数据集与服务。', rests: '依赖关系', warn: '有 {apps} 个应用、{apis} 个组合接口、{services} 个服务依赖它，变更前请先通知。', technical: '技术说明', datasets: '关联的数据集', related: '关联的服务', save: '保存', saved: '已保存' },
   configure: { parameters: '运行参数', timeout_ms: '超时（毫秒）', cache_ms: '缓存（毫秒）', max_body_bytes: '请求体上限（字节）', limits: '限额', noLimits: '没有限额', measure: '计量', amount: '数量', action: '超出时', add: '添加限额', remove: '移除', permissions: '数据服务权限' },
   categories: { lead: '资源目录的分类、主题、应用层次，以及其他自定层次。停用后不再出现在目录中。', scheme: '新增层次', add: '新增', below: '新增下级', rename: '改名', english: '英文名', level: '层次（小写字母，如 subject）', none: '还没有节点' },
+  tasks: {
+    lead: '平台按设定时间执行的任务。每次运行保留结果，失败时通知运维人员；多个节点中只有一个执行。', add: '新建任务', make: '创建', look: '刷新', task: '任务', about: { apis: '接口', harvests: '采编任务', collections: '采集任务' }, parameters: '参数（JSON）', first: '首次运行时间（不填为立即）', every: '每隔（秒；不填为一次）',
+    next: '下次运行', each: '每 {s} 秒', last: '上次运行', none: '还没有任务',
+  },
+  taskKind: { 'check-definition': '检查接口定义', 'check-catalogue': '检查服务目录', 'check-archives': '检查归档', 'run-harvest': '执行采编', 'run-collection': '执行采集', 'make-export': '生成导出文件', 'call-api': '调用接口' },
+  taskResult: { passed: '通过', failed: '失败', begun: '已开始' },
   measure: { rate: '速率（每秒）', concurrency: '并发', calls: '每日调用', rows: '每日行数', bytes: '每日字节', refused: '被拒绝次数' },
   limit: { reject: '拒绝', alert: '告警', suspend: '暂停' },
 };

@@ -33,3 +33,9 @@ export const credentialActions: Action[] = [
   { name: 'report-loss', from: ['active'], text: 'reason', needed: true, grave: true },
   { name: 'revoke', from: ['active', 'suspended'], text: 'reason', needed: true, grave: true },
 ];
+export const taskActions: Action[] = [
+  { name: 'run', from: ['active'] },
+  { name: 'pause', from: ['active', 'running'] },
+  { name: 'resume', from: ['paused', 'done'] },
+  { name: 'remove', from: ['active', 'running', 'paused', 'done'], grave: true },
+];

@@ -2,7 +2,7 @@
 // One record a call, a line of JSON each, a file a day. Each record has the SM3 of the one before it and of itself, so none can be changed or
 // taken out unseen. Personal values do not get in: personal.js decides, field by field.
 
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, truncateSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, truncateSync, unlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { LocalError } from './errors.js';
 import { loggable } from './personal.js';
@@ -23,7 +23,7 @@ function lastOf(file) {
 }
 
 export class CallLog {
-  #fd; #day; #prev = '0'.repeat(64); #n = 0;
+  #fd; #day; #size = 0; #prev = '0'.repeat(64); #n = 0;
 
   /** @param {{folder: string, retentionDays?: number, now?: () => number}} o */
   constructor({ folder, retentionDays = RETENTION_DAYS, now = Date.now }) {
@@ -42,7 +42,8 @@ export class CallLog {
       ...(request ? { request: loggable(request, fields) } : {}), ...(told.length ? { answer: told } : {}), prev: this.#prev };
     const sealed = { ...record, sm3: seal(record) };
     this.#open(record.at.slice(0, 10));
-    writeSync(this.#fd, `${JSON.stringify(sealed)}\n`);
+    if (fstatSync(this.#fd).size !== this.#size) throw new LocalError('log-altered', { message: `${this.folder}: somebody else writes to the call log; a process has a folder of its own` });
+    this.#size += writeSync(this.#fd, `${JSON.stringify(sealed)}\n`);
     this.#n = record.n;
     this.#prev = sealed.sm3;
     return sealed;
@@ -53,6 +54,7 @@ export class CallLog {
     this.close();
     this.#fd = openSync(path.join(this.folder, `calls-${day}.jsonl`), 'a', 0o600);
     this.#day = day;
+    this.#size = fstatSync(this.#fd).size;
     this.prune();
   }
 

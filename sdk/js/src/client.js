@@ -17,7 +17,8 @@ import { derived } from './vault.js';
 
 const SELF = selfCheck();
 const HARMLESS = new Set(['GET', 'HEAD']);
-const REFUSED_OFTEN = 5;
+const REFUSED_OFTEN = 5, PATHS_MOST = 1000;
+const bounded = (map) => { if (map.size >= PATHS_MOST) map.delete(map.keys().next().value); }; // paths no description knows may be as many as there are things
 const encoded = (purpose) => encodeURI(purpose).replaceAll('\'', '%27');
 
 /**
@@ -30,7 +31,7 @@ const encoded = (purpose) => encodeURI(purpose).replaceAll('\'', '%27');
  * @property {string} [log] folder of the call log @property {string} [proofs] folder for signed answers @property {number} [retentionDays]
  * @property {{certificate: string, key: string, passphrase?: string}} [tls] the app's own certificate
  * @property {number} [timeoutMs] @property {number} [retries] 3 @property {object} [breaker] @property {object} [perUser]
- * @property {(alert: {what: string, api: string}) => void} [onAlert] breaker-open, integrity, refused-often
+ * @property {(alert: {what: string, api: string}) => void} [onAlert] breaker-open, integrity, refused-often, sdk-outdated
  *
  * @typedef {object} Call
  * @property {string} [method] @property {object|Buffer} [body] an object is sent as JSON @property {string} [type] of a Buffer
@@ -46,13 +47,13 @@ const encoded = (purpose) => encodeURI(purpose).replaceAll('\'', '%27');
  * @property {boolean} signed @property {boolean} sealed @property {boolean} noStore may not be put on disk @property {string} [proof] the file it is kept in @property {number} attempts
  */
 export class Sluice {
-  #o; #connection; #keys; #apis; #breakers = new Map(); #limit; #log; #proofs; #pseudonym; #refused = new Map();
+  #o; #connection; #keys; #apis; #breakers = new Map(); #limit; #log; #proofs; #pseudonym; #refused = new Map(); #told = false;
 
   /** @param {Options} o */
   constructor(o) {
     for (const need of ['gateway', 'app', 'keys']) if (!o[need]) throw new LocalError('settings-invalid', { message: `${need} is needed` });
     if (!/^https:\/\/[^/]+$/.test(o.gateway)) throw new LocalError('settings-invalid', { message: 'gateway: https://name:port' });
-    this.#o = { retries: 3, unsigned: [], onAlert: () => {}, ...o };
+    this.#o = { retries: 3, unsigned: [], onAlert: () => {}, ...o, gateway: new URL(o.gateway).origin }; // as the Host header will have it
     this.#connection = new Connection({ ca: o.ca, timeoutMs: o.timeoutMs, ...(o.tls ?? {}) });
     this.#keys = o.platformKeys ? platformKeys(o.platformKeys) : undefined;
     this.#apis = (o.descriptions ?? []).flatMap(described).sort((a, b) => b.path.length - a.path.length);
@@ -90,17 +91,18 @@ export class Sluice {
   // One API's failures are its own.
   async #guarded(api, run, call) {
     if (!this.#breakers.has(api.path)) {
+      bounded(this.#breakers);
       this.#breakers.set(api.path, new Breaker({ ...this.#o.breaker, onOpen: (e) => this.#o.onAlert({ what: 'breaker-open', api: api.path, ...e }) }));
     }
     const breaker = this.#breakers.get(api.path);
-    breaker.before();
+    const time = breaker.before();
     try {
       const answer = await run();
-      breaker.after(call.failed?.(answer.data) ? 'transactions' : 'ok');
+      breaker.after(time, call.failed?.(answer.data) ? 'transactions' : 'ok');
       return answer;
     } catch (e) {
       const serves = e.kind === 'gateway' && e.status < 500; // it answered, and what it refused is for us to mend
-      if (e.kind === 'business') breaker.after('transactions'); else if (e.kind === 'local') breaker.undecided(); else breaker.after(serves ? 'ok' : 'calls');
+      if (e.kind === 'business') breaker.after(time, 'transactions'); else if (e.kind === 'local' || e.kind === undefined) breaker.undecided(time); else breaker.after(time, serves ? 'ok' : 'calls');
       throw e;
     }
   }
@@ -135,6 +137,7 @@ export class Sluice {
     const request = await signRequest({ method, url: this.#o.gateway + target, headers, body }, await this.#o.keys.signers(), { validS: this.#o.validS });
     const answer = await this.#connection.request(request);
     const signed = this.#authentic(answer, request, api);
+    if (answer.headers['sluice-sdk-notice'] !== undefined) this.#outdated(answer.headers['sluice-sdk-notice']);
     const kept = signed ? this.#proofs?.keep(request, answer, { bodies: api.class === 'A1' }) : undefined;
     if (answer.status < 200 || answer.status > 299) throw refusal({ ...answer, authentic: signed });
     const sealed = answer.headers['content-type'] === SEALED;
@@ -161,10 +164,18 @@ export class Sluice {
       grant: call.grant, business: call.idempotencyKey, fields: api.fields, request: Buffer.isBuffer(call.body) ? undefined : call.body, answer: answer?.data });
   }
 
+  // The platform will not take this release for ever: said once.
+  #outdated(notice) {
+    if (this.#told) return;
+    this.#told = true;
+    this.#o.onAlert({ what: 'sdk-outdated', api: '', code: notice });
+  }
+
   #watch(api, error) {
     if (error.kind === 'integrity') this.#o.onAlert({ what: 'integrity', api: api.path, code: error.code });
     if (error.kind !== 'gateway') return;
     const n = (this.#refused.get(api.path) ?? 0) + 1;
+    bounded(this.#refused);
     this.#refused.set(api.path, n % REFUSED_OFTEN);
     if (n === REFUSED_OFTEN) this.#o.onAlert({ what: 'refused-often', api: api.path, code: error.code });
   }
@@ -174,6 +185,6 @@ export class Sluice {
 
 function read({ body, type }) {
   if (body.length === 0) return null;
-  if (!/json/.test(type ?? '')) return body.toString('utf8');
+  if (!/[/+]json\b/.test(type ?? '')) return body.toString('utf8');
   try { return JSON.parse(body.toString('utf8')); } catch (cause) { throw new IntegrityError('answer-unreadable', { cause }); }
 }

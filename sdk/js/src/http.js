@@ -16,6 +16,9 @@ function failure(error, sent) {
 // A field that came twice has no one value, and is left out: what needs it will miss it.
 const single = (res) => Object.fromEntries(Object.entries(res.headersDistinct).filter(([, v]) => v.length === 1).map(([n, [v]]) => [n, v]));
 
+/** Path and query as they were signed; URL() might write them anew. */
+export const targetOf = (url) => /^https:\/\/[^/]+(\/.*)$/s.exec(url)?.[1] ?? '/';
+
 export class Connection {
   /** @param {{ca: string|Buffer, certificate?: string|Buffer, key?: string|Buffer, passphrase?: string, timeoutMs?: number, maxAnswerBytes?: number}} o */
   constructor({ ca, certificate, key, passphrase, timeoutMs = 30000, maxAnswerBytes = 16 << 20 }) {
@@ -30,9 +33,8 @@ export class Connection {
     if (!url.startsWith('https://')) throw new LocalError('settings-invalid', { message: `${url}: https alone` });
     return new Promise((resolve, reject) => {
       let sent = false, over;
-      const at = new URL(url);
-      const path = url.slice(url.indexOf(at.host) + at.host.length); // as it was signed: URL() may have written it anew
-      const req = https.request({ host: at.hostname.replace(/^\[|\]$/g, ''), port: at.port || 443, path: path || '/', method, agent: this.agent,
+      const at = new URL(url), path = targetOf(url);
+      const req = https.request({ host: at.hostname.replace(/^\[|\]$/g, ''), port: at.port || 443, path, method, agent: this.agent,
         headers: { ...headers, ...(body === undefined ? {} : { 'content-length': body.length }) } }, (res) => {
         const parts = [];
         let n = 0;

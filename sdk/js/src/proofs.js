@@ -4,13 +4,14 @@
 
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { targetOf } from './http.js';
 import { writeWhole } from './keystore.js';
 
 const fields = (headers) => Object.entries(headers).map(([n, v]) => `${n}: ${v}\r\n`).join('');
 
 /** @returns {Buffer} both messages, one behind the other */
 export function exchangeOf(request, answer, { bodies = true } = {}) {
-  const at = new URL(request.url), target = request.url.slice(request.url.indexOf(at.host) + at.host.length);
+  const at = new URL(request.url), target = targetOf(request.url);
   const { authorization: _, ...sent } = request.headers; // a token is nobody else's
   const size = (body) => `content-length: ${body?.length ?? 0}\r\n`;
   const { 'content-length': __, 'transfer-encoding': ___, ...got } = answer.headers;

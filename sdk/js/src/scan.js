@@ -15,7 +15,7 @@ export function personalNames(apis = []) {
   return new Set([...NAMES, ...tagged].map((n) => n.toLowerCase()));
 }
 
-const MEMBER = /["']?([\p{L}_][\p{L}\p{N}_]*)["']?\s*[:=]\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}\]&]+)/gu;
+const MEMBER = /(?<![\p{L}\p{N}_])["']?([\p{L}_][\p{L}\p{N}_]*)["']?\s*[:=]\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}\]&]+)/gu;
 const hidden = (value) => /\*|^(null|true|false|undefined|""|''|-)?$/.test(value.trim());
 
 function ofLine(text, names) {

@@ -7,11 +7,14 @@ import { LocalError, refusal } from './errors.js';
 
 const JWT_ALG = { 'ecdsa-p256-sha256': 'ES256', 'rsa-pss-sha512': 'PS512', 'sm2-sm3': 'SM2SM3' };
 const EARLY_MS = 30000;
+const without = (o) => Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)); // a refresh that gives no new one leaves the old
 const part = (o) => Buffer.from(JSON.stringify(o)).toString('base64url');
 
 export class Tokens {
-  /** @param {{control: string, app: string, keys: import('./keys.js').KeyProvider, connection: import('./http.js').Connection, vault: import('./vault.js').Vault, now?: () => number}} o */
-  constructor({ control, app, keys, connection, vault, now = Date.now }) { Object.assign(this, { control, app, keys, connection, vault, now }); }
+  #asking = new Map();
+
+  /** @param {{control: string, app: string, keys: import('./keys.js').KeyProvider, connection: import('./http.js').Connection, vault: import('./vault.js').Vault, onDisk?: boolean, now?: () => number}} o onDisk: users' tokens outlive a restart, sealed in the vault's folder */
+  constructor({ control, app, keys, connection, vault, onDisk = false, now = Date.now }) { Object.assign(this, { control, app, keys, connection, vault, onDisk, now }); }
 
   async #assertion() {
     const signer = (await this.keys.signers()).find((s) => JWT_ALG[s.algorithm]);
@@ -30,15 +33,23 @@ export class Tokens {
     throw refusal({ ...answer, body: Buffer.from(JSON.stringify({ code: o.code ?? o.error, title: o.error_description ?? o.title })) });
   }
 
-  #keep(user, token) { this.vault.session(user).put('token', token); return token.access; } // no class: never on disk
+  #keep(user, token) { this.vault.session(user).put('token', token, this.onDisk ? { class: 'A1' } : {}); return token.access; }
+
+  // A refresh token counts once: two at a time would end the whole family.
+  #once(what, run) {
+    if (!this.#asking.has(what)) this.#asking.set(what, run().finally(() => this.#asking.delete(what)));
+    return this.#asking.get(what);
+  }
 
   /** The app's own. */
   async own(scope) {
     const had = this.vault.session('app itself').get(`token ${scope}`);
     if (had && had.until - EARLY_MS > this.now()) return had.access;
-    const token = await this.#ask({ grant_type: 'client_credentials', scope });
-    this.vault.session('app itself').put(`token ${scope}`, token);
-    return token.access;
+    return this.#once(`own ${scope}`, async () => {
+      const token = await this.#ask({ grant_type: 'client_credentials', scope });
+      this.vault.session('app itself').put(`token ${scope}`, token);
+      return token.access;
+    });
   }
 
   /** The user came back with a code. */
@@ -49,7 +60,6 @@ export class Tokens {
     const had = this.vault.session(user).get('token');
     if (!had || had.until - EARLY_MS > this.now()) return had?.access;
     if (!had.refresh) return undefined;
-    const token = await this.#ask({ grant_type: 'refresh_token', refresh_token: had.refresh });
-    return this.#keep(user, { refresh: had.refresh, ...token });
+    return this.#once(`user ${user}`, async () => this.#keep(user, { refresh: had.refresh, ...without(await this.#ask({ grant_type: 'refresh_token', refresh_token: had.refresh })) }));
   }
 }

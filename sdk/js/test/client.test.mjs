@@ -9,7 +9,7 @@ import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { CompactEncrypt } from 'jose';
-import { KeyStore, Sluice, selfCheck, signer } from '../src/index.js';
+import { KeyStore, Sluice, Tokens, Vault, selfCheck, signer } from '../src/index.js';
 import { CODES, words } from '../src/words.js';
 import { verifyAnswer } from '../src/httpsig.js';
 import { platformKeys } from '../src/keys.js';
@@ -24,6 +24,7 @@ let work;
 const hmac = { signers: () => [signer('cred-1', 'hmac-sm3', SECRET)] };
 const client = (more = {}) => new Sluice({ gateway: g.url, ca: g.tls.ca, app: 'app-1', keys: hmac, platformKeys: { keys: [g.jwk] }, breaker: { calls: 1000, transactions: 1000 }, retries: 0, ...more });
 const rejects = (promise, kind, code) => assert.rejects(promise, (e) => { assert.deepEqual([e.kind, e.code], [kind, code], e.stack); return true; });
+const until = async (f) => { while (!f()) await new Promise((done) => { setTimeout(done, 5); }); };
 const header = (seen, name) => seen.headers[name];
 
 // What the request's signature says, made anew from what arrived.
@@ -134,6 +135,18 @@ test('[BK-10.1.2b, BK-10.1.2b1-1, BK-10.1.2b1-2] the breaker opens at the number
   assert.equal((await c.call('/down')).status, 200, 'closed again');
 });
 
+test('the address is signed as the Host header has it, and the notice of an old release is told once', async () => {
+  const alerts = [], { port } = new URL(g.url), c = client({ gateway: `https://127.0.0.1:${port}`.toUpperCase().replace('HTTPS', 'https'), onAlert: (a) => alerts.push(`${a.what} ${a.code}`) });
+  g.answer = () => ({ body: '{}', headers: { 'content-type': 'application/json', 'sluice-transaction': 't', 'sluice-sdk-notice': 'outdated;refused-from=@1798761600' } });
+  for (let i = 0; i < 2; i++) assert.equal((await c.call('/A%2fb?x=%C3%A4&y=[]')).signed, true);
+  assert.equal(g.seen.at(-1).url, '/A%2fb?x=%C3%A4&y=[]', 'as it was signed');
+  assert.deepEqual(alerts, ['sdk-outdated outdated;refused-from=@1798761600']);
+  const lines = [];
+  const signing = { signers: () => [{ id: 'x', algorithm: 'hmac-sm3', sign: (base) => { lines.push(base.toString()); return Buffer.alloc(32); } }] };
+  await client({ gateway: 'https://GATEWAY.invalid:443', keys: signing }).call('/x').catch(() => {});
+  assert.match(lines[0], /"@target-uri": https:\/\/gateway\.invalid\/x\n/);
+});
+
 test('[BK-10.1.2b2] an opening breaker, an answer that was altered and repeated refusals are told to the app at once', async () => {
   const alerts = [], c = client({ onAlert: (a) => alerts.push(`${a.what} ${a.code}`) });
   g.answer = () => ({ body: '{}', spoiled: '[]' });
@@ -141,6 +154,44 @@ test('[BK-10.1.2b2] an opening breaker, an answer that was altered and repeated 
   g.answer = () => ({ status: 403, headers: { 'content-type': 'application/problem+json', 'sluice-transaction': 't' }, body: '{"code":"grant-revoked"}' });
   for (let i = 0; i < 5; i++) await rejects(c.call('/x'), 'gateway', 'grant-revoked');
   assert.deepEqual(alerts, ['integrity answer-altered', 'refused-often grant-revoked']);
+});
+
+test('a call that began before the breaker opened does not close it; what has to wait long is not repeated', async () => {
+  const c = client({ breaker: { calls: 1, openMs: 60000 }, retries: 3 });
+  let free;
+  const held = new Promise((done) => { free = done; });
+  g.answer = (seen) => (seen.url === '/b?slow' ? { body: '{}', later: held } : { drop: true });
+  const slow = c.call('/b?slow', {});
+  await until(() => g.seen.at(-1)?.url === '/b?slow');
+  await rejects(c.call('/b', { method: 'POST', body: {} }), 'network', 'broken-off');
+  free();
+  assert.equal((await slow).status, 200);
+  await rejects(c.call('/b'), 'local', 'breaker-open');
+  g.seen.length = 0;
+  g.answer = () => ({ status: 429, headers: { 'content-type': 'application/problem+json', 'sluice-transaction': 't', 'retry-after': '60' }, body: '{"code":"rate-limited"}' });
+  await assert.rejects(c.call('/c'), (e) => e.code === 'rate-limited' && e.retryAfterS === 60);
+  assert.equal(g.seen.length, 1);
+  g.answer = () => ({ headers: { 'content-type': 'application/x-ndjson', 'sluice-transaction': 't' }, body: '{"a":1}\n{"a":2}\n' });
+  assert.equal((await c.call('/d')).data, '{"a":1}\n{"a":2}\n');
+});
+
+test('of two who want a user\'s token anew at once one asks, for a refresh token counts once; another user has none', async () => {
+  let now = Date.now(), n = 0;
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' }), keys = { signers: () => [signer('c', 'ecdsa-p256-sha256', privateKey.export({ type: 'pkcs8', format: 'pem' }))] };
+  const c = client(), key = randomBytes(32), vault = () => new Vault({ key, folder: path.join(work.dir, 'tokens') }), make = () => new Tokens({ control: g.url, app: 'app-1', keys, connection: c.connection, vault: vault(), onDisk: true, now: () => now });
+  const forms = [];
+  g.answer = (seen) => { forms.push(new URLSearchParams(seen.body.toString())); return { signed: false, body: JSON.stringify({ access_token: `a-${++n}`, ...(n < 3 ? { refresh_token: `r-${n}` } : {}), expires_in: 60 }) }; };
+  const t = make();
+  assert.equal(await t.exchange('alice', { code: 'code-1', verifier: 'v', redirectUri: 'https://app.example/back' }), 'a-1');
+  assert.equal(await make().of('alice'), 'a-1', 'after a restart');
+  now += 45000;
+  assert.deepEqual(await Promise.all([t.of('alice'), t.of('alice'), t.of('bob')]), ['a-2', 'a-2', undefined]);
+  assert.deepEqual(forms.map((f) => [f.get('grant_type'), f.get('code') ?? f.get('refresh_token'), f.get('client_assertion').split('.').length]), [['authorization_code', 'code-1', 3], ['refresh_token', 'r-1', 3]]);
+  now += 45000;
+  await t.of('alice');
+  now += 45000;
+  await t.of('alice');
+  assert.equal(forms.at(-1).get('refresh_token'), 'r-2', 'the last there was');
 });
 
 test('one user cannot use up what the app may call', async () => {

@@ -136,6 +136,7 @@ test('[BK-7.3.3b2-2] every other personal field is dropped, by tag, by level, by
   for (const value of [CARD, ID, PHONE, NAME, 'someone@']) assert.ok(!found.stdout.includes(value), 'the value is not said again');
   const good = file('good.log', `2026-11-27T01:02:03.123456789Z GET /orders 200 12ms\n{"transaction":"0193500a-7c00-7000-8000-000000000001","card_no":"622202*********0012","buyer_name":"欧**","n":20261127010203}\nport 13812 id 110105194912310021 pi 3.1415926535897932384\n`);
   assert.deepEqual([...scanLog(good)], []);
+  assert.deepEqual([...scanLog(file('long.log', `${'x'.repeat(3 << 20)}\n${'1 '.repeat(1 << 20)}\nphone=${PHONE}\n`))].map((f) => f.kind), ['mobile', 'member phone'], 'long lines of one word or of digits');
   const tagged = file('tagged.log', 'note=x payment_no=7 card_no=1 holder=王 balance=88\n');
   assert.deepEqual([...scanLog(tagged, personalNames(described(DESCRIPTION)))].map((f) => f.kind), ['member card_no', 'member holder', 'member balance']);
   assert.equal(bin('scan-log').status, 2);
@@ -172,6 +173,10 @@ test('[BK-12.3b2, BK-9.3.4c2] the call log is a chain: a record changed, taken o
   record(log);
   log.close();
   assert.deepEqual([everything(folder).length, existsSync(first), verifyLog(folder).first], [3, false, 3]);
+  const [one, two] = [open(), open()];
+  record(one);
+  record(two);
+  fails(() => record(one), 'log-altered');
 });
 
 test('[BK-12.2b2] the form for the app\'s own collection always says that its company collects, and neither bank nor platform; in both languages, escaped', () => {

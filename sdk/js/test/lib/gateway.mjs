@@ -45,6 +45,11 @@ export class Gateway {
     const seen = { method: req.method, url: req.url, headers: req.headers, body };
     this.seen.push(seen);
     const a = { status: 200, headers: { 'content-type': 'application/json', 'sluice-transaction': randomUUID() }, signed: true, ...this.answer(seen, this.seen.length) };
+    if (a.later) return void a.later.then(() => this.send(req, res, seen, a));
+    return void this.send(req, res, seen, a);
+  }
+
+  send(req, res, seen, a) {
     if (a.drop) return void req.socket.destroy();
     const bytes = Buffer.from(a.body ?? '');
     const headers = { ...a.headers, ...(a.signed ? this.signature(seen, a.status, a.headers, bytes) : {}) };
