@@ -17,6 +17,7 @@
 #include "crypto/crypto.h"
 #include "crypto/key.h"
 #include "id/uuid.h"
+#include "link/ring.h"
 #include "node/keys.h"
 #include "replica/replica.h"
 
@@ -290,6 +291,7 @@ int main(int argc, char **argv)
     }
     uint8_t link[CRYPTO_KEY_LEN], secret[32];
     char path[512];
+    uint8_t data[CRYPTO_KEY_LEN];
     unsigned entries = (unsigned)strtoul(argv[3], NULL, 10);
     mkdir(argv[1], 0755);
     snprintf(path, sizeof path, "%s/keys", argv[1]);
@@ -301,6 +303,10 @@ int main(int argc, char **argv)
     snprintf(path, sizeof path, "%s/keys/link.key", argv[1]);
     if (crypto_keyfile_create(path, link) != CRYPTO_OK) {
         die("cannot make the link key");
+    }
+    snprintf(path, sizeof path, "%s/keys/data.key", argv[1]);
+    if (link_data_key(path, link, data) != CRYPTO_OK) {
+        die("cannot make the data key");
     }
     if (!node_keys_ensure(argv[1])) {
         die("cannot make the node's keys");

@@ -21,6 +21,7 @@
 #include "data/data.h"
 #include "gateway.h"
 #include "hsm.h"
+#include "link/ring.h"
 #include "settings.h"
 #include "supervise.h"
 
@@ -184,7 +185,7 @@ static bool make_keys(const struct settings *s)
     static const char *const names[] = {"control", "gateway", "data"};
     static const char *const dirs[] = {"keys", "pki", "control", "data", "gateway"};
     char path[SETTINGS_PATH_MAX + 32], host[256] = "localhost";
-    uint8_t key[CRYPTO_KEY_LEN];
+    uint8_t key[CRYPTO_KEY_LEN], data[CRYPTO_KEY_LEN];
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
         snprintf(path, sizeof path, "%s/%s", s->data_dir, dirs[i]);
         if (mkdir(path, 0750) != 0 && errno != EEXIST) {
@@ -194,7 +195,12 @@ static bool make_keys(const struct settings *s)
     }
     snprintf(path, sizeof path, "%s/keys/link.key", s->data_dir);
     enum crypto_err err = crypto_keyfile_create(path, key);
+    if (err == CRYPTO_OK) {
+        snprintf(path, sizeof path, "%s/keys/data.key", s->data_dir);
+        err = link_data_key(path, key, data);
+    }
     crypto_wipe(key, sizeof key);
+    crypto_wipe(data, sizeof data);
     if (err == CRYPTO_OK) {
         use_passphrase_beside(s); /* which the key before may have made */
         (void)gethostname(host, sizeof host - 1);
@@ -253,11 +259,12 @@ static int run_control(const struct settings *s, int argc, char **argv)
 /* The other roles have their keys from the machine of the control plane. */
 static bool has_keys(const struct settings *s, const char *role)
 {
-    char paths[4][SETTINGS_PATH_MAX + 64];
+    char paths[5][SETTINGS_PATH_MAX + 64];
     snprintf(paths[0], sizeof *paths, "%s/keys/link.key", s->data_dir);
     snprintf(paths[1], sizeof *paths, "%s/pki/ca.crt", s->data_dir);
     snprintf(paths[2], sizeof *paths, "%s/pki/%s.crt", s->data_dir, role);
     snprintf(paths[3], sizeof *paths, "%s/pki/%s.key", s->data_dir, role);
+    snprintf(paths[4], sizeof *paths, "%s/keys/data.key", s->data_dir);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (access(paths[i], R_OK) != 0) {
             fprintf(stderr,

@@ -14,6 +14,7 @@
 #include "crypto/verifier.h"
 #include "feed/feed.h"
 #include "feed/reports.h"
+#include "link/ring.h"
 #include "oauth/engine.h"
 #include "rest/strict.h"
 
@@ -49,22 +50,40 @@ static bool load_key(const char *folder, const char *name, uint8_t key[static CR
            complain(path, err == CRYPTO_EIO ? strerror(errno) : crypto_strerror(err));
 }
 
+/* The link keys there are; and keys/data.key, the link key of a platform's first start, of which is
+ * made what stays when the link key is replaced: pseudonyms, verifiers, what the data service
+ * keeps.
+ */
+static bool load_link(const char *folder, const uint8_t link[static CRYPTO_KEY_LEN],
+                      uint8_t data[static CRYPTO_KEY_LEN])
+{
+    char path[PATH_MAX + 32];
+
+    snprintf(path, sizeof path, "%s/link.key", folder);
+    enum crypto_err err = link_ring_load(path);
+    if (err == CRYPTO_OK) {
+        snprintf(path, sizeof path, "%s/data.key", folder);
+        err = link_data_key(path, link, data);
+    }
+    return err == CRYPTO_OK ||
+           complain(path, err == CRYPTO_EIO ? strerror(errno) : crypto_strerror(err));
+}
+
 static bool load_keys(struct control *ctl)
 {
     static const char *const names[] = {"control"};
-    uint8_t link[CRYPTO_KEY_LEN];
+    uint8_t link[CRYPTO_KEY_LEN], data[CRYPTO_KEY_LEN];
     char folder[PATH_MAX];
 
     if (mkdir(ctl->cfg->data_dir, 0700) != 0 && errno != EEXIST) {
         return complain(ctl->cfg->data_dir, strerror(errno));
     }
     if (!make_folder(ctl->cfg->data_dir, "keys", folder) || !keyring_load(ctl, folder) ||
-        !load_key(folder, "link.key", link)) {
+        !load_key(folder, "link.key", link) || !load_link(folder, link, data)) {
         return false;
     }
-    crypto_derive(link, "feed.secret", ctl->feed_secret);
-    crypto_derive(link, "link.call", ctl->link_call);
-    crypto_derive(link, CRYPTO_VERIFIER_LABEL, ctl->verifier);
+    crypto_derive(data, CRYPTO_VERIFIER_LABEL, ctl->verifier);
+    crypto_wipe(data, sizeof data);
     crypto_wipe(link, sizeof link);
     if (!make_folder(ctl->cfg->data_dir, "pki", folder)) {
         return false;
@@ -228,6 +247,25 @@ static bool load_kept_keys(struct control *ctl)
     return ok;
 }
 
+/* A new link key seals nothing before the job says so: other machines may not have it yet, and what
+ * nodes were told is told anew by the job, without their beginning from the start. */
+static bool hold_link_key(struct control *ctl)
+{
+    struct store_txn *txn = NULL;
+    char held[8] = "";
+
+    if (store_begin(ctl->store, STORE_READ, &txn) != STORE_OK) {
+        return complain("store", "cannot be read");
+    }
+    enum store_err err = read_text(txn,
+                                   "SELECT 'yes' FROM key_replacements WHERE \"key\" = 'link' AND "
+                                   "state IN ('requested', 'held', 'resealing')",
+                                   held, sizeof held);
+    store_rollback(&txn);
+    link_ring_hold(held[0] != '\0');
+    return err == STORE_OK || complain("store", "cannot be read");
+}
+
 static bool open_store(struct control *ctl)
 {
     char folder[PATH_MAX], path[PATH_MAX + 16], why[STORE_WHY_MAX];
@@ -257,8 +295,8 @@ bool control_open(struct control *ctl, const struct control_config *cfg)
     load_openapi(ctl);
     ctl->live = live_new();
     if (!ctl->live || !load_keys(ctl) || !open_store(ctl) || !first_start(ctl) ||
-        !feed_check_key(ctl) || !seed_algorithms(ctl) || !oauth_open(ctl) || !load_kept_keys(ctl) ||
-        !seed_authorities(ctl)) {
+        !hold_link_key(ctl) || !feed_check_key(ctl) || !seed_algorithms(ctl) || !oauth_open(ctl) ||
+        !load_kept_keys(ctl) || !seed_authorities(ctl)) {
         control_close(ctl);
         return false;
     }
@@ -274,8 +312,7 @@ void control_close(struct control *ctl)
     ctl->openapi = NULL;
     keyring_wipe(ctl);
     pthread_rwlock_destroy(&ctl->keys.lock);
-    crypto_wipe(ctl->feed_secret, sizeof ctl->feed_secret);
-    crypto_wipe(ctl->link_call, sizeof ctl->link_call);
+    crypto_wipe(ctl->verifier, sizeof ctl->verifier);
     pthread_mutex_destroy(&ctl->bell_lock);
     pthread_cond_destroy(&ctl->bell);
 }

@@ -16,13 +16,10 @@
 struct control {
     const struct control_config *cfg;
     struct store *store;
-    struct keyring keys;                 /* seal secrets at rest, of keys/master.key */
-    uint8_t feed_secret[CRYPTO_KEY_LEN]; /* seals them for nodes: "feed.secret" of keys/link.key */
-    uint8_t verifier[CRYPTO_KEY_LEN];    /* crypto/verifier.h, of keys/link.key */
-    uint8_t link_call[CRYPTO_KEY_LEN];   /* signs calls to the data service: "link.call" of
-                                            keys/link.key */
-    char epoch[33];                      /* the store's birth, hex */
-    char *openapi;                       /* text served at /api/v1/openapi.yaml; NULL: none */
+    struct keyring keys;              /* seal secrets at rest, of keys/master.key */
+    uint8_t verifier[CRYPTO_KEY_LEN]; /* crypto/verifier.h, of keys/data.key */
+    char epoch[33];                   /* the store's birth, hex */
+    char *openapi;                    /* text served at /api/v1/openapi.yaml; NULL: none */
     uint64_t feed_keep;
     struct oauth *oauth; /* oauth/inner.h */
     struct live *live;   /* what nodes reported last: feed/reports.h */

@@ -7,7 +7,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
-#include "link/link.h"
+#include "link/ring.h"
 
 #define ANSWER_MAX (8u << 20) /* bytes */
 
@@ -61,7 +61,13 @@ static bool add_headers(struct rest_call *c, struct answer *a, const char *targe
 {
     struct link_call call = {.issued_ms = clock_wall_ms(), .owner = SLICE("")};
     char text[LINK_TEXT_MAX], header[LINK_TEXT_MAX + sizeof LINK_HEADER + 4];
-    struct crypto_hmac *key = crypto_hmac_new(CRYPTO_SM3, c->ctl->link_call, CRYPTO_KEY_LEN);
+    uint8_t link[CRYPTO_KEY_LEN] = {0};
+
+    if (!link_ring_signing("link.call", link)) {
+        return false;
+    }
+    struct crypto_hmac *key = crypto_hmac_new(CRYPTO_SM3, link, CRYPTO_KEY_LEN);
+    crypto_wipe(link, sizeof link);
 
     if (!uuid_parse(&call.txn, c->resp->transaction, strlen(c->resp->transaction))) {
         uuid_new(&call.txn);

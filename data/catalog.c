@@ -10,6 +10,7 @@
 #include "data/sandbox.h"
 #include "data/sources/connection.h"
 #include "data/sources/pool.h"
+#include "link/ring.h"
 #include "plan/plan.h"
 
 static const struct {
@@ -457,7 +458,7 @@ bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, s
     buf_clear(text);
     if (!buf_reserve(text, n))
         return false;
-    if (crypto_open(key, id, bytes, n, (uint8_t *)text->p) != CRYPTO_OK)
+    if (link_ring_open(key, id, bytes, n, (uint8_t *)text->p) != CRYPTO_OK)
         return false;
     text->n = n - CRYPTO_SEAL_EXTRA;
     return true;

@@ -23,12 +23,14 @@
 #define KINDS             "api,dataset,source,composition,app,subscription,grant,list,topic,event-subscription"
 
 struct paths {
-    char link_key[512], inner[512], replica[512], journal[512], ca[512], certificate[512], key[512];
+    char link_key[512], data_key[512], inner[512], replica[512], journal[512], ca[512],
+        certificate[512], key[512];
 };
 
 static void fill_paths(struct paths *p, const char *dir)
 {
     snprintf(p->link_key, sizeof p->link_key, "%s/keys/link.key", dir);
+    snprintf(p->data_key, sizeof p->data_key, "%s/keys/data.key", dir);
     snprintf(p->inner, sizeof p->inner, "%s/gateway/inner.sock", dir);
     snprintf(p->replica, sizeof p->replica, "%s/data/replica", dir);
     snprintf(p->journal, sizeof p->journal, "%s/data/journal", dir);
@@ -119,6 +121,16 @@ static struct files *start_files(const struct data_config *cfg, struct replica *
     return files_start(&files, why);
 }
 
+/* Not 0: a sentence was said. */
+static int load_keys(const struct paths *paths, uint8_t data_key[static CRYPTO_KEY_LEN])
+{
+    enum crypto_err err = link_ring_load(paths->link_key);
+    if (err)
+        return fail(paths->link_key, crypto_strerror(err));
+    err = crypto_keyfile_load(paths->data_key, data_key);
+    return err ? fail(paths->data_key, crypto_strerror(err)) : 0;
+}
+
 int data_run(const struct data_config *cfg)
 {
     struct paths paths;
@@ -132,9 +144,8 @@ int data_run(const struct data_config *cfg)
     fill_paths(&paths, cfg->data_dir);
     server.gateway_socket = paths.inner;
     block_signals(&signals);
-    enum crypto_err key_err = crypto_keyfile_load(paths.link_key, server.service.link_key);
-    if (key_err)
-        return fail(paths.link_key, crypto_strerror(key_err));
+    if (load_keys(&paths, server.service.link_key))
+        return 1;
     snprintf(dir, sizeof dir, "%s/data", cfg->data_dir);
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
         return fail(dir, "cannot be made");

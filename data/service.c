@@ -26,10 +26,8 @@ struct worker *worker_new(const struct service_config *cfg)
     w->files = cfg->files;
     buf_init(&w->sql);
     buf_init(&w->body);
-    crypto_derive(cfg->link_key, "link.call", key);
-    w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
-    crypto_derive(cfg->link_key, "link.ticket", key);
-    w->ticket = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
+    link_mac_init(&w->link, "link.call", cfg->link_key);
+    link_mac_init(&w->ticket, "link.ticket", cfg->link_key);
     crypto_derive(cfg->link_key, "data.cursor", w->cursor_key);
     w->journal = cfg->journal;
     crypto_derive(cfg->link_key, "write.version", key);
@@ -49,8 +47,8 @@ void worker_free(struct worker **w)
     if (!*w)
         return;
     catalog_fini(&(*w)->catalog);
-    crypto_hmac_free(&(*w)->link);
-    crypto_hmac_free(&(*w)->ticket);
+    link_mac_fini(&(*w)->link);
+    link_mac_fini(&(*w)->ticket);
     crypto_wipe((*w)->cursor_key, sizeof(*w)->cursor_key);
     crypto_hmac_free(&(*w)->version);
     mask_key_free(&(*w)->mask_key);
@@ -348,8 +346,8 @@ static enum problem check_caller(struct worker *w, const struct service_request 
     struct slice text = rq->header(rq->ctx, LINK_HEADER);
     if (text.n == 0 || text.n > LINK_TEXT_MAX)
         return PROBLEM_LINK_REFUSED;
-    if (link_decode(&w->call, w->link, rq->method, rq->target, text, clock_wall_ms(), w->scratch) !=
-        LINK_OK)
+    if (link_mac_call(&w->call, &w->link, rq->method, rq->target, text, clock_wall_ms(),
+                      w->scratch) != LINK_OK)
         return PROBLEM_LINK_REFUSED;
     return uuid_is_nil(&w->call.api) == is_internal(rq->target) ? PROBLEM_OK : PROBLEM_LINK_REFUSED;
 }

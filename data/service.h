@@ -4,7 +4,7 @@
 #include "data/catalog.h"
 #include "data/compose/compose.h"
 #include "data/query/sql.h"
-#include "link/link.h"
+#include "link/ring.h"
 
 #define SERVICE_BODY_MAX   (1u << 20)  /* bytes of a request's body */
 #define SERVICE_ANSWER_MAX (32u << 20) /* bytes of an answer */
@@ -25,7 +25,7 @@ struct service_config { /* shared by all workers, read only */
 struct worker {
     struct catalog catalog;
     struct collector *collector;
-    struct crypto_hmac *link, *ticket;
+    struct link_mac link, ticket;
     struct crypto_hmac *version; /* of rows, see data/write/write.h */
     struct mask_key *mask_key;
     struct journal *journal;

@@ -68,8 +68,8 @@ static ngx_int_t say_call(ngx_http_request_t *r, sluice_ctx_t *ctx)
     call.sandbox = sluice_sandbox(ctx);
     call.n_fields = verdict->verdict.n_fields;
     memcpy(call.outcome, verdict->verdict.outcome, call.n_fields);
-    size_t n =
-        link_encode(&call, sluice_worker.link, sluice_slice(r->method_name), ctx->target, text);
+    size_t n = link_encode(&call, link_mac_sign(&sluice_worker.link), sluice_slice(r->method_name),
+                           ctx->target, text);
     return n ? say(r, "Sluice-Call", "sluice-call", slice_of(text, n)) : NGX_ERROR;
 }
 

@@ -155,8 +155,8 @@ static void open_secret(sluice_caller_t *caller, const struct replica_credential
     memcpy(caller->sealed, c->secret_sealed.p, n);
     caller->sealed_n = n;
     uuid_format(&c->policy.id, id);
-    if (crypto_open(sluice_worker.feed_key, slice_of(id, UUID_TEXT_LEN), c->secret_sealed.p, n,
-                    secret) == CRYPTO_OK) {
+    if (link_ring_open(NULL, slice_of(id, UUID_TEXT_LEN), c->secret_sealed.p, n, secret) ==
+        CRYPTO_OK) {
         enum crypto_hash alg = c->policy.alg == POLICY_HMAC_SM3 ? CRYPTO_SM3 : CRYPTO_SHA256;
         caller->hmac = crypto_hmac_new(alg, secret, n - CRYPTO_SEAL_EXTRA);
     }

@@ -104,6 +104,7 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
         if (ctx->problem == PROBLEM_OK && ctx->verdict && ctx->verdict->grant_known) {
             sluice_grant_used(&ctx->verdict->grant, ctx->began_us / 1000);
         }
+        sluice_package_named(r, ctx);
         sluice_sandbox_count(ctx, &call);
     }
     ctx->recorded |= kind == AUDIT_CALL;

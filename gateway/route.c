@@ -42,6 +42,7 @@ static void read_header(sluice_ctx_t *ctx, const ngx_table_elt_t *header)
                   {SLICE("signature"), &ctx->signature},
                   {SLICE("sluice-grant"), &ctx->grant_header},
                   {SLICE("sluice-purpose"), &ctx->purpose_header},
+                  {SLICE("sluice-package"), &ctx->package_header},
                   {SLICE("sluice-confirmation"), &ctx->confirmation},
                   {SLICE("sluice-sdk"), &ctx->sdk_header},
                   {SLICE("content-digest"), &ctx->content_digest},

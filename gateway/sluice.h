@@ -27,6 +27,7 @@
 #include "jwe/jwe.h"
 #include "link/inner.h"
 #include "link/link.h"
+#include "link/ring.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
 #include "replay/replay.h"
@@ -205,6 +206,7 @@ typedef struct {
     struct slice sdk_text;          /* its "name/version", of a call that is signed; "": none */
     uint8_t sdk;                    /* enum policy_sdk */
     uint64_t sdk_refused_from_ms;   /* of that release; 0: never */
+    struct slice package_header;    /* header Sluice-Package */
     struct token *token;            /* the access token shown, opened and good; NULL: none */
     const struct link_inner *inner; /* NULL unless a part of a composed API's call */
     struct uuid grant;
@@ -275,10 +277,10 @@ typedef struct {
     bool snapshot;           /* open now */
     struct audit_writer *audit;
     struct replay *replay;
-    struct crypto_hmac *link;
+    struct link_mac link;
     sluice_keys_t keys;
     struct mask_key *mask_key;
-    uint8_t feed_key[CRYPTO_KEY_LEN], verifier_key[CRYPTO_KEY_LEN];
+    uint8_t verifier_key[CRYPTO_KEY_LEN];
     uint64_t limit_seed; /* of limit_key_make(); the same on all nodes of a link key */
     struct plan_stream *idle[64];
     ngx_uint_t n_idle;
@@ -444,7 +446,7 @@ ngx_int_t sluice_body_replace(ngx_http_request_t *r, sluice_ctx_t *ctx, ngx_str_
 /* caller/inner.c: composed APIs. What stands for a signature on the inner listener, read by route.c
  * before the stages that ask who calls; what dispatch.c tells the data service; how record.c names
  * it. */
-bool sluice_inner_keys(const uint8_t master[static CRYPTO_KEY_LEN]);
+void sluice_inner_keys(const uint8_t fixed[static CRYPTO_KEY_LEN]);
 void sluice_inner_exit(void);
 ngx_int_t sluice_inner(ngx_http_request_t *r, sluice_ctx_t *ctx);
 size_t sluice_ticket(ngx_http_request_t *r, const sluice_ctx_t *ctx,
@@ -634,6 +636,9 @@ void sluice_event(const struct sluice_event *event);
 void sluice_events_close(void);
 /* Tells, at most once a minute of each and a few dozen a second in all, that a grant was used. */
 void sluice_grant_used(const struct uuid *grant, uint64_t now_ms);
+/* The same of the package that a signed call says it comes from; the control plane knows whose it
+ * is. */
+void sluice_package_named(ngx_http_request_t *r, const sluice_ctx_t *ctx);
 
 /* record.c: NGX_ERROR: it could not be recorded, so nothing may leave. */
 ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind);

@@ -44,28 +44,39 @@ static void open_replica(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
                   replica_strerror(err));
 }
 
+/* keys/data.key, beside the link key: of what stays when that is replaced. */
+static enum crypto_err load_data_key(const char *link_key, uint8_t key[static CRYPTO_KEY_LEN])
+{
+    char path[NGX_MAX_PATH];
+    const char *slash = strrchr(link_key, '/');
+    int folder = slash ? (int)(slash - link_key) + 1 : 0;
+    int n = snprintf(path, sizeof path, "%.*sdata.key", folder, link_key);
+    return n > 0 && (size_t)n < sizeof path ? crypto_keyfile_load(path, key) : CRYPTO_EIO;
+}
+
 static ngx_int_t load_keys(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
 {
     sluice_worker_t *w = &sluice_worker;
     uint8_t master[CRYPTO_KEY_LEN], key[CRYPTO_KEY_LEN];
-    enum crypto_err err = crypto_keyfile_load(text(conf->link_key_file), master);
+    enum crypto_err err = link_ring_load(text(conf->link_key_file));
+    if (err == CRYPTO_OK) {
+        err = load_data_key(text(conf->link_key_file), master);
+    }
     if (err != CRYPTO_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "sluice_link_key \"%V\": %s",
                       &conf->link_key_file, crypto_strerror(err));
         return NGX_ERROR;
     }
-    crypto_derive(master, "feed.secret", w->feed_key);
     crypto_derive(master, CRYPTO_VERIFIER_LABEL, w->verifier_key);
-    crypto_derive(master, "link.call", key);
-    w->link = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
+    link_mac_init(&w->link, "link.call", master);
     crypto_derive(master, "limit.seed", key);
     memcpy(&w->limit_seed, key, sizeof w->limit_seed);
     crypto_derive(master, "mask.pseudonym", key);
     w->mask_key = mask_key_new(key);
-    bool inner = sluice_inner_keys(master);
+    sluice_inner_keys(master);
     crypto_wipe(master, sizeof master);
     crypto_wipe(key, sizeof key);
-    return inner && w->link && w->mask_key ? NGX_OK : NGX_ERROR;
+    return w->mask_key ? NGX_OK : NGX_ERROR;
 }
 
 static ngx_int_t open_stores(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
@@ -94,7 +105,7 @@ static ngx_int_t open_stores(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
 static void become_ready(ngx_cycle_t *cycle, const sluice_main_conf_t *conf)
 {
     sluice_worker_t *w = &sluice_worker;
-    bool keys = w->link && w->mask_key;
+    bool keys = w->mask_key != NULL;
     w->ready = (keys || load_keys(cycle, conf) == NGX_OK) && open_stores(cycle, conf) == NGX_OK;
     sluice_keys_load(cycle->log, conf->keys_dir);
 }
@@ -169,10 +180,10 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     replay_close(&w->replay);
     replica_reader_free(&w->reader);
     replica_close(&w->replica);
-    crypto_hmac_free(&w->link);
+    link_mac_fini(&w->link);
+    link_ring_wipe();
     sluice_inner_exit();
     mask_key_free(&w->mask_key);
-    crypto_wipe(w->feed_key, sizeof w->feed_key);
     crypto_wipe(w->verifier_key, sizeof w->verifier_key);
 }
 

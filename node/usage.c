@@ -14,6 +14,8 @@
 #define SLOTS     2048 /* a power of two, well above USAGE_ROWS_MAX */
 #define OWNER_MAX 128
 #define PATH_ROOM 700
+#define TIMES     10
+static const uint32_t time_ms[TIMES - 1] = {10, 20, 50, 100, 200, 500, 1000, 2000, 5000};
 
 struct row {
     uint64_t day_ms;
@@ -21,6 +23,7 @@ struct row {
     uint8_t owner_n;
     char owner[OWNER_MAX];
     uint64_t calls, refused, rows, bytes;
+    uint64_t failed, times[TIMES]; /* of 5xx; of what was answered, by how long it took */
 };
 
 struct usage {
@@ -171,6 +174,21 @@ static struct row *row_of(struct usage *u, const struct row *key)
     return &u->rows[u->n++];
 }
 
+/* How it was served: whether it failed, or how long it took (SW-3.8b). */
+static void count_service(struct row *row, const struct audit_call *call)
+{
+    size_t i = 0;
+
+    row->failed += call->status >= 500;
+    if (call->status >= 400) {
+        return;
+    }
+    while (i < TIMES - 1 && call->elapsed_us > time_ms[i] * 1000u) {
+        i++;
+    }
+    row->times[i]++;
+}
+
 static bool count(void *ctx, const struct audit_call *call)
 {
     static const struct uuid nil;
@@ -195,6 +213,7 @@ static bool count(void *ctx, const struct audit_call *call)
     row->refused += call->status >= 400;
     row->rows += call->rows;
     row->bytes += call->bytes_out;
+    count_service(row, call);
     return true;
 }
 
@@ -215,6 +234,12 @@ static json_t *row_write(const struct row *row)
                             (json_int_t)row->calls, "refused", (json_int_t)row->refused, "rows",
                             (json_int_t)row->rows, "bytes", (json_int_t)row->bytes);
 
+    json_t *times = json_array();
+    for (size_t i = 0; i < TIMES; i++) {
+        json_array_append_new(times, json_integer((json_int_t)row->times[i]));
+    }
+    json_object_set_new(out, "failed", json_integer((json_int_t)row->failed));
+    json_object_set_new(out, "times", times);
     put_id(out, "api_id", &row->api);
     put_id(out, "app_id", &row->app);
     put_id(out, "grant_id", &row->grant);

@@ -43,9 +43,12 @@ static int teardown(void **state)
 }
 
 /* app 0: nobody's; api 0: a path that no API answers at. */
+static uint32_t elapsed_us; /* of the calls that follow */
+
 static void append(uint8_t api, uint8_t app, const char *owner, uint64_t at_ms, uint16_t status)
 {
     const struct audit_call call = {.kind = AUDIT_CALL,
+                                    .elapsed_us = elapsed_us,
                                     .api = {.b = {api}},
                                     .app = {.b = {app}},
                                     .at_us = at_ms * 1000,
@@ -71,9 +74,46 @@ static json_int_t number(const json_t *batch, size_t i, const char *name)
         json_object_get(json_array_get(json_object_get(batch, "rows"), i), name));
 }
 
+static json_int_t in_class(const json_t *batch, size_t row, size_t class)
+{
+    const json_t *r = json_array_get(json_object_get(batch, "rows"), row);
+    return json_integer_value(json_array_get(json_object_get(r, "times"), class));
+}
+
 static size_t rows(const json_t *batch)
 {
     return json_array_size(json_object_get(batch, "rows"));
+}
+
+/* SW-3.8b: a class holds its bound; what failed and what was refused has no time. */
+static void times_fall_into_classes(void **state)
+{
+    static const struct {
+        uint32_t us;
+        size_t class;
+    } all[] = {{0, 0},      {10000, 0},   {10001, 1},   {20000, 1},
+               {500000, 5}, {5000000, 8}, {5000001, 9}, {UINT32_MAX, 9}};
+    (void)state;
+    struct usage *u = begin();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        elapsed_us = all[i].us;
+        append(2, 7, "", TODAY, 200);
+    }
+    append(2, 7, "", TODAY, 502);
+    append(2, 7, "", TODAY, 404);
+    elapsed_us = 0;
+    json_t *batch = usage_take(u);
+    assert_int_equal(number(batch, 0, "calls"), 10);
+    assert_int_equal(number(batch, 0, "failed"), 1);
+    for (size_t class = 0; class < 10; class ++) {
+        json_int_t wanted = 0;
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            wanted += all[i].class == class;
+        }
+        assert_int_equal(in_class(batch, 0, class), wanted);
+    }
+    json_decref(batch);
+    usage_free(&u);
 }
 
 static void calls_become_rows(void **state)
@@ -179,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(calls_become_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(times_fall_into_classes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_is_the_same_after_a_kill, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_log_comes_in_batches_over_segments, setup, teardown),
         cmocka_unit_test_setup_teardown(a_broken_file_counts_from_the_beginning, setup, teardown),

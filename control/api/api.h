@@ -7,6 +7,9 @@
 
 extern const struct resource organisations_resource;
 extern const struct resource users_resource;
+/* Is this one of the packages that the app is registered with (BK-12.2d)? */
+enum problem app_has_package(struct rest_call *c, struct store_txn *txn, const char *app_id,
+                             const char *package, bool *has);
 extern const struct resource apps_resource;
 extern const struct resource credentials_resource;
 extern const struct resource sources_resource;

@@ -25,6 +25,48 @@ static enum problem check_services(struct rest_call *c, const char *where, const
     return api_check_words(c, where, v, NULL, 64);
 }
 
+/* "com.example.orders", or with ";" and the digest of what it is signed by, in hex. */
+static enum problem check_packages(struct rest_call *c, const char *where, const json_t *v)
+{
+    enum problem p = api_check_words(c, where, v, NULL, 32);
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(v, i, item)
+    {
+        const char *text = json_is_string(item) ? json_string_value(item) : "";
+        size_t id = strspn(text,
+                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"),
+               digest = text[id] == ';' ? strspn(text + id + 1, "0123456789abcdef") : 0;
+        bool ok = id > 0 && strlen(text) <= 200 &&
+                  (!text[id] || (digest == 64 && !text[id + 1 + digest]));
+        if (p == PROBLEM_OK && !ok) {
+            p = rest_fail(c, PROBLEM_FIELD_INVALID, where,
+                          "ids of packages, each perhaps with ; and a digest of 64 hex digits");
+        }
+    }
+    return p;
+}
+
+/* A package that was registered by its id alone may be signed by anybody. */
+enum problem app_has_package(struct rest_call *c, struct store_txn *txn, const char *app_id,
+                             const char *package, bool *has)
+{
+    json_t *app = NULL, *item;
+    size_t i, id = strcspn(package, ";");
+    enum problem p = row_load(c, txn, &apps_resource, app_id, false, &app);
+
+    *has = !app; /* of one that is gone nothing is said */
+    json_array_foreach(json_object_get(app, "packages"), i, item)
+    {
+        const char *text = json_string_value(item);
+        *has = *has || strcmp(text, package) == 0 ||
+               (strlen(text) == id && strncmp(text, package, id) == 0);
+    }
+    json_decref(app);
+    return p;
+}
+
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 200},
     {"organisation_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "organisations"},
@@ -34,6 +76,7 @@ static const struct attr attrs[] = {
     {"factors", ATTR_JSON, 0, .check = check_factors},
     {"channel", ATTR_TEXT, AF_FILTER, 1, 10, .values = channels, .fallback = "\"server\""},
     {"services", ATTR_JSON, 0, .check = check_services},
+    {"packages", ATTR_JSON, 0, .check = check_packages},
     {"testing_since", ATTR_TIME, AF_READ_ONLY},
     {"scan_days", ATTR_INT, 0, 1, 3650},
     {"scanned_at", ATTR_TIME, AF_READ_ONLY},
@@ -44,8 +87,8 @@ static const struct attr attrs[] = {
  * the channel which APIs it may call, so once reviewed they are not its developer's to change. */
 static enum problem check(struct rest_call *c, struct change *ch)
 {
-    static const char *const reviewed[] = {"environment", "factors", "channel", "services",
-                                           "scan_days"};
+    static const char *const reviewed[] = {"environment", "factors",   "channel",
+                                           "services",    "scan_days", "packages"};
     bool open = !ch->old || strcmp(row_text(ch->old, "state"), "applied") == 0 ||
                 strcmp(row_text(ch->old, "state"), "returned") == 0;
     char where[24];

@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "link/ring.h"
 #include "policy/purpose.h"
 
 enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
@@ -158,6 +159,15 @@ json_t *api_seal_kept(const struct control *ctl, const char *id, struct slice se
     return out;
 }
 
+static json_t *seal_for_nodes(const char *id, struct slice secret)
+{
+    uint8_t key[CRYPTO_KEY_LEN];
+    json_t *out = link_ring_signing("feed.secret", key) ? api_seal(key, id, secret) : NULL;
+
+    crypto_wipe(key, sizeof key);
+    return out;
+}
+
 json_t *api_reseal(const struct control *ctl, const char *id, const char *sealed)
 {
     size_t text_n = strlen(sealed), n = 0;
@@ -166,7 +176,7 @@ json_t *api_reseal(const struct control *ctl, const char *id, const char *sealed
 
     if (bytes && plain && codec_unbase64url(bytes, text_n, &n, sealed, text_n) &&
         n >= CRYPTO_SEAL_EXTRA && keyring_open(ctl, slice_str(id), bytes, n, plain) == CRYPTO_OK) {
-        out = api_seal(ctl->feed_secret, id, slice_of((const char *)plain, n - CRYPTO_SEAL_EXTRA));
+        out = seal_for_nodes(id, slice_of((const char *)plain, n - CRYPTO_SEAL_EXTRA));
     }
     if (plain) {
         crypto_wipe(plain, text_n + 1);

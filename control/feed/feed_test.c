@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "feed/feed.h"
+#include "link/ring.h"
 #include "test/fixture.h"
 
 static struct fixture f;
@@ -265,9 +266,8 @@ static void secrets(void **state)
     assert_true(codec_unbase64url(bytes, sizeof bytes, &n, sealed, strlen(sealed)));
     assert_int_equal(n, 32 + CRYPTO_SEAL_EXTRA);
     assert_int_equal(keyring_open(&f.ctl, slice_str(id), bytes, n, plain), CRYPTO_EVERIFY);
-    assert_int_equal(crypto_open(f.ctl.feed_secret, SLICE("another id"), bytes, n, plain),
-                     CRYPTO_EVERIFY);
-    assert_int_equal(crypto_open(f.ctl.feed_secret, slice_str(id), bytes, n, plain), CRYPTO_OK);
+    assert_int_equal(link_ring_open(NULL, SLICE("another id"), bytes, n, plain), CRYPTO_EVERIFY);
+    assert_int_equal(link_ring_open(NULL, slice_str(id), bytes, n, plain), CRYPTO_OK);
     codec_base64url(shown, plain, 32);
     assert_string_equal(shown, secret);
     json_decref(answer);
@@ -303,7 +303,7 @@ static void a_new_link_key(void **state)
     uint8_t bytes[128], plain[128];
     size_t n = 0;
     assert_true(codec_unbase64url(bytes, sizeof bytes, &n, sealed, strlen(sealed)));
-    assert_int_equal(crypto_open(f.ctl.feed_secret, slice_str(id), bytes, n, plain), CRYPTO_OK);
+    assert_int_equal(link_ring_open(NULL, slice_str(id), bytes, n, plain), CRYPTO_OK);
     json_decref(answer);
 }
 

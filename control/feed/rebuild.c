@@ -8,17 +8,23 @@
 #include "base/codec.h"
 #include "feed/feed.h"
 #include "identity/identity.h"
+#include "link/ring.h"
 #include "oauth/engine.h"
 #include "rest/resource.h"
 
 #define MARK_LEN 16
 
-static void key_mark(const struct control *ctl, char mark[static MARK_LEN + 1])
+static bool key_mark(char mark[static MARK_LEN + 1])
 {
-    uint8_t digest[CRYPTO_HASH_LEN];
+    uint8_t key[CRYPTO_KEY_LEN], digest[CRYPTO_HASH_LEN];
 
-    crypto_derive(ctl->feed_secret, "feed.mark", digest);
+    if (!link_ring_signing("feed.secret", key)) {
+        return false;
+    }
+    crypto_derive(key, "feed.mark", digest);
+    crypto_wipe(key, sizeof key);
     mark[codec_hex(mark, digest, MARK_LEN / 2)] = '\0';
+    return true;
 }
 
 static enum store_err same_mark(struct store_txn *txn, const char *mark, bool *same)
@@ -96,6 +102,25 @@ static enum problem rebuild(struct rest_call *c, struct store_txn *txn, const ch
     return p;
 }
 
+/* What carries a secret is told anew; nobody has to begin from the start. */
+enum problem feed_reseal(struct rest_call *c, struct store_txn *txn)
+{
+    static const char *const plurals[] = {"credentials", "sources", "event_subscriptions"};
+    char mark[MARK_LEN + 1];
+    enum problem p = key_mark(mark) ? PROBLEM_OK : PROBLEM_INTERNAL;
+
+    for (size_t i = 0; i < sizeof plurals / sizeof *plurals && p == PROBLEM_OK; i++) {
+        p = tell_all(c, txn, resource_by_plural(plurals[i]));
+    }
+    p = p == PROBLEM_OK ? oauth_feed_all(c, txn) : p;
+    const struct store_value v = store_text(mark);
+    return p == PROBLEM_OK
+               ? rest_store_problem(
+                     c, store_exec(txn, "UPDATE meta SET value = ? WHERE key = 'link_key'", &v, 1,
+                                   NULL))
+               : p;
+}
+
 bool feed_check_key(struct control *ctl)
 {
     struct rest_request req = {0};
@@ -105,8 +130,10 @@ bool feed_check_key(struct control *ctl)
     bool same = false;
     enum problem p = rest_begin(&c, STORE_WRITE, &txn);
 
+    if (p == PROBLEM_OK && !key_mark(mark)) {
+        p = PROBLEM_INTERNAL;
+    }
     if (p == PROBLEM_OK) {
-        key_mark(ctl, mark);
         p = rest_store_problem(&c, same_mark(txn, mark, &same));
         if (p == PROBLEM_OK && !same) {
             p = rebuild(&c, txn, mark);

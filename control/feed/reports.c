@@ -57,6 +57,14 @@ static enum problem store_event(struct rest_call *c, struct store_txn *txn, cons
     if (strcmp(row_text(event, "kind"), "sandbox-call") == 0) {
         return sandbox_call_store(c, txn, event, node);
     }
+    if (strcmp(row_text(event, "kind"), "package-named") == 0) {
+        bool theirs = true;
+        enum problem p =
+            app_has_package(c, txn, row_text(event, "app_id"), row_text(event, "target"), &theirs);
+        if (p != PROBLEM_OK || theirs) {
+            return p;
+        }
+    }
     enum store_err err = store_query(txn, "SELECT 1 FROM alerts WHERE id = ?", &v, 1, &rows);
     bool known = err == STORE_OK && store_next(rows);
     enum problem p = rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
@@ -65,6 +73,9 @@ static enum problem store_event(struct rest_call *c, struct store_txn *txn, cons
         return p;
     }
     json_t *row = alert_row(event, node, c->now_ms);
+    if (strcmp(row_text(row, "kind"), "package-named") == 0) {
+        json_object_set_new(row, "kind", json_string("suspected-transfer"));
+    }
     p = row_insert(c, txn, &alerts_resource, row);
     json_decref(row);
     return p;

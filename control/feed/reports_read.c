@@ -13,11 +13,12 @@
 #include "lifecycle/lifecycle.h"
 #include "rest/rest.h"
 
-#define DEPTH_MAX    5 /* report, list or usage, row, key and its members */
+#define DEPTH_MAX    6 /* report, usage, rows, row, times and what is in them */
+#define COUNTS_MAX   16
 #define TIME_MAX     (1ll << 52)
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-enum type { UUID, NUMBER, WORD, TEXT, NAME, KEY };
+enum type { UUID, NUMBER, WORD, TEXT, NAME, KEY, COUNTS };
 struct member {
     const char *name;
     enum type type;
@@ -26,9 +27,10 @@ struct member {
 };
 
 static const char *const kinds[] = {
-    "limit-alert",    "limit-suspended",   "calls-refused", "impersonation", "breaker-open",
-    "breaker-closed", "target-down",       "target-up",     "standby-used",  "redis-lost",
-    "redis-back",     "policy-unreadable", "grant-used",    "sandbox-call",  NULL};
+    "limit-alert",  "limit-suspended", "calls-refused", "impersonation",
+    "breaker-open", "breaker-closed",  "target-down",   "target-up",
+    "standby-used", "redis-lost",      "redis-back",    "policy-unreadable",
+    "grant-used",   "sandbox-call",    "package-named", NULL};
 static const char *const roles[] = {"primary", "standby", "canary", "sandbox", NULL};
 static const char *const breakers[] = {"closed", "open", "half-open", NULL};
 static const char *const healths[] = {"unknown", "up", "down", NULL};
@@ -55,11 +57,11 @@ static const struct member target_members[] = {
     {"calls", NUMBER, true},         {"failures", NUMBER, true},
     {"since", NUMBER, true},         {NULL, 0, false, NULL}};
 
-static const struct member usage_members[] = {{"day", NUMBER, true},     {"api_id", UUID, true},
-                                              {"app_id", UUID, false},   {"grant_id", UUID, false},
-                                              {"owner", TEXT, false},    {"calls", NUMBER, true},
-                                              {"refused", NUMBER, true}, {"rows", NUMBER, true},
-                                              {"bytes", NUMBER, true},   {NULL, 0, false, NULL}};
+static const struct member usage_members[] = {
+    {"day", NUMBER, true},     {"api_id", UUID, true},   {"app_id", UUID, false},
+    {"grant_id", UUID, false}, {"owner", TEXT, false},   {"calls", NUMBER, true},
+    {"refused", NUMBER, true}, {"rows", NUMBER, true},   {"bytes", NUMBER, true},
+    {"failed", NUMBER, false}, {"times", COUNTS, false}, {NULL, 0, false, NULL}};
 
 struct reader {
     char *why; /* of REPORTS_WHY_MAX; empty: nothing is wrong so far */
@@ -108,6 +110,20 @@ static bool word_ok(const json_t *v, const char *const *words)
     return false;
 }
 
+static bool counts_ok(const json_t *v)
+{
+    json_t *n;
+    size_t i;
+    bool ok = json_is_array(v) && json_array_size(v) <= COUNTS_MAX;
+
+    json_array_foreach(v, i, n)
+    {
+        ok = ok && json_is_integer(n) && json_integer_value(n) >= 0 &&
+             json_integer_value(n) <= TIME_MAX;
+    }
+    return ok;
+}
+
 static bool members_ok(struct reader *r, const json_t *object, const struct member *members);
 
 static bool value_ok(struct reader *r, const json_t *v, const struct member *m)
@@ -128,6 +144,8 @@ static bool value_ok(struct reader *r, const json_t *v, const struct member *m)
         return name_ok(v);
     case KEY:
         return members_ok(r, v, key_members);
+    case COUNTS:
+        return counts_ok(v);
     }
     return false;
 }

@@ -17,6 +17,7 @@ static const struct {
     {"impersonation", "risk", "Somebody called in an app's name", 1},
     {"calls-refused", "risk", "An app's calls are refused again and again", 2},
     {"limit-suspended", "risk", "An app was suspended by a limit", 2},
+    {"suspected-transfer", "risk", "An app's calls come from a package that is not its own", 2},
     {"limit-alert", "anomaly", "An app passed a limit", 3},
     {"breaker-open", "problem", "An interface's circuit opened", 2},
     {"target-down", "problem", "An interface failed its check", 2},

@@ -58,6 +58,11 @@ bool keyring_take_next(struct control *ctl) __attribute__((warn_unused_result));
  * key is wiped. May be called again after a kill at any instant. */
 bool keyring_drop_old(struct control *ctl) __attribute__((warn_unused_result));
 
+/* The same two steps of the link key, keys/link.next.key (keyring/link_key.c). */
+bool link_key_next(struct control *ctl, char newest[static KEYRING_ID_LEN + 1],
+                   char other[static KEYRING_ID_LEN + 1]) __attribute__((warn_unused_result));
+bool link_key_drop(struct control *ctl) __attribute__((warn_unused_result));
+
 /* Around each call that may seal: what was sealed under an old key is in the store, or was given
  * up, once keyring_settled(). */
 unsigned keyring_enter(struct control *ctl);

@@ -7,14 +7,21 @@
 #include "keyring/replacements.h"
 
 #include "api/api.h"
+#include "feed/feed.h"
+#include "link/ring.h"
 #include "sandbox/stage.h"
 
-#define STEPS_MAX 8 /* of one turn: other jobs wait meanwhile */
+#define OVERLAP_MIN_S 5
+#define OVERLAP_MAX_S 86400
+#define KNOWN_MS      5000 /* by then each process of this machine has read a new link key */
+#define STEPS_MAX     8    /* of one turn: other jobs wait meanwhile */
 
-static const char *const which[] = {"master", NULL};
+static const char *const which[] = {"master", "link", NULL};
 static const struct attr attrs[] = {
     {"key", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, 1, 10, .values = which},
     {"reason", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_LINES, 1, 500},
+    {"hold", ATTR_BOOL, AF_IMMUTABLE, .fallback = "false"},
+    {"overlap_s", ATTR_INT, AF_IMMUTABLE, OVERLAP_MIN_S, OVERLAP_MAX_S, .fallback = "60"},
     {"requested_by", ATTR_TEXT, AF_READ_ONLY},
     {"old_key_id", ATTR_TEXT, AF_READ_ONLY},
     {"new_key_id", ATTR_TEXT, AF_READ_ONLY},
@@ -32,12 +39,19 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return PROBLEM_OK;
 }
 
+/* Other machines have the new link key. */
+static const struct transition transitions[] = {
+    {"held", "continue", "resealing", ROLE_ADMIN},
+};
+
 const struct resource key_replacements_resource = {
     .plural = "key_replacements",
     .kind = "key-replacement",
     .initial = "requested",
     .attrs = attrs,
     .n_attrs = COUNT(attrs),
+    .transitions = transitions,
+    .n_transitions = COUNT(transitions),
     .read_roles = ROLE_ADMIN | ROLE_AUDITOR,
     .create_roles = ROLE_ADMIN,
     .check = check,
@@ -129,22 +143,95 @@ static enum problem finish(struct rest_call *c, struct store_txn *txn, json_t *r
     return advance(c, txn, row, "replaced", "destroy");
 }
 
+/* The link key ----------------------------------------------------------------------------------
+ */
+
+static enum problem begin_link(struct rest_call *c, struct store_txn *txn, json_t *row)
+{
+    char newest[KEYRING_ID_LEN + 1], other[KEYRING_ID_LEN + 1];
+    bool hold = json_is_true(json_object_get(row, "hold"));
+
+    link_ring_hold(hold);
+    if (!link_key_next(c->ctl, newest, other)) {
+        return PROBLEM_INTERNAL;
+    }
+    json_t *old = json_deep_copy(row);
+    json_object_set_new(row, "new_key_id", json_string(newest));
+    json_object_set_new(row, "old_key_id", json_string(other));
+    enum problem p = stage_change(c, txn, &key_replacements_resource, old, row,
+                                  hold ? "held" : "resealing", "generate");
+    json_decref(old);
+    return p;
+}
+
+static uint64_t since(const struct rest_call *c, const json_t *row)
+{
+    uint64_t at = api_ms(row, "updated_at");
+
+    return c->now_ms > at ? c->now_ms - at : 0;
+}
+
+/* All know the new key, and it signs. What calls under way sealed for nodes under the old one is
+ * there: then all of it is told anew. */
+static enum problem reseal_link(struct rest_call *c, struct store_txn *txn, json_t *row)
+{
+    link_ring_hold(false);
+    if (number(row, "pass") == 0 && since(c, row) >= KNOWN_MS && keyring_settled(c->ctl)) {
+        const struct reseal none = {0};
+        json_object_set_new(row, "pass", json_integer(1));
+        keyring_turn(c->ctl);
+        return move_on(c, txn, row, &none);
+    }
+    if (number(row, "pass") == 0 || !keyring_settled(c->ctl)) {
+        return PROBLEM_OK;
+    }
+    enum problem p = feed_reseal(c, txn);
+    return p == PROBLEM_OK ? advance(c, txn, row, "finishing", "reseal") : p;
+}
+
+static enum problem finish_link(struct rest_call *c, struct store_txn *txn, json_t *row)
+{
+    if (since(c, row) < (uint64_t)number(row, "overlap_s") * 1000) {
+        return PROBLEM_OK;
+    }
+    if (!link_key_drop(c->ctl)) {
+        return PROBLEM_INTERNAL;
+    }
+    json_object_set_new(row, "finished_at", stage_time(c->now_ms));
+    return advance(c, txn, row, "replaced", "destroy");
+}
+
+/* By state: of the master key, of the link key. */
+static const struct {
+    const char *state;
+    enum problem (*master)(struct rest_call *c, struct store_txn *txn, json_t *row);
+    enum problem (*link)(struct rest_call *c, struct store_txn *txn, json_t *row);
+} steps[] = {
+    {"requested", begin, begin_link},
+    {"resealing", reseal, reseal_link},
+    {"finishing", finish, finish_link},
+};
+
 static enum problem step(struct rest_call *c, struct store_txn *txn, json_t *row)
 {
-    const char *state = row_text(row, "state");
+    bool link = strcmp(row_text(row, "key"), "link") == 0;
 
-    return strcmp(state, "requested") == 0   ? begin(c, txn, row)
-           : strcmp(state, "resealing") == 0 ? reseal(c, txn, row)
-                                             : finish(c, txn, row);
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        if (strcmp(row_text(row, "state"), steps[i].state) == 0) {
+            return link ? steps[i].link(c, txn, row) : steps[i].master(c, txn, row);
+        }
+    }
+    return PROBLEM_OK;
 }
 
 static enum problem open_id(struct rest_call *c, struct store_txn *txn,
                             char id[static UUID_TEXT_LEN + 1])
 {
     struct store_rows *rows = NULL;
-    enum store_err err = store_query(
-        txn, "SELECT id FROM key_replacements WHERE state <> 'replaced' ORDER BY created_at", NULL,
-        0, &rows);
+    enum store_err err = store_query(txn,
+                                     "SELECT id FROM key_replacements WHERE state NOT IN ('held', "
+                                     "'replaced') ORDER BY created_at",
+                                     NULL, 0, &rows);
 
     id[0] = '\0';
     if (err == STORE_OK && store_next(rows)) {
@@ -172,17 +259,19 @@ enum problem key_replacements_job(struct rest_call *c)
     bool over = false;
 
     for (int i = 0; i < STEPS_MAX && p == PROBLEM_OK && id[0] && !over; i++) {
-        json_int_t pass = 0;
+        json_int_t pass = 0, revision = 0;
         struct store_txn *txn = NULL;
         json_t *row = NULL;
         p = rest_begin(c, STORE_WRITE, &txn);
         if (p == PROBLEM_OK) {
             p = api_load(c, txn, &key_replacements_resource, id, &row);
             pass = number(row, "pass");
+            revision = number(row, "revision");
             p = p == PROBLEM_OK ? step(c, txn, row) : p;
             p = rest_finish(c, &txn, p);
         }
-        over = !row || number(row, "pass") != pass; /* what else waits has its turn */
+        over = !row || number(row, "pass") != pass ||
+               revision == number(row, "revision"); /* what else waits has its turn */
         json_decref(row);
         p = p == PROBLEM_OK ? look(c, id) : p;
     }

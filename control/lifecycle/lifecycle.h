@@ -18,6 +18,7 @@ enum problem life_may_come_to(struct rest_call *c, struct store_txn *txn, const 
 
 /* uses.c: what nodes counted. */
 #define USES_ROWS_MAX 500
+#define USES_TIMES    10 /* counts of contract/feed.md, USE */
 /* usage: {id, rows} of a report that reports_read() has passed. */
 enum problem uses_store(struct rest_call *c, struct store_txn *txn, const char *node,
                         const json_t *usage);

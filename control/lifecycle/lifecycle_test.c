@@ -17,6 +17,10 @@
 #define USE(owner, day)                                                                            \
     "{\"day\":" day ",\"api_id\":\"" API "\",\"app_id\":\"" APP "\",\"owner\":\"" owner            \
     "\",\"calls\":2,\"refused\":1,\"rows\":3,\"bytes\":40}"
+#define TIMED(times)                                                                               \
+    "{\"day\":1700006400000,\"api_id\":\"" API                                                     \
+    "\",\"calls\":9,\"refused\":3,\"rows\":0,\"bytes\":0,"                                         \
+    "\"failed\":2,\"times\":" times "}"
 #define REPORT(usage)                                                                              \
     "{\"node\":\"gw-1\",\"at\":1,\"version\":\"\",\"events\":[],\"limits\":[],\"targets\":[],"     \
     "\"keys\":[],\"usage\":" usage "}"
@@ -89,6 +93,11 @@ static void a_batch_with_a_wrong_member_is_refused_whole(void **state)
         "{\"id\":\"" BATCH("3") "\",\"rows\":[" USE("M1", "1") "," USE("\\u0001", "1") "]}",
         "{\"id\":\"" BATCH("3") "\",\"rows\":[{\"day\":1,\"api_id\":\"orders\",\"calls\":1,"
                                 "\"refused\":0,\"rows\":0,\"bytes\":0}]}",
+        "{\"id\":\"" BATCH("3") "\",\"rows\":[" TIMED("{}") "]}",
+        "{\"id\":\"" BATCH("3") "\",\"rows\":[" TIMED("[\"1\"]") "]}",
+        "{\"id\":\"" BATCH("3") "\",\"rows\":[" TIMED("[-1]") "]}",
+        "{\"id\":\"" BATCH("3") "\",\"rows\":[" TIMED("[[1]]") "]}",
+        "{\"id\":\"" BATCH("3") "\",\"rows\":[" TIMED("[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]") "]}",
     };
     int64_t before = number("SELECT count(*) FROM data_uses");
     for (size_t i = 0; i < COUNT(bad); i++) {
@@ -98,6 +107,26 @@ static void a_batch_with_a_wrong_member_is_refused_whole(void **state)
         assert_int_equal(take(body), PROBLEM_BODY_MALFORMED);
     }
     assert_int_equal(number("SELECT count(*) FROM data_uses"), before);
+}
+
+/* Of all callers together, a row a day; a batch that comes twice counts once. */
+static void times_add_up(void **state)
+{
+    (void)state;
+    static const char one[] = REPORT("{\"id\":\"" BATCH("8") "\",\"rows\":[" TIMED(
+        "[1,2,0,0,0,0,0,0,0,4]") "," TIMED("[1,0,0,0,0,0,0,0,0,0]") "]}");
+    static const char other[] = REPORT(
+        "{\"id\":\"" BATCH("9") "\",\"rows\":[" TIMED("[1,2,3]") "]}"); /* another contract's */
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(take(one), PROBLEM_OK);
+    }
+    assert_int_equal(take(other), PROBLEM_OK);
+    assert_int_equal(number("SELECT count(*) FROM api_times"), 1);
+    assert_int_equal(number("SELECT failed FROM api_times"), 4);
+    assert_int_equal(number("SELECT t0 FROM api_times"), 2);
+    assert_int_equal(number("SELECT t1 FROM api_times"), 2);
+    assert_int_equal(number("SELECT t9 FROM api_times"), 4);
 }
 
 /* More owners than one turn folds: the sums stay, the names go, what is recent keeps them. */
@@ -151,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_counts_once),
         cmocka_unit_test(a_batch_with_a_wrong_member_is_refused_whole),
+        cmocka_unit_test(times_add_up),
         cmocka_unit_test(owners_of_long_ago_become_one),
         cmocka_unit_test(only_what_may_be_is_said_of_a_life),
     };

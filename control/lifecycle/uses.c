@@ -38,6 +38,29 @@ static enum problem add(struct rest_call *c, struct store_txn *txn, const json_t
     return rest_store_problem(c, store_exec(txn, sql, v, COUNT(v), NULL));
 }
 
+/* How it served, of all callers together (SW-3.8b). A node of before says nothing of it. */
+static enum problem add_times(struct rest_call *c, struct store_txn *txn, const json_t *row)
+{
+    static const char sql[] =
+        "INSERT INTO api_times (api_id, day, failed, t0, t1, t2, t3, t4, t5, t6, t7, t8, t9) "
+        "VALUES "
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (api_id, day) DO UPDATE SET failed = "
+        "failed + excluded.failed, t0 = t0 + excluded.t0, t1 = t1 + excluded.t1, t2 = t2 + "
+        "excluded.t2, t3 = t3 + excluded.t3, t4 = t4 + excluded.t4, t5 = t5 + excluded.t5, t6 = t6 "
+        "+ excluded.t6, t7 = t7 + excluded.t7, t8 = t8 + excluded.t8, t9 = t9 + excluded.t9";
+    const json_t *times = json_object_get(row, "times");
+    struct store_value v[3 + USES_TIMES] = {store_text(text_of(row, "api_id")),
+                                            number_of(row, "day"), number_of(row, "failed")};
+
+    if (json_array_size(times) != USES_TIMES) {
+        return PROBLEM_OK;
+    }
+    for (size_t i = 0; i < USES_TIMES; i++) {
+        v[3 + i] = store_int(json_integer_value(json_array_get(times, i)));
+    }
+    return rest_store_problem(c, store_exec(txn, sql, v, COUNT(v), NULL));
+}
+
 static enum problem is_known(struct rest_call *c, struct store_txn *txn, const char *node,
                              const char *id, bool *known)
 {
@@ -71,6 +94,7 @@ enum problem uses_store(struct rest_call *c, struct store_txn *txn, const char *
     {
         if (p == PROBLEM_OK) {
             p = add(c, txn, row);
+            p = p == PROBLEM_OK ? add_times(c, txn, row) : p;
         }
     }
     return p == PROBLEM_OK ? rest_store_problem(c, store_exec(txn, sql, v, COUNT(v), NULL)) : p;
@@ -91,7 +115,8 @@ static enum problem fold(struct rest_call *c, struct store_txn *txn, int64_t bef
         "(owner <> '' OR grant_id <> '') ORDER BY day, api_id, app_id, grant_id, owner "
         "LIMIT " FOLD_BATCH ")";
     const struct store_value v = store_int(before);
-    enum store_err err = store_exec(txn, sum, &v, 1, NULL);
+    enum store_err err = store_exec(txn, "DELETE FROM api_times WHERE day < ?", &v, 1, NULL);
+    err = err == STORE_OK ? store_exec(txn, sum, &v, 1, NULL) : err;
 
     return rest_store_problem(c, err == STORE_OK ? store_exec(txn, drop, &v, 1, NULL) : err);
 }

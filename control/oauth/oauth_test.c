@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "crypto/certificate_testing.h"
 #include "jobs/jobs.h"
+#include "link/ring.h"
 #include "oauth/testing.h"
 
 /* Client authentication ---------------------------------------------------------------------------
@@ -324,9 +325,8 @@ static void key_rotation(void **state)
     size_t n = 0;
     assert_true(codec_unbase64url(sealed, sizeof sealed, &n, key_text, strlen(key_text)));
     assert_int_equal(n, CRYPTO_KEY_LEN + CRYPTO_SEAL_EXTRA);
-    assert_int_equal(
-        crypto_open(f.ctl.feed_secret, slice_str(row_text(r.json, "id")), sealed, n, key),
-        CRYPTO_OK);
+    assert_int_equal(link_ring_open(NULL, slice_str(row_text(r.json, "id")), sealed, n, key),
+                     CRYPTO_OK);
     json_decref(data);
     reply_free(&r);
     fixture_refused(&f, ADMIN, "POST", "token-keys", NULL, NULL, "state-conflict");

@@ -4,14 +4,72 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "lifecycle/lifecycle.h"
 #include "services/services.h"
 
 #define LISTED_MAX "500"
 #define WANTED_MAX 200
 
-/* Figures of the last performance report of the service's open versions against its targets. */
-static enum problem targets_of(struct rest_call *c, struct store_txn *txn, const json_t *service,
-                               json_t **out)
+#define USE_DAYS 30
+static const json_int_t time_ms[USES_TIMES - 1] = {10, 20, 50, 100, 200, 500, 1000, 2000, 5000};
+
+struct measured {
+    const char *from;                   /* "use", "test"; NULL: nothing was measured */
+    json_int_t calls, p95_ms, permille; /* permille: answered of all that were not refused */
+};
+
+/* Where 95 of 100 lie: in a class of times, as far as they reach into it. Past the last one its
+ * bound doubled is said, which no target meets. */
+static json_int_t within_ms(const json_t *row, json_int_t n)
+{
+    json_int_t seen = 0, wanted = (n * 95 + 99) / 100;
+    char name[4];
+
+    for (size_t i = 0; i < USES_TIMES; i++) {
+        snprintf(name, sizeof name, "t%zu", i);
+        json_int_t here = json_integer_value(json_object_get(row, name));
+        json_int_t low = i ? time_ms[i - 1] : 0, high = i < USES_TIMES - 1 ? time_ms[i] : 2 * low;
+        if (here && seen + here >= wanted) {
+            return low + ((high - low) * (wanted - seen) + here - 1) / here;
+        }
+        seen += here;
+    }
+    return 0;
+}
+
+/* What the gateways recorded of calls to the service's versions in the last days (SW-3.8b). */
+static enum problem measure_use(struct rest_call *c, struct store_txn *txn, const json_t *service,
+                                struct measured *m)
+{
+    static const char sql[] =
+        "SELECT coalesce(sum(failed), 0), sum(t0), sum(t1), sum(t2), sum(t3), sum(t4), sum(t5), "
+        "sum(t6), sum(t7), sum(t8), sum(t9) FROM api_times WHERE day >= ? AND api_id IN (SELECT id "
+        "FROM apis WHERE service_id = ?)";
+    const struct store_value v[] = {store_int((int64_t)(c->now_ms - USE_DAYS * STAGE_DAY_MS)),
+                                    store_text(row_text(service, "id"))};
+    json_t *rows = NULL;
+    char name[4];
+    enum problem p =
+        services_rows(c, txn, sql, v, COUNT(v),
+                      "failed:i t0:i t1:i t2:i t3:i t4:i t5:i t6:i t7:i t8:i t9:i", &rows);
+    const json_t *row = json_array_get(rows, 0);
+    json_int_t failed = json_integer_value(json_object_get(row, "failed")), n = 0;
+
+    for (size_t i = 0; i < USES_TIMES; i++) {
+        snprintf(name, sizeof name, "t%zu", i);
+        n += json_integer_value(json_object_get(row, name));
+    }
+    if (n + failed > 0) {
+        *m = (struct measured){"use", n + failed, n ? within_ms(row, n) : 0,
+                               n * 1000 / (n + failed)};
+    }
+    json_decref(rows);
+    return p;
+}
+
+/* Before anybody called: figures of the platform's last performance test. */
+static enum problem measure_test(struct rest_call *c, struct store_txn *txn, const json_t *service,
+                                 struct measured *m)
 {
     static const char sql[] =
         "SELECT r.figures FROM service_reports r JOIN apis a ON a.id = r.api_id WHERE a.service_id "
@@ -21,20 +79,44 @@ static enum problem targets_of(struct rest_call *c, struct store_txn *txn, const
     json_t *rows = NULL;
     enum problem p = services_rows(c, txn, sql, &v, 1, "figures:j", &rows);
     const json_t *figures = json_object_get(json_array_get(rows, 0), "figures");
-    const json_t *p95 = json_object_get(figures, "p95_ms"),
-                 *failed = json_object_get(figures, "failed_permille");
-    json_int_t wanted = json_integer_value(json_object_get(service, "response_ms"));
-    json_int_t available = json_integer_value(json_object_get(service, "availability_permille"));
 
-    *out = json_pack(
-        "{s:{s:O?, s:O?, s:o}, s:{s:O?, s:o, s:o}}", "response_ms", "target",
-        json_object_get(service, "response_ms"), "measured", p95, "met",
-        p95 && wanted ? json_boolean(json_integer_value(p95) <= wanted) : json_null(),
-        "availability_permille", "target", json_object_get(service, "availability_permille"),
-        "measured", failed ? json_integer(1000 - json_integer_value(failed)) : json_null(), "met",
-        failed && available ? json_boolean(1000 - json_integer_value(failed) >= available)
-                            : json_null());
+    if (json_is_object(figures)) {
+        *m = (struct measured){"test", json_integer_value(json_object_get(figures, "calls")),
+                               json_integer_value(json_object_get(figures, "p95_ms")),
+                               1000 -
+                                   json_integer_value(json_object_get(figures, "failed_permille"))};
+    }
     json_decref(rows);
+    return p;
+}
+
+static json_t *target(const json_t *service, const char *name, const struct measured *m,
+                      json_int_t value, bool met)
+{
+    json_t *wanted = json_object_get(service, name);
+    bool judged = m->from && json_integer_value(wanted) > 0;
+
+    return json_pack("{s:O?, s:o, s:o}", "target", wanted, "measured",
+                     m->from ? json_integer(value) : json_null(), "met",
+                     judged ? json_boolean(met) : json_null());
+}
+
+static enum problem targets_of(struct rest_call *c, struct store_txn *txn, const json_t *service,
+                               json_t **out)
+{
+    struct measured m = {0};
+    json_int_t within = json_integer_value(json_object_get(service, "response_ms")),
+               available = json_integer_value(json_object_get(service, "availability_permille"));
+    enum problem p = measure_use(c, txn, service, &m);
+
+    if (p == PROBLEM_OK && !m.from) {
+        p = measure_test(c, txn, service, &m);
+    }
+    *out = json_pack(
+        "{s:o, s:o, s:s?, s:I}", "response_ms",
+        target(service, "response_ms", &m, m.p95_ms, m.p95_ms <= within), "availability_permille",
+        target(service, "availability_permille", &m, m.permille, m.permille >= available),
+        "measured_from", m.from, "calls", m.calls);
     return p;
 }
 

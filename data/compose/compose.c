@@ -117,13 +117,10 @@ static void *run(void *ctx)
 static bool start_lane(struct compose *c, struct lane *lane,
                        const uint8_t link_key[static CRYPTO_KEY_LEN])
 {
-    uint8_t key[CRYPTO_KEY_LEN];
-    crypto_derive(link_key, "link.inner", key);
     lane->e.compose = c;
-    lane->e.inner = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
-    crypto_wipe(key, sizeof key);
+    link_mac_init(&lane->e.inner, "link.inner", link_key);
     lane->e.multi = curl_multi_init();
-    if (!lane->e.multi || !lane->e.inner)
+    if (!lane->e.multi)
         return false;
     curl_multi_setopt(lane->e.multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX);
     curl_multi_setopt(lane->e.multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX / 4);
@@ -176,7 +173,7 @@ void compose_free(struct compose **slot)
         return;
     for (unsigned i = 0; i < c->threads; i++) {
         curl_multi_cleanup(c->lanes[i].e.multi);
-        crypto_hmac_free(&c->lanes[i].e.inner);
+        link_mac_fini(&c->lanes[i].e.inner);
     }
     pthread_mutex_destroy(&c->mutex);
     free(c);

@@ -9,7 +9,7 @@ static bool read_ticket(struct worker *w, const struct service_request *rq,
 {
     struct slice text = rq->header(rq->ctx, LINK_TICKET_HEADER);
     struct link_request request = {.method = rq->method, .target = rq->target, .digest = SLICE("")};
-    return link_inner_decode(caller, w->ticket, &request, text, clock_wall_ms(), scratch) ==
+    return link_mac_inner(caller, &w->ticket, &request, text, clock_wall_ms(), scratch) ==
                LINK_OK &&
            uuid_eq(&caller->txn, &w->call.txn) && uuid_eq(&caller->composed, &w->call.api) &&
            uuid_eq(&caller->app, &w->call.app) && slice_eq(caller->owner, w->call.owner);

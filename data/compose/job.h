@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 
 #include "data/compose/compose.h"
+#include "link/ring.h"
 
 struct part { /* a step's call; easy is NULL when none is under way */
     struct compose_job *job;
@@ -39,7 +40,7 @@ json_t *compose_read_request(const struct compose_request *rq, enum problem *pro
 struct executor {
     struct compose *compose;
     CURLM *multi;
-    struct crypto_hmac *inner;
+    struct link_mac inner;
     struct compose_job *jobs; /* under way */
 };
 

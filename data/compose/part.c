@@ -62,7 +62,7 @@ static bool add_word(struct executor *e, struct part *part, const struct graph_s
                               .digest = digest};
     word.issued_ms = clock_wall_ms();
     uuid_new(&word.nonce);
-    size_t n = link_inner_encode(&word, e->inner, &rq, text);
+    size_t n = link_inner_encode(&word, link_mac_sign(&e->inner), &rq, text);
     return n > 0 && add_header(part, LINK_INNER_HEADER, slice_of(text, n));
 }
 

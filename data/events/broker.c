@@ -118,7 +118,7 @@ static void read_secret(struct events *e, struct sub *s)
     uuid_format(&s->id, id);
     if (text[0] && codec_unbase64url(sealed, sizeof sealed, &n, text, strlen(text)) &&
         n > CRYPTO_SEAL_EXTRA &&
-        crypto_open(e->feed_key, slice_str(id), sealed, n, s->secret) == CRYPTO_OK)
+        link_ring_open(e->feed_key, slice_str(id), sealed, n, s->secret) == CRYPTO_OK)
         s->secret_n = n - CRYPTO_SEAL_EXTRA;
 }
 

@@ -54,7 +54,7 @@ static bool has_body(ngx_http_request_t *r)
 
 static ngx_int_t check_coverage(ngx_http_request_t *r, sluice_ctx_t *ctx, const struct httpsig *sig)
 {
-    struct slice demanded[4], missing = SLICE("");
+    struct slice demanded[5], missing = SLICE("");
     size_t n = 0;
     if (has_body(r)) {
         if (ctx->content_digest.n == 0) {
@@ -67,6 +67,9 @@ static ngx_int_t check_coverage(ngx_http_request_t *r, sluice_ctx_t *ctx, const 
     }
     if (ctx->purpose_header.p) {
         demanded[n++] = SLICE("sluice-purpose");
+    }
+    if (ctx->package_header.p) {
+        demanded[n++] = SLICE("sluice-package");
     }
     if (ctx->sdk_header.p) {
         demanded[n++] = SLICE("sluice-sdk");

@@ -7,23 +7,18 @@
 
 #include "base/clock.h"
 
-static struct crypto_hmac *ticket_key, *inner_key;
+static struct link_mac ticket_key, inner_key;
 
-bool sluice_inner_keys(const uint8_t master[static CRYPTO_KEY_LEN])
+void sluice_inner_keys(const uint8_t fixed[static CRYPTO_KEY_LEN])
 {
-    uint8_t key[CRYPTO_KEY_LEN];
-    crypto_derive(master, "link.ticket", key);
-    ticket_key = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
-    crypto_derive(master, "link.inner", key);
-    inner_key = crypto_hmac_new(CRYPTO_SM3, key, sizeof key);
-    crypto_wipe(key, sizeof key);
-    return ticket_key && inner_key;
+    link_mac_init(&ticket_key, "link.ticket", fixed);
+    link_mac_init(&inner_key, "link.inner", fixed);
 }
 
 void sluice_inner_exit(void)
 {
-    crypto_hmac_free(&ticket_key);
-    crypto_hmac_free(&inner_key);
+    link_mac_fini(&ticket_key);
+    link_mac_fini(&inner_key);
 }
 
 static ngx_int_t refuse(sluice_ctx_t *ctx, const char *detail)
@@ -45,7 +40,7 @@ static ngx_int_t read_word(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return refuse(ctx, "parts of composed APIs alone are taken here");
     }
     enum link_err err =
-        link_inner_decode(inner, inner_key, &rq, ctx->inner_header, ctx->began_us / 1000, scratch);
+        link_mac_inner(inner, &inner_key, &rq, ctx->inner_header, ctx->began_us / 1000, scratch);
     if (err != LINK_OK) {
         return refuse(ctx, link_strerror(err));
     }
@@ -200,7 +195,7 @@ size_t sluice_ticket(ngx_http_request_t *r, const sluice_ctx_t *ctx,
         ticket.via = ctx->inner->composed;
     }
     say_client(r, &ticket);
-    return link_inner_encode(&ticket, ticket_key, &rq, out);
+    return link_inner_encode(&ticket, link_mac_sign(&ticket_key), &rq, out);
 }
 
 /* A part is recorded as one: with the transaction of the whole before its own target. */

@@ -28,8 +28,7 @@ static bool open_key(const struct uuid *id, const json_t *row, struct token_key 
     uuid_format(id, text);
     key->id = (uint32_t)json_integer_value(json_object_get(row, "key_id"));
     return codec_unbase64url(bytes, sizeof bytes, &n, sealed.p, sealed.n) && n == sizeof bytes &&
-           crypto_open(sluice_worker.feed_key, slice_of(text, UUID_TEXT_LEN), bytes, n, key->key) ==
-               CRYPTO_OK;
+           link_ring_open(NULL, slice_of(text, UUID_TEXT_LEN), bytes, n, key->key) == CRYPTO_OK;
 }
 
 static bool visit(void *ctx, const struct uuid *id, uint64_t rev, struct slice json)

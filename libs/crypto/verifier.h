@@ -2,11 +2,11 @@
 /* What a node compares a password of a call with (CI-7.2c3). argon2id takes 20 ms and 19 MB, which
  * a gateway has for no call; so for the accounts that may call by parameters, and for no others, a
  * keyed digest is kept beside it: HMAC-SM3 under a key of the platform. Whoever has the store but
- * not keys/link.key learns nothing from it; whoever has both can try passwords fast. */
+ * not keys/data.key learns nothing from it; whoever has both can try passwords fast. */
 #pragma once
 #include "crypto/crypto.h"
 
-#define CRYPTO_VERIFIER_LABEL "account.verifier" /* of the link key, to crypto_derive */
+#define CRYPTO_VERIFIER_LABEL "account.verifier" /* of the data key, to crypto_derive */
 
 /* Over the three together: a right password under another name is wrong. */
 void crypto_verifier(const uint8_t key[static CRYPTO_KEY_LEN], struct slice accessid,

@@ -33,6 +33,7 @@ const routes = [
   { path: '/manage/providers', component: () => import('./manage/Providers.vue'), meta: { area: 'manage' as Area, title: 'providers', needs: ['organisations.approve'], menu: true } },
   { path: '/manage/tasks', component: () => import('./manage/Tasks.vue'), meta: { area: 'manage' as Area, title: 'tasks', needs: ['scheduled_tasks.create'], menu: true } },
   { path: '/password', component: () => import('./account/Password.vue'), meta: { title: 'password' } },
+  { path: '/second-factor', component: () => import('./account/SecondFactor.vue'), meta: { title: 'secondFactor' } },
   { path: '/:rest(.*)*', component: () => import('./parts/Nowhere.vue'), meta: { title: 'nowhere', open: true } },
 ];
 
@@ -43,6 +44,7 @@ router.beforeEach(async (to) => {
   if (!session.known) await begin();
   if (to.meta.open) return true;
   if (session.passwordDue) return to.path === '/password' ? true : '/password';
+  if (session.factorDue) return to.path === '/second-factor' ? true : '/second-factor';
   if (!session.known && !session.refused) {
     signIn();
     return false;

@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
-import { restRefuses } from './lib/assertions.mjs';
+import { refused, restRefuses } from './lib/assertions.mjs';
 import { Platform } from './lib/platform.mjs';
+import { sign } from './lib/sign.mjs';
 import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
 
@@ -57,6 +58,22 @@ test('[BK-10.5b, BK-10.2.3d, BK-10.2.1b4] an alert becomes a case with its times
   assert.deepEqual([closed.state, closed.handler, closed.measures, closed.closed_by, closed.solution], ['closed', 'operator', 'limited the app', 'operator', 'the job waits a second between calls']);
   assert.ok(closed.assigned_at && closed.treated_at && closed.closed_at && closed.agreed_at);
   assert.equal(await told(world.developer, 'case-closed'), 1);
+});
+
+test('[BK-12.2d] a call that names a package its app is not registered with is flagged as a suspected transfer and becomes a case; its own is not', async () => {
+  const target = '/trade/orders/v1?limit=1';
+  const digest = 'ab'.repeat(32);
+  const app = await world.operator.get(`/apps/${world.app}`);
+  await restRefuses(world.operator.patch(`/apps/${world.app}`, { packages: ['com example'] }, app.revision), 'field-invalid', '/packages');
+  await world.operator.patch(`/apps/${world.app}`, { packages: ['com.example.orders', `com.example.pay;${digest}`] }, app.revision);
+  const from = (name, more) => p.call(target, { key: world.key, grant: world.grant, headers: { 'sluice-package': name }, ...more });
+  const uncovered = await p.send('GET', target, { headers: { ...sign(world.key, { url: p.gateway + target, headers: { 'sluice-grant': world.grant } }), 'sluice-package': 'com.other.app' } });
+  refused(uncovered, 401, 'signature-incomplete');
+  for (const name of ['com.example.orders', `com.example.orders;${'cd'.repeat(32)}`, `com.example.pay;${digest}`, `com.example.pay;${'cd'.repeat(32)}`, 'com.other.app']) assert.equal((await from(name)).status, 200, name);
+  const flagged = await until(async () => { const a = await world.operator.list('alerts', { kind: 'suspected-transfer' }); return a.length === 2 && a; }, { ms: 20000, what: 'the alerts' });
+  assert.deepEqual(flagged.map((a) => [a.target, a.app_id, a.api_id]).sort(), [['com.other.app', world.app, world.api], [`com.example.pay;${'cd'.repeat(32)}`, world.app, world.api]].sort());
+  const [risk] = await until(async () => { const c = await world.operator.list('cases', { app_id: world.app, kind: 'risk' }); return c.length && c; }, { ms: 20000, what: 'the case' });
+  assert.match(risk.title, /package/);
 });
 
 test('[BK-10.5c, BK-10.5d] a production incident has a grade and a deadline, is escalated when nobody takes it up or it is late, and is closed with its report', async () => {

@@ -270,8 +270,40 @@ test('[SW-9.7-3a] the master key is replaced while calls go on, over a kill -9 o
   assert.ok(!p.log.includes('opens under neither'));
 });
 
+test('[SW-9.7-3a] the link key is replaced while calls go on: none fails, over a kill -9 of the control plane and of the data service, and the old key is gone', async () => {
+  const were = keyFile('link.key');
+  const asked = await world.admin.raw('POST', '/api/v1/key_replacements', { key: 'link', reason: 'a year is over', overlap_s: 5 });
+  await second.act('approvals', asked.body.id, 'approve');
+  const { id } = (await world.admin.list('key_replacements', { key: 'link' }))[0];
+  const state = async () => { try { return (await world.admin.get(`/key_replacements/${id}`)).state; } catch { return 'away'; } };
+  let over = false;
+  const answers = new Map();
+  const calling = (async () => { // an app's calls, by a secret that nodes hold sealed, to a unit's API and to a table's rows
+    for (let i = 0; !over; i++) {
+      const a = await call(i % 2 ? A1 : '/trade/orders/v1?limit=1', world.key, i % 2 ? {} : { grant: world.grant });
+      const said = String(a.json?.code ?? a.status);
+      answers.set(said, (answers.get(said) ?? 0) + 1);
+    }
+  })();
+  await until(async () => (await state()) === 'resealing', { ms: 30000, what: 'the new link key' });
+  process.kill(p.processes().control[0], 'SIGKILL');
+  await until(async () => (await state()) === 'replaced', { ms: 90000, what: 'the old link key gone' });
+  over = true;
+  await calling;
+  assert.deepEqual([...answers.keys()], ['200'], JSON.stringify([...answers]));
+  assert.notEqual(keyFile('link.key'), were);
+  assert.deepEqual(readdirSync(path.join(p.data, 'keys')).filter((f) => f.includes('next')), []);
+  const log = (await world.admin.get('/operations?kind=key-replacement&page_size=50')).items.filter((o) => o.resource_id === id).map((o) => o.action);
+  assert.deepEqual(log.sort(), ['create', 'destroy', 'generate', 'reseal']);
+  // What starts with the new key alone opens all that nodes were told, and the control plane speaks to it.
+  process.kill(p.processes().data[0], 'SIGKILL');
+  await until(async () => (await call('/trade/orders/v1?limit=1', world.key, { grant: world.grant })).status === 200, { ms: 60000, what: 'the data service' });
+  const [source] = await world.admin.list('sources');
+  await until(async () => (await world.provider.raw('GET', `/api/v1/sources/${source.id}/tables`)).status === 200, { ms: 60000, what: 'its word with the control plane' });
+});
+
 test('[BK-7.3.4b2, SW-9.7-3a] the platform\'s key files are sealed; with another passphrase it does not start, and changes nothing', async () => {
-  const names = ['master', 'link', 'audit', 'answer', 'body-sm2', 'body-ec'];
+  const names = ['master', 'link', 'data', 'audit', 'answer', 'body-sm2', 'body-ec'];
   const keys = () => names.map((name) => readFileSync(path.join(p.data, `keys/${name}.key`), 'utf8'));
   const were = keys();
   for (const [i, text] of were.entries()) assert.match(text, /^-----BEGIN SLUICE SEALED PRIVATE KEY-----\n/, names[i]);

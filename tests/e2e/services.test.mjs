@@ -505,11 +505,25 @@ test('[SW-7d4, SW-7d5, SW-7d6, SW-7d7, CI-6.1.6b] before an API opens the platfo
   assert.deepEqual([good.figures.calls, good.figures.at_once, good.figures.failed_permille], [5, 4, 0]);
   assert.deepEqual(good.reports[1].cases.map((c) => c.case), ['authentication', 'authentication', 'level', 'masking', 'transport']);
   await world.provider.act('apis', id, 'publish');
-  const [entry] = (await world.developer.get('/catalogue/business?q=probed')).items;
-  assert.deepEqual([entry.targets.response_ms.met, entry.targets.availability_permille.met], [true, true]);
+  const targets = async () => (await world.developer.get('/catalogue/business?q=probed')).items[0].targets;
+  const tested = await targets();
+  assert.deepEqual([tested.response_ms.met, tested.availability_permille.met], [true, true]);
   const { revision } = await world.provider.get(`/services/${s.id}`);
   await world.provider.patch(`/services/${s.id}`, { throughput: 1000000 }, revision);
   assert.deepEqual((await probed({ calls: [{ target: '/good' }], repeat: 3 })).reports.map((r) => r.result), ['passed', 'passed', 'failed']);
+});
+
+test('[SW-3.8b] once a service is used, its targets are measured by what the gateways recorded of its calls', async () => {
+  const [{ id: api }] = await world.provider.list('apis', { name: 'probed' });
+  const targets = async () => (await world.developer.get('/catalogue/business?q=probed')).items[0].targets;
+  await w.subscription(world, world.app, api);
+  await becomes('/probed/v1/good', 200);
+  const used = await until(async () => { const t = await targets(); return t.measured_from === 'use' && t; }, { ms: 30000, what: 'figures of the use' });
+  assert.ok(used.calls > 0 && used.response_ms.measured > 0, JSON.stringify(used));
+  assert.deepEqual([used.response_ms.met, used.availability_permille.met], [true, true]);
+  for (let i = 0; i < 3; i++) await call('/probed/v1/error');
+  const worse = await until(async () => { const t = await targets(); return t.availability_permille.measured < used.availability_permille.measured && t; }, { ms: 30000, what: 'the failures in the figures' });
+  assert.equal(worse.availability_permille.met, false, JSON.stringify(worse));
 });
 
 test('[SW-7d5, SW-7d7] answers are held against all that the API declares, and the performance test makes its calls at the same time', async () => {

@@ -20,3 +20,13 @@ CREATE INDEX service_configs_created ON service_configs (created_at);
 ALTER TABLE exports ADD COLUMN departs INTEGER;
 UPDATE exports SET departs = 0;
 CREATE INDEX exports_departs ON exports (departs, state) WHERE departs = 1;
+
+-- How each API served, by the day: what failed, and what was answered by how long it took (contract/feed.md, USE).
+CREATE TABLE api_times (
+  api_id TEXT NOT NULL, day INTEGER NOT NULL, failed INTEGER NOT NULL, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL, t2 INTEGER NOT NULL, t3 INTEGER NOT NULL,
+  t4 INTEGER NOT NULL, t5 INTEGER NOT NULL, t6 INTEGER NOT NULL, t7 INTEGER NOT NULL, t8 INTEGER NOT NULL, t9 INTEGER NOT NULL,
+  PRIMARY KEY (api_id, day)) STRICT;
+CREATE INDEX api_times_day ON api_times (day);
+
+-- What an app's calls may come from.
+ALTER TABLE apps ADD COLUMN packages TEXT;

@@ -3,7 +3,8 @@
 CREATE TABLE key_replacements (
   id TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   "key" TEXT NOT NULL, reason TEXT NOT NULL, requested_by TEXT NOT NULL, old_key_id TEXT, new_key_id TEXT, pass INTEGER NOT NULL,
-  place INTEGER NOT NULL, after TEXT, resealed INTEGER NOT NULL, found INTEGER NOT NULL, finished_at INTEGER) STRICT;
+  place INTEGER NOT NULL, after TEXT, resealed INTEGER NOT NULL, found INTEGER NOT NULL, finished_at INTEGER,
+  hold INTEGER NOT NULL, overlap_s INTEGER NOT NULL) STRICT;
 CREATE UNIQUE INDEX key_replacements_one ON key_replacements ("key") WHERE state <> 'replaced';
 CREATE INDEX key_replacements_created ON key_replacements (created_at);
 CREATE INDEX key_replacements_state ON key_replacements (state, created_at);

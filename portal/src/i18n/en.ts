@@ -6,7 +6,7 @@ const en: typeof zh = {
   area: { portal: 'Service portal', developer: 'Developer centre', manage: 'Management' },
   page: {
     search: 'Data resources', entry: 'Resource', overview: 'Global data view', business: 'Services: business view', development: 'Services: developer view', publicApis: 'Public APIs', configure: 'Set up an API', categories: 'Categories', api: 'API', records: 'Granted records',
-    apps: 'My applications', app: 'Application', subscriptions: 'My subscriptions', changes: 'Major changes', notices: 'Notices', publish: 'Publish a service', centre: 'Management centre', service: 'Service', providers: 'Software providers', tasks: 'Scheduled tasks', password: 'Password', nowhere: 'There is no such page',
+    apps: 'My applications', app: 'Application', subscriptions: 'My subscriptions', changes: 'Major changes', notices: 'Notices', publish: 'Publish a service', centre: 'Management centre', service: 'Service', providers: 'Software providers', tasks: 'Scheduled tasks', password: 'Password', secondFactor: 'Second factor', nowhere: 'There is no such page',
   },
   state: {
     draft: 'draft', review: 'in review', published: 'published', deprecated: 'ending', withdrawn: 'withdrawn', active: 'active', applied: 'to be reviewed', suspended: 'suspended', rejected: 'rejected', closed: 'left', admitted: 'admitted', testing: 'in test',
@@ -23,6 +23,7 @@ const en: typeof zh = {
       'security-review-missing': 'Before publication a data-security review has to pass: ask for one.', 'second-factor-required': 'Enrol an authenticator first, then sign in again.',
     },
   },
+  secondFactor: { due: 'Here one signs in with two factors: enrol an authenticator first.', begin: 'Enrol an authenticator', again: 'Sign in again', add: 'Add this key to your authenticator. It is shown once.', open: 'Open it in an authenticator on this device', code: 'The code it shows', confirm: 'Confirm, then sign in again' },
   password: { due: 'This is a one-time password: choose one of your own first.', rules: 'At least 12 characters, of three kinds: lower case, upper case, digits, others.', old: 'Present password', new: 'New password', again: 'New password once more', differ: 'The two differ', change: 'Change password' },
   field: {
     category: 'Category', theme: 'Theme', department: 'Source department', application: 'Application', tag: 'Tag', volume: 'Volume (rows)', update_frequency: 'Update frequency', last_update: 'Last update', published_at: 'Published', opening: 'Opening', summary: 'Summary',

@@ -4,7 +4,7 @@ export default {
   area: { portal: '服务门户', developer: '开发者中心', manage: '管理门户' },
   page: {
     search: '资源目录', entry: '资源详情', overview: '全局数据视图', business: '服务目录·业务视图', development: '服务目录·开发视图', configure: '接口配置', categories: '目录分类', publicApis: '外部公开接口', api: '接口说明', records: '授权数据浏览',
-    apps: '我的应用', app: '应用', subscriptions: '我的订阅', changes: '重大变更', notices: '通知', publish: '发布服务', centre: '服务管理中心', service: '服务', providers: '软件提供商', tasks: '定时任务', password: '修改密码', nowhere: '没有这个页面',
+    apps: '我的应用', app: '应用', subscriptions: '我的订阅', changes: '重大变更', notices: '通知', publish: '发布服务', centre: '服务管理中心', service: '服务', providers: '软件提供商', tasks: '定时任务', password: '修改密码', secondFactor: '双因子登录', nowhere: '没有这个页面',
   },
   state: {
     draft: '草稿', review: '审核中', published: '已发布', deprecated: '即将下线', withdrawn: '已撤回', active: '有效', applied: '待审核', suspended: '已暂停', rejected: '已驳回', closed: '已退出', admitted: '已准入', testing: '测试中',
@@ -21,6 +21,7 @@ export default {
       'security-review-missing': '发布前须通过数据安全评审：请先提交评审。', 'second-factor-required': '请先绑定动态口令，再重新登录。',
     },
   },
+  secondFactor: { due: '本平台要求双因子登录：请先绑定动态口令。', begin: '绑定动态口令', again: '重新登录', add: '请将下列密钥添加到您的动态口令应用。密钥只显示一次。', open: '在本设备的动态口令应用中打开', code: '当前动态口令', confirm: '确认并重新登录' },
   password: { due: '这是一次性密码，请先设置您自己的密码。', rules: '至少 12 个字符，含大小写字母、数字、其他字符中的三类。', old: '当前密码', new: '新密码', again: '再次输入新密码', differ: '两次输入不一致', change: '修改密码' },
   field: {
     category: '分类', theme: '主题', department: '来源部门', application: '应用', tag: '标签', volume: '数据量', update_frequency: '更新频率', last_update: '最后更新时间', published_at: '发布时间', opening: '开放条件', summary: '数据简介',
