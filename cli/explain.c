@@ -360,6 +360,44 @@ static json_t *needs_json(uint8_t needs)
     return list;
 }
 
+/* Which rows alone, and who says so; borrowed from the replica, which is open. */
+static size_t row_filters(const struct lookup *l, const char *of[static 2],
+                          struct slice said[static 2])
+{
+    const struct slice all[] = {l->verdict.rows_subscription, l->verdict.rows_grant};
+    size_t n = 0;
+    for (size_t i = 0; i < 2; i++) {
+        if (all[i].n > 0) {
+            of[n] = i ? "grant" : "subscription";
+            said[n++] = all[i];
+        }
+    }
+    return n;
+}
+
+static void print_rows(const struct lookup *l, bool zh)
+{
+    const char *of[2];
+    struct slice said[2];
+    size_t n = row_filters(l, of, said);
+    for (size_t i = 0; i < n; i++) {
+        printf("%s (%s): %.*s\n", zh ? "仅限下列行" : "only rows where", of[i], SLICE_FMT(said[i]));
+    }
+}
+
+static json_t *rows_json(const struct lookup *l)
+{
+    const char *of[2];
+    struct slice said[2];
+    size_t n = row_filters(l, of, said);
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_array_append_new(list,
+                              json_pack("{s:s,s:s%}", "of", of[i], "filter", said[i].p, said[i].n));
+    }
+    return list;
+}
+
 static void print_text(const struct lookup *l, bool zh)
 {
     const struct problem_row *row = problem_row(l->verdict.reason);
@@ -371,6 +409,7 @@ static void print_text(const struct lookup *l, bool zh)
     clock_format_ms(l->synced_ms, at);
     printf("%s %s\n", zh ? "策略数据时间" : "policy as of", at);
     print_proofs(l, zh);
+    print_rows(l, zh);
     if (l->verdict.n_fields > 0) {
         print_fields(l, zh);
     }
@@ -390,10 +429,11 @@ static int print_json(const struct lookup *l, bool zh)
                               mask_text(&f->mask, mask), "why", policy_why_text(why, zh), "clauses",
                               policy_why_clauses(why)));
     }
-    json_t *verdict = json_pack(
-        "{s:b,s:s,s:s,s:s,s:o,s:b,s:o}", "allowed", l->verdict.reason == PROBLEM_OK, "code",
-        row->code, "title", zh ? row->title_zh : row->title_en, "clauses", row->clauses, "needs",
-        needs_json(l->verdict.needs), "own", l->verdict.own, "fields", fields);
+    json_t *verdict =
+        json_pack("{s:o,s:b,s:s,s:s,s:s,s:o,s:b,s:o}", "row_filters", rows_json(l), "allowed",
+                  l->verdict.reason == PROBLEM_OK, "code", row->code, "title",
+                  zh ? row->title_zh : row->title_en, "clauses", row->clauses, "needs",
+                  needs_json(l->verdict.needs), "own", l->verdict.own, "fields", fields);
     int rc = verdict == NULL ? -1 : json_dumpf(verdict, stdout, JSON_INDENT(2));
     json_decref(verdict);
     putchar('\n');

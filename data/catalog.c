@@ -472,6 +472,9 @@ static struct source *open_sealed(struct catalog *c, const struct uuid *id, cons
     struct slice state = catalog_text(data, "state");
     if (state.n && !slice_eq(state, SLICE("ready")) && !slice_eq(state, SLICE("active")))
         return NULL;
+    json_int_t until = json_integer_value(json_object_get(data, "credential_expires_at"));
+    if (until && (uint64_t)until <= clock_wall_ms())
+        return NULL; /* its account was given us until then (EC-4.3.2c) */
     if (slice_eq(catalog_text(data, "kind"), SLICE("managed")) ||
         slice_eq(catalog_text(data, "kind"), SLICE("files")))
         return source_new_managed(id, c->data_dir);

@@ -116,5 +116,9 @@ bool catalog_way(struct catalog *c, const struct uuid *app, const struct uuid *i
  */
 bool catalog_unseal(const uint8_t key[static CRYPTO_KEY_LEN], struct slice id, struct slice sealed,
                     struct buf *text) __attribute__((warn_unused_result));
+/* Conditions on the rows of a table beside its own (docs/query.md), in the grammar of its filter
+ * but for what not every source can do; *rows is in the arena. False: they cannot be read. */
+bool catalog_rows(struct arena *arena, const struct query_table *table, struct slice text,
+                  const struct query_node **rows) __attribute__((warn_unused_result));
 /* Can filter, query and relations of a dataset be read? dataset: as nodes are told of it. */
 bool catalog_check(const json_t *dataset) __attribute__((warn_unused_result));

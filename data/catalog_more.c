@@ -42,22 +42,33 @@ static void mark_aggregates(struct catalog_api *api)
     }
 }
 
-static bool fill_filter(struct arena *arena, struct query_table *table, struct slice text)
+/* portable: what every source can do, whatever it is. */
+static bool read_filter(struct arena *arena, const struct query_table *table, struct slice text,
+                        bool portable, const struct query_node **out)
 {
     struct query_error err;
     struct query_node *filter = arena_get(arena, sizeof *filter, 1);
     uint8_t *all = arena_get(arena, 1, table->n_columns + 1);
-    if (text.n == 0)
-        return true;
     struct slice raw = arena_copy(arena, text);
     if (!filter || !all || !raw.p)
         return false;
     memset(all, PLAN_KEEP, table->n_columns);
-    struct query_input in = {.raw = raw, .outcome = all, .regex = true, .json = true};
+    struct query_input in = {.raw = raw, .outcome = all, .regex = !portable, .json = !portable};
     if (query_parse_filter(filter, arena, table, &in, &err) != PROBLEM_OK || !filter->first)
         return false;
-    table->filter = filter;
+    *out = filter;
     return true;
+}
+
+static bool fill_filter(struct arena *arena, struct query_table *table, struct slice text)
+{
+    return text.n == 0 || read_filter(arena, table, text, false, &table->filter);
+}
+
+bool catalog_rows(struct arena *arena, const struct query_table *table, struct slice text,
+                  const struct query_node **rows)
+{
+    return read_filter(arena, table, text, true, rows);
 }
 
 static bool fill_arguments(struct catalog_api *api, const json_t *list,

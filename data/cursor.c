@@ -9,11 +9,15 @@ static bool bind_to(struct worker *w, const struct catalog_api *api, struct slic
                     struct buf *aad)
 {
     static const struct slice free_names[] = {{"after", 5}, {"limit", 5}, {"select", 6}};
-    struct slice owner;
+    struct sql_scope scope;
     buf_add(aad, api->id.b, UUID_LEN);
     buf_add(aad, w->call.app.b, UUID_LEN);
-    if (service_owner(w, api, &owner) && owner.p)
-        buf_add(aad, owner.p, owner.n);
+    if (service_scope(w, api, &scope) && scope.owner.p)
+        buf_add(aad, scope.owner.p, scope.owner.n);
+    if (w->call.rows.n) { /* no query string has such a sign */
+        buf_addc(aad, '\n');
+        buf_add(aad, w->call.rows.p, w->call.rows.n);
+    }
     while (raw.n) {
         const char *amp = memchr(raw.p, '&', raw.n);
         size_t n = amp ? (size_t)(amp - raw.p) : raw.n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a page ended, for the caller to hand back: the last row's values of the order, sealed
  * (SM4-GCM) so that a key the app may not read stays unread, and bound to the API, the app, the
- * owner and the query it came from. Any other text is refused. */
+ * owner, the row filter and the query it came from. Any other text is refused. */
 #pragma once
 #include "data/service.h"
 

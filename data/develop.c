@@ -92,7 +92,8 @@ static enum problem write_sql(struct trial *t)
                           .dialect = d,
                           .quote = quote[0] && quote[0] != ' ' ? quote[0] : '"'};
     buf_adds(&t->text, "SELECT *");
-    (void)sql_from_where(&t->sql, &t->table, &t->query, (struct slice){0});
+    static const struct sql_scope all = {.owner = {NULL, 0}};
+    (void)sql_from_where(&t->sql, &t->table, &t->query, &all);
     if (d->paging == DIALECT_OFFSET_FETCH)
         buf_addf(&t->text, " OFFSET 0 ROWS FETCH NEXT %u ROWS ONLY", t->limit + 1);
     else

@@ -9,6 +9,7 @@
 #include "data/develop.h"
 #include "data/files/files.h"
 #include "data/harvest/harvest.h"
+#include "data/row_filter.h"
 #include "data/scan.h"
 #include "data/service.h"
 #include "data/sources/account.h"
@@ -42,9 +43,10 @@ static enum problem check(struct internal_call *c)
 {
     enum source_err err = source_ready(c->source);
     if (!err) {
-        json_t *rights = NULL;
-        account_rights(c->source, &rights);
-        c->answer = json_pack("{s:b, s:o*}", "ok", 1, "account", rights);
+        json_t *rights = NULL, *keeping = NULL;
+        if (!c->managed) /* a store of our own is looked after elsewhere */
+            account_ask(c->source, &rights, &keeping);
+        c->answer = json_pack("{s:b, s:o*, s:o*}", "ok", 1, "account", rights, "keeping", keeping);
     }
     return service_source_problem(err);
 }
@@ -156,6 +158,11 @@ static enum problem check_dataset(struct internal_call *c)
     return PROBLEM_OK;
 }
 
+static enum problem check_rows(struct internal_call *c)
+{
+    return row_filter_check(c->body, &c->answer, c->detail, sizeof c->detail);
+}
+
 static enum problem writes(struct internal_call *c)
 {
     return write_internal(c->w, c->target, c->body, &c->answer, c->detail);
@@ -187,6 +194,7 @@ static const struct route {
     {{"/internal/v1/sources/drop", 25}, SOURCE, drop},
     {{"/internal/v1/sources/scan", 25}, SOURCE, scan},
     {{"/internal/v1/datasets/check", 27}, HERE, check_dataset},
+    {{"/internal/v1/datasets/rows", 26}, HERE, check_rows},
     {{"/internal/v1/writes/", 20}, BELOW, writes},
     {{"/internal/v1/collect/", 21}, BELOW, collections},
     {{"/internal/v1/files/", 19}, BELOW, folders},

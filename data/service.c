@@ -118,13 +118,13 @@ enum problem service_open(struct worker *w, const struct catalog_api *api, struc
     return service_source_problem(source_ready(*source));
 }
 
-bool service_owner(const struct worker *w, const struct catalog_api *api, struct slice *owner)
+bool service_scope(const struct worker *w, const struct catalog_api *api, struct sql_scope *scope)
 {
-    *owner = (struct slice){NULL, 0};
+    *scope = (struct sql_scope){.owner = {NULL, 0}, .rows = w->rows};
     if (!api->owner_scoped)
         return true;
-    *owner = w->call.owner;
-    return owner->n > 0 && api->table.owner_column.n > 0;
+    scope->owner = w->call.owner;
+    return scope->owner.n > 0 && api->table.owner_column.n > 0;
 }
 
 struct sql service_sql(struct worker *w, const struct source *source)
@@ -138,16 +138,17 @@ struct sql service_sql(struct worker *w, const struct source *source)
 enum problem service_count(struct worker *w, const struct catalog_api *api, struct source *source,
                            uint64_t *total)
 {
-    struct slice owner, text;
+    struct slice text;
+    struct sql_scope scope;
     struct source_rows rows;
     bool more = false;
     *total = 0;
     if (w->call.sandbox)
         return synthetic_count(w, api, total);
-    if (!service_owner(w, api, &owner))
+    if (!service_scope(w, api, &scope))
         return PROBLEM_OK;
     struct sql sql = service_sql(w, source);
-    sql_count(&sql, &api->table, &w->query, owner);
+    sql_count(&sql, &api->table, &w->query, &scope);
     if (sql.failed)
         return PROBLEM_QUERY_TOO_LARGE;
     enum source_err err =
@@ -292,15 +293,15 @@ static enum problem write_rows(struct worker *w, const struct catalog_api *api,
 static enum problem run_page(struct worker *w, const struct catalog_api *api, struct source *source,
                              bool as_text, struct rows_page *page)
 {
-    struct slice owner;
+    struct sql_scope scope;
     struct source_rows rows;
     *page = (struct rows_page){0};
     if (w->call.sandbox)
         return synthetic_rows(w, api, as_text, &page->n);
-    if (!service_owner(w, api, &owner) || w->query.limit == 0)
+    if (!service_scope(w, api, &scope) || w->query.limit == 0)
         return PROBLEM_OK;
     struct sql sql = service_sql(w, source);
-    sql_select(&sql, &api->table, &w->query, owner);
+    sql_select(&sql, &api->table, &w->query, &scope);
     if (sql.failed)
         return PROBLEM_QUERY_TOO_LARGE;
     enum problem p = check_cost(api, source, &sql);
@@ -344,12 +345,26 @@ static bool is_internal(struct slice target)
 static enum problem check_caller(struct worker *w, const struct service_request *rq)
 {
     struct slice text = rq->header(rq->ctx, LINK_HEADER);
+    w->rows = NULL; /* of the call before */
     if (text.n == 0 || text.n > LINK_TEXT_MAX)
         return PROBLEM_LINK_REFUSED;
     if (link_mac_call(&w->call, &w->link, rq->method, rq->target, text, clock_wall_ms(),
                       w->scratch) != LINK_OK)
         return PROBLEM_LINK_REFUSED;
     return uuid_is_nil(&w->call.api) == is_internal(rq->target) ? PROBLEM_OK : PROBLEM_LINK_REFUSED;
+}
+
+/* What the call's conditions are of this API. Those that cannot be applied are never left out:
+ * the gateway asks for them because that is all the app was given. */
+static enum problem take_rows(struct worker *w, const struct catalog_api *api)
+{
+    w->rows = NULL;
+    if (w->call.rows.n == 0 || api->topic) /* of a topic each event is decided by itself */
+        return PROBLEM_OK;
+    bool table = !api->graph && !api->unit && api->profile != CATALOG_SUBMISSION;
+    return table && catalog_rows(&w->arena, &api->table, w->call.rows, &w->rows)
+               ? PROBLEM_OK
+               : PROBLEM_ROW_FILTER_UNUSABLE;
 }
 
 static enum problem check_method(const struct catalog_api *api, struct slice method)
@@ -390,6 +405,8 @@ static void handle(struct worker *w, const struct service_request *rq, struct se
         p = PROBLEM_PLAN_CHANGED;
     if (!p && api->state == POLICY_API_OFFLINE)
         p = PROBLEM_API_OFFLINE;
+    if (!p)
+        p = take_rows(w, api);
     if (!p && api->topic) {
         events_handle(w, api, rq, rp);
         return;

@@ -37,6 +37,7 @@ struct worker {
     struct buf sql, body;
     struct query query;
     struct link_call call;
+    const struct query_node *rows; /* of the call, as conditions; NULL: all. In the arena */
     uint8_t cursor_key[CRYPTO_KEY_LEN];
     uint8_t scratch[LINK_TEXT_MAX];
     struct events *events;
@@ -97,8 +98,9 @@ enum problem service_open(struct worker *w, const struct catalog_api *api, struc
 /* Another header of the answer; name static, a value that is too long is not said. */
 void service_header(struct service_reply *rp, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Whose rows: p NULL when the API is not owner-scoped. False: no owner, so no rows. */
-bool service_owner(const struct worker *w, const struct catalog_api *api, struct slice *owner);
+/* Which rows: the owner's, p NULL when the API is not owner-scoped, that the call's conditions hold
+ * for. False: no owner, so no rows. */
+bool service_scope(const struct worker *w, const struct catalog_api *api, struct sql_scope *scope);
 struct sql service_sql(struct worker *w, const struct source *source);
 enum problem service_count(struct worker *w, const struct catalog_api *api, struct source *source,
                            uint64_t *total) __attribute__((warn_unused_result));

@@ -24,7 +24,7 @@ enum api { ORDERS, OWNED };
 
 struct row {
     enum api api;
-    const char *method, *target, *prefer, *range, *accept, *owner;
+    const char *method, *target, *prefer, *range, *accept, *owner, *rows;
     unsigned status;
     const char *body, *content_range; /* body NULL: not compared; of a problem: its code */
 };
@@ -121,6 +121,21 @@ static const struct row rows[] = {
      .content_range = "*/0"},
     {OWNED, GET("?select=id&limit=1"), .prefer = "count=exact", .owner = "M1", .status = 206,
      .body = "[{\"id\":1}]", .content_range = "0-0/2"},
+    /* EC-4.2.1c1: the rows of one grant, whatever is asked */
+    {GET("?select=id"), .rows = "id=gt.1", .prefer = "count=exact", .status = 200,
+     .body = "[{\"id\":2},{\"id\":3}]", .content_range = "0-1/2"},
+    {GET("?select=id&id=eq.1"), .rows = "id=gt.1", .status = 200, .body = "[]"},
+    {GET("?select=id&or=(id.eq.1,id.eq.2)"), .rows = "id=gt.1", .status = 200,
+     .body = "[{\"id\":2}]"},
+    {GET("?select=id&id=lt.3"), .rows = "id=gt.1&or=(paid.is.false,id.eq.3)", .status = 200,
+     .body = "[{\"id\":2}]"},
+    {OWNED, GET("?select=id"), .rows = "id=gt.1", .prefer = "count=exact", .owner = "M1",
+     .status = 200, .body = "[{\"id\":2}]", .content_range = "0-0/1"},
+    {GET("?select=id"), .rows = "nope=eq.1", .status = 403, .body = "row-filter-unusable"},
+    {GET("?select=id"), .rows = "id=eq.x", .status = 403, .body = "row-filter-unusable"},
+    {GET("?select=id"), .rows = "id=gt.1)OR(1=1", .status = 403, .body = "row-filter-unusable"},
+    {GET("?select=id"), .rows = "name=match.a", .status = 403, .body = "row-filter-unusable"},
+    {GET("?select=id"), .rows = "limit=9", .status = 403, .body = "row-filter-unusable"},
     {GET(NAMES "&id=eq.3"), .status = 200,
      .body = "[{\"id\":3,\"name\":\"wang\"}]"}, /* all still there */
 };
@@ -150,6 +165,7 @@ static void run_rows(const struct row *list, size_t n)
                                     .range = r->range,
                                     .accept = r->accept,
                                     .owner = r->owner,
+                                    .rows = r->rows,
                                     .api = r->api == OWNED ? &t.owned : &t.orders};
         testing_call(&t, w, &call, &reply);
         if (r->status ? reply.status != r->status : reply.status > 400)

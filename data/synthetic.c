@@ -75,25 +75,25 @@ static void write_row(struct worker *w, const struct catalog_api *api, uint64_t 
 enum problem synthetic_rows(struct worker *w, const struct catalog_api *api, bool as_text,
                             uint64_t *n)
 {
-    struct slice owner;
+    struct sql_scope scope;
     uint64_t there = rows_there(w, api), row = w->query.offset;
 
     *n = 0;
-    if (!service_owner(w, api, &owner))
+    if (!service_scope(w, api, &scope))
         return PROBLEM_OK;
     for (; row < there && *n < w->query.limit; row++, ++*n) {
         if (*n)
             buf_addc(&w->body, ',');
-        write_row(w, api, row, owner, as_text);
+        write_row(w, api, row, scope.owner, as_text);
     }
     return w->body.failed || w->sql.failed ? PROBLEM_INTERNAL : PROBLEM_OK;
 }
 
 enum problem synthetic_count(struct worker *w, const struct catalog_api *api, uint64_t *total)
 {
-    struct slice owner;
+    struct sql_scope scope;
 
-    *total = service_owner(w, api, &owner) ? rows_there(w, api) : 0;
+    *total = service_scope(w, api, &scope) ? rows_there(w, api) : 0;
     return PROBLEM_OK;
 }
 

@@ -423,6 +423,7 @@ size_t testing_prove(struct testing *t, const struct testing_call *call, char ou
     memset(&link, 0, sizeof link);
     uuid_new(&link.txn);
     link.owner = call->owner ? slice_str(call->owner) : SLICE("");
+    link.rows = call->rows ? slice_str(call->rows) : SLICE("");
     link.issued_ms = clock_wall_ms();
     link.sandbox = call->sandbox;
     if (call->grant)

@@ -40,6 +40,7 @@ void testing_seal(const struct testing *t, const struct uuid *id, const char *co
 
 struct testing_call {
     const char *method, *target, *body, *content_type, *prefer, *range, *accept, *owner;
+    const char *rows;                   /* a row filter; NULL: none */
     const char *if_match, *key, *batch; /* of a write */
     const struct uuid *app;             /* NULL: another each time */
     const struct uuid *api;             /* NULL: none */

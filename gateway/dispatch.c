@@ -65,6 +65,7 @@ static ngx_int_t say_call(ngx_http_request_t *r, sluice_ctx_t *ctx)
     call.api_rev = ctx->api->record.policy.rev;
     call.issued_ms = clock_wall_ms();
     call.owner = verdict->of;
+    call.rows = verdict->rows;
     call.sandbox = sluice_sandbox(ctx);
     call.n_fields = verdict->verdict.n_fields;
     memcpy(call.outcome, verdict->verdict.outcome, call.n_fields);

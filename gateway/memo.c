@@ -290,6 +290,7 @@ void sluice_verdict_drop(sluice_verdict_t *verdict)
         sluice_api_drop(verdict->api);
         sluice_caller_drop(verdict->caller);
         plan_free(&verdict->plan);
+        free(verdict->rows_text);
         free(verdict);
     }
 }
@@ -325,6 +326,26 @@ static void set_owner(sluice_verdict_t *v, const struct policy_verdict *verdict)
     }
 }
 
+/* The conditions outlive the snapshot with the verdict. What cannot be kept must not be left out.
+ */
+static void keep_rows(sluice_verdict_t *v, struct policy_verdict *verdict)
+{
+    char rows[POLICY_ROWS_BOTH];
+    size_t n = 0;
+    bool ok = policy_rows(verdict, rows, &n);
+    free(v->rows_text);
+    v->rows_text = ok && n ? malloc(n) : NULL;
+    if (!ok || (n && !v->rows_text)) {
+        verdict->reason = PROBLEM_INTERNAL;
+        n = 0;
+    }
+    if (n) {
+        memcpy(v->rows_text, rows, n);
+    }
+    v->rows = n ? slice_of(v->rows_text, n) : SLICE("");
+    verdict->rows_subscription = verdict->rows_grant = SLICE("");
+}
+
 /* Asks decide() with what the replica says now. */
 static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *verdict)
 {
@@ -357,7 +378,9 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
     }
     policy_decide(&call, verdict);
     /* These are the replica's, and gone with the snapshot. */
-    v->grant_record.audience = v->grant_record.purposes = v->grant_record.claims = SLICE("");
+    keep_rows(v, verdict);
+    v->grant_record.audience = v->grant_record.purposes = v->grant_record.claims =
+        v->grant_record.rows = SLICE("");
     set_owner(v, verdict);
 }
 

@@ -119,6 +119,8 @@ typedef struct {
     uint8_t claims[REPLICA_CLAIMS][CRYPTO_HASH_LEN];
     struct slice of; /* whose rows these are: the grant's owner, or the app itself; "" nobody's */
     char owner[LINK_OWNER_MAX];
+    struct slice rows; /* conditions each of them must meet; "" none */
+    char *rows_text;   /* what they point at; NULL: there are none */
     uint8_t method, proofs, user_factors, sdk;
     bool export_;
     struct policy_verdict verdict;

@@ -44,6 +44,21 @@ enum problem api_check_paths(struct rest_call *c, const char *where,
                              const json_t *v); /* an array of distinct texts */
 enum problem api_check_named_fields(struct rest_call *c, struct store_txn *txn,
                                     const json_t *row); /* row.fields among those of row.api_id */
+/* api/source_accounts.c: what the data service's `check` of a source told, and whether the source
+ * may be read by that account. Not inside a transaction; inside one. */
+enum problem source_account_keep(struct rest_call *c, const char *id, const json_t *answer);
+enum problem source_account_check(struct rest_call *c, struct store_txn *txn, const json_t *source);
+enum problem source_accounts_job(struct rest_call *c);
+/* api/row_filters.c: of a subscription or a grant. prepare: `prepare` and `amend` of its resource;
+ * words: what it says, "" when there is none; feed: into what nodes are told. */
+enum problem row_filter_prepare(struct rest_call *c, struct change *ch);
+const char *row_filter_words(const json_t *row, bool zh);
+void row_filter_feed(const json_t *row, json_t *data);
+#define ROW_FILTER_ATTRS                                                                           \
+    {"row_filter", ATTR_TEXT, 0, 0, POLICY_ROWS_MAX},                                              \
+    {                                                                                              \
+        "row_filter_text", ATTR_JSON, AF_READ_ONLY                                                 \
+    }
 /* Seals to base64url under a sub-key; *text: new string. */
 json_t *api_seal(const uint8_t key[static CRYPTO_KEY_LEN], const char *id, struct slice secret);
 /* The same, to be kept in the store. */

@@ -7,6 +7,7 @@
 #include "consent/consent.h"
 #include "exit/exit.h"
 #include "identity/identity.h"
+#include "policy/policy.h"
 
 #define ONCE_LIFE_MAX_MS (24ull * 3600 * 1000)
 
@@ -34,6 +35,7 @@ static const struct attr attrs[] = {
     {"revoked_by", ATTR_TEXT, AF_READ_ONLY},
     {"last_used_at", ATTR_TIME, AF_READ_ONLY},
     {"audience_id", ATTR_REF, AF_IMMUTABLE | AF_FILTER, .ref = "audiences"},
+    ROW_FILTER_ATTRS,
 };
 
 /* Who gave it, and the digest of what they were shown or said, so that it can be held against them
@@ -93,7 +95,7 @@ static enum problem prepare(struct rest_call *c, struct change *ch)
     if (api_ms(ch->row, "expires_at") <= c->now_ms) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/expires_at", "it lies in the past");
     }
-    return PROBLEM_OK;
+    return row_filter_prepare(c, ch);
 }
 
 /* The gateways remember for a day that a grant was spent (libs/replay): one that lives longer, or
@@ -223,6 +225,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     if (members) {
         json_object_set_new(*data, "audience", members);
     }
+    row_filter_feed(row, *data);
     return *data ? add_claims(c, txn, row, *data) : PROBLEM_INTERNAL;
 }
 
@@ -262,6 +265,7 @@ const struct resource grants_resource = {
     .create_roles = GIVER,
     .patch_roles = ROLE_OWNER,
     .prepare = prepare,
+    .amend = row_filter_prepare,
     .check = check,
     .after = after,
     .feed = feed,

@@ -22,6 +22,8 @@ static const struct attr attrs[] = {
     {"max_connections", ATTR_INT, AF_SORT, 1, 64, .fallback = "8"},
     {"connection_wait_ms", ATTR_INT, 0, 0, 10000, .fallback = "1000"},
     {"encoding", ATTR_TEXT, 0, 1, 20, .values = encodings},
+    {"credential_expires_at", ATTR_TIME, AF_SORT},
+    {"for_writing", ATTR_BOOL, 0, .fallback = "false"},
 };
 
 static enum problem seal_connection(struct rest_call *c, json_t *row)
@@ -123,28 +125,6 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return seal_connection(c, ch->row);
 }
 
-/* What the account of the connection may do beyond reading, for the security report. */
-static enum problem keep_account(struct rest_call *c, const char *id, const json_t *account)
-{
-    static const char sql[] =
-        "INSERT INTO source_accounts (source_id, administers, writes, checked_at) VALUES (?, ?, ?, "
-        "?) ON CONFLICT (source_id) DO UPDATE SET administers = excluded.administers, writes = "
-        "excluded.writes, checked_at = excluded.checked_at";
-    const struct store_value v[] = {
-        store_text(id), store_int(json_is_true(json_object_get(account, "administers"))),
-        store_int(json_is_true(json_object_get(account, "writes"))), store_int((int64_t)c->now_ms)};
-    struct store_txn *txn = NULL;
-
-    if (!json_is_object(account)) {
-        return PROBLEM_OK;
-    }
-    enum problem p = rest_begin(c, STORE_WRITE, &txn);
-    return p == PROBLEM_OK
-               ? rest_finish(c, &txn,
-                             rest_store_problem(c, store_exec(txn, sql, v, COUNT(v), NULL)))
-               : p;
-}
-
 static enum problem open_source(struct rest_call *c, struct change *ch)
 {
     json_t *answer = NULL;
@@ -152,10 +132,16 @@ static enum problem open_source(struct rest_call *c, struct change *ch)
     enum problem p = data_client_call(c, make ? "make" : "check", ch->row, NULL, NULL, &answer);
 
     if (p == PROBLEM_OK) {
-        p = keep_account(c, row_text(ch->row, "id"), json_object_get(answer, "account"));
+        p = source_account_keep(c, row_text(ch->row, "id"), answer);
     }
     json_decref(answer);
     return p;
+}
+
+/* Into use, or into use again. */
+static enum problem may_be_read(struct rest_call *c, struct change *ch)
+{
+    return source_account_check(c, ch->txn, ch->row);
 }
 
 /* Nothing may read a store that goes. */
@@ -223,14 +209,18 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
                       json_object_get(row, "max_connections"), "connection_wait_ms",
                       json_object_get(row, "connection_wait_ms"), "encoding",
                       row_text(row, "encoding"), "state", row_text(row, "state"));
+    if (*data && row_text(row, "credential_expires_at")[0]) {
+        json_object_set_new(*data, "credential_expires_at",
+                            api_feed_ms(row, "credential_expires_at"));
+    }
     return *data ? PROBLEM_OK : PROBLEM_INTERNAL;
 }
 
 #define KEEPER (ROLE_STAFF | ROLE_PROVIDER)
 static const struct transition transitions[] = {
-    {"draft|ready", "check", "ready", KEEPER, .prepare = open_source},
+    {"draft|ready|disabled", "check", "ready", KEEPER, .prepare = open_source, .hook = may_be_read},
     {"draft|ready", "disable", "disabled", KEEPER},
-    {"disabled", "enable", "ready", KEEPER},
+    {"disabled", "enable", "ready", KEEPER, .hook = may_be_read},
     {"draft|disabled", "drop", "dropped", KEEPER, .prepare = prepare_drop},
 };
 

@@ -11,6 +11,7 @@
 #include "exit/exit.h"
 #include "identifiers/identifiers.h"
 #include "identity/identity.h"
+#include "policy/policy.h"
 #include "sdks/sdks.h"
 #include "services/services.h"
 
@@ -32,6 +33,7 @@ static const struct attr attrs[] = {
     {"surplus_reason", ATTR_TEXT, AF_LINES, 1, 1000},
     {"accessid", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
     {"share_id", ATTR_TEXT, AF_READ_ONLY | AF_FILTER},
+    ROW_FILTER_ATTRS,
 };
 
 /* BK-A-2, BK-A-3: whom the API is for at all. */
@@ -248,6 +250,7 @@ static json_t *entry(const json_t *row, const json_t *api, struct admission_term
         api_purposes(terms->purpose ? json_string_value(terms->purpose) : row_text(row, "purpose")),
         "fields",
         terms->fields && json_array_size(terms->fields) ? json_incref(terms->fields) : json_null());
+    row_filter_feed(row, out);
     if (out && terms->ways) {
         json_object_set(out, "ways", terms->ways);
     }
@@ -323,6 +326,8 @@ const struct resource subscriptions_resource = {
     .read_roles = ROLE_ALL,
     .create_roles = APPLICANT,
     .patch_roles = APPLICANT,
+    .prepare = row_filter_prepare,
+    .amend = row_filter_prepare,
     .check = check,
     .after = draw_accessid,
     .feed = feed,

@@ -58,6 +58,7 @@ const struct job job_table[] = {
     {"opening-plan", 5000, opening_plan_job},
     {"entry-shares", 5000, entry_shares_job},
     {"discoveries", 250, classify_job},
+    {"source-accounts", 2000, source_accounts_job},
     {"dataset-lives", 2000, lives_job},
     {"uses-fold", 60000, uses_fold_job},
     {"services", 1000, services_job},

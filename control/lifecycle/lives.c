@@ -49,18 +49,28 @@ static bool names(const json_t *list, const char *word)
 
 /* Where it lies, and whether that is as its policy says ------------------------------------------
  */
-static json_t *breaches_of(const struct rest_call *c, const json_t *life, const json_t *source)
+static json_t *breaches_of(const struct rest_call *c, const json_t *life, const json_t *source,
+                           const json_t *said)
 {
     const char *zone = row_text(source, "zone");
     json_int_t days = json_integer_value(json_object_get(life, "backup_days"));
     uint64_t backed_up = api_ms(life, "backed_up_at");
+    uint64_t copied = (uint64_t)json_integer_value(json_object_get(said, "copied_ms"));
+    bool encrypted =
+        row_text(life, "encryption")[0] || json_is_true(json_object_get(said, "at_rest"));
     json_t *list = json_array();
+
+    backed_up = copied > backed_up ? copied : backed_up;
 
     if (!names(json_object_get(life, "zones"), zone[0] ? zone : "outside")) {
         json_array_append_new(list, json_string("place"));
     }
-    if (json_is_true(json_object_get(life, "must_encrypt")) && !row_text(life, "encryption")[0]) {
+    if (json_is_true(json_object_get(life, "must_encrypt")) && !encrypted) {
         json_array_append_new(list, json_string("not-encrypted"));
+    }
+    if (json_is_true(json_object_get(life, "must_encrypt")) &&
+        json_is_false(json_object_get(said, "tls"))) {
+        json_array_append_new(list, json_string("plain-connection"));
     }
     if (days && (!backed_up || backed_up + (uint64_t)days * STAGE_DAY_MS < c->now_ms)) {
         json_array_append_new(list, json_string("not-backed-up"));
@@ -94,24 +104,41 @@ static enum problem alert(struct rest_call *c, struct store_txn *txn, const json
     return p;
 }
 
+/* What the database said of itself when it was asked last (control/api/source_accounts.c). */
+static enum problem said_by(struct rest_call *c, struct store_txn *txn, const json_t *source,
+                            json_t **said)
+{
+    const struct store_value v = store_text(row_text(source, "id"));
+    json_t *rows = NULL;
+    enum problem p = services_rows(
+        c, txn, "SELECT tls, at_rest, copied_at FROM source_accounts WHERE source_id = ?", &v, 1,
+        "tls:b at_rest:b copied_ms:i", &rows);
+
+    *said = json_incref(json_array_get(rows, 0));
+    json_decref(rows);
+    return p;
+}
+
 /* Sets the breaches of now; those that are new are alerted. */
 static enum problem look(struct rest_call *c, struct store_txn *txn, json_t *life)
 {
-    json_t *dataset = NULL, *source = NULL, *now;
+    json_t *dataset = NULL, *source = NULL, *said = NULL, *now;
     enum problem p = api_load(c, txn, &datasets_resource, row_text(life, "dataset_id"), &dataset);
 
     if (p == PROBLEM_OK) {
         p = api_load(c, txn, &sources_resource, row_text(dataset, "source_id"), &source);
     }
+    p = p == PROBLEM_OK ? said_by(c, txn, source, &said) : p;
     if (p == PROBLEM_OK) {
         bool gone = strcmp(row_text(life, "stage"), "destroyed") == 0;
-        now = gone ? json_array() : breaches_of(c, life, source);
+        now = gone ? json_array() : breaches_of(c, life, source, said);
         bool fresh =
             json_array_size(now) > 0 && !json_equal(now, json_object_get(life, "breaches"));
         json_object_set_new(life, "breaches", now);
         json_object_set_new(life, "checked_at", stage_time(c->now_ms));
         p = fresh ? alert(c, txn, life) : PROBLEM_OK;
     }
+    json_decref(said);
     json_decref(source);
     json_decref(dataset);
     return p;

@@ -117,7 +117,9 @@ static enum problem storage(struct rest_call *c, struct store_txn *txn, const js
 {
     static const char sql[] =
         "SELECT s.id, s.name, s.kind, coalesce(s.zone, 'outside'), s.state, o.name, d.\"schema\", "
-        "d.\"table\", d.state, x.administers, x.writes FROM datasets d JOIN sources s ON s.id = "
+        "d.\"table\", d.state, x.administers, x.writes, x.tls, x.at_rest, x.checksums, x.copies, "
+        "x.copied_at "
+        "FROM datasets d JOIN sources s ON s.id = "
         "d.source_id JOIN "
         "organisations o ON o.id = s.organisation_id LEFT JOIN source_accounts x ON x.source_id = "
         "s.id WHERE d.id = ?";
@@ -129,7 +131,8 @@ static enum problem storage(struct rest_call *c, struct store_txn *txn, const js
     enum problem p = services_rows(c, txn, sql, &v, 1,
                                    "source_id:t source:t kind:t zone:t source_state:t keeper:t "
                                    "schema:t table:t dataset_state:t account_administers:b "
-                                   "account_writes:b",
+                                   "account_writes:b connection_tls:b tables_encrypted:b "
+                                   "checksums:b copies_log:b copied_at:m",
                                    &rows);
 
     json_t *where = json_incref(json_array_get(rows, 0));

@@ -122,6 +122,8 @@ static const struct notice_kind kinds[] = {
      "服务终止善后事项已达成一致：%s"},
     {"termination-item-objected", "A matter of a service's end is objected to: %s",
      "服务终止善后事项被提出异议：%s"},
+    {"source-account", "A source is not read any more, because of its account: %s",
+     "数据源因账号原因已停止读取：%s"},
     {"data-storage-breach", "The storage of a dataset breaks its policy: %s",
      "数据集的存储不符合策略：%s"},
     {"drill-overdue", "An emergency plan was not practised in time: %s",

@@ -425,6 +425,7 @@ static void fill_rest(struct facts *f)
         f->p_subscription.ways = way_bits(json_object_get(f->subscription, "ways"));
         f->p_subscription.direct_until_ms = told_ms(f->subscription, "direct_until");
         f->p_subscription.agreed = json_is_true(json_object_get(f->subscription, "agreed"));
+        f->p_subscription.rows = slice_str(row_text(f->subscription, "rows"));
         f->p_subscription.purposes = fill_purposes(f->subscription, f->subscribed_for);
         f->p_subscription.all_fields = fill_allowed(f, f->subscription, f->p_subscription.allowed);
     }
@@ -438,11 +439,30 @@ static void fill_rest(struct facts *f)
             .restricted = json_object_get(f->grant_fed, "audience") != NULL,
             .audience = slice_of((const char *)f->audience, f->n_audience * UUID_LEN),
             .purposes = fill_purposes(f->grant_fed, f->granted_for),
+            .rows = slice_str(row_text(f->grant_fed, "rows")),
             .term = word(f->grant, "term"),
             .not_before_ms = api_ms(f->grant, "not_before"),
             .expires_ms = api_ms(f->grant, "expires_at")};
         f->p_grant.all_fields = fill_allowed(f, f->grant, f->p_grant.allowed);
     }
+}
+
+/* Which rows alone, and who says so. */
+static json_t *row_filters(const struct policy_verdict *v)
+{
+    const struct {
+        const char *of;
+        struct slice filter;
+    } said[] = {{"subscription", v->rows_subscription}, {"grant", v->rows_grant}};
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < COUNT(said); i++) {
+        if (said[i].filter.n > 0) {
+            json_array_append_new(list, json_pack("{s:s, s:s%}", "of", said[i].of, "filter",
+                                                  said[i].filter.p, said[i].filter.n));
+        }
+    }
+    return list;
 }
 
 static json_t *render(const struct rest_call *c, const struct facts *f,
@@ -464,10 +484,11 @@ static json_t *render(const struct rest_call *c, const struct facts *f,
                                         "mask", mask, "why", policy_why_text(v->why[i], c->zh),
                                         "clauses", policy_why_clauses(v->why[i])));
     }
-    return json_pack("{s:b, s:o, s:b, s:s, s:s, s:s, s:o}", "own", v->own, "needs",
-                     proof_names(v->needs), "allowed", v->reason == PROBLEM_OK, "code",
-                     reason->code, "title", c->zh ? reason->title_zh : reason->title_en, "clauses",
-                     reason->clauses, "fields", fields);
+    return json_pack("{s:o, s:b, s:o, s:b, s:s, s:s, s:s, s:o}", "row_filters", row_filters(v),
+                     "own", v->own, "needs", proof_names(v->needs), "allowed",
+                     v->reason == PROBLEM_OK, "code", reason->code, "title",
+                     c->zh ? reason->title_zh : reason->title_en, "clauses", reason->clauses,
+                     "fields", fields);
 }
 
 static enum problem decide(struct rest_call *c, struct facts *f)

@@ -152,19 +152,49 @@ enum problem rest_create(struct rest_call *c)
     return p;
 }
 
-static enum problem patch_write(struct rest_call *c, struct store_txn *txn,
-                                const struct resource *res, json_t **row)
+/* The row as it is, which the caller may change and has seen. */
+static enum problem patch_load(struct rest_call *c, struct store_txn *txn,
+                               const struct resource *res, json_t **old)
 {
-    json_t *old = NULL;
-    enum problem p = load_visible(c, txn, res, &old);
+    enum problem p = load_visible(c, txn, res, old);
 
     if (p == PROBLEM_OK && !row_writable(c, txn, res, c->segment[1])) {
         p = PROBLEM_NOT_PERMITTED;
     }
+    return p == PROBLEM_OK ? change_precondition(c, *old, true) : p;
+}
+
+static enum problem patch_prepare(struct rest_call *c, const struct resource *res, json_t **row)
+{
+    struct store_txn *txn = NULL;
+    json_t *old = NULL;
+    enum problem p = rest_begin(c, STORE_READ, &txn);
+
     if (p == PROBLEM_OK) {
-        p = change_precondition(c, old, true);
+        p = patch_load(c, txn, res, &old);
     }
     if (p == PROBLEM_OK) {
+        *row = json_deep_copy(old);
+        p = attr_apply(c, txn, res, *row, false);
+    }
+    store_rollback(&txn);
+    struct change ch = {.res = res, .old = old, .row = *row};
+    p = p == PROBLEM_OK ? res->amend(c, &ch) : p;
+    json_decref(old);
+    return p;
+}
+
+static enum problem patch_write(struct rest_call *c, struct store_txn *txn,
+                                const struct resource *res, json_t **row)
+{
+    json_t *old = NULL;
+    enum problem p = patch_load(c, txn, res, &old);
+
+    if (p == PROBLEM_OK && *row &&
+        !json_equal(json_object_get(*row, "revision"), json_object_get(old, "revision"))) {
+        p = rest_fail(c, PROBLEM_PRECONDITION_FAILED, "", "it was changed meanwhile");
+    }
+    if (p == PROBLEM_OK && !*row) {
         *row = json_deep_copy(old);
         p = attr_apply(c, txn, res, *row, false);
     }
@@ -189,6 +219,9 @@ enum problem rest_patch(struct rest_call *c)
     json_t *row = NULL;
     enum problem p = resource_of(c, &res);
 
+    if (p == PROBLEM_OK && res->amend) {
+        p = patch_prepare(c, res, &row);
+    }
     if (p == PROBLEM_OK) {
         p = rest_begin(c, STORE_WRITE, &txn);
     }

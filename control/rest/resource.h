@@ -71,8 +71,10 @@ struct resource {
     size_t n_scopes;
     unsigned read_roles, create_roles, patch_roles;
     resource_hook prepare; /* creation, outside a transaction */
-    resource_hook check;   /* creation and change, inside, before the row is stored */
-    resource_hook after;   /* every change, inside, after it: ripples */
+    resource_hook
+        amend; /* change likewise; what it sets in the row is what is checked and stored */
+    resource_hook check; /* creation and change, inside, before the row is stored */
+    resource_hook after; /* every change, inside, after it: ripples */
     /* The feed's data of a row: *data NULL means the nodes should not have it. NULL: not fed. */
     enum problem (*feed)(struct rest_call *c, struct store_txn *txn, const json_t *row,
                          json_t **data);

@@ -64,6 +64,11 @@ static bool overdue_ok(const char *v)
     return strcmp(v, "alert") == 0 || strcmp(v, "downgrade") == 0;
 }
 
+static bool rights_ok(const char *v)
+{
+    return strcmp(v, "alert") == 0 || strcmp(v, "refuse") == 0;
+}
+
 static const struct setting settings[] = {
     {"test-report-required", setting_is_switch, "on or off"},
     {"test-report-kinds", kinds_ok,
@@ -74,6 +79,7 @@ static const struct setting settings[] = {
     {"user-documents-required", setting_is_switch, "on or off"},
     {"preparation-days", some_days_ok, "1 to 3650"},
     {"scan-overdue", overdue_ok, "alert or downgrade"},
+    {"source-rights", rights_ok, "alert or refuse"},
     {"incident-suspend-days", days_ok, "0 (never) to 3650"},
     {"self-report-suspend-days", days_ok, "0 (never) to 3650"},
     {"exit-required", setting_is_switch, "on or off"},

@@ -42,6 +42,25 @@ static void asked_fini(struct asked *a)
     json_decref(a->company);
 }
 
+static enum problem load_rows(struct rest_call *c, struct store_txn *txn, const json_t *app,
+                              json_t *item)
+{
+    const struct store_value v[] = {store_text(row_text(app, "id")),
+                                    store_text(row_text(item, "api_id"))};
+    struct store_rows *rows = NULL;
+    enum store_err err = store_query(txn,
+                                     "SELECT row_filter_text FROM subscriptions WHERE app_id = ? "
+                                     "AND api_id = ? AND state = 'approved' AND row_filter_text "
+                                     "IS NOT NULL",
+                                     v, COUNT(v), &rows);
+
+    if (err == STORE_OK && store_next(rows)) {
+        const char *text = store_get_text(rows, 0);
+        json_object_set_new(item, "rows", text ? json_loads(text, 0, NULL) : NULL);
+    }
+    return rest_store_problem(c, err == STORE_OK ? store_rows_end(&rows) : err);
+}
+
 static enum problem load(struct rest_call *c, struct store_txn *txn, const char *id,
                          struct asked *a)
 {
@@ -61,6 +80,7 @@ static enum problem load(struct rest_call *c, struct store_txn *txn, const char 
             p = api_load(c, txn, &apis_resource, row_text(item, "api_id"), &api);
             json_array_append_new(a->apis, api ? api : json_null());
         }
+        p = p == PROBLEM_OK ? load_rows(c, txn, a->r.client, item) : p;
     }
     return p;
 }
@@ -124,6 +144,19 @@ static void add_fields(struct page *p, const json_t *item, const json_t *api, si
         page_html(p, "</span><span class=\"level\">");
         page_say(p, level_en[level], level_zh[level]);
         page_html(p, "</span></label>");
+    }
+}
+
+/* EC-4.2.1c1: less than all of the rows, where the app's subscription says so. */
+static void add_rows(struct page *p, const json_t *item)
+{
+    const json_t *said = json_object_get(item, "rows");
+
+    if (json_is_object(said)) {
+        page_html(p, "<p class=\"quiet\">");
+        page_say(p, "Only records of yours where: ", "仅限您的下列记录：");
+        page_say(p, row_text(said, "en"), row_text(said, "zh"));
+        page_html(p, "</p>");
     }
 }
 
@@ -192,6 +225,7 @@ static void add_apis(struct page *p, const struct asked *a)
         page_text(p, title_of(api, "name"));
         page_html(p, "</legend>");
         add_term(p, item);
+        add_rows(p, item);
         if (needs_grant(api)) {
             add_fields(p, item, api, i);
         } else {
@@ -334,6 +368,11 @@ static json_t *statement(bool zh, const struct asked *a, const json_t *item, con
     json_array_foreach(json_object_get(row, "fields"), i, field)
     {
         buf_addf(&text, "- %s\n", json_string_value(field));
+    }
+    const json_t *rows = json_object_get(item, "rows");
+    if (json_is_object(rows)) {
+        buf_addf(&text, "%s: %s\n", zh ? "仅限记录" : "only records where",
+                 row_text(rows, zh ? "zh" : "en"));
     }
     buf_addf(&text, "%s: %s\n%s: %s\n", zh ? "用途" : "purpose", row_text(item, "purpose"),
              zh ? "期限至" : "until", row_text(row, "expires_at"));

@@ -104,6 +104,7 @@ static void add_numbers(const struct job *job, json_t *out)
     json_object_set_new(out, "problem", json_string(job->problem));
     json_object_set_new(out, "zone", id_text(&job->zone));
     json_object_set_new(out, "table", json_string(job->table));
+    json_object_set_new(out, "rows_of", json_string(job->rows));
 }
 
 static bool write_all(int fd, const char *p, size_t n)
@@ -251,6 +252,8 @@ static bool from_json(const json_t *json, struct job *job)
            read_id(json, "api", &job->api) && read_id(json, "app", &job->app) &&
            read_id(json, "grant", &job->grant) && read_outcome(json, job) &&
            read_text(json, "owner", job->owner, sizeof job->owner) &&
+           (!json_object_get(json, "rows_of") || /* jobs of before there were any have none */
+            read_text(json, "rows_of", job->rows, sizeof job->rows)) &&
            read_text(json, "since", job->since, sizeof job->since) &&
            read_text(json, "after", job->after, sizeof job->after) &&
            read_text(json, "cursor", job->cursor, sizeof job->cursor) &&

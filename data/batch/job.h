@@ -34,6 +34,7 @@ struct job {
     char table[JOB_COLUMN_MAX + 1]; /* there */
     bool whole; /* rows of all owners: a job of the platform's own, for a zone */
     char owner[LINK_OWNER_MAX + 1];
+    char rows[POLICY_ROWS_BOTH + 1]; /* conditions each row meets, as decided then; "": none */
     char *query;                     /* the query string, as it came */
     char since[JOB_COLUMN_MAX + 1];  /* of an incremental one: the column; "": full */
     char after[JOB_CURSOR_MAX + 1];  /* rows past this value; "": from the beginning */

@@ -14,7 +14,7 @@
 struct reader {
     struct source *source;
     const struct catalog_api *api;
-    struct slice owner;
+    struct sql_scope scope;
     struct query query; /* what is asked for a page */
     const struct query *given;
     size_t n_given;
@@ -97,7 +97,7 @@ struct reader *reader_new(const struct reader_ask *ask)
         return NULL;
     r->source = ask->source;
     r->api = ask->api;
-    r->owner = ask->owner;
+    r->scope = ask->scope;
     r->given = ask->query;
     r->query = *ask->query;
     r->n_given = ask->query->n_select;
@@ -221,7 +221,7 @@ static enum problem ask(struct reader *r)
     struct sql sql = {.text = &r->sql, .arena = &r->arena};
     sql.dialect = source_dialect(r->source);
     sql.quote = source_quote(r->source)[0];
-    sql_select(&sql, &r->api->table, &r->query, r->owner);
+    sql_select(&sql, &r->api->table, &r->query, &r->scope);
     if (sql.failed)
         return PROBLEM_QUERY_TOO_LARGE;
     enum source_err err =

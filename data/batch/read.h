@@ -15,7 +15,7 @@ struct reader_ask {
     struct source *source; /* connected */
     const struct catalog_api *api;
     const struct query *query; /* what is selected and how; its arena outlives the reader */
-    struct slice owner;        /* p NULL: no isolation */
+    struct sql_scope scope;    /* its tree outlives the reader */
     int tracked;               /* a further column wanted in each row; -1: none */
     struct slice at;           /* where an earlier reading ended; "": from the beginning */
     uint64_t rows;             /* that earlier ones gave */

@@ -59,7 +59,13 @@ static enum problem parse(struct run *r)
                              .regex = true,
                              .max_rows = UINT32_MAX};
     arena_reset(&r->w->arena);
-    return query_parse(&r->w->query, &r->w->arena, &r->api->table, &in, &err);
+    enum problem p = query_parse(&r->w->query, &r->w->arena, &r->api->table, &in, &err);
+    r->w->rows = NULL;
+    if (p || !r->job->rows[0])
+        return p;
+    return catalog_rows(&r->w->arena, &r->api->table, slice_str(r->job->rows), &r->w->rows)
+               ? PROBLEM_OK
+               : PROBLEM_ROW_FILTER_UNUSABLE;
 }
 
 /* Where a chunk ended: {k: where the reader stands, c: the cursor, d: it was the last}. */
@@ -129,8 +135,9 @@ static enum problem open_reader(struct run *r)
     ask.source = source;
     ask.at = r->key.n ? buf_slice(&r->key) : SLICE("");
     ask.rows = r->pack ? pack_total(r->pack).rows : 0;
-    ask.owner =
-        r->api->owner_scoped && !r->job->whole ? slice_str(r->job->owner) : (struct slice){NULL, 0};
+    ask.scope.rows = r->w->rows;
+    if (r->api->owner_scoped && !r->job->whole)
+        ask.scope.owner = slice_str(r->job->owner);
     if (r->job->since[0])
         ask.tracked = r->tracked;
     r->reader = reader_new(&ask);

@@ -204,6 +204,7 @@ enum problem batch_make(struct worker *w, const struct catalog_api *api,
     job->n_fields = w->call.n_fields;
     memcpy(job->outcome, w->call.outcome, job->n_fields);
     memcpy(job->owner, w->call.owner.p ? w->call.owner.p : "", w->call.owner.n);
+    memcpy(job->rows, w->call.rows.p ? w->call.rows.p : "", w->call.rows.n);
     enum problem p = raw.n > JOB_QUERY_MAX ? PROBLEM_QUERY_TOO_LARGE : read_body(&a, body, job);
     if (!p && !(job->query = whole_query(job, raw)))
         p = PROBLEM_INTERNAL;
@@ -309,6 +310,8 @@ static enum problem check_still(struct ask *a, const struct job *job)
 {
     size_t i;
     json_t *field;
+    if (!slice_eq(slice_str(job->rows), a->w->call.rows))
+        return PROBLEM_EXPORT_OUTDATED;
     json_array_foreach(job->fields, i, field)
     {
         if (!still_leaves(a, field))

@@ -131,7 +131,8 @@ static bool read_rows(struct collect *c, const json_t *input, struct table *t, u
                       .dialect = source_dialect(t->source),
                       .quote = source_quote(t->source)[0]};
     bool more = true, ok = true;
-    sql_select(&sql, &t->table, &t->query, slice_of(NULL, 0));
+    static const struct sql_scope all = {.owner = {NULL, 0}};
+    sql_select(&sql, &t->table, &t->query, &all);
     if (sql.failed)
         return collect_fail(c, "failed", "definition-invalid", "/where", "it is too large");
     enum source_err err =

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "data/row_filter.h"
 #include "lists/lists.h"
 
 #define SLOTS 1024 /* decisions kept; two in one take turns */
@@ -18,6 +19,7 @@ struct kept {
     struct policy_verdict verdict;
     struct policy_api api;
     struct plan *plan;
+    struct row_filter *rows;
     char owner[DECIDE_OWNER_MAX];
     char *paths; /* what the fields' paths point at */
     struct policy_field *fields;
@@ -41,6 +43,7 @@ static void kept_free(struct kept **k)
     if (!*k)
         return;
     plan_free(&(*k)->plan);
+    row_filter_free(&(*k)->rows);
     free((*k)->paths);
     free((*k)->fields);
     free(*k);
@@ -178,6 +181,20 @@ static void find_grant(struct decide *d, struct kept *k, const struct replica_ap
     }
 }
 
+/* Which of the rows; the text is the snapshot's. What cannot be applied opens none. */
+static enum problem keep_rows(struct kept *k)
+{
+    char text[POLICY_ROWS_BOTH];
+    size_t n = 0;
+    bool ok = policy_rows(&k->verdict, text, &n);
+    k->verdict.rows_subscription = k->verdict.rows_grant = SLICE("");
+    if (ok && n == 0)
+        return PROBLEM_OK;
+    k->rows = ok ? row_filter_new(&k->api, slice_of(text, n)) : NULL;
+    k->answer.rows = k->rows;
+    return k->rows ? PROBLEM_OK : PROBLEM_ROW_FILTER_UNUSABLE;
+}
+
 /* Inside a snapshot. */
 static enum problem decide_now(struct decide *d, struct kept *k)
 {
@@ -213,7 +230,8 @@ static enum problem decide_now(struct decide *d, struct kept *k)
         call.subscription = &subscription;
     find_grant(d, k, &app, &call, &grant);
     policy_decide(&call, &k->verdict);
-    return k->verdict.reason;
+    enum problem rows = keep_rows(k);
+    return k->verdict.reason ? k->verdict.reason : rows;
 }
 
 static bool same(const struct decide_question *a, const struct decide_question *b)
@@ -262,6 +280,12 @@ const struct decision *decide_ask(struct decide *d, const struct decide_question
         k->answer.reason = k->decided ? k->decided : ask_lists(d, k, now_ms);
     replica_read_end(d->reader);
     return k ? &k->answer : NULL;
+}
+
+bool decide_admits(const struct decision *decision, struct slice json)
+{
+    return decision->reason == PROBLEM_OK &&
+           (!decision->rows || row_filter_admits(decision->rows, json));
 }
 
 void decide_begin(struct decide *d)

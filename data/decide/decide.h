@@ -32,6 +32,7 @@ struct decision {
     struct uuid app, grant;       /* grant nil: none */
     struct slice owner;
     uint64_t plan_key;
+    const struct row_filter *rows; /* NULL: all of them */
 };
 
 /* PROBLEM_OK of the call itself never means allowed: look at the decision. NULL: no memory. The
@@ -39,6 +40,9 @@ struct decision {
  * stage is refused: it is given no real row. About 1 us when nothing changed since the last time.
  */
 const struct decision *decide_ask(struct decide *d, const struct decide_question *q);
+
+/* Whether this row, a JSON object, is one that may be given under the decision. */
+bool decide_admits(const struct decision *decision, struct slice json);
 
 /* One JSON document through the decision's plan, appended to out. rows and seen add up over
  * documents until decide_begin(). False: it is no JSON, or no memory; out is then unspecified. */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "data/decide/decide.h"
+#include "data/row_filter.h"
 #include "data/testing.h"
 
 #define ID(last) "019a0000-0000-7000-8000-0000000000" last
@@ -228,6 +229,126 @@ static void streams(void **state)
     all_well();
 }
 
+/* As it was set: `text` on the topic's fields. */
+static bool admits(const char *text, const char *row)
+{
+    static const struct policy_field fields[] = {
+        {.path = {"n", 1}}, {.path = {"s", 1}}, {.path = {"b", 1}}, {.path = {"x", 1}}};
+    const struct policy_api api = {.n_fields = 4, .fields = fields};
+    struct row_filter *f = row_filter_new(&api, slice_str(text));
+    assert_non_null(f);
+    bool yes = row_filter_admits(f, slice_str(row));
+    row_filter_free(&f);
+    return yes;
+}
+
+/* EC-4.2.1c1: what SQL would say of the row, and what nobody can say is no. */
+static void rows_of_events(void **state)
+{
+    static const struct {
+        const char *filter, *row;
+        bool yes;
+    } cases[] = {
+        {"n=eq.5", "{\"n\":5}", true},
+        {"n=eq.5", "{\"n\":5.0}", true},
+        {"n=eq.5", "{\"n\":6}", false},
+        {"n=eq.5", "{\"n\":null}", false},
+        {"n=eq.5", "{}", false},
+        {"n=not.eq.5", "{\"n\":null}", false},
+        {"n=not.eq.5", "{\"n\":6}", true},
+        {"n=neq.5", "{}", false},
+        {"n=gt.9", "{\"n\":10}", true}, /* as numbers, not as text */
+        {"n=gte.10", "{\"n\":10}", true},
+        {"n=lt.-1", "{\"n\":-10}", true},
+        {"n=lt.-10", "{\"n\":-1}", false},
+        {"n=lte.0.1", "{\"n\":0.10}", true},
+        {"n=lt.0.1", "{\"n\":0.09}", true},
+        {"n=gt.1e1", "{\"n\":100}", false}, /* not compared, so not given */
+        {"n=not.gt.1e1", "{\"n\":100}", false},
+        {"n=gt.0", "{\"n\":1234567890123456789.5}", false}, /* more digits than are kept */
+        {"n=in.(1,2,3)", "{\"n\":2}", true},
+        {"n=in.(1,2,3)", "{\"n\":4}", false},
+        {"n=in.()", "{\"n\":4}", false},
+        {"n=not.in.()", "{\"n\":4}", true},
+        {"s=eq.east", "{\"s\":\"east\"}", true},
+        {"s=eq.east", "{\"s\":\"East\"}", false},
+        {"s=eq.east", "{\"s\":7}", false},
+        {"s=eq.east", "{\"s\":[\"east\"]}", false},
+        {"s=gt.a", "{\"s\":\"b\"}", false}, /* an order of text is a database's */
+        {"s=like.*", "{\"s\":\"b\"}", false},
+        {"b=eq.true", "{\"b\":true}", true},
+        {"b=not.eq.true", "{\"b\":null}", false},
+        {"b=eq.true", "{\"b\":false}", false},
+        {"x=is.null", "{\"x\":null}", true},
+        {"x=is.null", "{}", false},
+        {"x=not.is.null", "{\"x\":1}", true},
+        {"x=isdistinct.1", "{\"x\":null}", true},
+        {"n=eq.5&s=eq.east", "{\"n\":5,\"s\":\"west\"}", false},
+        {"or=(n.eq.5,s.eq.east)", "{\"n\":5,\"s\":null}", true},
+        {"or=(n.eq.5,s.eq.east)", "{\"n\":6,\"s\":null}", false},
+        {"not.or=(n.eq.5,s.eq.east)", "{\"n\":6,\"s\":null}", false},
+        {"not.or=(n.eq.5,s.eq.east)", "{\"n\":6,\"s\":\"west\"}", true},
+        {"not.and=(n.eq.5,s.eq.east)", "{\"n\":6,\"s\":null}", true},
+        {"n=eq.5", "[{\"n\":5}]", false},
+        {"n=eq.5", "{\"n\":5", false},
+    };
+    static const struct policy_api none = {.n_fields = 0};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (admits(cases[i].filter, cases[i].row) != cases[i].yes)
+            fail_msg("%s of %s", cases[i].filter, cases[i].row);
+    assert_null(row_filter_new(&none, SLICE("n=eq.5"))); /* a field that is gone */
+}
+
+/* What may be set at all. */
+static void rows_of_events_to_set(void **state)
+{
+    static const struct {
+        const char *filter;
+        bool taken;
+    } set[] = {{"n=gt.5&s=in.(a,b)", true}, {"d=is.null", true},
+               {"n=isdistinct.1", true},    {"s=gt.a", false},
+               {"s=like.a*", false},        {"d=eq.2026-01-01", false},
+               {"s=is.true", false},        {"or=(n.eq.1,d.lt.2026-01-01)", false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof set / sizeof *set; i++) {
+        char detail[400] = "";
+        json_t *answer = NULL;
+        json_t *body = json_pack(
+            "{s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}, {s:s, s:s, s:s}], s:s, s:b}", "columns", "name",
+            "n", "column", "n", "type", "integer", "name", "s", "column", "s", "type", "string",
+            "name", "d", "column", "d", "type", "date", "filter", set[i].filter, "events", 1);
+        enum problem p = row_filter_check(body, &answer, detail, sizeof detail);
+        if (p != (set[i].taken ? PROBLEM_OK : PROBLEM_QUERY_MALFORMED) ||
+            (detail[0] == '\0') != set[i].taken)
+            fail_msg("%s: %s", set[i].filter, detail);
+        json_decref(answer);
+        json_decref(body);
+    }
+}
+
+/* A decision says which rows; one that cannot be applied opens none. */
+static void decides_rows(void **state)
+{
+    const char *const rows[] = {"place=eq.p", "gone=eq.1"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char text[400];
+        snprintf(text, sizeof text,
+                 "{'app_id':'" APP_ID "','api_id':'" API_ID
+                 "','state':'active','max_level':3,'not_before':0,'expires_at':0,'fields':null,"
+                 "'rows':'%s'}",
+                 rows[i]);
+        put("subscription", ID("d1"), text);
+        const struct decision *answer = ask("M1", POLICY_GET, POLICY_STREAM_EVENT);
+        assert_int_equal(answer->reason, i ? PROBLEM_ROW_FILTER_UNUSABLE : PROBLEM_OK);
+        assert_int_equal(decide_admits(answer, SLICE("{\"place\":\"p\"}")), !i);
+        assert_false(decide_admits(answer, SLICE("{\"place\":\"q\"}")));
+    }
+    all_well();
+    assert_true(decide_admits(ask("M1", POLICY_GET, POLICY_STREAM_EVENT), SLICE("{}")));
+}
+
 static void keeps_many(void **state)
 {
     (void)state;
@@ -247,6 +368,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(refuses, open_all, close_all),
         cmocka_unit_test_setup_teardown(ends_in_time, open_all, close_all),
         cmocka_unit_test_setup_teardown(streams, open_all, close_all),
+        cmocka_unit_test(rows_of_events),
+        cmocka_unit_test(rows_of_events_to_set),
+        cmocka_unit_test_setup_teardown(decides_rows, open_all, close_all),
         cmocka_unit_test_setup_teardown(keeps_many, open_all, close_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

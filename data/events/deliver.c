@@ -83,6 +83,8 @@ enum deliver deliver_event(struct delivery *d, const struct event *event, struct
     const struct decision *decision = decide_ask(d->d, &q);
     if (!decision)
         return DELIVER_FAILED;
+    if (!decision->reason && !decide_admits(decision, event->data))
+        return DELIVER_REFUSED; /* as if it were not there: no call would have been answered it */
     if (!same_run(d, decision)) {
         if (!flush(d))
             return DELIVER_FAILED;

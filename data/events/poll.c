@@ -214,6 +214,9 @@ static bool compare(struct look *l, const struct source_rows *rows, const uint16
     return l->n < CHUNK && l->store.n < l->room ? true : settle(l);
 }
 
+/* What is told of each is decided at each delivery. */
+static const struct sql_scope everything = {.owner = {NULL, 0}};
+
 static struct sql sql_for(struct source *source, struct arena *arena, struct buf *text)
 {
     buf_clear(text);
@@ -237,7 +240,7 @@ static bool read_mark(struct look *l, struct source *source, struct arena *arena
     query.order[0] =
         (struct query_order){.column = l->change, .nulls = QUERY_NULLS_LAST, .descending = true};
     struct sql sql = sql_for(source, arena, text);
-    sql_select(&sql, &l->api->table, &query, (struct slice){NULL, 0});
+    sql_select(&sql, &l->api->table, &query, &everything);
     if (sql.failed || source_query(source, buf_slice(text), sql.params, sql.n_params, &rows) != 0)
         return false;
     bool ok = source_next(&rows, &there) == SOURCE_OK;
@@ -270,7 +273,7 @@ static bool read_rows(struct look *l, struct source *source, struct arena *arena
     if (query.n_select == 0 || (l->api->owner_scoped && l->owner_column < 0))
         return false;
     struct sql sql = sql_for(source, arena, text);
-    sql_select(&sql, &l->api->table, &query, (struct slice){NULL, 0});
+    sql_select(&sql, &l->api->table, &query, &everything);
     if (sql.failed || source_query(source, buf_slice(text), sql.params, sql.n_params, &rows) != 0)
         return false;
     bool ok = rows.n_columns == query.n_select, more = false;

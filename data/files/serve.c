@@ -44,7 +44,8 @@ static enum problem find_row(struct worker *w, const struct catalog_api *api, st
     static const uint8_t eq = QUERY_EQ;
     uint16_t column = field_of(api, "id");
     struct source *source = NULL;
-    struct slice owner, value = id;
+    struct slice value = id;
+    struct sql_scope scope;
     struct source_rows rows;
     bool more = false;
     if (column == QUERY_NO_COLUMN)
@@ -59,10 +60,10 @@ static enum problem find_row(struct worker *w, const struct catalog_api *api, st
     w->query.where.kind = QUERY_AND;
     w->query.where.first = &is;
     w->query.limit = 1;
-    if (!service_owner(w, api, &owner))
+    if (!service_scope(w, api, &scope))
         return PROBLEM_NOT_FOUND;
     struct sql sql = service_sql(w, source);
-    sql_select(&sql, &api->table, &w->query, owner);
+    sql_select(&sql, &api->table, &w->query, &scope);
     if (sql.failed)
         return PROBLEM_INTERNAL;
     enum source_err err =

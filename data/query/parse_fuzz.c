@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     struct sql sql = {
         .text = &text, .arena = &arena, .dialect = dialect, .quote = data[0] & 2 ? '`' : '"'};
-    sql_select(&sql, &table, &q, (struct slice){NULL, 0});
+    sql_select(&sql, &table, &q, &(const struct sql_scope){.owner = {NULL, 0}});
     if (sql.failed)
         return 0;
     size_t marks = 0;

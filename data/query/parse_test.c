@@ -241,7 +241,7 @@ static void write_sql(struct sql *sql, const char *dbms, struct buf *text, struc
 {
     *sql =
         (struct sql){.text = text, .arena = &arena, .dialect = dialect_by_dbms(dbms), .quote = '"'};
-    sql_select(sql, &table, &query, owner);
+    sql_select(sql, &table, &query, &(const struct sql_scope){.owner = owner});
 }
 
 static void test_golden(void **state)
@@ -297,7 +297,7 @@ static void test_owner(void **state)
         "(((\"order_id\" = ?) OR (\"order_id\" = ?))) ORDER BY \"order_id\" LIMIT 1000");
     join_params(&sql, &params);
     assert_string_equal(params.p, "M' OR 1=1|#1|#2|");
-    sql_count(&sql, &table, &query, SLICE("M"));
+    sql_count(&sql, &table, &query, &(const struct sql_scope){.owner = SLICE("M")});
     assert_string_equal(text.p,
                         "SELECT COUNT(*) FROM \"shop\".\"orders\" WHERE \"merchant\" = ? AND "
                         "(((\"order_id\" = ?) OR (\"order_id\" = ?)))");

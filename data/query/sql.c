@@ -336,10 +336,11 @@ static void add_from(struct sql *sql, const struct query_table *table, const str
 }
 
 const char *sql_from_where(struct sql *sql, const struct query_table *table, const struct query *q,
-                           struct slice owner)
+                           const struct sql_scope *scope)
 {
     add_from(sql, table, q);
     const char *glue = " WHERE ";
+    struct slice owner = scope->owner;
     if (owner.p) {
         sql->failed = sql->failed || !query_value_fits((enum query_type)table->owner_type, owner);
         buf_adds(sql->text, glue);
@@ -350,6 +351,11 @@ const char *sql_from_where(struct sql *sql, const struct query_table *table, con
     if (table->filter) {
         buf_adds(sql->text, glue);
         add_node(sql, table, table->filter);
+        glue = " AND ";
+    }
+    if (scope->rows) {
+        buf_adds(sql->text, glue);
+        add_node(sql, table, scope->rows);
         glue = " AND ";
     }
     if (q->where.first) {
@@ -434,7 +440,7 @@ static void add_groups(struct sql *sql, const struct query_table *table, const s
 }
 
 void sql_select(struct sql *sql, const struct query_table *table, const struct query *q,
-                struct slice owner)
+                const struct sql_scope *scope)
 {
     struct sql_sort sorts[QUERY_SORT_MAX];
     size_t n_sorts = q->grouped ? 0 : sql_sorts(table, q, sorts);
@@ -449,7 +455,7 @@ void sql_select(struct sql *sql, const struct query_table *table, const struct q
         buf_adds(sql->text, glue);
         sql_name(sql, q->embeds[i].relation->local);
     }
-    glue = sql_from_where(sql, table, q, owner);
+    glue = sql_from_where(sql, table, q, scope);
     if (q->n_seek)
         sql_seek(sql, q, sorts, n_sorts, glue);
     if (q->grouped)
@@ -464,11 +470,12 @@ void sql_related(struct sql *sql, const struct query_embed *embed, struct slice 
 {
     const struct query_relation *r = embed->relation;
     struct query *q = embed->query;
+    const struct sql_scope scope = {.owner = owner};
     begin(sql);
     add_list(sql, &r->table, q);
     buf_adds(sql->text, ", ");
     sql_name(sql, r->foreign);
-    buf_adds(sql->text, sql_from_where(sql, &r->table, q, owner));
+    buf_adds(sql->text, sql_from_where(sql, &r->table, q, &scope));
     sql_name(sql, r->foreign);
     buf_adds(sql->text, " IN (");
     for (size_t i = 0; i < n; i++) {
@@ -484,11 +491,11 @@ void sql_related(struct sql *sql, const struct query_embed *embed, struct slice 
 }
 
 void sql_count(struct sql *sql, const struct query_table *table, const struct query *q,
-               struct slice owner)
+               const struct sql_scope *scope)
 {
     begin(sql);
     buf_adds(sql->text, q->grouped ? "SELECT COUNT(*) FROM (SELECT 1" : "SELECT COUNT(*)");
-    sql_from_where(sql, table, q, owner);
+    sql_from_where(sql, table, q, scope);
     if (q->grouped) {
         add_groups(sql, table, q);
         buf_adds(sql->text, ") AS g");

@@ -28,13 +28,21 @@ struct sql_sort {
 size_t sql_sorts(const struct query_table *table, const struct query *q,
                  struct sql_sort out[static QUERY_SORT_MAX]);
 
-/* owner.p NULL: no isolation. With a cursor wanted (q->after) the columns of the order follow the
+/* Which rows of the table a caller may be given or write, before what it asks itself. */
+struct sql_scope {
+    struct slice owner;            /* p NULL: no isolation */
+    const struct query_node *rows; /* what holds of each of them beside the table's own filter;
+                                      NULL: nothing more */
+};
+
+/* With a cursor wanted (q->after) the columns of the order follow the
  * selected ones; with embeds the columns their rows are found by follow after those. */
 void sql_select(struct sql *sql, const struct query_table *table, const struct query *q,
-                struct slice owner);
+                const struct sql_scope *scope);
 /* The rows of a relation that belong to these values of its column; that column follows the
- * selected ones. At most limit rows. */
+ * selected ones. At most limit rows. A related row is not of the scope's rows, it belongs to one
+ * that is. */
 void sql_related(struct sql *sql, const struct query_embed *embed, struct slice owner,
                  const struct slice *values, size_t n, uint64_t limit);
 void sql_count(struct sql *sql, const struct query_table *table, const struct query *q,
-               struct slice owner);
+               const struct sql_scope *scope);

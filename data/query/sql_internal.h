@@ -14,7 +14,7 @@ void sql_bind_null(struct sql *sql);
 void sql_column(struct sql *sql, struct slice column, const struct query_path *path);
 /* Returns what joins a further condition. */
 const char *sql_from_where(struct sql *sql, const struct query_table *table, const struct query *q,
-                           struct slice owner);
+                           const struct sql_scope *scope);
 
 /* sql_order.c */
 void sql_order(struct sql *sql, const struct query_table *table, const struct query *q);

@@ -150,6 +150,10 @@ static void fill_op(struct writing *x)
     crypto_hmac_add(x->w->version, x->rq->target.p, x->rq->target.n);
     crypto_hmac_add(x->w->version, "\n", 1);
     crypto_hmac_add(x->w->version, call->owner.p ? call->owner.p : "", call->owner.n);
+    if (call->rows.n) {
+        crypto_hmac_add(x->w->version, "\n", 1);
+        crypto_hmac_add(x->w->version, call->rows.p, call->rows.n);
+    }
     crypto_hmac_add(x->w->version, "\n", 1);
     crypto_hmac_add(x->w->version, x->rq->body.p ? x->rq->body.p : "", x->rq->body.n);
     crypto_hmac_end(x->w->version, op->fingerprint);
@@ -215,20 +219,20 @@ static bool of_key(struct writing *x, const json_t *key)
     return true;
 }
 
-/* A dataset that gives only some rows takes only such: a row is none of an app's to make, or to
- * make so, that it could not read afterwards. Asked of the source, inside the transaction. */
+/* A dataset that gives an app only some rows takes only such: a row is none of an app's to make, or
+ * to make so, that it could not read afterwards. Asked of the source, inside the transaction. */
 static enum problem check_seen(struct writing *x, const json_t *key)
 {
-    struct slice owner;
+    struct sql_scope scope;
     struct source_rows rows;
     bool there = false;
-    if (!x->api->table.filter)
+    if (!x->api->table.filter && !x->w->rows)
         return PROBLEM_OK;
     if (!of_key(x, key))
         return PROBLEM_QUERY_TOO_LARGE;
-    (void)service_owner(x->w, x->api, &owner);
+    (void)service_scope(x->w, x->api, &scope);
     struct sql sql = service_sql(x->w, x->source);
-    sql_select(&sql, &x->api->table, &x->w->query, owner);
+    sql_select(&sql, &x->api->table, &x->w->query, &scope);
     if (sql.failed)
         return PROBLEM_QUERY_TOO_LARGE;
     enum source_err err =
@@ -248,15 +252,15 @@ static enum problem check_seen(struct writing *x, const json_t *key)
 static enum problem find_keys(struct writing *x, json_t *keys)
 {
     struct worker *w = x->w;
-    struct slice owner;
+    struct sql_scope scope;
     struct source_rows rows;
     bool more = true;
     if (!key_fields(x, &w->query))
         return PROBLEM_INTERNAL;
     w->query.n_order = 0;
-    (void)service_owner(w, x->api, &owner);
+    (void)service_scope(w, x->api, &scope);
     struct sql sql = service_sql(w, x->source);
-    sql_select(&sql, &x->api->table, &w->query, owner);
+    sql_select(&sql, &x->api->table, &w->query, &scope);
     if (sql.failed)
         return PROBLEM_QUERY_TOO_LARGE;
     enum source_err err =
@@ -547,11 +551,11 @@ static enum problem replay(struct writing *x, bool *done)
 
 static enum problem run(struct writing *x)
 {
-    struct slice owner;
+    struct sql_scope scope;
     bool done;
     if (!x->w->journal)
         return PROBLEM_INTERNAL;
-    if (!service_owner(x->w, x->api, &owner))
+    if (!service_scope(x->w, x->api, &scope))
         return fail(x, PROBLEM_GRANT_MISSING, "a write is to the rows of an owner", "");
     enum problem p = read_headers(x);
     if (!p)

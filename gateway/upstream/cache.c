@@ -5,10 +5,10 @@
  * have it, so a revoked grant gets nothing. Calls that ask for the same thing at once wait for the
  * first (proxy_cache_lock).
  *
- * The key holds all an answer may depend on: API, revision and epoch, whose rows, the target with
- * its query, what is negotiated, and of a dataset which fields may be read. Never kept: an answer
- * under a single-use grant, one that is no 200, is larger than BODY_MAX or cannot be read, and what
- * its upstream forbids to keep. */
+ * The key holds all an answer may depend on: API, revision and epoch, whose rows and which of them,
+ * the target with its query, what is negotiated, and of a dataset which fields may be read. Never
+ * kept: an answer under a single-use grant, one that is no 200, is larger than BODY_MAX or cannot
+ * be read, and what its upstream forbids to keep. */
 #include "sluice.h"
 
 #define BODY_MAX (1024 * 1024)
@@ -78,6 +78,7 @@ static void make_key(ngx_http_request_t *r, const sluice_ctx_t *ctx,
     add_number(&hasher, dataset ? ctx->verdict->plan_key : 0);
     add_number(&hasher, !dataset && api->targets[ctx->chosen].role == REPLICA_CANARY);
     add_part(&hasher, ctx->verdict->of);
+    add_part(&hasher, ctx->verdict->rows);
     add_part(&hasher, sluice_slice(r->unparsed_uri));
     add_negotiation(&hasher, r);
     crypto_hasher_end(&hasher, key);

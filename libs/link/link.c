@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Payload, big-endian: version 1, sandbox 1, issued_ms 8, txn, api, app, grant 16 each, api_rev 8,
- * owner length 1, owner, field count 2, outcomes of 2 bits each, first field in the highest bits.
- * The MAC covers payload, method length 1, method, target: each part's end is known from what
- * precedes it.
+ * owner length 1, owner, row filter length 2, row filter, field count 2, outcomes of 2 bits each,
+ * first field in the highest bits. The MAC covers payload, method length 1, method, target: each
+ * part's end is known from what precedes it.
  */
 #include "link/link.h"
 
 #include "base/codec.h"
 #include "plan/plan.h"
 
-#define VERSION      2
-#define FIXED_BYTES  (1 + 1 + 8 + 4 * UUID_LEN + 8 + 1)
-#define OUTCOMES(n)  (((size_t)(n) + 3) / 4)
-#define PAYLOAD_MAX  (FIXED_BYTES + LINK_OWNER_MAX + 2 + OUTCOMES(POLICY_FIELDS_MAX))
+#define VERSION     3
+#define FIXED_BYTES (1 + 1 + 8 + 4 * UUID_LEN + 8 + 1)
+#define OUTCOMES(n) (((size_t)(n) + 3) / 4)
+#define PAYLOAD_MAX                                                                                \
+    (FIXED_BYTES + LINK_OWNER_MAX + 2 + POLICY_ROWS_BOTH + 2 + OUTCOMES(POLICY_FIELDS_MAX))
 #define MAC_TEXT_LEN CODEC_BASE64URL_LEN(CRYPTO_HASH_LEN)
 #define METHOD_MAX   255
 
@@ -85,6 +86,8 @@ static size_t make_payload(const struct link_call *call, uint8_t out[static PAYL
     at = put_number(at, call->api_rev, 8);
     at = put_number(at, call->owner.n, 1);
     at = put_bytes(at, call->owner.p, call->owner.n);
+    at = put_number(at, call->rows.n, 2);
+    at = put_bytes(at, call->rows.p, call->rows.n);
     at = put_number(at, call->n_fields, 2);
     memset(at, 0, OUTCOMES(call->n_fields));
     for (uint32_t i = 0; i < call->n_fields; i++) {
@@ -96,8 +99,8 @@ static size_t make_payload(const struct link_call *call, uint8_t out[static PAYL
 size_t link_encode(const struct link_call *call, struct crypto_hmac *key, struct slice method,
                    struct slice target, char out[static LINK_TEXT_MAX])
 {
-    if (call->owner.n > LINK_OWNER_MAX || call->n_fields > POLICY_FIELDS_MAX ||
-        method.n > METHOD_MAX) {
+    if (call->owner.n > LINK_OWNER_MAX || call->rows.n > POLICY_ROWS_BOTH ||
+        call->n_fields > POLICY_FIELDS_MAX || method.n > METHOD_MAX) {
         return 0;
     }
     uint8_t payload[PAYLOAD_MAX], mac[CRYPTO_HASH_LEN];
@@ -132,6 +135,12 @@ static enum link_err read_payload(struct link_call *call, const uint8_t *payload
     }
     call->owner = slice_of((const char *)at, owner_n);
     at += owner_n;
+    size_t rows_n = get_number(&at, 2);
+    if (rows_n > POLICY_ROWS_BOTH || (size_t)(end - at) < rows_n + 2) {
+        return LINK_EFORMAT;
+    }
+    call->rows = slice_of((const char *)at, rows_n);
+    at += rows_n;
     call->n_fields = (uint32_t)get_number(&at, 2);
     if (call->n_fields > POLICY_FIELDS_MAX || (size_t)(end - at) != OUTCOMES(call->n_fields)) {
         return LINK_EFORMAT;

@@ -18,6 +18,7 @@ struct link_call {
     uint64_t api_rev, issued_ms;
     bool sandbox;       /* the app is in its test stage: no source may be asked for it */
     struct slice owner; /* "" when the call carries no grant; decode borrows from its scratch */
+    struct slice rows;  /* conditions each row must meet, as policy_rows() gives them; likewise */
     uint32_t n_fields;
     uint8_t
         outcome[POLICY_FIELDS_MAX]; /* enum plan_outcome per api field; 2 bits each on the wire */
@@ -26,9 +27,9 @@ struct link_call {
 enum link_err { LINK_OK, LINK_EFORMAT, LINK_EMAC, LINK_ESTALE };
 const char *link_strerror(enum link_err err);
 
-/* Returns the length written, at most LINK_TEXT_MAX; 0 when owner is longer than LINK_OWNER_MAX or
- * n_fields than POLICY_FIELDS_MAX: such a call must be refused, never sent with less. About 1.2 us.
- */
+/* Returns the length written, at most LINK_TEXT_MAX; 0 when owner is longer than LINK_OWNER_MAX,
+ * rows than POLICY_ROWS_BOTH or n_fields than POLICY_FIELDS_MAX: such a call must be refused, never
+ * sent with less. About 1.2 us. */
 size_t link_encode(const struct link_call *call, struct crypto_hmac *key, struct slice method,
                    struct slice target, char out[static LINK_TEXT_MAX]);
 /* On error *call is unspecified. scratch holds what *call borrows. ESTALE: issued more than

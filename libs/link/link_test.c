@@ -36,6 +36,7 @@ static void assert_same(const struct link_call *a, const struct link_call *b)
     assert_true(a->api_rev == b->api_rev && a->issued_ms == b->issued_ms);
     assert_true(a->sandbox == b->sandbox);
     assert_true(slice_eq(a->owner, b->owner));
+    assert_true(slice_eq(a->rows, b->rows));
     assert_int_equal(a->n_fields, b->n_fields);
     assert_memory_equal(a->outcome, b->outcome, a->n_fields);
 }
@@ -45,12 +46,15 @@ static void round_trip(void **state)
     (void)state;
     static const uint32_t counts[] = {0, 1, 3, 4, 5, 17, 511, 512};
     static char owner[LINK_OWNER_MAX];
+    static char rows[POLICY_ROWS_BOTH];
     memset(owner, 'o', sizeof owner);
+    memset(rows, 'r', sizeof rows);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         struct link_call call = example(), got;
         call.n_fields = counts[i];
         call.sandbox = i % 2;
         call.owner = slice_of(owner, i * 128 / 7);
+        call.rows = slice_of(rows, i * POLICY_ROWS_BOTH / 7);
         char text[LINK_TEXT_MAX];
         uint8_t scratch[LINK_TEXT_MAX];
         memset(&got, '?', sizeof got);
@@ -65,9 +69,12 @@ static void round_trip(void **state)
 static void encode_refuses(void **state)
 {
     (void)state;
-    static char long_text[300];
+    static char long_text[POLICY_ROWS_BOTH + 1];
     char text[LINK_TEXT_MAX];
     struct link_call call = example();
+    call.rows = slice_of(long_text, POLICY_ROWS_BOTH + 1);
+    assert_int_equal(link_encode(&call, key, method, target, text), 0);
+    call = example();
     call.owner = slice_of(long_text, LINK_OWNER_MAX + 1);
     assert_int_equal(link_encode(&call, key, method, target, text), 0);
     call = example();
@@ -138,8 +145,8 @@ static void bound(void **state)
     }
 }
 
-/* Offsets in the payload of example(): sandbox 1, owner length 82, owner 83 + 12, fields 95,
- * outcomes 97. */
+/* Offsets in the payload of example(): sandbox 1, owner length 82, owner 83 + 12, row filter's
+ * length 95, fields 97, outcomes 99. */
 static const struct {
     const char *what;
     size_t at;
@@ -151,14 +158,16 @@ static const struct {
     {"owner longer than the rest", 82, 128, 0},
     {"owner longer than allowed", 82, 129, 0},
     {"owner shorter, so the rest does not fit", 82, 0, 0},
-    {"more fields than outcomes", 96, 21, 0},
-    {"fewer fields than outcomes", 96, 3, 0},
-    {"more fields than there can be", 95, 255, 0},
-    {"an outcome that does not exist", 97, 0xff, 0},
-    {"a byte after the end", 0, 2, 1},
-    {"a byte short", 0, 2, -1},
-    {"only half", 0, 2, -60},
-    {"nothing", 0, 2, -102},
+    {"a row filter longer than the rest", 96, 200, 0},
+    {"a row filter longer than allowed", 95, 255, 0},
+    {"more fields than outcomes", 98, 21, 0},
+    {"fewer fields than outcomes", 98, 3, 0},
+    {"more fields than there can be", 97, 255, 0},
+    {"an outcome that does not exist", 99, 0xff, 0},
+    {"a byte after the end", 0, 3, 1},
+    {"a byte short", 0, 3, -1},
+    {"only half", 0, 3, -60},
+    {"nothing", 0, 3, -104},
 };
 
 /* Authentic but wrong: what a party with the key could send by mistake. */
@@ -172,7 +181,7 @@ static void forged_payloads(void **state)
         size_t n = link_encode(&call, key, method, target, text), payload_n;
         assert_true(codec_unbase64url(payload, sizeof payload, &payload_n, text,
                                       (size_t)((char *)memchr(text, '.', n) - text)));
-        assert_int_equal(payload_n, 102);
+        assert_int_equal(payload_n, 104);
         payload[forged[i].at] = forged[i].byte;
         payload_n += (size_t)forged[i].longer;
         uint8_t signed_bytes[1024];

@@ -375,10 +375,21 @@ static enum problem gate_environment(const struct policy_call *c)
                : PROBLEM_ENVIRONMENT_TOO_LOW;
 }
 
+/* Rows are chosen where they are read from a dataset. What is anybody else's to read cannot be held
+ * to a condition, so it is not read at all. */
+static enum problem gate_rows(const struct policy_call *c)
+{
+    bool rows = c->api->kind == POLICY_DATASET || c->api->kind == POLICY_TOPIC;
+    bool asked = (c->subscription != NULL && c->subscription->rows.n > 0 &&
+                  c->api->access != POLICY_REGISTERED) ||
+                 (c->grant != NULL && c->grant->rows.n > 0);
+    return rows || !asked || is_own(c) ? PROBLEM_OK : PROBLEM_ROW_FILTER_UNUSABLE;
+}
+
 static enum problem (*const gates[])(const struct policy_call *) = {
     gate_route,   gate_method,  gate_offline, gate_credential,   gate_app,
     gate_channel, gate_scheme,  gate_user,    gate_subscription, gate_sdk,
-    gate_grant,   gate_purpose, gate_way,     gate_environment,
+    gate_grant,   gate_purpose, gate_way,     gate_environment,  gate_rows,
 };
 
 static bool environment_receives(const struct policy_app *app, uint8_t level)
@@ -478,6 +489,41 @@ static uint64_t valid_until(const struct policy_call *c)
     return until_ms;
 }
 
+/* Conditions of both hold, so neither can widen the other. Open APIs ask no subscription. */
+static void decide_rows(const struct policy_call *c, struct policy_verdict *v)
+{
+    v->rows_subscription = v->rows_grant = SLICE("");
+    if (v->own || c->api == NULL) {
+        return;
+    }
+    if (c->subscription != NULL && c->api->access != POLICY_REGISTERED) {
+        v->rows_subscription = c->subscription->rows;
+    }
+    if (c->grant != NULL) {
+        v->rows_grant = c->grant->rows;
+    }
+}
+
+bool policy_rows(const struct policy_verdict *v, char out[static POLICY_ROWS_BOTH], size_t *n)
+{
+    struct slice a = v->rows_subscription, b = v->rows_grant;
+    *n = 0;
+    if (a.n > POLICY_ROWS_MAX || b.n > POLICY_ROWS_MAX) {
+        return false;
+    }
+    if (a.n > 0) {
+        memcpy(out, a.p, a.n);
+        *n = a.n;
+    }
+    if (b.n > 0) {
+        out[*n] = '&';
+        *n += *n > 0;
+        memcpy(out + *n, b.p, b.n);
+        *n += b.n;
+    }
+    return true;
+}
+
 void policy_decide(const struct policy_call *call, struct policy_verdict *v)
 {
     memset(v, 0, sizeof *v);
@@ -488,6 +534,7 @@ void policy_decide(const struct policy_call *call, struct policy_verdict *v)
         v->amount_call = call->subscription->amount_call;
         v->amount_day = call->subscription->amount_day;
     }
+    decide_rows(call, v);
     enum problem fields = decide_fields(call, v);
     for (size_t i = 0; i < sizeof gates / sizeof *gates && v->reason == PROBLEM_OK; i++) {
         v->reason = gates[i](call);

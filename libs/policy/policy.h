@@ -79,6 +79,8 @@ enum policy_way {
 
 #define POLICY_FIELDS_MAX  512 /* = PLAN_FIELDS_MAX */
 #define POLICY_FIELD_WORDS (POLICY_FIELDS_MAX / 64)
+#define POLICY_ROWS_MAX    512                       /* bytes of one row filter */
+#define POLICY_ROWS_BOTH   (2 * POLICY_ROWS_MAX + 1) /* of the two there may be, joined */
 
 /* All slices below are borrowed from whoever made the struct (the replica's page, a test). Times
  * are wall milliseconds, 0 = no bound. */
@@ -132,7 +134,8 @@ struct policy_subscription {
     uint64_t amount_call, amount_day; /* hundredths that one call, and a day of its party, may move;
                                          0: no bound */
     uint8_t ways;                     /* policy_way bits that were agreed on; 0: any */
-    bool agreed; /* they are those of an agreement in force, so a grant goes no further */
+    bool agreed;       /* they are those of an agreement in force, so a grant goes no further */
+    struct slice rows; /* conditions that hold for each row it opens (docs/query.md); "": all */
     uint64_t direct_until_ms; /* 0: no exception; until then the app may call without a kit */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
@@ -147,7 +150,8 @@ struct policy_grant {
     struct slice audience; /* their ids, UUID_LEN bytes each */
     struct slice purposes; /* what the owner agreed to: purpose_id()s */
     struct slice
-        claims; /* digests of the owner's record, for the gateway; no part of the decision */
+        claims;        /* digests of the owner's record, for the gateway; no part of the decision */
+    struct slice rows; /* as a subscription's, of the owner's own rows */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
 
@@ -197,6 +201,10 @@ struct policy_verdict {
      * refused calls too. */
     bool own;
     uint64_t amount_call, amount_day; /* as of the subscription */
+    /* EC-4.2.1c1: conditions of the subscription and of the grant, all of which hold for each row
+     * that is given or written; "" where there are none. Borrowed from the call's records. Who
+     * cannot apply them gives nothing. Set of refused calls too. */
+    struct slice rows_subscription, rows_grant;
     uint32_t n_fields;
     uint8_t outcome[POLICY_FIELDS_MAX]; /* enum plan_outcome, one per api field */
     uint8_t why[POLICY_FIELDS_MAX];     /* enum policy_field_why */
@@ -212,6 +220,11 @@ struct policy_verdict {
  * for), subscription, sdk (BK-6.2b1, -b2: where the API asks for a kit, through a registered one or
  * on an exception of its own; a kit that is claimed must be good in any case), grant, purpose
  * (BK-9.3.2a2-1: what the call says it is for is named by the grant, or without one by the
- * subscription, and by the agreement there is), environment; then the fields, none of which left is
- * no-readable-field or environment-too-low. */
+ * subscription, and by the agreement there is), environment, rows (a row filter is on rows of a
+ * dataset); then the fields, none of which left is no-readable-field or environment-too-low. */
 void policy_decide(const struct policy_call *call, struct policy_verdict *v);
+
+/* Both conditions of a verdict as one, of the same grammar; the length, 0: there are none.
+ * False: one is longer than POLICY_ROWS_MAX, so nothing may be given. */
+bool policy_rows(const struct policy_verdict *v, char out[static POLICY_ROWS_BOTH], size_t *n)
+    __attribute__((warn_unused_result));

@@ -437,13 +437,78 @@ static void for_phones_alone(void **state)
     assert_int_equal(v.reason, PROBLEM_OK);
 }
 
+static void expect_rows(const struct policy_verdict *v, const char *want)
+{
+    char text[POLICY_ROWS_BOTH];
+    size_t n;
+    assert_true(policy_rows(v, text, &n));
+    assert_true(slice_eq(slice_of(text, n), slice_str(want)));
+}
+
+/* EC-4.2.1c1: both hold, neither replaces the other, and nothing that could not apply them is
+ * allowed. */
+static void row_filters(void **state)
+{
+    (void)state;
+    static char longest[POLICY_ROWS_MAX + 1];
+    struct world w;
+    struct policy_verdict v;
+    world_init(&w);
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    expect_rows(&v, "");
+    w.subscription.rows = SLICE("a=eq.1");
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    expect_rows(&v, "a=eq.1");
+    w.grant.rows = SLICE("b=lt.2&c=is.null");
+    w.call.grant = &w.grant;
+    w.call.grant_named = true;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    expect_rows(&v, "a=eq.1&b=lt.2&c=is.null");
+    w.subscription.rows = SLICE("");
+    policy_decide(&w.call, &v);
+    expect_rows(&v, "b=lt.2&c=is.null");
+    w.api.kind = POLICY_TOPIC;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+    static const uint8_t others[] = {POLICY_HTTP, POLICY_COMPOSED};
+    for (size_t i = 0; i < sizeof others; i++) { /* somebody else reads the rows */
+        w.api.kind = others[i];
+        policy_decide(&w.call, &v);
+        assert_int_equal(v.reason, PROBLEM_ROW_FILTER_UNUSABLE);
+        for (uint32_t k = 0; k < v.n_fields; k++) {
+            assert_int_equal(v.outcome[k], PLAN_DROP);
+        }
+    }
+    w.api.kind = POLICY_DATASET;
+    w.grant.rows = slice_of(longest, sizeof longest);
+    policy_decide(&w.call, &v);
+    char text[POLICY_ROWS_BOTH];
+    size_t n;
+    assert_false(policy_rows(&v, text, &n));
+    /* of one's own rows nobody else says which */
+    w.subscription.rows = SLICE("a=eq.1");
+    w.call.grant = NULL;
+    w.call.grant_named = false;
+    w.api.owner_scoped = w.app.has_subject = true;
+    policy_decide(&w.call, &v);
+    assert_true(v.own);
+    expect_rows(&v, "");
+    w.api.owner_scoped = false;
+    w.api.access = POLICY_REGISTERED; /* which asks no subscription */
+    policy_decide(&w.call, &v);
+    expect_rows(&v, "");
+}
+
 int main(void)
 {
     enum {
         SCHEMES = sizeof scheme_rows / sizeof *scheme_rows,
         CHANNELS = sizeof channel_rows / sizeof *channel_rows,
         OWNS = sizeof own_rows / sizeof *own_rows,
-        ALL = SCHEMES + CHANNELS + OWNS + 8
+        ALL = SCHEMES + CHANNELS + OWNS + 9
     };
     struct CMUnitTest tests[ALL];
     size_t n = 0;
@@ -472,5 +537,7 @@ int main(void)
         (struct CMUnitTest){"[BK-6.2b1] through a kit, or on an exception", kits, NULL, NULL, NULL};
     tests[n++] = (struct CMUnitTest){"[BK-6.1a] an API for mobile apps alone", for_phones_alone,
                                      NULL, NULL, NULL};
+    tests[n++] =
+        (struct CMUnitTest){"[EC-4.2.1c1] rows of a single grant", row_filters, NULL, NULL, NULL};
     return cmocka_run_group_tests_name("policy access", tests, NULL, NULL);
 }

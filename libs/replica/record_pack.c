@@ -195,6 +195,7 @@ bool record_pack_subscription(struct buf *out, uint64_t rev, const json_t *data)
     const json_t *ways = record_member(&s, "ways");
     record_put_uint(out, ways == NULL ? 0 : record_bits_of(&s, ways, way_words), 1);
     record_time(&s, "direct_until");
+    record_text(&s, "rows", POLICY_ROWS_MAX, false);
     return record_end(&s);
 }
 
@@ -324,5 +325,6 @@ bool record_pack_grant(struct buf *out, uint64_t rev, const json_t *data)
     audience_member(&s);
     purposes_member(&s);
     claims_member(&s);
+    record_text(&s, "rows", POLICY_ROWS_MAX, false);
     return record_end(&s);
 }

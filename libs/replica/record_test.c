@@ -212,6 +212,17 @@ static void states_of_an_app(void **state)
                                   3, "app_id", ID, "api_id", ID, "fields");
         buf_clear(&b);
         assert_int_equal(record_pack_subscription(&b, 7, other), i == 0);
+        json_object_set_new(other, "rows", json_string("a=eq.1"));
+        struct policy_subscription s;
+        buf_clear(&b);
+        packed = record_pack_subscription(&b, 7, other);
+        assert_true(!packed || (record_unpack_subscription(buf_slice(&b), NULL, &s) &&
+                                slice_eq(s.rows, SLICE("a=eq.1"))));
+        char longest[POLICY_ROWS_MAX + 2] = "";
+        memset(longest, 'r', POLICY_ROWS_MAX + 1);
+        json_object_set_new(other, "rows", json_string(longest));
+        buf_clear(&b);
+        assert_false(record_pack_subscription(&b, 7, other));
         buf_fini(&b);
         json_decref(json);
         json_decref(other);

@@ -155,6 +155,8 @@ bool record_unpack_subscription(struct slice in, const struct policy_api *api,
     s->amount_day = take_uint(&c, 8);
     s->ways = (uint8_t)take_uint(&c, 1);
     s->direct_until_ms = take_uint(&c, 8);
+    s->rows = take_text(&c);
+    c.bad |= s->rows.n > POLICY_ROWS_MAX;
     return finished(&c);
 }
 
@@ -185,6 +187,8 @@ bool record_unpack_grant(struct slice in, const struct policy_api *api, struct p
     g->audience = take_text(&c);
     g->purposes = take_purposes(&c);
     g->claims = take_claims(&c);
+    g->rows = take_text(&c);
+    c.bad |= g->rows.n > POLICY_ROWS_MAX;
     c.bad |= g->audience.n % UUID_LEN != 0 || g->audience.n > REPLICA_AUDIENCE_MAX * UUID_LEN;
     return finished(&c);
 }

@@ -38,6 +38,7 @@ async function consentedTokens(visitor, login = 'owner') {
   const target = led.location.startsWith('/login') ? decodeURIComponent(new URL(led.location, p.control).searchParams.get('continue')) : led.location;
   const page = await visitor.signedIn(target, login, `${login}-first-Passw0rd-changed`);
   assert.match(page.text, /order_id/);
+  if (world.filtered) assert.match(page.text, /Only records of yours where: \S+ is not .{1,6}nothing/);
   const fields = Object.fromEntries([...page.text.matchAll(/type="checkbox" value="yes" name="(f\d+\.\d+)"/g)].map((m) => [m[1], 'yes']));
   const answer = await visitor.submit(page, '/consent', { ...fields, days: '30', decision: 'agree' });
   if (answer.status !== 303) return answer;
@@ -120,6 +121,15 @@ test('a grant says when it was last used, and its evidence can be checked with t
   writeFileSync(file, '{}');
   assert.equal(p.sluice('verify', '--platform-key', keys, '--consent', file).code, 2);
   await assert.rejects(world.developer.get('/grants/00000000-0000-7000-8000-000000000000/evidence'), (err) => err.code === 'not-found');
+});
+
+test('[EC-4.2.1c1] which rows a subscription opens stands on the page of consent, and in what is kept of it', async () => {
+  const s = await world.operator.get(`/subscriptions/${world.subscription}`);
+  await world.operator.patch(`/subscriptions/${s.id}`, { row_filter: 'status=neq.nothing' }, s.revision);
+  world.filtered = true;
+  assert.equal((await consentedTokens(new Visitor(p))).status, 200);
+  const given = (await world.owner.list('grants', { channel: 'page' })).at(-1);
+  assert.match(given.statement, /only records where: \S+ is not "nothing"/);
 });
 
 test('[EC-5.2.2a] an owner shares with a named group: its members obtain the rows, nobody else does, and who leaves it is refused', async () => {

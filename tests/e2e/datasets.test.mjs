@@ -166,6 +166,78 @@ test('[SW-8.2b-5] a cursor goes through all rows once, in any order, and no othe
   refused(await call(query(`select=id&order=id&limit=10&status=eq.open&after=${encodeURIComponent(cursor)}`)), 400, 'cursor-invalid');
 });
 
+// An app with a subscription of its own to the orders, and that subscription.
+async function reader(name, row_filter) {
+  const app = await w.admittedApp(world, name);
+  const s = await world.developer.post('/subscriptions', { app_id: app, api_id: api.orders, purpose: 'order management', max_level: 2, row_filter });
+  await world.operator.act('subscriptions', s.id, 'approve');
+  const key = await w.credential(world, app);
+  const read = (text, more = {}) => p.call(query(text), { key, ...more });
+  await until(async () => (await read('limit=1')).status === 200, { ms: 10000, what: name });
+  return { app, key, id: s.id, read };
+}
+
+test('[EC-4.2.1c1] two apps with row filters of their own on one API: each gets those rows and no other, read, counted, summed, with related ones, from the cache, by cursor and as a file', async () => {
+  const made = await world.provider.get(`/apis/${api.orders}`);
+  await world.provider.patch(`/apis/${api.orders}`, { batch: true, cache_ms: 60000 }, made.revision);
+  const open = await reader('Open orders', 'status=eq.open');
+  const paid = await reader('Paid orders', 'status=eq.paid&id=gt.200');
+  const all = rows(await call(query('select=id,status&order=id&limit=1000')), 300);
+  const is = { open: all.filter((r) => r.status === 'open'), paid: all.filter((r) => r.status === 'paid' && r.id > 200) };
+  for (let i = 0; i < 2; i += 1) { // the second time kept, and to each its own
+    for (const [one, want] of [[open, is.open], [paid, is.paid]]) {
+      const a = await one.read('select=id,status&order=id&limit=1000');
+      assert.deepEqual(rows(a), want);
+      assert.equal(a.headers.age !== undefined, i === 1, 'from the cache');
+    }
+  }
+  const counted = await paid.read('select=id&limit=1', { headers: { prefer: 'count=exact' } });
+  assert.match(counted.headers['content-range'], /\/50$/);
+  assert.deepEqual(rows(await open.read('select=count()')), [{ count: 100 }]);
+  assert.deepEqual(rows(await paid.read('select=status,amount_sum:amount.sum()')), [{ status: 'paid', amount_sum: is.paid.reduce((a, r) => a + r.id * 1.5, 0) }]);
+  for (const text of ['status=eq.paid', 'or=(status.eq.paid,id.eq.4000)', 'not.and=(id.lt.0)&status=neq.open', 'id=in.(1,2,3)']) rows(await open.read(`select=id&${text}`), 0);
+  const embedded = rows(await paid.read('select=id,lines(order_id)&limit=1000'), 50);
+  assert.ok(embedded.every((r) => r.id > 200 && r.lines.length === 2 && r.lines.every((l) => l.order_id === r.id)));
+
+  const first = await open.read('select=id&order=id&limit=10&after=');
+  const cursor = encodeURIComponent(first.headers['sluice-next']);
+  assert.deepEqual(rows(await open.read(`select=id&order=id&limit=10&after=${cursor}`)).map((r) => r.id), is.open.slice(10, 20).map((r) => r.id));
+  refused(await paid.read(`select=id&order=id&limit=10&after=${cursor}`), 400, 'cursor-invalid');
+
+  const asked = await p.call('/orders/v1/exports?order=id', { method: 'POST', body: JSON.stringify({ format: 'ndjson', compression: 'none' }), key: open.key });
+  assert.equal(asked.status, 202, asked.text);
+  const file = `/orders/v1/exports/${asked.json.id}`;
+  await until(async () => (await p.call(file, { key: open.key })).json?.state === 'ready', { ms: 15000, what: 'the export' });
+  const text = (await p.call(`${file}/data`, { key: open.key })).text;
+  assert.deepEqual(text.trimEnd().split('\n').map((l) => JSON.parse(l).id), is.open.map((r) => r.id));
+
+  const why = await world.operator.get(`/explain?app=${open.app}&api=${api.orders}`);
+  assert.deepEqual(why.row_filters, [{ of: 'subscription', filter: 'status=eq.open' }]);
+  const s = await world.operator.get(`/subscriptions/${open.id}`);
+  assert.deepEqual(s.row_filter_text, { en: 'status is "open"', zh: 'status 等于 "open"' });
+  await restRefuses(world.developer.patch(`/subscriptions/${open.id}`, { row_filter: null }, s.revision), 'state-conflict');
+  const narrower = await world.operator.patch(`/subscriptions/${open.id}`, { row_filter: 'status=eq.open&id=lt.100' }, s.revision);
+  await until(async () => (await open.read('select=count()')).json?.[0]?.count === 24, { ms: 10000, what: 'the narrower filter' });
+  refused(await open.read(`select=id&order=id&limit=10&after=${cursor}`), 400, 'cursor-invalid');
+  refused(await p.call(`${file}/data`, { key: open.key }), 409, 'export-outdated');
+  await world.operator.patch(`/subscriptions/${open.id}`, { row_filter: '' }, narrower.revision);
+  await until(async () => (await open.read('select=count()')).json?.[0]?.count === 300, { ms: 10000, what: 'all rows' });
+});
+
+test('[EC-4.2.1c1] a row filter that cannot be held to, or would tell of what is not given, is refused when it is set', async () => {
+  const app = await w.admittedApp(world, 'Hostile');
+  const ask = (row_filter, more = {}) => world.developer.post('/subscriptions', { app_id: app, api_id: api.orders, purpose: 'order management', max_level: 2, row_filter, ...more });
+  for (const bad of ['nope=eq.1', 'id=eq.x', 'id=eq.1)or(1=1', 'or=(id.eq.1', 'order=id', 'limit=5', 'select=id', 'status=match.o', 'note->>a=eq.1', 'id', '=', '&', `status=eq.${'x'.repeat(600)}`, `status=eq.%00`,
+    'phone=like.138*', 'lines.sku=eq.SKU-1', 'count=gt.1']) await restRefuses(ask(bad), 'field-invalid', '/row_filter');
+  await restRefuses(ask('amount=gt.100', { max_level: 1 }), 'field-invalid', '/row_filter');
+  await restRefuses(ask('merchant=eq.M1', { fields: ['id', 'status'] }), 'field-invalid', '/row_filter');
+  const unit = await w.httpApi(world, 'unit', 'http://127.0.0.1:9/base');
+  await restRefuses(ask('id=eq.1', { api_id: unit }), 'field-invalid', '/row_filter');
+  const s = await ask('merchant=in.(M1,M2)&or=(status.eq.open,amount.gte.30.5)');
+  assert.equal(s.row_filter_text.en, 'merchant is one of "M1", "M2" and (status is "open" or amount is at least "30.5")');
+  await restRefuses(world.developer.patch(`/subscriptions/${s.id}`, { max_level: 1 }, s.revision), 'field-invalid', '/row_filter');
+});
+
 test('[SW-8.3.2-b3] a step into a JSON value is asked for under its field\'s name', async () => {
   assert.deepEqual(rows(await call(query('select=id,note:note->port->>code&id=eq.4'))), [{ id: 4, note: 'P1' }]);
   assert.equal(rows(await call(query('select=id&note->port->>code=eq.P1&limit=500'))).length, Array.from({ length: 400 }, (_, i) => i + 1).filter((i) => i % 4 !== 3 && i % 3 === 1).length);
@@ -208,10 +280,42 @@ test('what a query may cost is limited, and a table that changed is said to have
   await until(async () => (await call('/orders/v1')).status === 200, { ms: 10000, what: 'the table again' });
 });
 
+test('10 million rows that a source would have to sort for a page of ten end at the limit of the statement; nobody here holds them, and others go on', async () => {
+  const size = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${p.processes().data[0]}/status`, 'utf8'))[1]);
+  pg.sql('CREATE VIEW many AS SELECT generate_series(1, 10000000) AS n;');
+  await publish(await dataset('many', { query_timeout_ms: 300 }), 'many');
+  const before_ = size();
+  refused(await call('/many/v1?order=n.desc&limit=10'), 504, 'upstream-timeout');
+  assert.ok(size() - before_ < 32 * 1024, `${size() - before_} KiB more`);
+  rows(await call('/orders/v1?limit=1'), 1);
+});
+  await publish(d, 'many');
+  assert.deepEqual(rows(await call('/many/v1?limit=10')).map((r) => r.n), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  const before_ = size();
+  refused(await call('/many/v1?order=n.desc&limit=10'), 504, 'upstream-timeout');
+  refused(await call('/many/v1?limit=10&n=gt.9999990'), 504, 'upstream-timeout');
+  assert.ok(size() - before_ < 32 * 1024, `${size() - before_} KiB more`);
+  assert.deepEqual(rows(await call('/many/v1?limit=1')).map((r) => r.n), [1], 'and goes on');
+});
+
 test('[EC-4.2.1b2] a level of the related table takes effect in what is embedded', async () => {
   const d = await world.provider.get(`/datasets/${world.lines.id}`);
   await world.provider.patch(`/datasets/${d.id}`, { fields: w.classify(d.fields, { ...LEVELS, price: 4 }) }, d.revision);
   await until(async () => (await call(query('select=id,lines(price)&id=eq.4'))).json?.code === 'field-forbidden', { ms: 10000, what: 'the level' });
   const [order] = rows(await call(query('select=id,lines(*)&id=eq.4')), 1);
   assert.ok(order.lines.every((l) => !('price' in l)));
+});
+
+test('[EC-4.2.1c1] a row filter on a field that is gone opens no row, until it is set anew', async () => {
+  const filtered = await reader('Sent orders', 'status=eq.sent');
+  const d = await world.provider.get(`/datasets/${world.orders.id}`);
+  const fields = d.fields.map((f) => (f.name === 'status' ? { ...f, name: 'stage' } : f));
+  await world.provider.patch(`/datasets/${d.id}`, { fields, row_filter: 'stage=neq.void' }, d.revision);
+  await world.provider.act('apis', api.orders, 'offline');
+  await world.provider.act('apis', api.orders, 'publish');
+  await until(async () => (await filtered.read('select=id')).json?.code === 'row-filter-unusable', { ms: 10000, what: 'the refusal' });
+  refused(await filtered.read('select=id'), 403, 'row-filter-unusable');
+  const s = await world.operator.get(`/subscriptions/${filtered.id}`);
+  await world.operator.patch(`/subscriptions/${s.id}`, { row_filter: 'stage=eq.sent' }, s.revision);
+  await until(async () => (await filtered.read('select=stage')).json?.every?.((r) => r.stage === 'sent'), { ms: 10000, what: 'the rows again' });
 });

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
-import { refused, rows } from './lib/assertions.mjs';
+import { refused, restRefuses, rows } from './lib/assertions.mjs';
 import { freePorts, Platform } from './lib/platform.mjs';
 import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
@@ -73,4 +73,64 @@ test('[SW-9.8-sto1] an account that may do more than read is told in the securit
   await world.provider.act('sources', world.source, 'check');
   assert.equal((await found()).active, true);
   await until(async () => (await call('?limit=1')).status === 200, { ms: 10000, what: 'the orders by the reader' });
+});
+
+const source = () => world.provider.get(`/sources/${world.source}`);
+const change = async (more) => world.provider.patch(`/sources/${world.source}`, more, (await source()).revision);
+const disabled = (why) => until(async () => (await source()).state === 'disabled' && (await world.operator.list('alerts', { kind: 'source-account' })).some((a) => a.reason.includes(why)), { ms: 15000, what: `the end of the source: ${why}` });
+const unread = () => until(async () => (await call('?limit=1')).json?.code === 'source-unavailable', { ms: 15000, what: 'the refusal' });
+const served = () => until(async () => (await call('?limit=1')).status === 200, { ms: 10000, what: 'the orders' });
+
+test('[SW-9.8-sto1] where an administrator says so, a source is not read by an account that may do more than it needs, nor any more by one that came to', async () => {
+  const reader = postgresConnection(pg.port).replace('Uid=sluice', 'Uid=reader');
+  const [setting] = await world.admin.list('stage_settings', { name: 'source-rights' });
+  await restRefuses(world.admin.patch(`/stage_settings/${setting.id}`, { value: 'perhaps' }, setting.revision), 'field-invalid');
+  await world.admin.patch(`/stage_settings/${setting.id}`, { value: 'refuse' }, setting.revision);
+  await change({ connection: postgresConnection(pg.port) });
+  await restRefuses(world.provider.act('sources', world.source, 'check'), 'not-permitted', '/connection');
+  await unread();
+  await change({ connection: reader });
+  await world.provider.act('sources', world.source, 'check');
+  await served();
+  pg.sql('GRANT INSERT ON orders TO reader;');
+  await restRefuses(world.provider.act('sources', world.source, 'check'), 'not-permitted', '/connection');
+  await disabled('may write');
+  await unread();
+  await restRefuses(world.provider.act('sources', world.source, 'enable'), 'not-permitted', '/connection');
+  await change({ for_writing: true });
+  await world.provider.act('sources', world.source, 'enable');
+  pg.sql('ALTER ROLE reader CREATEDB;');
+  await restRefuses(world.provider.act('sources', world.source, 'check'), 'not-permitted', '/connection');
+  await disabled('administer');
+  pg.sql('ALTER ROLE reader NOCREATEDB; REVOKE INSERT ON orders FROM reader;');
+  await world.provider.act('sources', world.source, 'check');
+  await served();
+});
+
+test('[EC-4.3.2c] the account of a source is its supply credential: past its end nothing is read by it', async () => {
+  await change({ credential_expires_at: new Date(Date.now() + 1000).toISOString() });
+  await unread();
+  await disabled('until then');
+  assert.equal((await world.provider.list('notices', { kind: 'source-account', object_id: world.source })).length > 0, true);
+  await restRefuses(world.provider.act('sources', world.source, 'enable'), 'not-permitted', '/credential_expires_at');
+  await restRefuses(world.provider.act('sources', world.source, 'check'), 'not-permitted', '/credential_expires_at');
+  await change({ credential_expires_at: w.IN_A_YEAR });
+  await world.provider.act('sources', world.source, 'enable');
+  await served();
+});
+
+test('[EC-5.1b] what a unit\'s own database says of encryption and copies is shown, and held against the policy', async () => {
+  const life = async () => (await world.provider.list('dataset_lives', { dataset_id: world.dataset }))[0];
+  const storage = async () => (await world.provider.get(`/dataset_lives/${(await life()).id}/view`)).storage;
+  const policy = async (more) => { const l = await life(); return world.provider.patch(`/dataset_lives/${l.id}`, more, l.revision); };
+  assert.deepEqual((await policy({ must_encrypt: true, encryption: 'LUKS' })).breaches, ['plain-connection']);
+  assert.equal((await world.operator.list('alerts', { kind: 'data-storage' })).at(-1).reason, '["plain-connection"]');
+  const plain = await storage();
+  assert.deepEqual([plain.connection_tls, plain.tables_encrypted, plain.checksums, plain.copies_log, plain.copied_at], [false, null, false, false, null]);
+  pg.secure();
+  await change({ connection: `${postgresConnection(pg.port).replace('Uid=sluice', 'Uid=reader')};SSLmode=require` });
+  await world.provider.act('sources', world.source, 'check');
+  assert.equal((await storage()).connection_tls, true);
+  assert.deepEqual((await policy({ encryption: 'LUKS, aes-xts' })).breaches, []);
+  await served();
 });

@@ -169,6 +169,43 @@ test('[SW-8.3.2-e2, EC-7.1.4.1a, EC-6.1.3.2] one app reads rows, writes them and
     ['dataset.insert', { order_id: '3', merchant_id: 'M00001', quantity: 3, buyer_phone: null, version: null }]]);
 });
 
+test('[EC-4.2.1c1] under a row filter of an owner\'s grant a row outside is neither read nor written, and under one of a subscription none is told of', async () => {
+  const { dataset, me } = lite;
+  const orders = (await world.provider.list('apis', { dataset_id: dataset })).find((a) => a.path === ORDERS).id;
+  const changes = (await world.provider.list('apis', { dataset_id: dataset })).find((a) => a.path === CHANGES).id;
+  const few = await w.grant(world, me.app, orders, { row_filter: 'quantity=lt.10' });
+  assert.deepEqual(few.row_filter_text, { en: 'quantity is less than "10"', zh: 'quantity 小于 "10"' });
+  const write = (method, target, body) => p.call(ORDERS + target, { method, body: body && JSON.stringify(body), key: me.key, grant: few.id });
+  await until(async () => (await write('GET', '')).status === 200, { ms: 10000, what: 'the grant' });
+  assert.equal((await lite.write('POST', '', { order_id: '50', quantity: 50 })).status, 201);
+  assert.deepEqual((await write('GET', '?select=order_id&order=order_id')).json.map((r) => r.order_id), ['1', '3']);
+  for (const [method, at, body] of [['POST', '', { order_id: '8', quantity: 10 }], ['PATCH', '?order_id=eq.1', { quantity: 11 }]]) refused(await write(method, at, body), 403, 'row-forbidden');
+  assert.deepEqual((await p.call(`${ORDERS}?order_id=eq.50`, { method: 'DELETE', headers: { prefer: 'return=representation' }, key: me.key, grant: few.id })).json, [], 'it is none of these to delete');
+  assert.equal((await lite.write('GET', '?order_id=eq.50')).json.length, 1);
+  assert.equal((await write('PATCH', '?order_id=eq.1', { quantity: 9 })).status, 204);
+  // Of events only what needs no database to judge.
+  const app = await w.admittedApp(world, 'Few', 'controlled');
+  const ask = (row_filter) => world.developer.post('/subscriptions', { app_id: app, api_id: changes, purpose: 'order management', max_level: 2, row_filter });
+  for (const bad of ['order_id=like.1*', 'order_id=gt.1', 'nope=eq.1']) await restRefuses(ask(bad), 'field-invalid', '/row_filter');
+  const s = await ask('quantity=lt.10');
+  await world.operator.act('subscriptions', s.id, 'approve');
+  await w.grant(world, app, changes);
+  const key = await w.credential(world, app);
+  const hook2 = await startHook();
+  await world.developer.post('/event_subscriptions', { app_id: app, api_id: changes, name: 'few', mode: 'webhook', url: hook2.url, start: 'all' });
+  const told = async (k) => (await p.call(`${CHANGES}?after=0`, { key: k })).json?.events ?? [];
+  await until(async () => (await told(me.key)).some((e) => e.data.order_id === '1' && e.data.quantity === 9), { ms: 10000, what: 'the last event' });
+  assert.ok((await told(me.key)).some((e) => e.data.quantity === 50), 'who has no filter is told');
+  const want = (await told(me.key)).filter((e) => e.data.quantity < 10).map((e) => e.id);
+  await until(async () => (await told(key)).length === want.length, { ms: 10000, what: 'the events of few' });
+  assert.deepEqual((await told(key)).map((e) => e.id), want);
+  await until(() => hook2.seen.length >= want.length, { ms: 10000, what: 'the pushed events' });
+  assert.deepEqual(hook2.seen.map((e) => e.id), want);
+  hook2.server.closeAllConnections();
+  hook2.server.close();
+  assert.equal((await lite.write('DELETE', '?order_id=eq.50')).status, 204);
+});
+
 test('[SW-8.3.2-e1] with a column that grows with each change only the rows changed since are read; what went is found when all are, at once when it went through the platform', async () => {
   const { me, write, file } = lite;
   const sql = (text) => execFileSync('sqlite3', ['-cmd', '.timeout 5000', file, text]);

@@ -66,7 +66,7 @@ export default {
   conditionNext: { application: '为该应用提交申请', agreement: '提出协议并由双方签署', assessment: '由平台评估您的机构', certificates: '登记要求的资质证书', filing: '办理备案', preparation: '完成上线准备' },
   missing: { level: '字段还未分级：', mask: '字段缺少脱敏规则：', entry: '目录条目缺少内容：', domain: '还没有业务领域：', interface: '不符合领域规定的接口：', stages: '还未通过测试阶段：', evaluation: '还没有通过评估：', report: '还缺少测试报告：', definition: '接口定义有问题：', review: '还没有通过数据安全评审：' },
   condition: { application: '已批准的申请', agreement: '生效的协议', assessment: '有效的评估', certificates: '有效的资质证书', filing: '备案', preparation: '上线准备' },
-  subscriptions: { lead: '应用可以调用的接口。申请由平台审核，结果会通知您。', apply: '申请使用接口', level: '需要的数据级别', send: '提交申请', none: '还没有订阅' },
+  subscriptions: { lead: '应用可以调用的接口。申请由平台审核，结果会通知您。', apply: '申请使用接口', level: '需要的数据级别', send: '提交申请', none: '还没有订阅', rows: '行过滤条件（可选，只会更少）', rows_hint: 'status=eq.open', rows_are: '行范围', rows_all: '全部' },
   changes: {
     lead: '交易量预期、集成方案等可能影响安全或业务连续性的重大变更，须附变更方案、应急预案和风险评估，并说明如何告知用户。提交后平台评审人员会收到任务。', new: '报告重大变更', change: '变更类型', kind: { volume: '交易量预期', integration: '集成方案', organisation: '机构情况', other: '其他' },
     description: '变更内容', change_plan: '变更方案', emergency_plan: '应急预案', party_risk: '风险评估', user_notice: '用户告知（方式、时间、告知文本或链接）', file: '提交', told: '告知时间', measure: '处理措施', does: { continue: '继续使用', limit: '限量', suspend: '暂停' }, none: '没有重大变更',

@@ -2,7 +2,7 @@
 // A real PostgreSQL of a test's or a bench's own, in a folder of its own.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ORDER_COLUMNS, orderRows } from '../../../demo/generate.mjs';
 import { MERCHANTS, SEED } from './world.mjs';
@@ -17,6 +17,7 @@ export class Postgres {
     this.user = process.getuid() === 0 ? 'postgres' : null;
     if (!this.user) return;
     const [uid, gid] = ['-u', '-g'].map((f) => Number(execFileSync('id', [f, this.user], { encoding: 'utf8' })));
+    Object.assign(this, { uid, gid });
     chownSync(this.data, uid, gid);
     execFileSync('chmod', ['755', dir]);
   }
@@ -32,6 +33,15 @@ export class Postgres {
 
   create() { this.run('initdb', ['-D', this.data, '-A', 'trust', '-U', 'sluice', '-E', 'UTF8', '--no-sync']); }
   start() { this.run('pg_ctl', ['-D', this.data, '-w', '-s', '-l', path.join(this.data, 'log'), '-o', `-p ${this.port} -k ${this.data} -c listen_addresses=127.0.0.1 -c fsync=off`, 'start']); }
+  // From now on it speaks TLS to who asks for it.
+  secure() {
+    const at = (name) => path.join(this.data, name);
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', '/CN=127.0.0.1', '-keyout', at('server.key'), '-out', at('server.crt')], { stdio: 'ignore' });
+    chmodSync(at('server.key'), 0o600);
+    if (this.uid !== undefined) for (const name of ['server.key', 'server.crt']) chownSync(at(name), this.uid, this.gid);
+    this.sql('ALTER SYSTEM SET ssl = on;');
+    this.sql('SELECT pg_reload_conf();');
+  }
   stop() { this.run('pg_ctl', ['-D', this.data, '-m', 'immediate', '-s', '-w', 'stop']); }
   sql(text) { return this.run('psql', ['-h', '127.0.0.1', '-p', this.port, '-U', 'sluice', '-d', 'postgres', '-q', '-v', 'ON_ERROR_STOP=1', '-f', '-'], text); }
 }
