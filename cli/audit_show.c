@@ -127,6 +127,7 @@ json_t *cli_audit_record(const struct audit_record *rec, const json_t *plan)
     set_id(out, "token", &c->token);
     set_id(out, "user", &c->user);
     set_id(out, "purpose", &c->purpose);
+    set_text(out, "sdk", c->sdk);
     set_text(out, "owner", c->owner);
     set_client(out, c->client);
     json_object_set_new(out, "method", json_string(method_text(c->method)));

@@ -14,6 +14,7 @@
 #include "policy/policy.h"
 #include "policy/purpose.h"
 #include "replica/replica.h"
+#include "sdk/sdk.h"
 #include "settings.h"
 #include "unknown.h"
 
@@ -27,6 +28,7 @@ static const char usage_text[] =
     "                       --credential: what its algorithm proves)\n"
     "  --user-factors N     how many kinds of proof the user of its token gave (0: no user)\n"
     "  --purpose TEXT       what the call says it is for\n"
+    "  --sdk NAME/VERSION   the SDK it comes through; without: directly\n"
     "  --data-dir DIR       of the gateway (" SETTINGS_DATA_DIR ")\n"
     "  --lang zh|en         en\n"
     "  --json               the verdict as JSON\n\n"
@@ -36,7 +38,7 @@ static const char usage_text[] =
 
 struct options {
     const char *app, *api, *owner, *grant, *method, *credential, *proof, *data_dir, *lang,
-        *user_factors, *purpose;
+        *user_factors, *purpose, *sdk;
     bool json;
 };
 
@@ -65,7 +67,7 @@ static int read_options(struct options *o, int argc, char **argv)
         {"--method", &o->method},   {"--credential", &o->credential},
         {"--lang", &o->lang},       {"--data-dir", &o->data_dir},
         {"--proof", &o->proof},     {"--user-factors", &o->user_factors},
-        {"--purpose", &o->purpose},
+        {"--purpose", &o->purpose}, {"--sdk", &o->sdk},
     };
     for (int i = 1; i < argc; i++) {
         size_t k = 0, n = sizeof rows / sizeof *rows;
@@ -229,6 +231,41 @@ static bool find_grant(struct lookup *l, const struct options *o)
     }
     l->call.grant = err == REPLICA_OK ? &l->grant : NULL;
     return err == REPLICA_OK || err == REPLICA_ENOTFOUND || fine("grant", err);
+}
+
+struct sought {
+    struct slice text;
+    struct sdk_release release;
+    bool found;
+};
+
+static bool see_release(void *ctx, const struct uuid *id, uint64_t rev, struct slice json)
+{
+    struct sought *s = ctx;
+    json_t *row = json_loadb(json.p, json.n, 0, NULL);
+    (void)id;
+    (void)rev;
+    s->found = row != NULL && sdk_release_read(&s->release, row) &&
+               slice_eq(slice_str(s->release.text), s->text);
+    json_decref(row);
+    return !s->found;
+}
+
+/* As if its files were those that were registered. */
+static bool find_sdk(struct lookup *l, const struct options *o)
+{
+    struct sought s = {.text = slice_str(o->sdk == NULL ? "" : o->sdk)};
+    struct sdk_claim claim;
+    if (o->sdk == NULL) {
+        return true;
+    }
+    if (sdk_parse_name(&claim, s.text) != SDK_OK) {
+        fputs("sluice explain: --sdk is name/version of a release, as js/1.0.0\n", stderr);
+        return false;
+    }
+    enum replica_err err = replica_set_each(l->reader, REPLICA_SDK_RELEASES, see_release, &s);
+    l->call.sdk = (uint8_t)sdk_standing(s.found ? &s.release : NULL, NULL, clock_wall_ms());
+    return fine("SDK releases", err);
 }
 
 static uint8_t method_bit(const char *name)
@@ -413,7 +450,7 @@ static int explain(struct lookup *l, const struct options *o)
         return 2;
     }
     if (!open_replica(l, o->data_dir) || !find_api(l, o->api) || !find_app(l, o) ||
-        !find_grant(l, o)) {
+        !find_grant(l, o) || !find_sdk(l, o)) {
         return 2;
     }
     policy_decide(&l->call, &l->verdict);

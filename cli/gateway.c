@@ -35,6 +35,7 @@ static struct node_config node_of(const struct settings *s)
         .redis_refuse = strcmp(g->redis_lost, "refuse") == 0,
         .metrics_port = g->metrics_port,
         .access_log = g->access_log,
+        .entries = g->entries[0] == '\0' ? NULL : g->entries,
         .module = s->module,
     };
 }

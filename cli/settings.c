@@ -76,6 +76,7 @@ static const cyaml_schema_field_t gateway_fields[] = {
     CYAML_FIELD_STRING("redis_lost", OPT, struct settings_gateway, redis_lost, 1),
     CYAML_FIELD_UINT("metrics_port", OPT, struct settings_gateway, metrics_port),
     CYAML_FIELD_BOOL("access_log", OPT, struct settings_gateway, access_log),
+    CYAML_FIELD_STRING("entries", OPT, struct settings_gateway, entries, 1),
     CYAML_FIELD_END,
 };
 

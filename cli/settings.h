@@ -53,6 +53,7 @@ struct settings_gateway {
     char redis_lost[16];   /* "local", "refuse" */
     uint16_t metrics_port; /* 0: none */
     bool access_log;
+    char entries[1024]; /* "name=address:port, …"; "": the public one alone */
 };
 
 struct settings_hsm { /* where the passphrase of the key files is sealed; module "": nowhere */

@@ -275,7 +275,8 @@ static void every_key_arrives(void **state)
                                "  certificate: /tls/a.crt\n  certificate_key: /tls/a.key\n"
                                "  upstream_ca: /tls/upstreams.pem\n"
                                "  workers: 5\n  node: east-2\n  control: https://10.0.0.1:9301\n"
-                               "  staleness_max_s: 60\n  replay_bytes: 8192\n";
+                               "  staleness_max_s: 60\n  replay_bytes: 8192\n"
+                               "  entries: bank=10.9.0.2:7445\n";
     struct settings s;
     char said[4096];
     const struct row row = {.yaml = yaml};
@@ -298,6 +299,7 @@ static void every_key_arrives(void **state)
     assert_int_equal(s.gateway.workers, 5);
     assert_string_equal(s.gateway.node, "east-2");
     assert_string_equal(s.gateway.control, "https://10.0.0.1:9301");
+    assert_string_equal(s.gateway.entries, "bank=10.9.0.2:7445");
     assert_int_equal(s.gateway.staleness_max_s, 60);
     assert_int_equal(s.gateway.replay_bytes, 8192);
 }
@@ -444,7 +446,8 @@ static void production_file(void **state)
                                       "gateway.node",
                                       "gateway.control",
                                       "gateway.staleness_max_s",
-                                      "gateway.replay_bytes"};
+                                      "gateway.replay_bytes",
+                                      "gateway.entries"};
     uncomment(text);
     char section[32] = "", key[64];
     const char *line = text;

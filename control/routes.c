@@ -166,6 +166,8 @@ const struct rest_route rest_routes[] = {
      "service_terminations.cancellation", ROLE_STAFF | ROLE_PROVIDER},
     {"GET", "service_terminations/*/steps", 0, termination_steps, "service_terminations.read",
      ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
+    {"GET", "service_archives/*/calls", 0, archive_calls, "service_archives.read",
+     ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},
     {"GET", "announcements", ROUTE_OPEN, termination_announcements},
     {"GET", "dataset_lives/*/view", 0, life_view, "dataset_lives.view",
      ROLE_STAFF | ROLE_PROVIDER | ROLE_AUDITOR},

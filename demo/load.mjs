@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url';
 import * as catalogue from './catalogue.mjs';
 import { commerce } from './commerce.mjs';
 import { DEFAULTS, generate } from './generate.mjs';
+import { selfCheck } from '../sdk/js/src/index.js';
 import { Rest } from './rest_client.mjs';
 import { window } from './window.mjs';
 
@@ -136,6 +137,12 @@ async function admitApps(demo) {
   }
 }
 
+// What the sample app is made of: gateways take calls from registered releases alone.
+async function registerSdk(demo) {
+  const { version, digest } = selfCheck();
+  await demo.sessions.operator.post('/sdk_releases', { name: 'js', version, digest_sm3: digest, language: 'JavaScript', framework: 'Node.js 18' });
+}
+
 async function addGrants(demo) {
   for (const { app, api, owner, ...body } of catalogue.grants) {
     const { subject } = catalogue.users(demo.options.seed).find((u) => u.login === owner);
@@ -201,7 +208,7 @@ export async function load(options) {
   const demo = new Demo(o, admin);
   for (const [what, step] of [['organisations', addOrganisations], ['users', addUsers], ['sources', (d) => addSources(d, files)],
     ['datasets, classified field by field', addDatasets], ['their security reviews', reviewDatasets], ['APIs', publishApis], ['services of the single window', publishServices], ['the directory', listEntries],
-    ['an app with credentials and subscriptions', admitApps],
+    ['an app with credentials and subscriptions', admitApps], ['the release of the SDK', registerSdk],
     ['grants of the owners', addGrants]]) {
     o.progress(what);
     await step(demo);

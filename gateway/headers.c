@@ -232,8 +232,9 @@ static ngx_int_t record_answer(ngx_http_request_t *r, sluice_ctx_t *ctx, enum au
 ngx_int_t sluice_send_header(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kind kind)
 {
     if (record_answer(r, ctx, kind) != NGX_OK || sluice_life_headers(r, ctx) != NGX_OK ||
-        sluice_transaction_header(r, ctx) != NGX_OK || sluice_limits_headers(r, ctx) != NGX_OK ||
-        sluice_token_challenge(r, ctx) != NGX_OK || sluice_sign_headers(r, ctx) != NGX_OK ||
+        sluice_sdk_headers(r, ctx) != NGX_OK || sluice_transaction_header(r, ctx) != NGX_OK ||
+        sluice_limits_headers(r, ctx) != NGX_OK || sluice_token_challenge(r, ctx) != NGX_OK ||
+        sluice_sign_headers(r, ctx) != NGX_OK ||
         /* data is what its type says, whatever a browser would make of it */
         sluice_add_header(r, "X-Content-Type-Options", SLICE("nosniff")) != NGX_OK) {
         return NGX_ERROR;

@@ -50,7 +50,7 @@ static size_t text_bytes(const struct replica_api *api, struct slice request_pat
 {
     size_t n = api->name.n + api->path.n + api->profile.n + request_path.n +
                sluice_targets_bytes(api) + api->successor.n + api->notice_zh.n + api->notice_en.n +
-               api->amount_path.n + claims_bytes(api);
+               api->amount_path.n + api->entry.n + claims_bytes(api);
     for (uint32_t i = 0; i < api->policy.n_fields; i++) {
         n += api->policy.fields[i].path.n;
     }
@@ -81,6 +81,7 @@ static sluice_api_t *api_new(const struct replica_api *from, struct slice reques
     api->record.notice_zh = copy_into(&at, from->notice_zh);
     api->record.notice_en = copy_into(&at, from->notice_en);
     api->record.amount_path = copy_into(&at, from->amount_path);
+    api->record.entry = copy_into(&at, from->entry);
     for (size_t i = 0; i < REPLICA_CLAIMS; i++) {
         api->record.claims[i] = copy_into(&at, from->claims[i]);
     }
@@ -363,6 +364,7 @@ static void ask(sluice_verdict_t *v, uint64_t now_ms, struct policy_verdict *ver
                                .user = v->user,
                                .purpose = v->purpose,
                                .export_ = v->export_,
+                               .sdk = v->sdk,
                                .stream = api->kind == POLICY_TOPIC ? POLICY_STREAM_OPEN
                                                                    : POLICY_STREAM_NONE,
                                .now_ms = now_ms};
@@ -436,6 +438,7 @@ static sluice_verdict_t *verdict_new(const struct sluice_question *q, uint64_t n
     v->user = q->user;
     v->purpose = q->purpose;
     v->export_ = q->export_;
+    v->sdk = q->sdk;
     v->grant_named = q->grant_named;
     v->api->refs++;
     v->caller->refs++;
@@ -479,7 +482,7 @@ static bool verdict_is(const sluice_verdict_t *v, const struct sluice_question *
            v->proofs == q->proofs && v->user_factors == q->user_factors &&
            v->grant_named == q->grant_named && uuid_eq(&v->grant, &q->grant) &&
            uuid_eq(&v->user, &q->user) && uuid_eq(&v->purpose, &q->purpose) &&
-           v->export_ == q->export_;
+           v->export_ == q->export_ && v->sdk == q->sdk;
 }
 
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms)
@@ -487,7 +490,7 @@ sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t 
     struct {
         const void *api, *caller;
         struct uuid grant, user, purpose;
-        uint8_t method, proofs, named, user_factors, export_, pad[11];
+        uint8_t method, proofs, named, user_factors, export_, sdk, pad[10];
     } key = {.api = q->api,
              .caller = q->caller,
              .grant = q->grant,
@@ -497,7 +500,8 @@ sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t 
              .proofs = q->proofs,
              .named = q->grant_named,
              .user_factors = q->user_factors,
-             .export_ = q->export_};
+             .export_ = q->export_,
+             .sdk = q->sdk};
     sluice_verdict_t **slot = &memo.verdicts[XXH3_64bits(&key, sizeof key) % VERDICTS];
     sluice_verdict_t *v = *slot;
     if (!verdict_is(v, q) || (!fresh(v, now_ms) && !still_true(v, now_ms))) {

@@ -26,6 +26,8 @@ static ngx_command_t commands[] = {
      ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(sluice_loc_conf_t, on), NULL},
     {ngx_string("sluice_inner"), NGX_HTTP_SRV_CONF | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(sluice_loc_conf_t, inner), NULL},
+    {ngx_string("sluice_entry"), NGX_HTTP_SRV_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(sluice_loc_conf_t, entry), NULL},
     MAIN_PATH("sluice_replica", replica_dir),
     MAIN_PATH("sluice_audit", audit_dir),
     MAIN_PATH("sluice_node", node),
@@ -196,6 +198,7 @@ static char *merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     (void)cf;
     ngx_conf_merge_value(to->on, from->on, 0);
     ngx_conf_merge_value(to->inner, from->inner, 0);
+    ngx_conf_merge_str_value(to->entry, from->entry, "");
     return NGX_CONF_OK;
 }
 

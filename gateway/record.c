@@ -26,6 +26,7 @@ static void fill_parties(sluice_ctx_t *ctx, struct audit_call *call)
         call->user = ctx->token->user;
     }
     call->purpose = ctx->purpose;
+    call->sdk = ctx->sdk_text.p ? ctx->sdk_text : SLICE("");
     if (ctx->verdict) {
         call->owner = ctx->verdict->of;
     }
@@ -75,6 +76,7 @@ ngx_int_t sluice_record(ngx_http_request_t *r, sluice_ctx_t *ctx, enum audit_kin
         .client = sluice_client_address(r),
         .owner = SLICE(""),
         .target = SLICE(""),
+        .sdk = SLICE(""),
     };
     fill_parties(ctx, &call);
     if (!ctx->api || ctx->problem != PROBLEM_OK) {

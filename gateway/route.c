@@ -73,6 +73,15 @@ static void read_headers(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
 }
 
+/* BK-A-2: an internal API is reached by parts of composed ones alone. BK-A-3: one with an entry
+ * point of its own at that alone, so no composed API opens it to others. */
+static bool at_this_entry(const sluice_api_t *api, const sluice_loc_conf_t *here)
+{
+    const struct replica_api *a = &api->record;
+    return a->internal ? here->inner
+                       : a->entry.n == 0 || slice_eq(a->entry, sluice_slice(here->entry));
+}
+
 ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
     sluice_main_conf_t *conf = ngx_http_get_module_main_conf(r, ngx_http_sluice_module);
@@ -88,8 +97,8 @@ ngx_int_t sluice_route(ngx_http_request_t *r, sluice_ctx_t *ctx)
         return sluice_refuse(ctx, PROBLEM_POLICY_STALE, SLICE(""), SLICE(""));
     }
     ctx->api = sluice_api_find(sluice_slice(r->uri));
-    if (ctx->api && ctx->api->record.internal && !here->inner) {
-        ctx->api = NULL; /* to the outside it does not exist (BK-A-2) */
+    if (ctx->api && !at_this_entry(ctx->api, here)) {
+        ctx->api = NULL; /* to who calls here it does not exist */
     }
     if (!ctx->api) { /* who scans for paths is kept out here too */
         return sluice_addresses(r, ctx) == NGX_OK

@@ -54,6 +54,7 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t on;
+    ngx_str_t entry;  /* the name of this entry point; "": the public one */
     ngx_flag_t inner; /* parts of composed APIs alone are taken here */
 } sluice_loc_conf_t;
 
@@ -123,7 +124,7 @@ typedef struct {
     char owner[LINK_OWNER_MAX];
     struct slice rows; /* conditions each of them must meet; "" none */
     char *rows_text;   /* what they point at; NULL: there are none */
-    uint8_t method, proofs, user_factors;
+    uint8_t method, proofs, user_factors, sdk;
     bool export_;
     struct policy_verdict verdict;
     struct plan *plan; /* NULL when refused */
@@ -208,6 +209,9 @@ typedef struct {
     struct uuid purpose;            /* its purpose_id(); nil: none */
     struct slice confirmation;      /* header Sluice-Confirmation */
     struct slice sdk_header;        /* header Sluice-Sdk */
+    struct slice sdk_text;          /* its "name/version", of a call that is signed; "": none */
+    uint8_t sdk;                    /* enum policy_sdk */
+    uint64_t sdk_refused_from_ms;   /* of that release; 0: never */
     struct slice package_header;    /* header Sluice-Package */
     struct token *token;            /* the access token shown, opened and good; NULL: none */
     const struct link_inner *inner; /* NULL unless a part of a composed API's call */
@@ -326,6 +330,7 @@ struct sluice_question {
     struct uuid grant;   /* zeros unless named */
     struct uuid user;    /* zeros: none */
     struct uuid purpose; /* zeros: none said */
+    uint8_t sdk;         /* enum policy_sdk */
     bool export_;
 };
 sluice_verdict_t *sluice_verdict_find(const struct sluice_question *q, uint64_t now_ms);
@@ -425,6 +430,13 @@ ngx_int_t sluice_certificate(ngx_http_request_t *r, sluice_ctx_t *ctx,
 /* RFC 8705's thumbprint of the certificate the connection shows; false: none. */
 bool sluice_certificate_sha256(ngx_http_request_t *r, uint8_t out[static CRYPTO_HASH_LEN]);
 bool sluice_certificate_refused(ngx_http_request_t *r);
+
+/* caller/sdk.c: reads Sluice-Sdk into ctx->sdk, for decide(); what a refusal for it says; what the
+ * answer says of a release that is out of date. */
+ngx_int_t sluice_sdk(sluice_ctx_t *ctx);
+ngx_int_t sluice_sdk_refuse(sluice_ctx_t *ctx);
+ngx_int_t sluice_sdk_headers(ngx_http_request_t *r, const sluice_ctx_t *ctx);
+void sluice_sdk_clear(void);
 
 /* caller/algorithms.c: may it be used now? (feed kind `algorithm`) */
 bool sluice_algorithm_allowed(enum crypto_alg alg, uint64_t now_ms);

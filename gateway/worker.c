@@ -165,6 +165,7 @@ void sluice_worker_exit(ngx_cycle_t *cycle)
     sluice_redis_close();
     sluice_limits_close();
     sluice_lists_clear();
+    sluice_sdk_clear();
     sluice_events_close();
     sluice_evidence_close();
     sluice_recipients_clear();

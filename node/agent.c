@@ -146,7 +146,7 @@ static bool start_feed(struct agent *a)
         .key = a->key,
         .kinds =
             "api,app,credential,subscription,grant,limit,list,trust,algorithm,schema,conversion,"
-            "token-key,token-revocation,user-apis,account",
+            "token-key,token-revocation,user-apis,account,sdk-release",
         .replica = a->replica,
         .unreadable = tell_unreadable,
         .ctx = a,

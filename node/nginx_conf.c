@@ -19,6 +19,7 @@
 #define STALENESS_DEFAULT_S      3600
 #define REDIS_TIMEOUT_DEFAULT_MS 20u
 #define CONNECTIONS_MAX          16384
+#define NAME_MAX_BYTES           32 /* of a node, of an entry point (REPLICA_ENTRY_MAX) */
 #define DATA_DIR_MAX             (sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/gateway/inner.sock")
 
 /* nginx has no escape for '$', and quotes end a word: such a path is refused, not mangled. */
@@ -35,7 +36,8 @@ static bool plain(const char *text)
 static bool node_name_ok(const char *name)
 {
     size_t n = name == NULL ? 0 : strlen(name);
-    return n >= 1 && n <= 32 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+    return n >= 1 && n <= NAME_MAX_BYTES &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
 static bool host_ok(const char *host)
@@ -50,22 +52,58 @@ static bool loopback(const char *host)
     return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
 }
 
-/* "10.0.0.7:6379", "[::1]:6379" or "/run/redis.sock": a name would have to be looked up. */
-static bool redis_ok(const char *text)
+/* "10.0.0.7:6379" or "[::1]:6379": a name would have to be looked up. */
+static bool address_ok(const char *text, char host[static INET6_ADDRSTRLEN + 2])
 {
-    char host[INET6_ADDRSTRLEN + 2];
     const char *colon = strrchr(text, ':');
     size_t n = colon == NULL ? 0 : (size_t)(colon - text);
-    if (text[0] == '/') {
-        return plain(text);
-    }
-    if (n == 0 || n >= sizeof host || colon[1] < '1' || colon[1] > '9' ||
+    if (n == 0 || n >= INET6_ADDRSTRLEN + 2 || colon[1] < '1' || colon[1] > '9' ||
         strspn(colon + 1, "0123456789") != strlen(colon + 1) || atol(colon + 1) > 65535) {
         return false;
     }
     bool v6 = text[0] == '[' && text[n - 1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(n - 2 * v6), text + v6);
+    snprintf(host, INET6_ADDRSTRLEN + 2, "%.*s", (int)(n - 2 * v6), text + v6);
     return host_ok(host) && v6 == (strchr(host, ':') != NULL);
+}
+
+/* Or "/run/redis.sock". */
+static bool redis_ok(const char *text)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    return text[0] == '/' ? plain(text) : address_ok(text, host);
+}
+
+/* The next of "name=address:port, …"; false at the end, or where it is none: *at tells. */
+struct entry {
+    char name[NAME_MAX_BYTES + 1], address[INET6_ADDRSTRLEN + 2 + 8], host[INET6_ADDRSTRLEN + 2];
+};
+
+static bool next_entry(const char **at, struct entry *e)
+{
+    const char *from = *at + strspn(*at, ", ");
+    size_t n = strcspn(from, ", "), name_n = strcspn(from, "=");
+    *at = from;
+    if (n == 0 || name_n == 0 || name_n + 1 >= n || name_n >= sizeof e->name ||
+        n - name_n - 1 >= sizeof e->address) {
+        return false;
+    }
+    snprintf(e->name, sizeof e->name, "%.*s", (int)name_n, from);
+    snprintf(e->address, sizeof e->address, "%.*s", (int)(n - name_n - 1), from + name_n + 1);
+    if (!node_name_ok(e->name) || !address_ok(e->address, e->host)) {
+        return false;
+    }
+    *at = from + n;
+    return true;
+}
+
+static bool entries_ok(const char *text, bool tls)
+{
+    struct entry e;
+    bool private = true;
+    while (next_entry(&text, &e)) {
+        private = private && (tls || loopback(e.host));
+    }
+    return *text == '\0' && private;
 }
 
 static bool passphrase_ok(void)
@@ -109,6 +147,9 @@ static bool refused(const struct node_config *cfg, struct node_fault *fault)
         {cfg->redis_password_file == NULL || plain(cfg->redis_password_file),
          "gateway.redis.password_file",
          "the path of Redis's password has a character nginx cannot take"},
+        {cfg->entries == NULL || entries_ok(cfg->entries, cfg->tls), "gateway.entries",
+         "further entry points are name=address:port, separated by commas; without TLS on a "
+         "loopback address alone"},
         {cfg->redis_timeout_ms <= 10000, "gateway.redis.timeout_ms",
          "Redis is waited for 1 to 10000 ms"},
     };
@@ -281,6 +322,7 @@ static const char location_text[] =
     "            proxy_set_header Sluice-Grant \"\";\n"
     "            proxy_set_header Sluice-Purpose \"\";\n"
     "            proxy_set_header Sluice-Confirmation \"\";\n"
+    "            proxy_set_header Sluice-Sdk \"\";\n"
     "            proxy_set_header Sluice-Inner \"\";\n"
     "            proxy_set_header Authorization \"\";\n"
     "            proxy_set_header DPoP \"\";\n"
@@ -381,17 +423,32 @@ static void add_inner(const struct node_config *cfg, const char *sockets, struct
     buf_adds(out, location_text);
 }
 
-static void add_server(const struct node_config *cfg, struct buf *out)
+/* entry NULL: the public one. */
+static void add_server(const struct node_config *cfg, const char *address, const char *entry,
+                       struct buf *out)
 {
-    const char *fmt = strchr(cfg->listen_host, ':') != NULL ? "[%s]:%u" : "%s:%u";
-    buf_adds(out, "    server {\n        listen ");
-    char address[300];
-    snprintf(address, sizeof address, fmt, cfg->listen_host, cfg->port);
-    buf_addf(out, "%s%s backlog=4096;\n", address, cfg->tls ? " ssl http2" : "");
+    buf_addf(out, "    server {\n        listen %s%s backlog=4096;\n", address,
+             cfg->tls ? " ssl http2" : "");
     if (cfg->tls) {
         add_tls(cfg, out);
     }
+    if (entry != NULL) {
+        buf_addf(out, "        sluice_entry %s;\n", entry);
+    }
     buf_adds(out, location_text);
+}
+
+static void add_servers(const struct node_config *cfg, struct buf *out)
+{
+    const char *fmt = strchr(cfg->listen_host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+               *at = cfg->entries == NULL ? "" : cfg->entries;
+    char address[300];
+    struct entry e;
+    snprintf(address, sizeof address, fmt, cfg->listen_host, cfg->port);
+    add_server(cfg, address, NULL, out);
+    while (next_entry(&at, &e)) {
+        add_server(cfg, e.address, e.name, out);
+    }
 }
 
 bool node_nginx_conf(const struct node_config *cfg, const char *sockets, struct buf *out,
@@ -408,7 +465,7 @@ bool node_nginx_conf(const struct node_config *cfg, const char *sockets, struct 
     add_upstream_tls(cfg, out);
     buf_adds(out, cfg->access_log ? access_text : "    access_log off;\n");
     add_cache(cfg, out);
-    add_server(cfg, out);
+    add_servers(cfg, out);
     add_inner(cfg, sockets, out);
     add_ops(cfg, sockets, out);
     buf_adds(out, "}\n");

@@ -26,6 +26,7 @@ struct node_config {
     bool redis_refuse;     /* while it is away calls are refused, not counted by the node alone */
     uint16_t metrics_port; /* of 127.0.0.1, beside gateway/ops.sock; 0: none */
     bool access_log;       /* gateway/access.log, a line of JSON a call */
+    const char *entries;   /* further entry points, "name=address:port, …" (BK-A-3); NULL: none */
     const char *nginx;     /* program; NULL: /usr/sbin/nginx */
     const char *module;    /* path of ngx_http_sluice_module.so */
 };

@@ -64,6 +64,7 @@ static void conf_says_what_was_set(void **state)
     assert_true(conf_has(&cfg, "proxy_set_header Sluice-Grant \"\";"));
     assert_true(conf_has(&cfg, "proxy_set_header Sluice-Purpose \"\";"));
     assert_true(conf_has(&cfg, "proxy_set_header Sluice-Confirmation \"\";"));
+    assert_true(conf_has(&cfg, "proxy_set_header Sluice-Sdk \"\";"));
     assert_true(conf_has(&cfg, "listen \"unix:/srv/sluice/gateway/inner.sock\";"));
     assert_true(conf_has(&cfg, "listen \"unix:/srv/sluice/gateway/ops.sock\";"));
     assert_true(conf_has(&cfg, "proxy_ssl_verify on;"));
@@ -79,6 +80,11 @@ static void conf_says_what_was_set(void **state)
     assert_true(conf_has(&cfg, "worker_processes 3;"));
     assert_true(conf_has(&cfg, "sluice_staleness 5s;"));
     assert_false(conf_has(&cfg, "redis"));
+    assert_false(conf_has(&cfg, "sluice_entry"));
+    cfg.entries = "partners=127.0.0.1:7444, bank-x=[::1]:7445";
+    assert_true(
+        conf_has(&cfg, "listen 127.0.0.1:7444 backlog=4096;\n        sluice_entry partners;"));
+    assert_true(conf_has(&cfg, "listen [::1]:7445 backlog=4096;\n        sluice_entry bank-x;"));
     cfg.redis = "127.0.0.1:6379";
     assert_true(conf_has(&cfg, "sluice_redis \"127.0.0.1:6379\";"));
     assert_true(conf_has(&cfg, "sluice_redis_timeout 20ms;"));
@@ -139,57 +145,67 @@ static void upstream_cas_are_certificates(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+static char deep[91] = "/";
+static const struct refused_row {
+    const char *title, *data_dir, *node, *host, *module, *certificate, *redis, *entries;
+    uint64_t replay;
+    bool plain;
+} refused_rows[] = {
+    {.title = "relative data directory", .data_dir = "srv"},
+    {.title = "quote in the data directory", .data_dir = "/a\"b"},
+    {.title = "variable in the data directory", .data_dir = "/a$b"},
+    {.title = "end of a directive in it", .data_dir = "/a;b"},
+    {.title = "line break in it", .data_dir = "/a\nb"},
+    {.title = "data directory too long for a socket below it", .data_dir = deep},
+    {.title = "no node name", .node = ""},
+    {.title = "upper case node", .node = "Node"},
+    {.title = "node of 33 bytes", .node = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+    {.title = "host name to listen on", .host = "localhost"},
+    {.title = "directive in the host", .host = "127.0.0.1; root /"},
+    {.title = "plain on a public address", .host = "192.0.2.1", .plain = true},
+    {.title = "plain on any address", .host = "0.0.0.0", .plain = true},
+    {.title = "module with a brace", .module = "/m}.so"},
+    {.title = "certificate with a quote", .certificate = "/c'"},
+    {.title = "replay store of an odd size", .replay = 5000},
+    {.title = "replay store too small", .replay = 2048},
+    {.title = "Redis by name", .redis = "redis:6379"},
+    {.title = "Redis without a port", .redis = "127.0.0.1"},
+    {.title = "Redis at port 0", .redis = "127.0.0.1:0"},
+    {.title = "Redis at a port too large", .redis = "127.0.0.1:65536"},
+    {.title = "Redis at a port with more", .redis = "127.0.0.1:6379;"},
+    {.title = "IPv6 without brackets", .redis = "::1:6379"},
+    {.title = "IPv4 in brackets", .redis = "[127.0.0.1]:6379"},
+    {.title = "socket with a quote", .redis = "/run/\"x"},
+    {.title = "entry without a name", .entries = "=127.0.0.1:7444"},
+    {.title = "entry without an address", .entries = "bank"},
+    {.title = "entry with a name in capitals", .entries = "Bank=127.0.0.1:7444"},
+    {.title = "entry at a host name", .entries = "bank=localhost:7444"},
+    {.title = "entry without a port", .entries = "bank=127.0.0.1"},
+    {.title = "a directive in an entry", .entries = "bank=127.0.0.1:7444;root /"},
+    {.title = "one entry of two wrong", .entries = "bank=127.0.0.1:7444, x=y"},
+    {.title = "plain entry at a public address", .entries = "bank=192.0.2.1:7444", .plain = true},
+};
+
 static void conf_refuses_what_it_cannot_say(void **state)
 {
     (void)state;
-    static char deep[91] = "/";
     memset(deep + 1, 'a', sizeof deep - 2);
-    static const struct {
-        const char *title, *data_dir, *node, *host, *module, *certificate, *redis;
-        uint64_t replay;
-        bool plain;
-    } rows[] = {
-        {.title = "relative data directory", .data_dir = "srv"},
-        {.title = "quote in the data directory", .data_dir = "/a\"b"},
-        {.title = "variable in the data directory", .data_dir = "/a$b"},
-        {.title = "end of a directive in it", .data_dir = "/a;b"},
-        {.title = "line break in it", .data_dir = "/a\nb"},
-        {.title = "data directory too long for a socket below it", .data_dir = deep},
-        {.title = "no node name", .node = ""},
-        {.title = "upper case node", .node = "Node"},
-        {.title = "node of 33 bytes", .node = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
-        {.title = "host name to listen on", .host = "localhost"},
-        {.title = "directive in the host", .host = "127.0.0.1; root /"},
-        {.title = "plain on a public address", .host = "192.0.2.1", .plain = true},
-        {.title = "plain on any address", .host = "0.0.0.0", .plain = true},
-        {.title = "module with a brace", .module = "/m}.so"},
-        {.title = "certificate with a quote", .certificate = "/c'"},
-        {.title = "replay store of an odd size", .replay = 5000},
-        {.title = "replay store too small", .replay = 2048},
-        {.title = "Redis by name", .redis = "redis:6379"},
-        {.title = "Redis without a port", .redis = "127.0.0.1"},
-        {.title = "Redis at port 0", .redis = "127.0.0.1:0"},
-        {.title = "Redis at a port too large", .redis = "127.0.0.1:65536"},
-        {.title = "Redis at a port with more", .redis = "127.0.0.1:6379;"},
-        {.title = "IPv6 without brackets", .redis = "::1:6379"},
-        {.title = "IPv4 in brackets", .redis = "[127.0.0.1]:6379"},
-        {.title = "socket with a quote", .redis = "/run/\"x"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof refused_rows / sizeof *refused_rows; i++) {
         struct node_config cfg = good();
         struct buf out;
         struct node_fault fault = {0};
-        cfg.data_dir = rows[i].data_dir ? rows[i].data_dir : cfg.data_dir;
-        cfg.node = rows[i].node ? rows[i].node : cfg.node;
-        cfg.listen_host = rows[i].host ? rows[i].host : cfg.listen_host;
-        cfg.module = rows[i].module ? rows[i].module : cfg.module;
-        cfg.certificate = cfg.certificate_key = rows[i].certificate;
-        cfg.replay_bytes = rows[i].replay;
-        cfg.redis = rows[i].redis;
-        cfg.tls = !rows[i].plain;
+        cfg.data_dir = refused_rows[i].data_dir ? refused_rows[i].data_dir : cfg.data_dir;
+        cfg.node = refused_rows[i].node ? refused_rows[i].node : cfg.node;
+        cfg.listen_host = refused_rows[i].host ? refused_rows[i].host : cfg.listen_host;
+        cfg.module = refused_rows[i].module ? refused_rows[i].module : cfg.module;
+        cfg.certificate = cfg.certificate_key = refused_rows[i].certificate;
+        cfg.replay_bytes = refused_rows[i].replay;
+        cfg.redis = refused_rows[i].redis;
+        cfg.entries = refused_rows[i].entries;
+        cfg.tls = !refused_rows[i].plain;
         buf_init(&out);
         if (node_nginx_conf(&cfg, NULL, &out, &fault) || fault.text[0] == '\0') {
-            fail_msg("%s", rows[i].title);
+            fail_msg("%s", refused_rows[i].title);
         }
         buf_fini(&out);
     }

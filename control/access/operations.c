@@ -17,6 +17,7 @@ static const struct {
     {"apps.update-reviewed", ROLE_STAFF},
     {"subscriptions.update-approved", ROLE_STAFF},
     {"subscriptions.assess", ROLE_STAFF},
+    {"apis.open-directly", ROLE_STAFF},
     {"users.verify-anyone", ROLE_STAFF},
     {"organisations.identify", ROLE_STAFF},
     {"access.explain-anyone", ROLE_STAFF | ROLE_AUDITOR},

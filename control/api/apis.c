@@ -15,6 +15,7 @@
 
 #define PATH_MAX_BYTES 255
 #define SEGMENTS_MAX   12
+#define ENTRY_MAX      32 /* = REPLICA_ENTRY_MAX */
 
 static const char *const kinds[] = {"dataset", "http", "composed", "topic", NULL};
 static const char *const classes[] = {"A1", "A2", NULL};
@@ -88,6 +89,17 @@ static enum problem check_partners(struct rest_call *c, const char *where, const
     return json_array_size(v) == 0 ? PROBLEM_OK : api_check_words(c, where, v, NULL, PARTNERS_MAX);
 }
 
+/* The name of an entry point of the gateways: a setting of theirs (BK-A-3). */
+static enum problem check_entry(struct rest_call *c, const char *where, const json_t *v)
+{
+    const char *s = json_string_value(v);
+
+    return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(s)
+               ? PROBLEM_OK
+               : rest_fail(c, PROBLEM_FIELD_INVALID, where,
+                           "a name of lower-case letters, digits and hyphens is needed");
+}
+
 static const struct attr attrs[] = {
     {"name", ATTR_TEXT, AF_REQUIRED | AF_FILTER | AF_SORT, 1, 128},
     {"version", ATTR_TEXT, AF_REQUIRED | AF_IMMUTABLE | AF_SORT, 2, 16, .check = check_version},
@@ -131,6 +143,9 @@ static const struct attr attrs[] = {
     {"notice_zh", ATTR_TEXT, 0, 0, 500},
     {"notice_en", ATTR_TEXT, 0, 0, 500},
     {"mobile", ATTR_BOOL, 0, .fallback = "false"},
+    {"mobile_only", ATTR_BOOL, AF_FILTER, .fallback = "false"},
+    {"sdk_required", ATTR_BOOL, AF_FILTER},
+    {"entry", ATTR_TEXT, AF_FILTER, 1, ENTRY_MAX, .check = check_entry},
     {"agreement_required", ATTR_BOOL, AF_FILTER, .fallback = "false"},
     {"deprecated_at", ATTR_TIME, AF_READ_ONLY | AF_SORT},
     {"user_confirmation", ATTR_BOOL, 0},
@@ -319,7 +334,8 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (p != PROBLEM_OK || !ch->old || !api_state_live(ch->row)) {
         return p;
     }
-    p = dataset ? PROBLEM_OK : fields_check_publication(c, fields);
+    p = lint_change(c, ch);
+    p = p == PROBLEM_OK && !dataset ? fields_check_publication(c, fields) : p;
     if (p == PROBLEM_OK && !dataset && api_changed(ch->old, ch->row, "fields")) {
         p = security_review_covers(c, ch->txn, ch->res, ch->row, fields);
     }
@@ -467,13 +483,31 @@ static json_t *feed_fields(const json_t *api, const int served[static 5])
 /* What may be left out is told only when it says something. */
 static void feed_optional(const json_t *row, json_t *out)
 {
-    static const char *const optional[] = {
-        "balance",         "canary_percent",   "canary_apps",       "retries",
-        "breaker",         "health",           "cache_ms",          "schemes",
-        "signature_max_s", "user_factors",     "sign_response",     "seal_request",
-        "seal_response",   "successor",        "notice_zh",         "notice_en",
-        "mobile",          "cache_epoch",      "user_confirmation", "collects_user_data",
-        "batch",           "purpose_required", "account_parameters"};
+    static const char *const optional[] = {"balance",
+                                           "canary_percent",
+                                           "canary_apps",
+                                           "retries",
+                                           "breaker",
+                                           "health",
+                                           "cache_ms",
+                                           "schemes",
+                                           "signature_max_s",
+                                           "user_factors",
+                                           "sign_response",
+                                           "seal_request",
+                                           "seal_response",
+                                           "successor",
+                                           "notice_zh",
+                                           "notice_en",
+                                           "mobile",
+                                           "cache_epoch",
+                                           "user_confirmation",
+                                           "collects_user_data",
+                                           "batch",
+                                           "purpose_required",
+                                           "account_parameters",
+                                           "mobile_only",
+                                           "entry"};
 
     for (size_t i = 0; i < COUNT(optional); i++) {
         json_t *v = json_object_get(row, optional[i]);
@@ -486,6 +520,9 @@ static void feed_optional(const json_t *row, json_t *out)
     }
     if (json_object_size(json_object_get(row, "user_checks")) > 0) {
         json_object_set(out, "user_checks", json_object_get(row, "user_checks"));
+    }
+    if (protection_sdk_required(row)) { /* also of an API from before there were kits */
+        json_object_set_new(out, "sdk_required", json_true());
     }
     if (protection_amount_path(row)[0]) {
         json_object_set_new(out, "amount_path", json_string(protection_amount_path(row)));

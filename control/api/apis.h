@@ -25,9 +25,10 @@ enum problem scenario_apply(struct rest_call *c, struct store_txn *txn, json_t *
 json_int_t protection_user_factors(const json_t *api);
 bool protection_authenticates(const json_t *api); /* speaks for who a user is */
 bool protection_moves_money(const json_t *api);   /* or applies for a product */
+bool protection_sdk_required(const json_t *api);  /* no call of it without a registered SDK */
 json_t *targets_feed(const json_t *targets);      /* new array */
 
 extern const char *const protection_operations[]; /* NULL-terminated */
-#define PROTECTION_FUND_OPERATIONS 3              /* the first ones: they move money */
+#define PROTECTION_FUND_OPERATIONS 3 /* the first ones: they move money, or bind to a product */
 /* Where in its body a call says how much it moves; "": it moves nothing. Borrowed from the row. */
 const char *protection_amount_path(const json_t *api);

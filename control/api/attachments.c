@@ -4,6 +4,7 @@
 #include "api/attachments.h"
 #include "admission/terms.h"
 #include "convert/convert.h"
+#include "services/services.h"
 
 enum problem attachment_exists(struct rest_call *c, struct store_txn *txn,
                                const struct resource *res, const char *api_id, bool *there)
@@ -52,6 +53,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && ch->old && strcmp(row_text(ch->old, "state"), "removed") == 0) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "it is removed; make another");
     }
+    if (p == PROBLEM_OK && ch->res == &schemas_resource) {
+        p = lint_exchange(c, api, json_object_get(ch->row, "openapi"));
+    }
     if (p == PROBLEM_OK && ch->res == &compositions_resource) {
         p = agreement_permits_graph(c, ch->txn, api, json_object_get(ch->row, "graph"));
     }
@@ -69,6 +73,17 @@ static enum problem not_in_use(struct rest_call *c, struct change *ch)
     if (p == PROBLEM_OK && (strcmp(state, "published") == 0 || strcmp(state, "deprecated") == 0)) {
         p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "the API is %s; take it offline first", state);
     }
+    json_decref(api);
+    return p;
+}
+
+/* Without its schema a paged API would not say how it is paged (CI-7.3a). */
+static enum problem schema_spared(struct rest_call *c, struct change *ch)
+{
+    json_t *api = NULL;
+    enum problem p = api_load(c, ch->txn, &apis_resource, row_text(ch->row, "api_id"), &api);
+
+    p = p == PROBLEM_OK ? lint_exchange(c, api, NULL) : p;
     json_decref(api);
     return p;
 }
@@ -150,6 +165,9 @@ static const struct attr composition_attrs[] = {
 static const struct transition transitions[] = {
     {"active", "remove", "removed", KEEPER},
 };
+static const struct transition schema_transitions[] = {
+    {"active", "remove", "removed", KEEPER, .hook = schema_spared},
+};
 static const struct transition composition_transitions[] = {
     {"active", "remove", "removed", KEEPER, .hook = not_in_use},
 };
@@ -178,7 +196,7 @@ const struct resource schemas_resource = {
     .read_roles = KEEPER | ROLE_DEVELOPER | ROLE_AUDITOR,
     .feed = feed_schema,
     .feed_kind = "schema",
-    ATTACHMENT(schema_attrs, open_scopes, transitions),
+    ATTACHMENT(schema_attrs, open_scopes, schema_transitions),
 };
 
 const struct resource conversions_resource = {

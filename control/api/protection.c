@@ -3,6 +3,7 @@
  * what may be in its answers. */
 #include <stdio.h>
 
+#include "access/access.h"
 #include "api/apis.h"
 
 const char *const protection_operations[] = {"payment",
@@ -18,10 +19,11 @@ const char *const protection_operations[] = {"payment",
                                              "product-info",
                                              "other",
                                              NULL};
-#define FUND_OPERATIONS PROTECTION_FUND_OPERATIONS /* they move money, or bind to a product */
-#define AUTHENTICATION  "identity-authentication"  /* gives others a user's authorisation */
+#define AUTHENTICATION "identity-authentication" /* gives others a user's authorisation */
 #define ACCOUNT_OPERATIONS                                                                         \
-    10 /* the first ones: of a user's own money, account or identity, so A2 (BK-6.2b) */
+    10                   /* the first ones: of a user's own money, account or identity, so A2      \
+                            (BK-6.2b) */
+#define SDK_OPERATIONS 8 /* the first ones: called through an SDK (BK-6.2b1, BK-6.2b2) */
 
 static const char *const schemes[] = {"secret", "key", "certificate", NULL};
 
@@ -98,11 +100,45 @@ static bool of_first(const json_t *row, size_t n)
 }
 
 /* BK-7.2.2c3-1: what only shows holdings or points may be asked for directly. */
+static bool only_shown(const json_t *api)
+{
+    return (is(api, "operation", "holdings") || is(api, "operation", "points")) && read_only(api);
+}
+
 bool protection_needs_assessment(const json_t *api)
 {
-    bool shown = is(api, "operation", "holdings") || is(api, "operation", "points");
+    return is(api, "class", "A2") && !only_shown(api);
+}
 
-    return is(api, "class", "A2") && !(shown && read_only(api));
+/* Of what moves money or tells of an account nobody can turn it off, whatever the row says. */
+bool protection_sdk_required(const json_t *api)
+{
+    const json_t *said = json_object_get(api, "sdk_required");
+
+    return json_is_true(said) ||
+           (of_first(api, SDK_OPERATIONS) && !(json_is_false(said) && only_shown(api)));
+}
+
+static enum problem check_sdk(struct rest_call *c, struct change *ch)
+{
+    bool off = json_is_false(json_object_get(ch->row, "sdk_required")),
+         usual = of_first(ch->row, SDK_OPERATIONS);
+
+    if (off && usual && !only_shown(ch->row)) {
+        return rest_fail(c, PROBLEM_FIELD_INVALID, "/sdk_required",
+                         "an API for %s is called through an SDK; a direct connection is an "
+                         "exception of one app (direct_connections)",
+                         row_text(ch->row, "operation"));
+    }
+    if (off && usual && (!ch->old || api_changed(ch->old, ch->row, "sdk_required")) &&
+        !access_may(c, "apis.open-directly")) {
+        return rest_fail(c, PROBLEM_NOT_PERMITTED, "/sdk_required",
+                         "the platform opens an API to direct calls, not its provider");
+    }
+    if (protection_sdk_required(ch->row)) {
+        json_object_set_new(ch->row, "sdk_required", json_true());
+    }
+    return PROBLEM_OK;
 }
 
 /* BK-9.2.1b2: neither a secret alone nor an unsigned answer. A subscription is where the risk
@@ -136,7 +172,7 @@ const char *protection_amount_path(const json_t *api)
 
 bool protection_moves_money(const json_t *api)
 {
-    return of_first(api, FUND_OPERATIONS);
+    return of_first(api, PROTECTION_FUND_OPERATIONS);
 }
 
 bool protection_authenticates(const json_t *api)
@@ -177,7 +213,8 @@ static enum problem check_purpose(struct rest_call *c, json_t *row)
 {
     const json_t *asked = json_object_get(row, "purpose_required");
 
-    if ((of_first(row, FUND_OPERATIONS) || protection_authenticates(row)) && json_is_false(asked)) {
+    if ((of_first(row, PROTECTION_FUND_OPERATIONS) || protection_authenticates(row)) &&
+        json_is_false(asked)) {
         return rest_fail(c, PROBLEM_FIELD_INVALID, "/purpose_required",
                          "each call of an API for %s says what it is for",
                          row_text(row, "operation"));
@@ -186,6 +223,16 @@ static enum problem check_purpose(struct rest_call *c, json_t *row)
         json_object_set_new(row, "purpose_required", json_true());
     }
     return PROBLEM_OK;
+}
+
+/* BK-6.1c3: a phone calls what is open anyway, so what is for phones alone is that too. */
+static enum problem check_channel(struct rest_call *c, const json_t *row)
+{
+    return json_is_true(json_object_get(row, "mobile_only")) &&
+                   !json_is_true(json_object_get(row, "mobile"))
+               ? rest_fail(c, PROBLEM_FIELD_INVALID, "/mobile_only",
+                           "an API for mobile apps alone is open to mobile apps: mobile true")
+               : PROBLEM_OK;
 }
 
 /* BK-9.3.1b: what takes what users enter, or speaks for who they are, has it held against their
@@ -209,6 +256,8 @@ enum problem protection_check_api(struct rest_call *c, struct change *ch)
 
     default_claims(ch);
 
+    p = p == PROBLEM_OK ? check_sdk(c, ch) : p;
+    p = p == PROBLEM_OK ? check_channel(c, ch->row) : p;
     if (p == PROBLEM_OK && json_is_true(json_object_get(ch->row, "analysis_agreement")) &&
         is(ch->row, "access", "registered")) {
         p = rest_fail(c, PROBLEM_FIELD_INVALID, "/analysis_agreement",

@@ -23,6 +23,7 @@
 #include "notices/notices.h"
 #include "peers/peers.h"
 #include "sandbox/sandbox.h"
+#include "sdks/sdks.h"
 #include "services/entities.h"
 #include "services/queries.h"
 #include "services/services.h"
@@ -161,6 +162,8 @@ const struct resource *const resources[] = {
     &risk_classes_resource,
     &delivery_targets_resource,
     &supply_keys_resource,
+    &sdk_releases_resource,
+    &direct_connections_resource,
     &key_replacements_resource,
     &analysis_tasks_resource,
     /* clang-format on */

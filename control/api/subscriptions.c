@@ -12,6 +12,7 @@
 #include "identifiers/identifiers.h"
 #include "identity/identity.h"
 #include "policy/policy.h"
+#include "sdks/sdks.h"
 #include "services/services.h"
 
 static const struct attr attrs[] = {
@@ -268,6 +269,7 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     struct admission_terms terms = {0};
     json_t *api = NULL;
     bool for_them = false;
+    uint64_t until_ms = 0;
 
     *data = NULL;
     if (strcmp(row_text(row, "state"), "cancelled") == 0) {
@@ -276,8 +278,14 @@ static enum problem feed(struct rest_call *c, struct store_txn *txn, const json_
     enum problem p = api_load(c, txn, &apis_resource, row_text(row, "api_id"), &api);
     p = p == PROBLEM_OK ? admission_terms_of(c, txn, row, api, &terms) : p;
     p = p == PROBLEM_OK ? serves(c, txn, row, api, &for_them) : p;
+    if (p == PROBLEM_OK) {
+        p = direct_until(c, txn, row_text(row, "app_id"), row_text(row, "api_id"), &until_ms);
+    }
     p = p == PROBLEM_OK ? analysis_bound(c, txn, row, api, &terms.ways) : p;
     *data = p == PROBLEM_OK ? entry(row, api, &terms, for_them) : NULL;
+    if (*data && until_ms) {
+        json_object_set_new(*data, "direct_until", json_integer((json_int_t)until_ms));
+    }
     json_decref(terms.fields);
     json_decref(terms.purpose);
     json_decref(terms.ways);

@@ -7,11 +7,12 @@
 #include <time.h>
 
 static const char *const known_kinds[] = {
-    "app",       "credential", "api",        "subscription",
-    "grant",     "limit",      "list",       "trust",
-    "algorithm", "schema",     "conversion", "composition",
-    "dataset",   "source",     "token-key",  "token-revocation",
-    "user-apis", "account",    "topic",      "event-subscription"};
+    "app",        "credential", "api",        "subscription",
+    "grant",      "limit",      "list",       "trust",
+    "algorithm",  "schema",     "conversion", "composition",
+    "dataset",    "source",     "token-key",  "token-revocation",
+    "user-apis",  "account",    "topic",      "event-subscription",
+    "sdk-release"};
 #define KNOWN (sizeof known_kinds / sizeof *known_kinds)
 _Static_assert(KNOWN <= FEED_KINDS_MAX, "a query can name every kind");
 

@@ -143,6 +143,10 @@ static const struct notice_kind kinds[] = {
     {"opening-overdue", "Data that was to be opened is late: %s", "数据开放计划已逾期：%s"},
     {"share-made", "A resource was shared with you: %s", "有数据资源共享给您：%s"},
     {"share-ended", "A resource is no longer shared with you: %s", "数据资源共享已终止：%s"},
+    {"sdk-outdated", "An SDK release is outdated: %s", "SDK 版本已过时：%s"},
+    {"sdk-withdrawn", "An SDK release is refused from now on: %s", "SDK 版本已停止接受：%s"},
+    {"direct-connection-requested", "A direct connection is asked for: %s", "有新的直接连接申请：%s"},
+    {"direct-connection-decided", "A direct connection was decided on: %s", "直接连接申请已有结论：%s"},
     /* clang-format on */
 };
 

@@ -6,7 +6,8 @@
 enum to {
     TO_ORGANISATION,      /* row.organisation_id */
     TO_APPS_ORGANISATION, /* the organisation of row.app_id */
-    TO_OWNER              /* whoever row.owner stands for */
+    TO_OWNER,             /* whoever row.owner stands for */
+    TO_OPERATORS
 };
 
 static const struct {
@@ -38,6 +39,10 @@ static const struct {
     {"licence", "revoke", "licence-revoked", TO_APPS_ORGANISATION},
     {"licence", "follow", "licence-revoked", TO_APPS_ORGANISATION},
     {"closure", "handle", "services-closed", TO_OWNER},
+    {"direct-connection", "approve", "direct-connection-decided", TO_APPS_ORGANISATION},
+    {"direct-connection", "refuse", "direct-connection-decided", TO_APPS_ORGANISATION},
+    {"direct-connection", "revoke", "direct-connection-decided", TO_APPS_ORGANISATION},
+    {"direct-connection", "create", "direct-connection-requested", TO_OPERATORS},
 };
 
 static enum problem recipient(struct rest_call *c, struct store_txn *txn, enum to to,
@@ -45,11 +50,14 @@ static enum problem recipient(struct rest_call *c, struct store_txn *txn, enum t
 {
     enum problem p = PROBLEM_OK;
 
-    if (to == TO_APPS_ORGANISATION || (to == TO_OWNER && row_text(row, "app_id")[0])) {
+    if (to == TO_APPS_ORGANISATION || to == TO_OPERATORS ||
+        (to == TO_OWNER && row_text(row, "app_id")[0])) {
         p = api_load(c, txn, &apps_resource, row_text(row, "app_id"), app);
         row = *app;
     }
-    *organisation = p == PROBLEM_OK ? row_text(row, "organisation_id") : "";
+    *organisation = p != PROBLEM_OK      ? ""
+                    : to == TO_OPERATORS ? NULL
+                                         : row_text(row, "organisation_id");
     return p;
 }
 

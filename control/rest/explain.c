@@ -6,6 +6,7 @@
 
 #include "api/apis.h"
 #include "policy/purpose.h"
+#include "sdks/sdks.h"
 
 #define AUDIENCE_MAX 100
 
@@ -24,6 +25,7 @@ struct facts {
     struct policy_field fields[POLICY_FIELDS_MAX];
     uint8_t proofs; /* what the app's credentials, or the one asked for, can prove */
     uint8_t app_state;
+    enum policy_sdk sdk;
     bool has_subject;
 };
 
@@ -344,6 +346,8 @@ static void fill_api(struct facts *f)
         .owner_scoped = json_is_true(json_object_get(f->api, "owner_scoped")),
         .schemes = proof_bits(json_object_get(f->api, "schemes")),
         .mobile = json_is_true(json_object_get(f->api, "mobile")),
+        .mobile_only = json_is_true(json_object_get(f->api, "mobile_only")),
+        .sdk_required = protection_sdk_required(f->api),
         .posts_rows = strcmp(row_text(f->api, "profile"), "rest") == 0 &&
                       strcmp(row_text(f->api, "kind"), "dataset") == 0,
         .collects = json_is_true(json_object_get(f->api, "collects_user_data")),
@@ -419,6 +423,7 @@ static void fill_rest(struct facts *f)
         f->p_subscription.not_before_ms = told_ms(f->subscription, "not_before");
         f->p_subscription.expires_ms = told_ms(f->subscription, "expires_at");
         f->p_subscription.ways = way_bits(json_object_get(f->subscription, "ways"));
+        f->p_subscription.direct_until_ms = told_ms(f->subscription, "direct_until");
         f->p_subscription.agreed = json_is_true(json_object_get(f->subscription, "agreed"));
         f->p_subscription.rows = slice_str(row_text(f->subscription, "rows"));
         f->p_subscription.purposes = fill_purposes(f->subscription, f->subscribed_for);
@@ -514,6 +519,7 @@ static enum problem decide(struct rest_call *c, struct facts *f)
                                      .user_factors = factors ? (uint8_t)(factors[0] - '0') : 0,
                                      .user = who,
                                      .purpose = f->purpose,
+                                     .sdk = (uint8_t)f->sdk,
                                      .now_ms = c->now_ms};
     policy_decide(&call, v);
     enum problem p = rest_answer(c, 200, render(c, f, v));
@@ -523,8 +529,8 @@ static enum problem decide(struct rest_call *c, struct facts *f)
 
 static enum problem check_parameters(struct rest_call *c, struct facts *f)
 {
-    static const char *const known[] = {"app",        "api",          "owner", "grant",  "method",
-                                        "credential", "user_factors", "user",  "purpose"};
+    static const char *const known[] = {"app",        "api",          "owner", "grant",   "method",
+                                        "credential", "user_factors", "user",  "purpose", "sdk"};
     const char *factors = rest_query(c, "user_factors"), *purpose = rest_query(c, "purpose");
 
     if (factors && (factors[0] < '0' || factors[0] > '3' || factors[1])) {
@@ -535,8 +541,8 @@ static enum problem check_parameters(struct rest_call *c, struct facts *f)
                          "one line of at most %d characters", PURPOSE_MAX);
     }
     return rest_query_known(c, known, COUNT(known),
-                            "app, api, owner, grant, method, credential, user_factors, user and "
-                            "purpose are understood");
+                            "app, api, owner, grant, method, credential, user_factors, user, "
+                            "purpose and sdk are understood");
 }
 
 enum problem rest_explain(struct rest_call *c)
@@ -556,6 +562,9 @@ enum problem rest_explain(struct rest_call *c)
     }
     if (p == PROBLEM_OK) {
         p = load_fed(c, txn, f);
+    }
+    if (p == PROBLEM_OK && rest_query(c, "sdk")) {
+        p = sdk_standing_of(c, txn, rest_query(c, "sdk"), &f->sdk);
     }
     store_rollback(&txn);
     if (p == PROBLEM_OK) {

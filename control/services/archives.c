@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "base/clock.h"
 #include "base/codec.h"
 #include "notices/notices.h"
 #include "services/services.h"
@@ -148,9 +149,10 @@ static enum problem operations(struct keeping *k, json_t **content)
 
 static enum problem transactions(struct keeping *k, json_t **content)
 {
-    *content = json_pack("{s:s, s:s, s:s, s:s, s:o}", "log", "audit segments of every node",
+    *content = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "log", "audit segments of every node",
                          "api_id", row_text(k->api, "id"), "path", row_text(k->api, "path"), "from",
-                         row_text(k->api, "created_at"), "to", stage_time(k->c->now_ms));
+                         row_text(k->api, "created_at"), "to", stage_time(k->c->now_ms), "search",
+                         json_sprintf("sluice audit show --api %s", row_text(k->api, "id")));
     return PROBLEM_OK;
 }
 
@@ -222,6 +224,96 @@ enum problem archive_make(struct rest_call *c, struct store_txn *txn, const json
         json_decref(content);
     }
     return p;
+}
+
+/* Searched ----------------------------------------------------------------------------------------
+ */
+#define USED                                                                                       \
+    " FROM data_uses u WHERE u.api_id = ? AND (? IS NULL OR u.app_id = ?) AND (? IS NULL OR "      \
+    "u.owner = ?) AND u.day >= ? AND u.day < ?"
+#define SUMS "coalesce(sum(u.calls), 0), coalesce(sum(u.refused), 0), coalesce(sum(u.rows), 0)"
+
+/* A time of the query, or what stands for none. */
+static enum problem time_of(struct rest_call *c, const char *name, int64_t otherwise, int64_t *ms)
+{
+    const char *text = rest_query(c, name);
+    uint64_t read = 0;
+    char where[40];
+
+    *ms = otherwise;
+    if (!text) {
+        return PROBLEM_OK;
+    }
+    snprintf(where, sizeof where, "/%s", name);
+    if (!clock_parse_ms(text, strlen(text), &read)) {
+        return rest_fail(c, PROBLEM_QUERY_MALFORMED, where, "a time as 2026-11-22T01:02:03Z");
+    }
+    *ms = (int64_t)read;
+    return PROBLEM_OK;
+}
+
+static enum problem count_calls(struct rest_call *c, struct store_txn *txn, const json_t *archive,
+                                json_t **out)
+{
+    const char *app = rest_query(c, "app_id"), *owner = rest_query(c, "owner");
+    json_t *all = NULL, *apps = NULL, *days = NULL;
+    int64_t from = 0, to = INT64_MAX;
+    enum problem p = time_of(c, "since", 0, &from);
+
+    p = p == PROBLEM_OK ? time_of(c, "until", INT64_MAX, &to) : p;
+    const struct store_value v[] = {store_text(row_text(archive, "api_id")),
+                                    store_text(app),
+                                    store_text(app),
+                                    store_text(owner),
+                                    store_text(owner),
+                                    store_int(from),
+                                    store_int(to)};
+    if (p == PROBLEM_OK) {
+        p = services_rows(c, txn, "SELECT " SUMS USED, v, COUNT(v), "calls:i refused:i rows:i",
+                          &all);
+    }
+    if (p == PROBLEM_OK) {
+        p = services_rows(c, txn,
+                          "SELECT u.app_id, " SUMS USED
+                          " GROUP BY u.app_id ORDER BY u.app_id LIMIT "
+                          "1000",
+                          v, COUNT(v), "app_id:t calls:i refused:i rows:i", &apps);
+    }
+    if (p == PROBLEM_OK) {
+        p = services_rows(
+            c, txn, "SELECT u.day, " SUMS USED " GROUP BY u.day ORDER BY u.day DESC LIMIT 1000", v,
+            COUNT(v), "day:m calls:i refused:i rows:i", &days);
+    }
+    *out = json_pack("{s:O?, s:O?, s:o?, s:o?}", "found", json_array_get(all, 0), "where",
+                     json_object_get(archive, "content"), "apps", apps, "days", days);
+    json_decref(all);
+    return p;
+}
+
+enum problem archive_calls(struct rest_call *c)
+{
+    static const char *const known[] = {"app_id", "owner", "since", "until"};
+    struct store_txn *txn = NULL;
+    json_t *row = NULL, *out = NULL;
+    enum problem p = rest_query_known(c, known, COUNT(known), "app_id, owner, since and until");
+
+    if (p == PROBLEM_OK) {
+        p = rest_begin(c, STORE_READ, &txn);
+    }
+    if (p == PROBLEM_OK) {
+        p = service_load(c, txn, &service_archives_resource, false, &row);
+    }
+    if (p == PROBLEM_OK && strcmp(row_text(row, "data_class"), "transactions") != 0) {
+        p = rest_fail(c, PROBLEM_STATE_CONFLICT, "", "it holds no transactions");
+    }
+    p = p == PROBLEM_OK ? count_calls(c, txn, row, &out) : p;
+    store_rollback(&txn);
+    json_decref(row);
+    if (p != PROBLEM_OK) {
+        json_decref(out);
+        return p;
+    }
+    return rest_answer(c, 200, out);
 }
 
 /* The end of the time raises the task to dispose of it. */

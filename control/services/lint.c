@@ -3,6 +3,7 @@
  * is described in docs/services.md. */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "api/api.h"
@@ -134,6 +135,55 @@ static void lint_operation(const json_t *api, const json_t *doc, const json_t *i
     }
 }
 
+/* What each method may answer when it went well. */
+static bool success_fits(const char *method, long status)
+{
+    static const struct {
+        const char *method;
+        long status[5];
+    } rows[] = {
+        {"get", {200, 206}},           {"head", {200, 206}},       {"post", {200, 201, 202, 204}},
+        {"put", {200, 201, 202, 204}}, {"patch", {200, 202, 204}}, {"delete", {200, 202, 204}}};
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (size_t k = 0; strcmp(rows[i].method, method) == 0 && rows[i].status[k]; k++) {
+            if (rows[i].status[k] == status) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A status is told by its code, so that a client need not read a body to know what became of its
+ * request; "2XX" and "default" say nothing of it. */
+static void lint_status(const json_t *doc, const char *method, const json_t *operation,
+                        json_t *findings)
+{
+    const char *code;
+    json_t *answer;
+    bool success = false;
+
+    json_object_foreach(json_object_get(operation, "responses"), code, answer)
+    {
+        long status = strtol(code, NULL, 10);
+        const json_t *content = json_object_get(resolved(doc, answer), "content");
+        success = success || (status >= 200 && status < 300);
+        if (status >= 200 && status < 300 && !success_fits(method, status)) {
+            char text[100];
+            snprintf(text, sizeof text, "a %s that went well does not answer %ld", method, status);
+            find(findings, "status", "/methods", text);
+        }
+        if ((status == 204 || status == 304) && json_object_size(content) > 0) {
+            find(findings, "status", "/methods", "a 204 or 304 has no content");
+        }
+    }
+    if (!success) {
+        find(findings, "status", "/methods",
+             "each operation says by its status code what it answers when it went well");
+    }
+}
+
 static void lint_schema(const json_t *api, const json_t *doc, json_t *findings)
 {
     static const char *const methods[] = {"get", "post", "put", "patch", "delete", "head"};
@@ -146,6 +196,7 @@ static void lint_schema(const json_t *api, const json_t *doc, json_t *findings)
             const json_t *operation = json_object_get(item, methods[i]);
             if (operation) {
                 lint_operation(api, doc, item, operation, findings);
+                lint_status(doc, methods[i], operation, findings);
             }
             if (operation && strcmp(methods[i], "get") == 0 &&
                 json_object_get(operation, "requestBody")) {
@@ -169,22 +220,65 @@ static enum problem schema_of(struct rest_call *c, struct store_txn *txn, const 
     return p;
 }
 
+/* doc NULL: it has none. New array. */
+static json_t *findings_of(const json_t *api, const json_t *doc)
+{
+    bool dataset = strcmp(row_text(api, "kind"), "dataset") == 0;
+    json_t *findings = json_array();
+
+    lint_path(api, findings);
+    lint_schema(api, doc, findings);
+    if (!doc && !dataset && json_is_true(json_object_get(api, "paged"))) {
+        find(findings, "paging", "/paged",
+             "a paged interface needs a schema that has pageno and pagesize");
+    }
+    return findings;
+}
+
 enum problem lint_api(struct rest_call *c, struct store_txn *txn, const json_t *api,
                       json_t **findings)
 {
     json_t *doc = NULL;
-    bool dataset = strcmp(row_text(api, "kind"), "dataset") == 0;
     enum problem p = schema_of(c, txn, row_text(api, "id"), &doc);
 
-    *findings = json_array();
-    lint_path(api, *findings);
-    lint_schema(api, doc, *findings);
-    if (!doc && !dataset && json_is_true(json_object_get(api, "paged"))) {
-        find(*findings, "paging", "/paged",
-             "a paged interface needs a schema that has pageno and pagesize");
-    }
+    *findings = findings_of(api, doc);
     json_decref(doc);
     return p;
+}
+
+static enum problem refuse_found(struct rest_call *c, json_t *findings, const char *where)
+{
+    const json_t *first = json_array_get(findings, 0);
+    enum problem p = first ? rest_fail(c, PROBLEM_STATE_CONFLICT, where,
+                                       "the API is open, and its definition would break a "
+                                       "convention (%s): %s",
+                                       row_text(first, "rule"), row_text(first, "text"))
+                           : PROBLEM_OK;
+
+    json_decref(findings);
+    return p;
+}
+
+enum problem lint_exchange(struct rest_call *c, const json_t *api, const json_t *doc)
+{
+    return api_state_live(api) ? refuse_found(c, findings_of(api, doc), doc ? "/openapi" : "")
+                               : PROBLEM_OK;
+}
+
+enum problem lint_change(struct rest_call *c, struct change *ch)
+{
+    json_t *findings = NULL;
+
+    if (!ch->old || !api_state_live(ch->row) ||
+        (!api_changed(ch->old, ch->row, "paged") && !api_changed(ch->old, ch->row, "path"))) {
+        return PROBLEM_OK;
+    }
+    enum problem p = lint_api(c, ch->txn, ch->row, &findings);
+    if (p != PROBLEM_OK) {
+        json_decref(findings);
+        return p;
+    }
+    return refuse_found(c, findings, "");
 }
 
 enum problem service_lint(struct rest_call *c)

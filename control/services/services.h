@@ -55,6 +55,10 @@ enum problem life_history(struct rest_call *c); /* GET apis/{id}/history */
 /* lint.c: findings, each {rule, where, text}: new array. */
 enum problem lint_api(struct rest_call *c, struct store_txn *txn, const json_t *api,
                       json_t **findings);
+/* Refuse what would leave an API that is open with a finding: another schema (NULL: none) in place
+ * of the one it has; a change of its own. */
+enum problem lint_exchange(struct rest_call *c, const json_t *api, const json_t *doc);
+enum problem lint_change(struct rest_call *c, struct change *ch);
 enum problem service_try(struct rest_call *c);    /* POST apis/{id}/try: try.c */
 enum problem service_public(struct rest_call *c); /* GET public/apis: public.c */
 enum problem service_lint(struct rest_call *c);   /* GET apis/{id}/lint */
@@ -104,6 +108,7 @@ enum problem change_covers(struct rest_call *c, struct store_txn *txn, const jso
 enum problem termination_confirmed(struct rest_call *c, struct store_txn *txn, const json_t *api,
                                    json_t **termination);
 enum problem archives_due(struct rest_call *c);
+enum problem archive_calls(struct rest_call *c); /* GET service_archives/{id}/calls */
 enum problem archive_make(struct rest_call *c, struct store_txn *txn, const json_t *api,
                           const char *termination_id);
 enum problem termination_submit(struct rest_call *c); /* POST …/cancellation */

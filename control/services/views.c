@@ -181,6 +181,16 @@ enum problem catalogue_business(struct rest_call *c)
     return rest_answer(c, 200, json_pack("{s:o}", "items", items));
 }
 
+/* CI-5: what an interface is for, by what it is made of. Whatever hands in records collects;
+ * whatever gives those of the platform's directory shares; a unit's own API is neither to us. */
+#define INTERFACE_TYPE                                                                             \
+    "CASE WHEN a.profile = 'submission' THEN 'data-collection' WHEN a.kind = 'http' THEN 'other' " \
+    "ELSE 'data-sharing' END"
+/* CI-6.2.3: answered on the word of whose data it is alone. */
+#define AUTHORISED_QUERY                                                                           \
+    "a.profile <> 'submission' AND (a.owner_scoped = 1 OR a.profile = "                            \
+    "'getPublicResourcesTrading')"
+
 static enum problem versions_of(struct rest_call *c, struct store_txn *txn, const char *service_id,
                                 json_t **out)
 {
@@ -189,12 +199,14 @@ static enum problem versions_of(struct rest_call *c, struct store_txn *txn, cons
 
     return services_rows(c, txn,
                          "SELECT id, name, version, path, kind, class, access, methods, state, "
-                         "dataset_id, profile, sunset_at, successor FROM apis WHERE service_id = ? "
+                         "dataset_id, profile, sunset_at, successor, " INTERFACE_TYPE
+                         ", " AUTHORISED_QUERY " FROM apis a WHERE service_id = ? "
                          "AND (state IN ('published', 'deprecated') OR organisation_id = ? OR ?) "
                          "ORDER BY created_at",
                          v, COUNT(v),
                          "id:t name:t version:t path:t kind:t class:t access:t methods:j state:t "
-                         "dataset_id:t profile:t sunset_at:m successor:t",
+                         "dataset_id:t profile:t sunset_at:m successor:t interface_type:t "
+                         "authorised_query:b",
                          out);
 }
 
@@ -276,7 +288,8 @@ enum problem catalogue_completeness(struct rest_call *c)
 enum problem catalogue_interfaces(struct rest_call *c)
 {
     static const char sql[] =
-        "SELECT a.id, a.name, a.version, a.path, a.state, a.class, a.access, a.service_id, s.title "
+        "SELECT a.id, a.name, a.version, a.path, a.state, a.class, a.access, a.service_id, "
+        "s.title, " INTERFACE_TYPE ", " AUTHORISED_QUERY " "
         "FROM apis a LEFT JOIN services s ON s.id = a.service_id WHERE (a.dataset_id = ? OR EXISTS "
         "(SELECT 1 FROM json_each(s.dataset_ids) e WHERE e.value = ?)) AND (a.state IN "
         "('published', 'deprecated') OR a.organisation_id = ?) ORDER BY a.name, a.version LIMIT "
@@ -296,7 +309,7 @@ enum problem catalogue_interfaces(struct rest_call *c)
     if (p == PROBLEM_OK) {
         p = services_rows(c, txn, sql, v, COUNT(v),
                           "id:t name:t version:t path:t state:t class:t access:t service_id:t "
-                          "service:t",
+                          "service:t interface_type:t authorised_query:b",
                           &items);
     }
     store_rollback(&txn);

@@ -211,6 +211,7 @@ static enum problem decide_now(struct decide *d, struct kept *k)
                                .method = k->asked.method,
                                .proofs = ALL_PROOFS,
                                .stream = k->asked.stream,
+                               .sdk = POLICY_SDK_CURRENT, /* the gateway saw to it */
                                .now_ms = clock_wall_ms()};
     if (replica_get_api(d->reader, &k->asked.api, &api, d->fields) != REPLICA_OK)
         return PROBLEM_ROUTE_UNKNOWN;

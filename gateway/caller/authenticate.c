@@ -258,6 +258,11 @@ static ngx_int_t by_token(ngx_http_request_t *r, sluice_ctx_t *ctx)
                              SLICE("a grant is named by a signed call or by the token alone"),
                              SLICE("sluice-grant"));
     }
+    if (ctx->sdk_header.p) {
+        return sluice_refuse(ctx, PROBLEM_SIGNATURE_INCOMPLETE,
+                             SLICE("only a signed call says through which SDK it came"),
+                             SLICE("sluice-sdk"));
+    }
     if (sluice_certificate(r, ctx, ctx->caller) != NGX_OK) {
         return NGX_DECLINED;
     }

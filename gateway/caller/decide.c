@@ -130,7 +130,8 @@ static ngx_int_t refuse_weak(ngx_http_request_t *r, sluice_ctx_t *ctx)
 
 ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
 {
-    if (read_grant_header(ctx) != NGX_OK || read_purpose(ctx) != NGX_OK) {
+    if (read_grant_header(ctx) != NGX_OK || read_purpose(ctx) != NGX_OK ||
+        sluice_sdk(ctx) != NGX_OK) {
         return NGX_DECLINED;
     }
     struct sluice_question question = {.api = ctx->api,
@@ -141,6 +142,7 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
                                        .grant_named = ctx->grant_named,
                                        .grant = ctx->grant,
                                        .purpose = ctx->purpose,
+                                       .sdk = ctx->sdk,
                                        .export_ = ctx->export_asked};
     if (ctx->token && ctx->grant_named) { /* without a grant it makes no difference */
         question.user = ctx->token->user;
@@ -151,6 +153,9 @@ ngx_int_t sluice_decide(ngx_http_request_t *r, sluice_ctx_t *ctx)
     }
     if (ctx->verdict->verdict.reason == PROBLEM_SCHEME_TOO_WEAK) {
         return refuse_weak(r, ctx);
+    }
+    if (ctx->verdict->verdict.reason == PROBLEM_SDK_REFUSED) {
+        return sluice_sdk_refuse(ctx);
     }
     if (ctx->verdict->verdict.reason == PROBLEM_API_OFFLINE) {
         return sluice_life_offline(r, ctx);

@@ -185,6 +185,7 @@ size_t sluice_ticket(ngx_http_request_t *r, const sluice_ctx_t *ctx,
                                 .composed = ctx->api->record.policy.id,
                                 .issued_ms = clock_wall_ms(),
                                 .proofs = ctx->proofs,
+                                .sdk = ctx->sdk,
                                 .purpose = ctx->purpose,
                                 .owner = ctx->verdict->of};
     struct link_request rq = {

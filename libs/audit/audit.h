@@ -56,6 +56,7 @@ struct audit_call {
     uint32_t n_fields;       /* bits of plan fields that left */
     struct uuid token, user; /* nil: the call came without an access token, or it is an app's own */
     struct uuid purpose;     /* what the call said it was for; nil: it did not */
+    struct slice sdk;        /* "name/version" of the kit it came through, ≤ 64 bytes; "": none */
     bool opened; /* an AUDIT_OPEN of txn was appended: data has left, so this record may use the
                     reserve */
 };

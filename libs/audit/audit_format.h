@@ -8,7 +8,7 @@
 #include "audit/audit.h"
 
 #define SEG_MAGIC        "SLAUDIT1"
-#define SEG_VERSION      3 /* that is written; from SEG_VERSION_MIN on all are read */
+#define SEG_VERSION      4 /* that is written; from SEG_VERSION_MIN on all are read */
 #define SEG_VERSION_MIN  1
 #define SEG_HEAD_BYTES   4096 /* records begin here */
 #define SEG_FIXED_BYTES  128  /* of the header: never change, hashed into the chain */
@@ -25,6 +25,7 @@
 #define REC_CALL_FIXED   140  /* payload bytes before the variable part */
 #define REC_CALL_TOKEN   32   /* token and user, behind the variable part: since version 2 */
 #define REC_CALL_PURPOSE 16   /* what for, behind that: since version 3 */
+#define REC_CALL_SDK     64   /* through which kit, zero padded, behind that: since version 4 */
 #define REC_CALL_MAX     1024 /* a whole call record */
 #define REC_OWNER_MAX    128
 #define REC_TARGET_MAX   512

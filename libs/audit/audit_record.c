@@ -74,6 +74,12 @@ size_t rec_encode_call(uint8_t out[static REC_CALL_MAX], const struct audit_call
     if (!uuid_is_nil(&call->purpose)) {
         n = put_bytes(p, n, call->purpose.b, UUID_LEN);
     }
+    if (call->sdk.n > 0) {
+        size_t sdk_n = call->sdk.n < REC_CALL_SDK ? call->sdk.n : REC_CALL_SDK;
+        memset(p + n, 0, REC_CALL_SDK);
+        put_bytes(p, n, call->sdk.p, sdk_n);
+        n += REC_CALL_SDK;
+    }
     return finish(out, REC_HEAD_BYTES + n, (uint8_t)call->kind, index);
 }
 
@@ -83,6 +89,32 @@ size_t rec_encode_start(uint8_t out[static REC_CALL_MAX], uint64_t at_us, uint32
     put64(out + REC_HEAD_BYTES, at_us);
     put32(out + REC_HEAD_BYTES + 8, pid);
     return finish(out, REC_HEAD_BYTES + 12, AUDIT_START, index);
+}
+
+/* What came to be added behind the target: 0 or 32 bytes, 0 or 16, 0 or 64, and less than 8 of
+ * padding, so the length tells which of them there are. */
+static bool decode_tail(struct audit_call *call, const uint8_t *p, size_t n)
+{
+    bool sdk = n >= REC_CALL_SDK;
+    n -= sdk ? REC_CALL_SDK : 0;
+    bool token = n >= REC_CALL_TOKEN;
+    n -= token ? REC_CALL_TOKEN : 0;
+    bool purpose = n >= REC_CALL_PURPOSE;
+    if (n - (purpose ? REC_CALL_PURPOSE : 0) > 7) {
+        return false;
+    }
+    if (token) {
+        memcpy(call->token.b, p, UUID_LEN);
+        memcpy(call->user.b, p + UUID_LEN, UUID_LEN);
+        p += REC_CALL_TOKEN;
+    }
+    if (purpose) {
+        memcpy(call->purpose.b, p, UUID_LEN);
+        p += REC_CALL_PURPOSE;
+    }
+    const char *text = (const char *)p;
+    call->sdk = sdk ? slice_of(text, strnlen(text, REC_CALL_SDK)) : SLICE("");
+    return true;
 }
 
 bool rec_decode_call(const struct seg_record *r, struct audit_call *call,
@@ -98,13 +130,6 @@ bool rec_decode_call(const struct seg_record *r, struct audit_call *call,
     size_t total = REC_CALL_FIXED + seen_n + client_n + owner_n + target_n;
     if (n_fields > POLICY_FIELDS_MAX || (client_n != 0 && client_n != 4 && client_n != 16) ||
         owner_n > REC_OWNER_MAX || target_n > REC_TARGET_MAX || total > r->payload_n) {
-        return false;
-    }
-    size_t left = r->payload_n - total;
-    bool token = left >= REC_CALL_TOKEN; /* 0, 16, 32 or 48 bytes, and less than 8 of padding */
-    left -= token ? REC_CALL_TOKEN : 0;
-    bool purpose = left >= REC_CALL_PURPOSE;
-    if (left - (purpose ? REC_CALL_PURPOSE : 0) > 7) {
         return false;
     }
     *call = (struct audit_call){
@@ -128,12 +153,8 @@ bool rec_decode_call(const struct seg_record *r, struct audit_call *call,
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         memcpy(ids[i]->b, p + i * UUID_LEN, UUID_LEN);
     }
-    if (token) {
-        memcpy(call->token.b, p + total, UUID_LEN);
-        memcpy(call->user.b, p + total + UUID_LEN, UUID_LEN);
-    }
-    if (purpose) {
-        memcpy(call->purpose.b, p + total + (token ? REC_CALL_TOKEN : 0), UUID_LEN);
+    if (!decode_tail(call, p + total, r->payload_n - total)) {
+        return false;
     }
     memset(seen, 0, POLICY_FIELD_WORDS * sizeof *seen);
     for (size_t i = 0; i < seen_n; i++) {

@@ -36,6 +36,7 @@ static bool check_record(void *ctx, const struct audit_record *rec, const json_t
                 uuid_eq(&c->api, &want.api));
     assert_true(uuid_eq(&c->credential, &want.credential) && uuid_eq(&c->grant, &want.grant));
     assert_true(uuid_eq(&c->token, &want.token) && uuid_eq(&c->user, &want.user));
+    assert_true(uuid_eq(&c->purpose, &want.purpose) && slice_eq(c->sdk, want.sdk));
     assert_true(c->at_us == want.at_us && c->elapsed_us == 812 && c->api_rev == 12);
     assert_true(c->bytes_out == 4711 && c->bytes_in == 3 && c->method == POLICY_GET &&
                 c->class_ == POLICY_A1);

@@ -105,6 +105,13 @@ struct audit_call call_of(uint64_t i)
         memset(call.token.b, 6, UUID_LEN);
         memset(call.user.b, i % 2 ? 7 : 0, UUID_LEN);
     }
+    if (i % 2) { /* said what it was for */
+        memset(call.purpose.b, 8, UUID_LEN);
+    }
+    call.sdk = i % 5 == 2 ? SLICE("js/1.2.3")
+               : i % 5 == 4
+                   ? SLICE("abcdefghijklmnopqrstuvwx/1.0.0-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+                   : SLICE("");
     return call;
 }
 

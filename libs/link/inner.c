@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Payload, big-endian: version 1, issued_ms 8, txn, nonce, app, credential, composed, via, purpose
- * 16 each, proofs 1, client length 1, client 16, owner length 1, owner. The MAC covers payload,
- * method length 1, method, digest length 1, digest, target: each part's end is known from what
- * precedes it. */
+ * 16 each, proofs 1, sdk 1, client length 1, client 16, owner length 1, owner. The MAC covers
+ * payload, method length 1, method, digest length 1, digest, target: each part's end is known from
+ * what precedes it. */
 #include "link/inner.h"
 
 #include "base/codec.h"
 
-#define VERSION      2
+#define VERSION      3
 #define UUIDS        7
-#define FIXED_BYTES  (1 + 8 + UUIDS * UUID_LEN + 1 + 1 + LINK_CLIENT_MAX + 1)
+#define FIXED_BYTES  (1 + 8 + UUIDS * UUID_LEN + 1 + 1 + 1 + LINK_CLIENT_MAX + 1)
 #define PAYLOAD_MAX  (FIXED_BYTES + LINK_OWNER_MAX)
 #define MAC_TEXT_LEN CODEC_BASE64URL_LEN(CRYPTO_HASH_LEN)
 #define LENGTH_MAX   255
@@ -68,6 +68,7 @@ size_t link_inner_encode(const struct link_inner *inner, struct crypto_hmac *key
         at = put(at, ids[i]->b, UUID_LEN);
     }
     *at++ = inner->proofs;
+    *at++ = inner->sdk;
     *at++ = inner->client_n;
     put(at, inner->client, inner->client_n);
     at += LINK_CLIENT_MAX;
@@ -97,6 +98,7 @@ static enum link_err read_payload(struct link_inner *inner, const uint8_t *paylo
         at = get(at, ids[i]->b, UUID_LEN);
     }
     inner->proofs = *at++;
+    inner->sdk = *at++;
     inner->client_n = *at++;
     at = get(at, inner->client, LINK_CLIENT_MAX);
     size_t owner_n = *at++;

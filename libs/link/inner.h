@@ -24,6 +24,7 @@ struct link_inner {
     struct uuid purpose;  /* what the caller said the call is for; nil: nothing */
     uint64_t issued_ms;
     uint8_t proofs;                  /* policy_proof bits of the caller's own call */
+    uint8_t sdk;                     /* enum policy_sdk of it */
     uint8_t client_n;                /* 4, 16, or 0: unknown */
     uint8_t client[LINK_CLIENT_MAX]; /* the caller's address */
     struct slice owner;              /* as in link_call; decode borrows from its scratch */

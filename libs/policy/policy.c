@@ -95,13 +95,13 @@ static enum problem gate_app(const struct policy_call *c)
     return calls ? PROBLEM_OK : PROBLEM_APP_INACTIVE;
 }
 
-/* BK-6.1c1, -6.1c3: what a phone holds is not a secret, so a mobile app sees what is open anyway.
- */
+/* BK-6.1a; BK-6.1c1, -6.1c3: what a phone holds is not a secret, so a mobile app sees what is open
+ * anyway. */
 static enum problem gate_channel(const struct policy_call *c)
 {
     uint8_t channel = c->app->channel;
     if (channel == 0 || channel == POLICY_SERVER) {
-        return PROBLEM_OK;
+        return c->api->mobile_only ? PROBLEM_CHANNEL_NOT_ALLOWED : PROBLEM_OK;
     }
     bool open = c->api->mobile && c->api->class_ == POLICY_A1 && !c->api->owner_scoped;
     return channel == POLICY_MOBILE && open ? PROBLEM_OK : PROBLEM_CHANNEL_NOT_ALLOWED;
@@ -185,6 +185,22 @@ static enum problem gate_subscription(const struct policy_call *c)
         return PROBLEM_SUBSCRIPTION_MISSING;
     }
     return PROBLEM_OK;
+}
+
+/* BK-6.2b1, -6.2b2, BK-9.3.5c: what is claimed must hold wherever it is claimed, for it is
+ * recorded; nobody calls for an event that is brought. */
+static enum problem gate_sdk(const struct policy_call *c)
+{
+    const struct policy_subscription *s = c->subscription;
+    if (c->stream == POLICY_STREAM_EVENT) {
+        return PROBLEM_OK;
+    }
+    if (c->sdk > POLICY_SDK_OUTDATED) {
+        return PROBLEM_SDK_REFUSED;
+    }
+    bool direct = s != NULL && c->now_ms < s->direct_until_ms;
+    return !c->api->sdk_required || c->sdk != POLICY_SDK_NONE || direct ? PROBLEM_OK
+                                                                        : PROBLEM_SDK_REQUIRED;
 }
 
 /* What the app was approved for, whatever the owner says: by level and by field. */
@@ -371,9 +387,9 @@ static enum problem gate_rows(const struct policy_call *c)
 }
 
 static enum problem (*const gates[])(const struct policy_call *) = {
-    gate_route,   gate_method, gate_offline,     gate_credential,   gate_app,
-    gate_channel, gate_scheme, gate_user,        gate_subscription, gate_grant,
-    gate_purpose, gate_way,    gate_environment, gate_rows,
+    gate_route,   gate_method,  gate_offline, gate_credential,   gate_app,
+    gate_channel, gate_scheme,  gate_user,    gate_subscription, gate_sdk,
+    gate_grant,   gate_purpose, gate_way,     gate_environment,  gate_rows,
 };
 
 static bool environment_receives(const struct policy_app *app, uint8_t level)
@@ -464,6 +480,7 @@ static uint64_t valid_until(const struct policy_call *c)
     if (c->subscription != NULL) {
         sooner(&until_ms, c->subscription->not_before_ms, c->now_ms);
         sooner(&until_ms, c->subscription->expires_ms, c->now_ms);
+        sooner(&until_ms, c->subscription->direct_until_ms, c->now_ms);
     }
     if (c->grant != NULL) {
         sooner(&until_ms, c->grant->not_before_ms, c->now_ms);

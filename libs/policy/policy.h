@@ -42,6 +42,14 @@ enum policy_proof { /* bits: what a call can prove of its app (BK-7.2.1a1) */
                         4 /* the app's client certificate on the connection */
 };
 enum policy_channel { POLICY_SERVER = 1, POLICY_MOBILE }; /* BK-6.1 */
+/* The software kit a call came through, as far as the platform knows it (libs/sdk). */
+enum policy_sdk {
+    POLICY_SDK_NONE,     /* it called directly */
+    POLICY_SDK_CURRENT,  /* a registered release */
+    POLICY_SDK_OUTDATED, /* one that has a successor, and serves still */
+    POLICY_SDK_REFUSED,  /* one that was withdrawn, or whose deadline is over */
+    POLICY_SDK_UNKNOWN   /* none of ours, or not as we gave it out */
+};
 enum policy_term { POLICY_ONCE = 1, POLICY_PERIOD, POLICY_AGREEMENT };
 enum policy_method {
     POLICY_GET = 1,
@@ -91,6 +99,8 @@ struct policy_api {
     uint8_t schemes;   /* policy_proof bits any of which suffices; 0: A1 all, A2 key, certificate */
     bool owner_scoped; /* rows belong to an owner: level 2 and above need that owner's grant */
     bool mobile;       /* apps of channel mobile may call it */
+    bool mobile_only;  /* and no others (BK-6.1a) */
+    bool sdk_required; /* called through a registered kit alone (BK-6.2b1, BK-9.3.5c1) */
     bool posts_rows;   /* a dataset whose POST inserts; else a dataset's POST carries a query */
     bool purpose_needed;  /* each call says what for it is made */
     bool collects;        /* takes what users enter: writing needs the grant of whose data it is */
@@ -126,6 +136,7 @@ struct policy_subscription {
     uint8_t ways;                     /* policy_way bits that were agreed on; 0: any */
     bool agreed;       /* they are those of an agreement in force, so a grant goes no further */
     struct slice rows; /* conditions that hold for each row it opens (docs/query.md); "": all */
+    uint64_t direct_until_ms; /* 0: no exception; until then the app may call without a kit */
     uint64_t allowed[POLICY_FIELD_WORDS];
 };
 
@@ -159,6 +170,7 @@ struct policy_call {
     struct uuid user;    /* of the call's token; nil: none */
     struct uuid purpose; /* what the call says it is for: a purpose_id(); nil: it does not */
     uint8_t stream;      /* enum policy_stream */
+    uint8_t sdk;         /* enum policy_sdk */
     bool export_;        /* it is about a file of the rows (docs/batch.md) */
     uint64_t now_ms;
 };
@@ -205,10 +217,11 @@ struct policy_verdict {
  * route, method, offline, credential, app, channel (BK-6.1c1, -c3: mobile apps only where the API
  * says so, never A2 nor rows of owners), scheme (BK-7.2.1a2: A2 needs a signature by a private key,
  * whatever api.schemes says; app.factors all), user (BK-7.2.1b2-2: as many factors as the API asks
- * for), subscription, grant, purpose (BK-9.3.2a2-1: what the call says it is for is named by the
- * grant, or without one by the subscription, and by the agreement there is), environment, rows (a
- * row filter is on rows of a dataset); then the fields, none of which left is no-readable-field or
- * environment-too-low. */
+ * for), subscription, sdk (BK-6.2b1, -b2: where the API asks for a kit, through a registered one or
+ * on an exception of its own; a kit that is claimed must be good in any case), grant, purpose
+ * (BK-9.3.2a2-1: what the call says it is for is named by the grant, or without one by the
+ * subscription, and by the agreement there is), environment, rows (a row filter is on rows of a
+ * dataset); then the fields, none of which left is no-readable-field or environment-too-low. */
 void policy_decide(const struct policy_call *call, struct policy_verdict *v);
 
 /* Both conditions of a verdict as one, of the same grammar; the length, 0: there are none.

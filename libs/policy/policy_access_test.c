@@ -376,6 +376,67 @@ static void streams(void **state)
     assert_int_equal(v.reason, PROBLEM_SUBSCRIPTION_MISSING);
 }
 
+/* What is claimed must hold wherever it is claimed; what is not claimed is missed only where the
+ * API asks for it and the app has no exception. */
+static void kits(void **state)
+{
+    static const struct {
+        bool required;
+        uint64_t direct_until_ms; /* now is 1000 */
+        uint8_t sdk;
+        enum problem want;
+    } rows[] = {
+        {false, 0, POLICY_SDK_NONE, PROBLEM_OK},
+        {false, 0, POLICY_SDK_CURRENT, PROBLEM_OK},
+        {false, 0, POLICY_SDK_OUTDATED, PROBLEM_OK},
+        {false, 0, POLICY_SDK_REFUSED, PROBLEM_SDK_REFUSED},
+        {false, 0, POLICY_SDK_UNKNOWN, PROBLEM_SDK_REFUSED},
+        {false, 0, POLICY_SDK_UNKNOWN + 1, PROBLEM_SDK_REFUSED},
+        {true, 0, POLICY_SDK_NONE, PROBLEM_SDK_REQUIRED},
+        {true, 0, POLICY_SDK_CURRENT, PROBLEM_OK},
+        {true, 0, POLICY_SDK_OUTDATED, PROBLEM_OK},
+        {true, 0, POLICY_SDK_REFUSED, PROBLEM_SDK_REFUSED},
+        {true, 0, POLICY_SDK_UNKNOWN, PROBLEM_SDK_REFUSED},
+        {true, 1001, POLICY_SDK_NONE, PROBLEM_OK},
+        {true, 1000, POLICY_SDK_NONE, PROBLEM_SDK_REQUIRED},
+        {true, 1001, POLICY_SDK_UNKNOWN, PROBLEM_SDK_REFUSED},
+    };
+    struct world w;
+    struct policy_verdict v;
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        world_init(&w);
+        w.api.sdk_required = rows[i].required;
+        w.subscription.direct_until_ms = rows[i].direct_until_ms;
+        w.call.sdk = rows[i].sdk;
+        policy_decide(&w.call, &v);
+        assert_int_equal(v.reason, rows[i].want);
+        assert_int_equal(v.valid_until_ms, rows[i].direct_until_ms == 1001 ? 1001 : 0);
+    }
+    w.call.stream = POLICY_STREAM_EVENT; /* nobody calls */
+    w.call.sdk = POLICY_SDK_NONE;
+    w.subscription.direct_until_ms = 0;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+}
+
+static void for_phones_alone(void **state)
+{
+    struct world w;
+    struct policy_verdict v;
+    (void)state;
+    world_init(&w);
+    w.api.mobile = w.api.mobile_only = true;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_CHANNEL_NOT_ALLOWED);
+    w.app.channel = POLICY_SERVER;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_CHANNEL_NOT_ALLOWED);
+    w.app.channel = POLICY_MOBILE;
+    policy_decide(&w.call, &v);
+    assert_int_equal(v.reason, PROBLEM_OK);
+}
+
 static void expect_rows(const struct policy_verdict *v, const char *want)
 {
     char text[POLICY_ROWS_BOTH];
@@ -447,7 +508,7 @@ int main(void)
         SCHEMES = sizeof scheme_rows / sizeof *scheme_rows,
         CHANNELS = sizeof channel_rows / sizeof *channel_rows,
         OWNS = sizeof own_rows / sizeof *own_rows,
-        ALL = SCHEMES + CHANNELS + OWNS + 7
+        ALL = SCHEMES + CHANNELS + OWNS + 9
     };
     struct CMUnitTest tests[ALL];
     size_t n = 0;
@@ -472,6 +533,10 @@ int main(void)
                                      a_composed_post_is_a_query, NULL, NULL, NULL};
     tests[n++] = (struct CMUnitTest){"[EC-7.1.4.2b] events of a topic, one by one", streams, NULL,
                                      NULL, NULL};
+    tests[n++] =
+        (struct CMUnitTest){"[BK-6.2b1] through a kit, or on an exception", kits, NULL, NULL, NULL};
+    tests[n++] = (struct CMUnitTest){"[BK-6.1a] an API for mobile apps alone", for_phones_alone,
+                                     NULL, NULL, NULL};
     tests[n++] =
         (struct CMUnitTest){"[EC-4.2.1c1] rows of a single grant", row_filters, NULL, NULL, NULL};
     return cmocka_run_group_tests_name("policy access", tests, NULL, NULL);

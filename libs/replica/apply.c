@@ -127,6 +127,7 @@ static const struct kind {
     {"token-revocation", ENV_REVOCATION, record_pack_revocation, index_revocation},
     {"topic", ENV_TOPIC, record_pack_topic, NULL},
     {"event-subscription", ENV_EVENT_SUBSCRIPTION, record_pack_event_subscription, NULL},
+    {"sdk-release", ENV_SDK_RELEASE, record_pack_sdk_release, NULL},
     {"schema", ENV_SCHEMA, record_pack_schema, NULL},
     {"conversion", ENV_CONVERSION, record_pack_conversion, NULL},
     {"composition", ENV_COMPOSITION, record_pack_composition, NULL},

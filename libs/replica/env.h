@@ -14,13 +14,14 @@ enum env_table {
     ENV_GRANT,
     ENV_DATASET,
     ENV_SOURCE,
-    ENV_LIMIT, /* these seven in the order of enum replica_set */
+    ENV_LIMIT, /* these eight in the order of enum replica_set */
     ENV_LIST,
     ENV_TRUST,
     ENV_ALGORITHM,
     ENV_TOKEN_KEY,
     ENV_TOPIC,
     ENV_EVENT_SUBSCRIPTION,
+    ENV_SDK_RELEASE,
     ENV_REVOCATION,
     ENV_SCHEMA,
     ENV_CONVERSION,

@@ -20,7 +20,7 @@ record_pack_fn record_pack_app, record_pack_credential, record_pack_subscription
 /* Checked, and then as record_pack_json. */
 record_pack_fn record_pack_limit, record_pack_list, record_pack_trust, record_pack_algorithm,
     record_pack_schema, record_pack_conversion, record_pack_composition, record_pack_token_key,
-    record_pack_topic, record_pack_event_subscription;
+    record_pack_topic, record_pack_event_subscription, record_pack_sdk_release;
 record_pack_fn record_pack_revocation, record_pack_user, record_pack_account;
 
 /* policy.id and the like are not in the record: the caller knows them, they are its key. */

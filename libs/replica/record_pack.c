@@ -196,6 +196,7 @@ bool record_pack_subscription(struct buf *out, uint64_t rev, const json_t *data)
     record_uint_or(&s, "amount_day", 1, INT64_MAX, 0, 8);
     const json_t *ways = record_member(&s, "ways");
     record_put_uint(out, ways == NULL ? 0 : record_bits_of(&s, ways, way_words), 1);
+    record_time(&s, "direct_until");
     record_text(&s, "rows", POLICY_ROWS_MAX, false);
     return record_end(&s);
 }

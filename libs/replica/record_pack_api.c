@@ -181,6 +181,9 @@ static void security_members(struct source *s, uint8_t class_)
     record_put_uint(s->out, record_bool_or(s, "collects_user_data", false), 1);
     record_put_uint(s->out, record_bool_or(s, "purpose_required", false), 1);
     record_put_uint(s->out, record_bool_or(s, "internal", false), 1);
+    record_put_uint(s->out, record_bool_or(s, "mobile_only", false), 1);
+    record_put_uint(s->out, record_bool_or(s, "sdk_required", false), 1);
+    record_text(s, "entry", REPLICA_ENTRY_MAX, false);
 }
 
 static void claims_member(struct source *s)

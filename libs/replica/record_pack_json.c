@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "replica/record_source.h"
+#include "sdk/sdk.h"
 
 #define JSON_MAX        (4u << 20)
 #define CERTIFICATE_MAX 65536
@@ -197,6 +198,19 @@ bool record_pack_token_key(struct buf *out, uint64_t rev, const json_t *data)
         {"expires_at", false, NUMBER, 0, RECORD_TIME_MAX, NULL},
     };
     return FITS(data, rows) && record_pack_json(out, rev, data);
+}
+
+bool record_pack_sdk_release(struct buf *out, uint64_t rev, const json_t *data)
+{
+    static const struct shape_row rows[] = {
+        {"name", true, TEXT, 1, SDK_NAME_MAX, NULL},
+        {"version", true, TEXT, 1, SDK_VERSION_MAX, NULL},
+        {"digest_sm3", true, TEXT, 2 * SDK_DIGEST_LEN, 2 * SDK_DIGEST_LEN, NULL},
+        {"state", true, WORD, .words = "|current|outdated|withdrawn|"},
+        {"refused_from", false, NUMBER, 0, RECORD_TIME_MAX, NULL},
+    };
+    struct sdk_release release;
+    return FITS(data, rows) && sdk_release_read(&release, data) && record_pack_json(out, rev, data);
 }
 
 bool record_pack_schema(struct buf *out, uint64_t rev, const json_t *data)

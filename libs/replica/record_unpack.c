@@ -156,6 +156,7 @@ bool record_unpack_subscription(struct slice in, const struct policy_api *api,
     s->amount_call = take_uint(&c, 8);
     s->amount_day = take_uint(&c, 8);
     s->ways = (uint8_t)take_uint(&c, 1);
+    s->direct_until_ms = take_uint(&c, 8);
     s->rows = take_text(&c);
     c.bad |= s->rows.n > POLICY_ROWS_MAX;
     return finished(&c);
@@ -324,6 +325,9 @@ static void take_treatment(struct cursor *c, struct replica_api *api)
     api->policy.collects = take_uint(c, 1) != 0;
     api->policy.purpose_needed = take_uint(c, 1) != 0;
     api->internal = take_uint(c, 1) != 0;
+    api->policy.mobile_only = take_uint(c, 1) != 0;
+    api->policy.sdk_required = take_uint(c, 1) != 0;
+    api->entry = take_text(c);
     api->has_schema = take_uint(c, 1) != 0;
     api->has_conversion = take_uint(c, 1) != 0;
     api->policy.sunset_ms = take_uint(c, 8);

@@ -30,6 +30,7 @@ static const struct {
     [ENV_TOKEN_KEY] = {"token_key", 0},
     [ENV_TOPIC] = {"topic", 0},
     [ENV_EVENT_SUBSCRIPTION] = {"event_subscription", 0},
+    [ENV_SDK_RELEASE] = {"sdk_release", 0},
     [ENV_REVOCATION] = {"revocation", 0},
     [ENV_SCHEMA] = {"schema", 0},
     [ENV_CONVERSION] = {"conversion", 0},

@@ -23,6 +23,7 @@ enum replica_err {
 const char *replica_strerror(enum replica_err err);
 
 #define REPLICA_PATH_MAX     255 /* bytes of an API's path; LMDB keys end at 511 */
+#define REPLICA_ENTRY_MAX    32  /* bytes of an entry point's name */
 #define REPLICA_EPOCH_LEN    16
 #define REPLICA_SEGMENTS_MAX 12 /* path segments tried by replica_route */
 
@@ -125,6 +126,7 @@ struct replica_api {
     uint32_t cache_ms; /* 0: not cached */
     uint64_t cache_epoch;
     bool internal;           /* parts of composed APIs alone reach it (BK-A-2) */
+    struct slice entry;      /* the named entry point it is behind alone (BK-A-3); "": the public */
     bool account_parameters; /* accessid, username and pwd prove the caller too */
     uint16_t signature_max_s;
     bool sign_response;                  /* always true of A2 */
@@ -235,7 +237,7 @@ enum replica_err replica_user_may(struct replica_reader *rd, const struct uuid *
     __attribute__((warn_unused_result));
 
 /* Small sets that a process holds whole: limits, lists, trust anchors, algorithms, the keys of
- * tokens, topics and who is pushed their events. */
+ * tokens, topics and who is pushed their events, releases of software kits. */
 enum replica_set {
     REPLICA_LIMITS,
     REPLICA_LISTS,
@@ -244,6 +246,7 @@ enum replica_set {
     REPLICA_TOKEN_KEYS,
     REPLICA_TOPICS,
     REPLICA_EVENT_SUBSCRIPTIONS,
+    REPLICA_SDK_RELEASES,
     REPLICA_SETS
 };
 /* *rev changes exactly when a record of the set does, or at a reset. O(1). */

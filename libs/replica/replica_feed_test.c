@@ -119,6 +119,9 @@ static void del(struct world *w, const char *kind, const char *id)
 #define TOPIC                                                                                      \
     "{'api_id':'" ID("70") "','state':'active','source':'app','retention_ms':1,'retention_bytes':1," \
     "'publishers':[],'attributes':[]}"
+#define SDK_RELEASE                                                                                \
+    "{'name':'js','version':'1.0.0','state':'current','digest_sm3':"                                \
+    "'0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}"
 #define EVENT_SUBSCRIPTION                                                                         \
     "{'app_id':'" ID("01") "','api_id':'" ID("70") "','name':'n','state':'active','mode':'pull',"   \
     "'start':'new','batch':1,'attempts':1,'backoff_ms':10,'timeout_ms':100,'types':[]}"
@@ -553,7 +556,8 @@ static void a_set_has_its_own_revision(void **state)
         [REPLICA_ALGORITHMS] = {"algorithm", ALGORITHM},
         [REPLICA_TOKEN_KEYS] = {"token-key", TOKEN_KEY},
         [REPLICA_TOPICS] = {"topic", TOPIC},
-        [REPLICA_EVENT_SUBSCRIPTIONS] = {"event-subscription", EVENT_SUBSCRIPTION}};
+        [REPLICA_EVENT_SUBSCRIPTIONS] = {"event-subscription", EVENT_SUBSCRIPTION},
+        [REPLICA_SDK_RELEASES] = {"sdk-release", SDK_RELEASE}};
     uint64_t before[REPLICA_SETS], rev;
     put(w, "app", ID("01"), APP, "{}");
     for (int i = 0; i < REPLICA_SETS; i++) {

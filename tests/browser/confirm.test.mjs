@@ -45,6 +45,7 @@ before(async () => {
   for (const each of [api, funds]) {
     const s = await world.developer.post('/subscriptions', { app_id: id, api_id: each, purpose: 'pay bills', max_level: 3 });
     await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+    await w.directly(world, id, each);
   }
   await world.developer.post('/clients', { app_id: id, redirect_uris: [`http://127.0.0.1:${port}/back`], token_endpoint_auth_method: 'private_key_jwt', grant_types: ['authorization_code'] });
   app = { id, key: { id: key.id, algorithm: key.algorithm, sign: (base) => createSign('SHA256').update(base).sign({ key: pair.privateKey, dsaEncoding: 'ieee-p1363' }) } };

@@ -14,7 +14,7 @@ import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { refused, rows } from './lib/assertions.mjs';
 import { Authority, CURVE, keyPair } from './lib/pki.mjs';
-import { Platform } from './lib/platform.mjs';
+import { Platform, freePorts } from './lib/platform.mjs';
 import { records, verified } from './lib/records.mjs';
 import { sign } from './lib/sign.mjs';
 import { startUpstream } from './lib/upstream.mjs';
@@ -27,6 +27,7 @@ const A1 = '/unit/v1/good';
 const A2 = '/account/v1/good';
 
 let p;
+let partners;
 let world;
 let upstream;
 let ca; // the one the platform trusts
@@ -98,11 +99,13 @@ async function told(kind, matches) {
 }
 
 before(async () => {
-  p = await Platform.start();
+  const [port] = await freePorts(1);
+  p = await Platform.start({ config: `gateway:\n  entries: partners=127.0.0.1:${port}\n` });
+  partners = Object.create(p, { gatewayPort: { value: port } }); // the same platform, called at its other entry
   upstream = await startUpstream();
   world = await w.trading(p, { orders: 100 });
   world.a1 = await w.httpApi(world, 'unit', upstream.url);
-  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', purpose_required: false, query: false, user_confirmation: false });
+  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', sdk_required: false, purpose_required: false, query: false, user_confirmation: false });
   for (const api of [world.a1, world.a2]) await w.subscription(world, world.app, api);
   ca = new Authority(p.dir, 'Trusted');
   strangers = new Authority(p.dir, 'Strangers');
@@ -386,7 +389,7 @@ test('[BK-7.2.1a1-4, BK-9.2.1b1-4] secret and key pair together: two signatures 
   await until(async () => (await both(secret, key, A1)).json?.code === 'credential-inactive', { what: 'the revocation' });
 });
 
-test('[BK-6.1c1, BK-6.1c3] a mobile app calls what is open to phones, and neither A2 nor anything else', async () => {
+test('[BK-6.1c1, BK-6.1c3, BK-6.1a] a mobile app calls what is open to phones, and neither A2 nor anything else; what is for phones alone no server calls', async () => {
   const open = await w.httpApi(world, 'for-phones', upstream.url, { mobile: true, access: 'registered',
     fields: [{ path: 'id', name: 'id', level: 1, type: 'scalar', mask: '' }] });
   assert.ok(open);
@@ -395,6 +398,28 @@ test('[BK-6.1c1, BK-6.1c3] a mobile app calls what is open to phones, and neithe
   await served(key, '/for-phones/v1/good');
   refused(await call(A1, key), 403, 'channel-not-allowed');
   refused(await call(A2, key), 403, 'channel-not-allowed');
+  const server = await registered(await subscribed('On a server'));
+  await served(server, '/for-phones/v1/good');
+  const row = await world.provider.get(`/apis/${open}`);
+  await world.provider.patch(`/apis/${open}`, { mobile_only: true }, row.revision);
+  await until(async () => (await call('/for-phones/v1/good', server)).json?.code === 'channel-not-allowed', { what: 'the change' });
+  assert.equal((await call('/for-phones/v1/good', key)).status, 200);
+});
+
+test('[BK-A-3] a partner\'s API with an entry point of its own is reached there alone', async () => {
+  const name = 'cash-management';
+  const id = await w.httpApi(world, name, upstream.url, { type: 'partner', partners: [world.thirdParty], entry: 'partners' });
+  await w.subscription(world, world.app, id);
+  const target = `/${name}/v1/good`;
+  const there = (at) => partners.call(at, { key: world.key });
+  await until(async () => (await there(target)).status === 200, { what: 'the API at its entry' });
+  const before_ = upstream.seen.length;
+  refused(await call(target, world.key), 404, 'route-unknown');
+  assert.equal(upstream.seen.length, before_);
+  assert.equal((await there(A1)).status, 200, 'what has no entry of its own is reached at each');
+  const row = await world.provider.get(`/apis/${id}`);
+  await world.provider.patch(`/apis/${id}`, { entry: 'bank-x' }, row.revision);
+  await until(async () => (await there(target)).json?.code === 'route-unknown', { what: 'the other entry' });
 });
 
 // A connection of its own, that tells when it is closed.

@@ -59,6 +59,7 @@ async function keyOf(app, developer = world.developer) {
 async function approved(app, api) {
   const s = await world.developer.post('/subscriptions', { app_id: app, api_id: api, purpose: 'order management', max_level: 3 });
   await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at: low' });
+  if (api === world.writes) await w.directly(world, app, api);
   return s.id;
 }
 

@@ -30,6 +30,7 @@ async function payer(name) {
   const key = await world.developer.post('/credentials', { app_id: id, algorithm: 'ecdsa-p256-sha256', class: 'A2', public_key: pair.publicKey.export({ type: 'spki', format: 'pem' }) });
   const s = await world.developer.post('/subscriptions', { app_id: id, api_id: api, purpose: 'pay bills', max_level: 3 });
   await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+  await w.directly(world, id, api);
   await world.developer.post('/clients', { app_id: id, redirect_uris: [BACK], token_endpoint_auth_method: 'private_key_jwt', grant_types: ['authorization_code', 'refresh_token'] });
   const signer = { id: key.id, algorithm: key.algorithm, sign: (base) => createSign('SHA256').update(base).sign({ key: pair.privateKey, dsaEncoding: 'ieee-p1363' }) };
   const grant = await w.grant(world, id, api, { purpose: 'pay bills' });
@@ -122,6 +123,7 @@ test('[BK-10.2.2a] a call that says of no user whose it is cannot be confirmed b
   const anyone = await w.httpApi(world, 'anyone', `http://127.0.0.1:${upstream.port}`, { class: 'A2', operation: 'account-limit', purpose_required: false, methods: ['POST'], query: false });
   const s = await world.developer.post('/subscriptions', { app_id: pay.id, api_id: anyone, purpose: 'pay', max_level: 3 });
   await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+  await w.directly(world, pay.id, anyone);
   await until(async () => (await call(pay, { target: '/anyone/v1/x', grant: null })).json?.code === 'confirmation-missing', { what: 'the API' });
   const c = await confirmed(pay, { push: { scope: 'anyone.v1', target: '/anyone/v1/x' } });
   refused(await call(pay, { target: '/anyone/v1/x', grant: null, confirmation: c.token }), 403, 'confirmation-mismatch');

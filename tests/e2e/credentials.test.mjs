@@ -84,7 +84,7 @@ before(async () => {
   upstream = await startUpstream();
   world = await w.trading(p, { orders: 50 });
   world.a1 = await w.httpApi(world, 'unit', upstream.url);
-  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', purpose_required: false, query: false, user_confirmation: false });
+  world.a2 = await w.httpApi(world, 'account', upstream.url, { class: 'A2', methods: ['GET'], operation: 'holdings', sdk_required: false, purpose_required: false, query: false, user_confirmation: false });
   await w.subscription(world, world.app, world.a1);
   await becomes(world.key, A1, 200);
 });

@@ -125,6 +125,15 @@ test('[CI-6.2.3b, CI-6.2.3d1, CI-A.3c] no licence, another\'s licence or another
   }
 });
 
+test('[CI-5.2, CI-A.3a] the interface catalogue types the three as data sharing, and the one that needs the enterprise\'s licence as an authorised query', async () => {
+  const developer = await p.signedIn('developer');
+  const apis = (await developer.list('apis')).filter((a) => a.path.startsWith('/credit/'));
+  const typed = {};
+  for (const { dataset_id: dataset } of apis) for (const i of (await developer.get(`/datasets/${dataset}/interfaces`)).items) typed[i.path] = [i.interface_type, i.authorised_query];
+  assert.deepEqual(['getEnterpriseGrade', 'getEnterpriseGrades', 'getPublicResourcesTrading'].map((n) => typed[`/credit/${n}`]),
+    [['data-sharing', false], ['data-sharing', false], ['data-sharing', true]]);
+});
+
 test('[CI-7.1c] a body that is no JSON is refused', async () => {
   const answer = await p.call('/credit/getEnterpriseGrade', { method: 'POST', body: "{'uniscId': 1}" });
   assert.deepEqual([answer.status, answer.json?.result, answer.json?.data], [200, 0, undefined], answer.text);

@@ -8,7 +8,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
-import { KeyStore, Sluice, Tokens, Vault, download, upload, verifyLog } from '../../sdk/js/src/index.js';
+import { KeyStore, Sluice, Tokens, Vault, download, selfCheck, upload, verifyLog } from '../../sdk/js/src/index.js';
 import { Platform } from './lib/platform.mjs';
 import { records } from './lib/records.mjs';
 import { until } from './lib/wait.mjs';
@@ -47,6 +47,8 @@ before(async () => {
   });
   await new Promise((done) => { unit.listen(0, '127.0.0.1', done); });
   world = await w.trading(p, { orders: 1500, environment: 'controlled' });
+  const { version, digest } = selfCheck();
+  await world.operator.post('/sdk_releases', { name: 'js', version, digest_sm3: digest, language: 'JavaScript', framework: 'Node.js 18' });
   store = KeyStore.create(at('app.keys'), 'a passphrase of the story');
   for (const [name, algorithm, use] of [['main', 'sm2-sm3', 'signature'], ['box', 'ECDH-ES', 'encryption']]) {
     const { id } = await world.developer.post('/credentials', { app_id: world.app, algorithm, public_key: store.generate(name, algorithm), ...(use === 'encryption' ? { use } : {}) });
@@ -69,14 +71,14 @@ after(async () => {
   await p?.stop();
 });
 
-test('[BK-6.1b3, BK-6.1b4, EC-6.1.4.3e2, BK-9.3.3a1, SW-5-access-f] a program with nothing but the SDK makes an A2 call: signed by SM2, sealed both ways, the platform\'s signature checked; it gives the business fields and the key store', async () => {
+test('[BK-6.1b3, BK-6.1b4, BK-5d2, EC-6.1.4.3e2, BK-9.3.3a1, SW-5-access-f] a program with nothing but the SDK makes an A2 call: signed by SM2, sealed both ways, the platform\'s signature checked; it gives the business fields and the key store', async () => {
   const c = await client(['accounts']);
   const a = await c.call('/accounts/v1/x', { body: { id: 'B7' } });
   assert.deepEqual([a.data.id, a.signed, a.sealed, a.noStore, a.status], ['B7', true, true, true, 200]);
   assert.match(a.data.account, /^6222.*\*.*0012$/);
   assert.match(a.headers['content-type'], /jose/);
   const [record] = await until(() => { const r = records(p, '--txn', a.transaction); return r.length && r; }, { what: 'the record' });
-  assert.equal(record.app, world.app);
+  assert.deepEqual([record.app, record.sdk], [world.app, `js/${selfCheck().version}`]);
   await rejects(c.call('/accounts/v1/refuse', { body: { id: 'B8' } }), 'business', 'upstream-refused');
   await rejects(c.call('/nowhere/v1'), 'gateway', 'route-unknown');
   c.close();

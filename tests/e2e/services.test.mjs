@@ -9,6 +9,7 @@ import { Rest } from '../../demo/rest_client.mjs';
 import { DOMAINS, window } from '../../demo/window.mjs';
 import { refused, restRefuses } from './lib/assertions.mjs';
 import { BUILD, Platform, freePorts } from './lib/platform.mjs';
+import { records } from './lib/records.mjs';
 import { startUpstream } from './lib/upstream.mjs';
 import { until } from './lib/wait.mjs';
 import * as w from './lib/world.mjs';
@@ -98,9 +99,9 @@ test('[SW-3.8a, SW-3.8b, SW-3.8c, SW-7e1, SW-8.1-m4, SW-8.3.2-03, SW-8.3.2-04, S
   assert.deepEqual(business[0].targets.response_ms, { target: 500, measured: null, met: null });
   assert.ok(!/path|dataset|upstream|\/window/.test(JSON.stringify(business)), 'nothing technical');
   const [technical] = (await world.developer.get(`/catalogue/developer?q=${encodeURIComponent('舱单')}`)).items;
-  assert.equal(technical.versions[0].path, '/window/manifest/v1');
+  assert.deepEqual(['path', 'interface_type', 'authorised_query'].map((n) => technical.versions[0][n]), ['/window/manifest/v1', 'data-sharing', false]);
   const { items } = await world.developer.get(`/datasets/${technical.dataset_ids[0]}/interfaces`);
-  assert.deepEqual(items.map((i) => i.path), ['/window/manifest/v1']);
+  assert.deepEqual(items.map((i) => [i.path, i.interface_type, i.authorised_query]), [['/window/manifest/v1', 'data-sharing', false]]);
   const mine = (await world.provider.list('services', { name: 'manifest' }))[0];
   const other = (await world.provider.list('services', { name: 'parcel' }))[0];
   await world.provider.patch(`/services/${other.id}`, { related_ids: [mine.id] }, other.revision);
@@ -212,7 +213,7 @@ test('[BK-6.1d] a link to a page is in the catalogue and is no interface', async
   assert.ok(!('u_api_id' in page) && !('api_id' in page));
 });
 
-test('[CI-7.1b, CI-7.3a] definitions are linted: a paged interface takes pageno and pagesize or is not published', async () => {
+test('[CI-7.1b, CI-7.3a] definitions are linted: a paged interface takes pageno and pagesize or is not published, nor exchanged for another once it is; status codes too', async () => {
   const api = await draft('pages');
   const query = (name) => ({ name, in: 'query', schema: { type: 'integer' } });
   const openapi = (...names) => ({ openapi: '3.1.0', info: { title: 'x', version: '1' }, paths: { '/good': { get: { parameters: names.map(query), responses: { 200: { description: 'ok' } } } } } });
@@ -222,6 +223,27 @@ test('[CI-7.1b, CI-7.3a] definitions are linted: a paged interface takes pageno 
   await refusal(world.provider.act('apis', api.id, 'publish'), 'state-conflict', /pageno and pagesize/);
   await world.provider.patch(`/schemas/${schema.id}`, { openapi: openapi('pageno', 'pagesize') }, schema.revision);
   await world.provider.act('apis', api.id, 'publish');
+  // What is open stays as it was looked at: no other schema, none at all, no other kind of paging.
+  const now = await world.provider.get(`/schemas/${schema.id}`);
+  await restRefuses(world.provider.patch(`/schemas/${schema.id}`, { openapi: openapi('page', 'size') }, now.revision), 'state-conflict', '/openapi');
+  await restRefuses(world.provider.patch(`/schemas/${schema.id}`, { openapi: openapi('pageno', 'pagesize', 'limit') }, now.revision), 'state-conflict', '/openapi');
+  await world.provider.patch(`/schemas/${schema.id}`, { openapi: openapi('pageno', 'pagesize', 'since') }, now.revision);
+  await world.provider.patch(`/apis/${api.id}`, { paged: true }, (await world.provider.get(`/apis/${api.id}`)).revision);
+  await restRefuses(world.provider.act('schemas', schema.id, 'remove'), 'state-conflict');
+  const plain = await live('unpaged');
+  await restRefuses(world.provider.patch(`/apis/${plain}`, { paged: true }, (await world.provider.get(`/apis/${plain}`)).revision), 'state-conflict');
+  // A unit's own API says with which status it answers.
+  const codes = await draft('codes');
+  const answers = (get, remove) => ({ openapi: '3.1.0', info: { title: 'x', version: '1' }, paths: { '/good': { get: { ...(get && { responses: get }) }, delete: { responses: remove } } } });
+  const text = { description: 'it', content: { 'text/plain': {} } };
+  const said = await world.provider.post('/schemas', { api_id: codes.id, openapi: answers(undefined, { 201: text }) });
+  const found = async () => (await world.provider.get(`/apis/${codes.id}/lint`)).findings.map((f) => f.rule);
+  assert.deepEqual(await found(), ['status', 'status']);
+  await refusal(world.provider.act('apis', codes.id, 'publish'), 'state-conflict', /status: /);
+  const next = await world.provider.patch(`/schemas/${said.id}`, { openapi: answers({ default: text }, { 204: text }) }, said.revision);
+  assert.deepEqual(await found(), ['status', 'status']);
+  await world.provider.patch(`/schemas/${said.id}`, { openapi: answers({ 200: text, 404: text }, { 204: { description: 'gone' } }) }, next.revision);
+  assert.deepEqual(await found(), []);
   const verb = await draft('deleteOrders');
   assert.deepEqual((await world.provider.get(`/apis/${verb.id}/lint`)).findings.map((f) => f.rule), ['path-noun']);
 });
@@ -341,6 +363,17 @@ test('[BK-11b1, BK-11b2, BK-11d, BK-11e1, BK-11e2, BK-11f1, BK-11f2] an end is a
   const by = Object.fromEntries(parts.map((a) => [a.data_class, a]));
   assert.equal(by.definition.content.api.path, '/ending/v1');
   assert.equal(by.grants.content.subscriptions.length, 1);
+  // Its calls are found from there: how many, by whom, when, and their records in the log, which stays as it is.
+  const calls = (more = '') => world.operator.get(`/service_archives/${by.transactions.id}/calls${more}`);
+  const counted = await until(async () => { const a = await calls(); return a.found.calls > 0 && a.found.refused > 0 && a; }, { ms: 20000, what: 'the count of its calls' });
+  assert.deepEqual(counted.apps.map((a) => a.app_id), [world.app]);
+  assert.deepEqual((await calls(`?app_id=${id}`)).found, { calls: 0, refused: 0, rows: 0 });
+  assert.equal((await calls(`?until=${new Date(Date.now() - 3 * 86400e3).toISOString()}`)).found.calls, 0);
+  await restRefuses(world.operator.get(`/service_archives/${by.definition.id}/calls`), 'state-conflict');
+  await restRefuses(world.developer.get(`/service_archives/${by.transactions.id}/calls`), 'not-permitted');
+  assert.equal(counted.where.search, `sluice audit show --api ${id}`);
+  const found = records(p, ...counted.where.search.split(' ').slice(3));
+  assert.ok(found.length >= counted.found.calls && found.every((r) => r.api === id), `${found.length} records`);
   await restRefuses(world.admin.act('service_archives', by.definition.id, 'dispose', { comment: 'no more' }), 'state-conflict', '/keep_until');
   await restRefuses(world.admin.patch(`/service_archives/${by.definition.id}`, { name: 'x' }, by.definition.revision), 'not-permitted');
   await until(async () => (await world.operator.get(`/service_archives/${by.grants.id}`)).state === 'due', { ms: 10000, what: 'the task to dispose' });

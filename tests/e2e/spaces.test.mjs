@@ -131,7 +131,7 @@ const cli = (credential, key, ...more) => new Promise((resolve) => {
   execFile(path.join(BUILD, 'cli/sluice'), ['call', '--plain-key', '--credential', credential, '--key', at(key), '--cacert', p.caFile, '--platform-key', path.join(p.data, 'keys/answer.pub'), ...more, `${p.gateway}/report/v1`], { env: p.env, encoding: 'utf8' }, (e, out, err) => resolve({ code: e ? e.code : 0, out, err }));
 });
 
-test('[SW-9.7-3-0] an enterprise reports declarations sealed and signed, gets a signed receipt, and what it reported lies in its own reporting area', async () => {
+test('[SW-9.7-3-0, CI-5.1] an enterprise reports declarations sealed and signed, gets a signed receipt, and what it reported lies in its own reporting area', async () => {
   const columns = [{ name: 'declaration_no', type: 'string', key: true }, { name: 'goods', type: 'string' }, { name: 'amount', type: 'number' }];
   await world.admin.post(`/sources/${space.report_source_id}/tables`, { name: 'declarations', columns });
   await restRefuses(world.admin.post(`/sources/${world.source}/tables`, { name: 'x', columns }), 'state-conflict');
@@ -143,6 +143,7 @@ test('[SW-9.7-3-0] an enterprise reports declarations sealed and signed, gets a 
   const api = await world.operator.post('/apis', definition);
   await w.reviewed(world, 'apis', api.id);
   await world.operator.act('apis', api.id, 'publish');
+  assert.deepEqual((await world.operator.get(`/datasets/${set}/interfaces`)).items.map((i) => i.interface_type), ['data-collection']);
   const s = await world.developer.post('/subscriptions', { app_id: world.app, api_id: api.id, purpose: 'declare', max_level: 3 });
   await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at: low' });
   const mine = await world.developer.post('/credentials', { app_id: world.app, algorithm: 'sm2-sm3', public_key: keyPair('mine') });

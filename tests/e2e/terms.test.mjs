@@ -110,6 +110,7 @@ test('[BK-10.2.1c] a transaction is bounded by the party\'s risk class: in one c
   assert.equal((await assess(75)).rating, 'B');
   const s = await world.developer.post('/subscriptions', { app_id: payer.app, api_id: payer.api, purpose: 'pay', max_level: 3 });
   await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+  await w.directly(world, payer.app, payer.api);
   await until(async () => (await pay(total('1000.01'))).json?.code === 'amount-exceeded', { what: 'the bound of a call' });
   const seen = upstream.seen.length;
   const over = await pay(total(1000.01));
@@ -165,6 +166,7 @@ test('[BK-7.2.1b1, BK-10.2.2b] a financial scenario says how a user proves himse
   await world.provider.act('apis', made.id, 'publish');
   const s = await world.developer.post('/subscriptions', { app_id: payer.app, api_id: made.id, purpose: 'show it', max_level: 3 });
   await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+  await w.directly(world, payer.app, made.id);
   const call = () => p.call('/balance/v1/x', { key: payer.key });
   await until(async () => (await call()).status === 200, { what: 'the API' });
   await restRefuses(world.operator.patch(`/financial_scenarios/${scenario.id}`, { user_factors: 1 }, scenario.revision), 'not-permitted');
@@ -175,6 +177,113 @@ test('[BK-7.2.1b1, BK-10.2.2b] a financial scenario says how a user proves himse
   await restRefuses(world.provider.post('/apis', { ...api, version: 'v2', path: '/balance/v2' }), 'field-invalid', '/user_confirmation');
   const [funds] = await world.admin.list('financial_scenarios', { operation: 'transfer' });
   await restRefuses(world.admin.patch(`/financial_scenarios/${funds.id}`, { user_factors: 1 }, funds.revision), 'field-invalid', '/user_factors');
+});
+
+const DIGEST = createHash('sm3').update('manifest of the files').digest('hex');
+const OTHER = createHash('sm3').update('another manifest').digest('hex');
+const kit = (version, digest = DIGEST) => ({ headers: { 'sluice-sdk': `js/${version};sm3=${digest}` } });
+const release = (version, more = {}) => world.operator.post('/sdk_releases', { name: 'js', version, digest_sm3: DIGEST, language: 'JavaScript', framework: 'Node.js 18', operating_system: 'Linux', ...more });
+
+test('[BK-3.5, BK-9.3.5c2] an SDK\'s release is registered by the platform, with its digest and what it is built for, once', async () => {
+  const made = await release('1.0.0');
+  assert.deepEqual([made.state, made.language, made.framework, made.operating_system, made.hardware], ['current', 'JavaScript', 'Node.js 18', 'Linux', null]);
+  assert.equal((await world.developer.get(`/sdk_releases/${made.id}`)).digest_sm3, DIGEST);
+  await restRefuses(release('1.0.0'), 'already-exists', '/version');
+  await restRefuses(release('1.0'), 'field-invalid', '/version');
+  await restRefuses(release('1.0.1', { name: 'JS' }), 'field-invalid', '/name');
+  await restRefuses(release('1.0.1', { digest_sm3: DIGEST.toUpperCase() }), 'field-invalid', '/digest_sm3');
+  await restRefuses(release('1.0.1', { refused_from: w.IN_A_YEAR }), 'field-invalid', '/refused_from');
+  await restRefuses(world.developer.post('/sdk_releases', { name: 'js', version: '1.0.1', digest_sm3: DIGEST, language: 'JavaScript' }), 'not-permitted');
+});
+
+test('[BK-6.2b1, BK-6.2b2, BK-5d2, BK-9.3.5c1] payments and balances are called through a registered SDK, which the record names; directly on an approved exception alone', async () => {
+  const fields = [{ path: 'id', name: 'id', level: 2, type: 'scalar', mask: '' }];
+  const made = {};
+  for (const operation of ['payment', 'transfer', 'product-purchase', 'balance', 'transaction-history', 'account-limit', 'payment-time', 'holdings', 'points', 'other']) {
+    const api = { name: `sdk-${operation}`, version: 'v1', path: `/sdk/${operation}/v1`, kind: 'http', upstream: origin(), class: 'A2', operation, methods: ['GET'], query: false, fields };
+    if (operation === 'account-limit') Object.assign(api, { user_confirmation: false, purpose_required: false });
+    made[operation] = await world.provider.post('/apis', api);
+    assert.equal(made[operation].sdk_required ?? false, !['points', 'other'].includes(operation), operation);
+    if (operation === 'other') continue;
+    // What only shows holdings or points may be opened, by the platform; nothing that moves money or tells of an account.
+    const off = () => world.operator.patch(`/apis/${made[operation].id}`, { sdk_required: false }, made[operation].revision);
+    if (['holdings', 'points'].includes(operation)) assert.equal((await off()).sdk_required, false);
+    else await restRefuses(off(), 'field-invalid', '/sdk_required');
+  }
+  await restRefuses(world.provider.post('/apis', { name: 'mine', version: 'v1', path: '/mine/v1', kind: 'http', upstream: origin(), operation: 'holdings', methods: ['GET'], query: false, fields, sdk_required: false }), 'not-permitted', '/sdk_required');
+
+  const limit = made['account-limit'].id;
+  await world.provider.act('apis', limit, 'publish');
+  const s = await world.developer.post('/subscriptions', { app_id: payer.app, api_id: limit, purpose: 'show it', max_level: 3 });
+  await world.operator.act('subscriptions', s.id, 'approve', { risk_assessment: 'looked at' });
+  const call = (more) => p.call('/sdk/account-limit/v1/x', { key: payer.key, ...more });
+  await until(async () => (await call()).json?.code === 'sdk-required', { what: 'the API at the gateway' });
+  refused(await call(), 403, 'sdk-required');
+  const good = await until(async () => { const a = await call(kit('1.0.0')); return a.status === 200 && a; }, { what: 'the release at the gateway' });
+  assert.equal(good.headers['sluice-sdk-notice'], undefined);
+  assert.equal(upstream.seen.at(-1).headers['sluice-sdk'], undefined, 'it goes no further');
+  const recorded = (answer) => until(async () => records(p).find((r) => r.transaction === answer.txn), { what: 'the record' });
+  assert.equal((await recorded(good)).sdk, 'js/1.0.0');
+  assert.equal((await recorded(await call())).sdk, null);
+
+  // What is claimed is signed, and is a release of ours to the byte.
+  const unsigned = await call({ ...kit('1.0.0'), change: (x) => ({ ...x, components: x.components.filter((c) => c !== 'sluice-sdk') }) });
+  refused(unsigned, 401, 'signature-incomplete');
+  for (const wrong of ['js', 'js/1.0.0', 'js/1;sm3=x', `JS/1.0.0;sm3=${DIGEST}`, `js/1.0.0;sm3=${DIGEST}0`]) {
+    refused(await call({ headers: { 'sluice-sdk': wrong } }), 400, 'request-malformed');
+  }
+  const changed = await call(kit('1.0.0', OTHER));
+  refused(changed, 403, 'sdk-refused');
+  assert.equal((await recorded(changed)).sdk, 'js/1.0.0');
+  refused(await call(kit('9.9.9')), 403, 'sdk-refused');
+  refused(await p.call('/loans/v1/x', { key: world.key, grant: loans.grant, purpose: 'fraud check', ...kit('9.9.9') }), 403, 'sdk-refused'); // whatever API it is
+
+  // Both explanations say the same.
+  const node = (...more) => JSON.parse(p.sluice('explain', '--data-dir', p.data, '--app', payer.app, '--api', '/sdk/account-limit/v1', '--proof', 'key', '--json', ...more).out).code;
+  const control = async (more = '') => (await world.admin.get(`/explain?app=${payer.app}&api=${limit}${more}`)).code;
+  for (const [sdk, code] of [[undefined, 'sdk-required'], ['js/1.0.0', 'ok'], ['js/9.9.9', 'sdk-refused']]) {
+    assert.equal(node(...(sdk ? ['--sdk', sdk] : [])), code);
+    assert.equal(await control(sdk ? `&sdk=${sdk}` : ''), code);
+  }
+
+  // The exception: for one app, with an end, and not decided by who asked.
+  const asked = { app_id: payer.app, api_id: limit, reason: 'its server signs by itself', expires_at: new Date(Date.now() + 86400e3).toISOString() };
+  await restRefuses(world.developer.post('/direct_connections', { ...asked, expires_at: new Date(Date.now() - 1000).toISOString() }), 'field-invalid', '/expires_at');
+  await restRefuses(world.developer.post('/direct_connections', { ...asked, api_id: made.other.id }), 'field-invalid', '/api_id');
+  await restRefuses(world.operator.post('/direct_connections', { ...asked, api_id: loans.api }), 'state-conflict', '/api_id');
+  const own = await world.operator.post('/direct_connections', asked);
+  await restRefuses(world.operator.act('direct_connections', own.id, 'approve', { comment: 'mine' }), 'self-approval');
+  const theirs = await world.developer.post('/direct_connections', asked);
+  await restRefuses(world.developer.act('direct_connections', theirs.id, 'approve', { comment: 'please' }), 'not-permitted');
+  refused(await call(), 403, 'sdk-required');
+  await world.operator.act('direct_connections', theirs.id, 'approve', { comment: 'assessed: low' });
+  await until(async () => (await call()).status === 200, { what: 'the exception at the gateway' });
+  assert.equal(node(), 'ok');
+  assert.equal(await control(), 'ok');
+  await world.operator.act('direct_connections', theirs.id, 'revoke', { comment: 'over' });
+  await until(async () => (await call()).json?.code === 'sdk-required', { what: 'the exception is gone' });
+});
+
+test('[BK-10.4b2, BK-9.3.5c2] an outdated release is told to its caller and to every party, and refused after its deadline; a withdrawn one is refused at once', async () => {
+  const call = (version) => p.call('/sdk/account-limit/v1/x', { key: payer.key, ...kit(version) });
+  const old = await release('1.1.0');
+  await until(async () => (await call('1.1.0')).status === 200, { what: 'the release at the gateway' });
+  const deadline = new Date(Math.ceil(Date.now() / 1000) * 1000 + 86400e3);
+  await world.operator.act('sdk_releases', old.id, 'outdate', { refused_from: deadline.toISOString() });
+  const told = await until(async () => { const a = await call('1.1.0'); return a.headers['sluice-sdk-notice'] && a; }, { what: 'the notice' });
+  assert.deepEqual([told.status, told.headers['sluice-sdk-notice']], [200, `outdated;refused-from=@${deadline / 1000}`]);
+  const notices = await world.developer.list('notices', { kind: 'sdk-outdated' });
+  assert.ok(notices.some((n) => n.object_id === old.id), 'the party is told');
+  const row = await world.operator.get(`/sdk_releases/${old.id}`);
+  await world.operator.patch(`/sdk_releases/${old.id}`, { refused_from: new Date(Date.now() - 1000).toISOString() }, row.revision);
+  const over = await until(async () => { const a = await call('1.1.0'); return a.status === 403 && a; }, { what: 'the deadline' });
+  refused(over, 403, 'sdk-refused');
+  assert.match(over.headers['sluice-sdk-notice'], /^refused;/);
+  await world.operator.act('sdk_releases', old.id, 'reinstate');
+  await until(async () => (await call('1.1.0')).status === 200, { what: 'the release again' });
+  await world.operator.act('sdk_releases', old.id, 'withdraw', { comment: 'a hole in it' });
+  await until(async () => (await call('1.1.0')).json?.code === 'sdk-refused', { what: 'the withdrawal' });
+  await restRefuses(world.operator.act('sdk_releases', old.id, 'reinstate'), 'state-conflict');
 });
 
 test('[SW-8.1-r2] where the platform asks for it, nothing is served that its provider has not authorised itself', async () => {

@@ -193,6 +193,7 @@ test('[BK-7.2.1b2-2, BK-7.2.1b1] a fund operation is refused to a user of one fa
   const id = await w.admittedApp(world, 'Payments', 'controlled');
   const { id: sub } = await world.developer.post('/subscriptions', { app_id: id, api_id: pay, purpose: 'payments', max_level: 3 });
   await world.operator.act('subscriptions', sub, 'approve', { risk_assessment: 'looked at: low' });
+  await w.directly(world, id, pay);
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const credential = await world.developer.post('/credentials', { app_id: id, algorithm: 'ecdsa-p256-sha256', public_key: pair.publicKey.export({ type: 'spki', format: 'pem' }) });
   const signer = { id: credential.id, algorithm: 'ecdsa-p256-sha256', sign: (base) => sign('sha256', Buffer.from(base), { key: pair.privateKey, dsaEncoding: 'ieee-p1363' }) };

@@ -36,6 +36,7 @@ export function sign(key, { method = 'GET', url, headers = {}, body, digest = 's
   }
   if (sent['sluice-grant']) covered.push('sluice-grant');
   if (sent['sluice-purpose']) covered.push('sluice-purpose');
+  if (sent['sluice-sdk']) covered.push('sluice-sdk');
   if (sent['sluice-package']) covered.push('sluice-package');
   const parts = change({ components: covered, created: now, expires: now + 60, nonce: randomUUID(), alg: key.algorithm, keyid: key.id, label: 'sig1' });
   const request = { method, url, headers: sent };

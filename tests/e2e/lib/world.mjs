@@ -56,6 +56,12 @@ export async function subscription(world, app, api, more = {}) {
   return s.id;
 }
 
+// The app may call without a kit an API that asks for one: asked for by its side, approved by the platform.
+export async function directly(world, app, api) {
+  const asked = await world.developer.post('/direct_connections', { app_id: app, api_id: api, reason: 'its server signs by itself', expires_at: IN_A_YEAR });
+  return world.operator.act('direct_connections', asked.id, 'approve', { comment: 'looked at' });
+}
+
 export const grant = (world, app, api, more = {}) => world.owner.post('/grants',
   { app_id: app, api_id: api, owner: 'M00001', purpose: 'manage my orders', term: 'period', expires_at: IN_A_YEAR, ...more });
 
@@ -97,12 +103,13 @@ function reviewing(world, rest) {
   return rest;
 }
 
-// An API of kind http on an upstream of the test's own.
-export async function httpApi(world, name, upstream, more = {}) {
+// An API of kind http on an upstream of the test's own. sdk_required false: the platform opens it to direct calls.
+export async function httpApi(world, name, upstream, { sdk_required, ...more } = {}) {
   const api = await world.provider.post('/apis', { name, version: 'v1', path: `/${name}/v1`, kind: 'http', upstream, class: 'A1', access: 'subscription',
     methods: ['GET', 'POST'], query: true, timeout_ms: 1500, max_body_bytes: 65536, title: name,
     fields: [{ path: 'id', name: 'id', level: 2, type: 'scalar', mask: '' }, { path: 'phone', name: 'phone', level: 3, type: 'scalar', mask: 'phone' },
       { path: 'items.id', name: 'item', level: 2, type: 'scalar', mask: '' }, { path: 'secret', name: 'secret', level: 4, type: 'scalar', mask: '' }], ...more });
+  if (sdk_required === false) await world.operator.patch(`/apis/${api.id}`, { sdk_required }, api.revision);
   await world.provider.act('apis', api.id, 'publish');
   return api.id;
 }
