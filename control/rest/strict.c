@@ -28,6 +28,7 @@ static const struct strict {
     {"admission_settings", "privacy-agreement-required", SWITCH, "on", "off", "SW-9.6.2-4a SW-9.6.2-4b", "Others' data is put together under a privacy agreement alone", "整合他方数据须签署隐私保护协议"},
     {"admission_settings", "provider-approval-required", SWITCH, "on", "off", "SW-8.1-r2 SW-9.6.1-c1", "The provider itself authorises each subscription", "服务提供方须对每项订阅授权"},
     {"admission_settings", "certificates-required", WORDS, NULL, "mlps,cryptography", "mlps", "GS-6.8d-2 GS-6.8e-2", "The gate asks for these certificates", "准入须提交的资质证书"},
+    {"admission_settings", "version-required", SWITCH, "on", "off", "EC-7.2.1e", "A new version of an app is filed and accepted before it goes live", "应用新版本须报备并通过后方可上线"},
     {"catalog_settings", "scope-required", SWITCH, "on", "off", "SW-8.2a1-1", "Only what is in an approved scope gets into the open directory", "仅批准开放范围内的数据可进入开放目录"},
     {"classify_settings", "security-review-required", SWITCH, "on", "on", "SW-9.6.1-01 EC-5.2.3-0", "Nothing opens without a security review", "未经安全审查不开放"},
     {"classify_settings", "discover-new-datasets", SWITCH, "on", "on", "SW-9.8-exc1 SW-9.8-col2", "New data is looked through for sensitive fields", "新接入数据自动识别敏感字段"},

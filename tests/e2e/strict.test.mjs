@@ -68,7 +68,7 @@ test('[CI-8.3b] the first administrator enrols a second factor before anything e
 
 test('[SW-8.2a1-1, BK-11a, BK-11b2, BK-11e2, BK-3.9a, SW-8.1-p5, SW-9.4-2, SW-9.6.2-0d, BK-12.2b1-3, BK-12.2b2, CI-8.1b, CI-8.1, SW-7d4, GS-6.9.4.2d-1, SW-8.1-r2, GS-6.8e-2] as shipped no setting is weaker than the clauses ask; one list has each with its value, its clauses and who changed it', async () => {
   const list = await world.admin.get('/strict_settings');
-  assert.deepEqual([list.weaker, list.trial, list.total, list.items.length], [0, false, 27, 27]);
+  assert.deepEqual([list.weaker, list.trial, list.total, list.items.length], [0, false, 28, 28]);
   for (const i of list.items) assert.ok(i.value === i.shipped && !i.weaker && i.clauses.length && i.title_zh && i.title_en && i.reason === null, i.name);
   const by = Object.fromEntries(list.items.map((i) => [i.name, i]));
   for (const name of ['scope-required', 'termination-control', 'personal-financial-consent', 'declassification-required', 'user-documents-required', 'stages-required', 'test-report-required', 'provider-approval-required']) assert.equal(by[name].value, 'on', name);
@@ -163,7 +163,7 @@ test('[BK-12.2b1-3, BK-12.2b2, GS-6.9.4.2d-1, GS-6.1b-2, GS-6.1b-4, GS-6.8e-2, B
   const found = async () => (await world.operator.post('/security_reports')).content.flatMap((s) => s.controls).filter((c) => ['strict-settings', 'default-masks'].includes(c.control));
   const [settings, masks] = await found();
   assert.deepEqual([settings.active, masks.active], [false, true]);
-  assert.match(settings.found, /1 of 27 are weaker: admission-required/);
+  assert.match(settings.found, /1 of 28 are weaker: admission-required/);
   const back = await relaxed('admission-required', 'on');
   assert.deepEqual([back.reason, back.relaxed_by, back.relaxed_at], [null, null, null]);
   assert.equal((await found())[0].active, true);
@@ -188,13 +188,13 @@ test('[SW-8.2a1-1] a store that was in use keeps what its administrator set; tig
     older.adminPassword = p.adminPassword;
     const admin = await older.admin();
     const list = await admin.get('/strict_settings');
-    assert.deepEqual([list.weaker, list.trial], [25, false]);
+    assert.deepEqual([list.weaker, list.trial], [26, false]);
     assert.ok(list.items.every((i) => i.reason === null), 'nobody says why: it was so');
     assert.deepEqual(await admin.list('mask_rules'), []);
     const env = { ...older.env, SLUICE_SESSION: path.join(old, 'session'), SLUICE_PASSWORD: older.adminPassword, PATH: `${path.join(BUILD, 'cli')}:${process.env.PATH}` };
     execFileSync(path.join(BUILD, 'cli/sluice'), ['rest', 'login', '--control', older.control, '--ca', older.caFile, '--login', 'admin'], { env });
     const said = execFileSync(path.resolve('deploy/tighten.sh'), { env, encoding: 'utf8' });
-    assert.equal(said.trim().split('\n').length, 25, said);
+    assert.equal(said.trim().split('\n').length, 26, said);
     assert.match(said, /scope-required: off -> on[\s\S]*second-factor: off -> staff\n$/);
     await staff(admin);
     assert.equal((await admin.get('/strict_settings')).weaker, 0);

@@ -20,7 +20,8 @@ ALTER TABLE stage_settings ADD COLUMN reason TEXT;
 ALTER TABLE stage_settings ADD COLUMN relaxed_by TEXT;
 ALTER TABLE stage_settings ADD COLUMN relaxed_at INTEGER;
 
-UPDATE admission_settings SET value = 'on' WHERE name IN ('admission-required', 'agreement-required', 'privacy-agreement-required', 'provider-approval-required')
+UPDATE admission_settings SET value = 'on' WHERE name IN ('admission-required', 'agreement-required', 'privacy-agreement-required', 'provider-approval-required',
+  'version-required')
   AND NOT EXISTS (SELECT 1 FROM users);
 UPDATE admission_settings SET value = 'mlps,cryptography' WHERE name = 'certificates-required' AND NOT EXISTS (SELECT 1 FROM users);
 UPDATE catalog_settings SET value = 'on' WHERE name = 'scope-required' AND NOT EXISTS (SELECT 1 FROM users);
