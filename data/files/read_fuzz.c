@@ -4,6 +4,7 @@
 
 #include "data/files/inner.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct files_detail detail = {""};

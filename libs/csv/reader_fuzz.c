@@ -20,6 +20,7 @@ static bool on_row(void *ctx, const struct csv_cell *cells, size_t n, uint64_t l
     return true;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct csv_read_options options = {.row_max = 256, .cells_max = 16};

@@ -5,6 +5,7 @@
 
 #include "media/media.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct slice content = slice_of((const char *)data, n);

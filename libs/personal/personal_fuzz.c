@@ -32,6 +32,7 @@ static void look(struct told *t, const uint8_t *data, size_t n, size_t step)
     personal_stream_free(&s);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     if (n < 2)
