@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,14 @@ static void block_signals(sigset_t *signals)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* A thread that wakes does not push aside the one that woke it: the gateway's worker or the
+ * database first ends what it is at (docs/decisions/0019-wake-ups.md). Threads made later inherit
+ * it; where it may not be set nothing is lost but speed. */
+static void wake_politely(void)
+{
+    (void)sched_setscheduler(0, SCHED_BATCH, &(const struct sched_param){0});
+}
+
 static struct events *start_events(const struct data_config *cfg,
                                    const struct service_config *service, const char **why)
 {
@@ -144,6 +153,7 @@ int data_run(const struct data_config *cfg)
     fill_paths(&paths, cfg->data_dir);
     server.gateway_socket = paths.inner;
     block_signals(&signals);
+    wake_politely();
     if (load_keys(&paths, server.service.link_key))
         return 1;
     snprintf(dir, sizeof dir, "%s/data", cfg->data_dir);

@@ -4,6 +4,8 @@
  * `policy-stale` meanwhile. */
 #include "sluice.h"
 
+#include <sched.h>
+
 #include "crypto/verifier.h"
 
 #include "base/clock.h"
@@ -143,6 +145,8 @@ ngx_int_t sluice_worker_init(ngx_cycle_t *cycle)
     if (sluice_certificate_init() != NGX_OK) {
         return NGX_ERROR;
     }
+    /* Whoever wakes a worker ends what it is at first (docs/decisions/0019-wake-ups.md). */
+    (void)sched_setscheduler(0, SCHED_BATCH, &(const struct sched_param){0});
     become_ready(cycle, conf);
     open_replica(cycle, conf);
     sluice_limits_open(cycle->log, conf->state_dir);
