@@ -2,8 +2,9 @@
 // A sample business unit: a shop's back office. It records its sales in a file of its own, and supplies what is new to the platform by
 // the supply interface. A sale it has acknowledged is on its disk; one that is not supplied yet is supplied when the platform is there. What the
 // platform refuses stays first in line and is told of, until somebody mends it.
-//   node demo/unit.mjs --store FILE --control https://127.0.0.1:7300 --ca FILE --dataset ID --key-file FILE
-// Prints its port. POST /sales with one sale, GET /sales lists them with whether each is supplied.
+//   node demo/unit.mjs --store FILE --control https://127.0.0.1:7300 --ca FILE --dataset ID --key-file FILE [--user-entered yes]
+// Prints its port. POST /sales with one sale, GET /sales lists them with whether each is supplied. Where users enter the sales, a sale has a member
+// "consent", {reference, purpose, given_at}, or it is not recorded at all.
 
 import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import http from 'node:http';
@@ -48,8 +49,9 @@ class Store {
 
 async function supplyNew(store, rest, o, key) {
   while (store.supplied < store.sales.length) {
-    const records = store.sales.slice(store.supplied, store.supplied + BATCH);
-    const answer = await rest.raw('POST', `/supply/${o.dataset}/records`, JSON.stringify({ records }), { 'content-type': 'application/json', authorization: `Bearer ${key}`,
+    const sales = store.sales.slice(store.supplied, store.supplied + BATCH), records = sales.map(({ consent, ...sale }) => sale);
+    const pushed = o['user-entered'] === 'yes' ? { records, consents: sales.map((s) => s.consent) } : { records };
+    const answer = await rest.raw('POST', `/supply/${o.dataset}/records`, JSON.stringify(pushed), { 'content-type': 'application/json', authorization: `Bearer ${key}`,
       'idempotency-key': `${path.basename(o.store)}-${store.supplied}-${records.length}` });
     if (answer.status !== 200) throw new Error(`the platform answered ${answer.status} ${answer.body?.code ?? ''}`);
     store.supply(records.length);
@@ -75,6 +77,8 @@ function body(req) {
   });
 }
 
+const agreed = (c) => typeof c?.reference === 'string' && typeof c.purpose === 'string' && Date.parse(c.given_at) <= Date.now();
+
 function main(args) {
   const o = options(args), store = new Store(o.store), supply = supplying(store, o);
   const answer = (res, status, value) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
@@ -83,6 +87,7 @@ function main(args) {
     if (req.method !== 'POST') return answer(res, 200, store.sales.map((s, i) => ({ ...s, supplied: i < store.supplied })));
     let sale;
     try { sale = JSON.parse(await body(req)); } catch { return answer(res, 400, { error: 'one sale as a JSON object' }); }
+    if (o['user-entered'] === 'yes' && !agreed(sale.consent)) return answer(res, 422, { error: 'without its user\'s consent a sale is not recorded: consent {reference, purpose, given_at}' });
     store.add(sale);
     supply();
     return answer(res, 201, sale);

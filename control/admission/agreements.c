@@ -97,7 +97,7 @@ static enum problem check_interfaces(struct rest_call *c, const char *where, con
 {
     static const char *const members[] = {"api_id",      "fields", "per_day", "scenario",
                                           "access_mode", "ways",   NULL};
-    static const char *const ways[] = {"call", "export", "event", NULL};
+    static const char *const ways[] = {"call", "sdk", "export", "event", NULL};
     char at[64];
     json_t *item;
     size_t i;

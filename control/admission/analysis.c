@@ -181,7 +181,7 @@ static enum problem still(struct rest_call *c, struct store_txn *txn, const char
 
 static json_t *ways_left(const json_t *agreed, const struct tasks *t)
 {
-    static const char *const all[] = {"call", "export", "event"};
+    static const char *const all[] = {"call", "sdk", "export", "event"};
     json_t *out = json_array();
 
     for (size_t i = 0; i < COUNT(all); i++) {
@@ -190,7 +190,7 @@ static json_t *ways_left(const json_t *agreed, const struct tasks *t)
             json_array_append_new(out, json_string(all[i]));
         }
     }
-    if (t->aggregate && has(out, "call")) {
+    if (t->aggregate && (has(out, "call") || has(out, "sdk"))) {
         json_array_append_new(out, json_string("aggregate"));
     }
     return out;

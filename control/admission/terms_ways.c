@@ -7,7 +7,7 @@
 
 static const struct {
     const char *mode, *way;
-} ways_of[] = {{"direct", "call"}, {"sdk", "call"}, {"file", "export"}, {"event", "event"}};
+} ways_of[] = {{"direct", "call"}, {"sdk", "sdk"}, {"file", "export"}, {"event", "event"}};
 
 static const char *way_of(const char *mode)
 {
@@ -116,6 +116,7 @@ static enum problem keep_formats(struct rest_call *c, struct store_txn *txn, con
 
     if (!has(formats, "json") || (xml && !has(formats, "xml"))) {
         drop(ways, "call");
+        drop(ways, "sdk");
     }
     if (!has(formats, "json")) { /* events are JSON (CloudEvents) */
         drop(ways, "event");

@@ -78,7 +78,8 @@ static const struct word methods[] = {
 static const struct word ways[] = {{"call", POLICY_WAY_CALL},
                                    {"export", POLICY_WAY_EXPORT},
                                    {"event", POLICY_WAY_EVENT},
-                                   {"aggregate", POLICY_WAY_AGGREGATE}};
+                                   {"aggregate", POLICY_WAY_AGGREGATE},
+                                   {"sdk", POLICY_WAY_SDK}};
 static const struct word proofs[] = {
     {"secret", POLICY_PROOF_SECRET},
     {"key", POLICY_PROOF_KEY},

@@ -34,6 +34,7 @@ static const struct attr key_attrs[] = {
     {"organisation_id", ATTR_REF, AF_READ_ONLY | AF_FILTER, .ref = "organisations"},
     {"name", ATTR_TEXT, AF_REQUIRED | AF_SORT, 1, 128},
     {"expires_at", ATTR_TIME, AF_SORT},
+    {"user_entered", ATTR_BOOL, AF_IMMUTABLE, .fallback = "false"},
     {"verifier", ATTR_TEXT, AF_HIDDEN},
 };
 

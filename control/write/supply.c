@@ -10,7 +10,8 @@
 #include "lifecycle/lifecycle.h"
 #include "write/inner.h"
 
-#define WORD_MAX 128
+#define WORD_MAX  128
+#define CLOCKS_MS 60000 /* how far apart a unit's clock may be */
 
 static enum problem unknown_key(struct rest_call *c)
 {
@@ -47,7 +48,7 @@ static bool expired(const struct rest_call *c, const json_t *key)
 }
 
 static enum problem check_key(struct rest_call *c, const char *dataset,
-                              char id[static UUID_TEXT_LEN + 1])
+                              char id[static UUID_TEXT_LEN + 1], bool *user_entered)
 {
     char verifier[SUPPLY_VERIFIER_MAX];
     struct store_txn *txn = NULL;
@@ -77,6 +78,7 @@ static enum problem check_key(struct rest_call *c, const char *dataset,
     } else if (p == PROBLEM_OK) {
         p = way;
     }
+    *user_entered = json_is_true(json_object_get(key, "user_entered"));
     json_decref(key);
     return p;
 }
@@ -99,15 +101,57 @@ static enum problem put_word(struct rest_call *c, json_t *body, const char *head
     return PROBLEM_OK;
 }
 
+static bool is_word(const json_t *value)
+{
+    size_t n = json_string_length(value);
+
+    return json_is_string(value) && n > 0 && n <= WORD_MAX;
+}
+
+static bool is_consent(const struct rest_call *c, const json_t *consent)
+{
+    const json_t *given = json_object_get(consent, "given_at");
+    uint64_t at = 0;
+
+    return json_object_size(consent) == 3 && is_word(json_object_get(consent, "reference")) &&
+           is_word(json_object_get(consent, "purpose")) && json_is_string(given) &&
+           clock_parse_ms(json_string_value(given), json_string_length(given), &at) &&
+           at <= c->now_ms + CLOCKS_MS;
+}
+
+/* EC-6.1.1.1a: what users entered is taken with what each of them agreed to, record by record. */
+static enum problem check_consents(struct rest_call *c)
+{
+    const json_t *consents = json_object_get(c->body, "consents");
+    size_t n = json_array_size(json_object_get(c->body, "records"));
+    char at[40];
+
+    for (size_t i = 0; i < n; i++) {
+        if (!is_consent(c, json_array_get(consents, i))) {
+            snprintf(at, sizeof at, "/consents/%zu", i);
+            return rest_fail(c, PROBLEM_CONSENT_INCOMPLETE, at,
+                             "users enter what this key supplies: each record needs its user's "
+                             "consent: reference, purpose, given_at (not in the future)");
+        }
+    }
+    return json_array_size(consents) == n
+               ? PROBLEM_OK
+               : rest_fail(c, PROBLEM_BODY_INVALID, "/consents", "one for each record");
+}
+
 enum problem supply_records(struct rest_call *c)
 {
     char key[UUID_TEXT_LEN + 1];
     const char *dataset = c->segment[1];
+    bool user_entered = false;
     json_t *answer = NULL;
-    enum problem p = check_key(c, dataset, key);
+    enum problem p = check_key(c, dataset, key, &user_entered);
 
     if (p == PROBLEM_OK && !json_is_array(json_object_get(c->body, "records"))) {
         p = rest_fail(c, PROBLEM_BODY_INVALID, "/records", "an array of records is needed");
+    }
+    if (p == PROBLEM_OK && user_entered) {
+        p = check_consents(c);
     }
     if (p != PROBLEM_OK) {
         return p;
@@ -115,6 +159,9 @@ enum problem supply_records(struct rest_call *c)
     json_t *body =
         json_pack("{s:s, s:s, s:s, s:O}", "dataset", dataset, "actor", key, "transaction",
                   c->resp->transaction, "records", json_object_get(c->body, "records"));
+    if (user_entered) {
+        json_object_set(body, "consents", json_object_get(c->body, "consents"));
+    }
     p = put_word(c, body, "Idempotency-Key", "idempotency_key");
     if (p == PROBLEM_OK) {
         p = put_word(c, body, "Batch-Id", "batch");

@@ -253,6 +253,9 @@ static json_t *shown_rows(const struct rest_call *c, const json_t *dataset, cons
             json_object_set_new(shown, members[k],
                                 shown_image(dataset, json_object_get(row, members[k]), whole));
         }
+        if (json_object_get(row, "consent")) { /* it holds nothing of the row */
+            json_object_set(shown, "consent", json_object_get(row, "consent"));
+        }
         json_array_append_new(out, shown);
     }
     return out;

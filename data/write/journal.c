@@ -33,6 +33,8 @@ static const char schema[] =
     "(seq, "
     "n)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS images_row ON images (row, seq);"
+    "CREATE TABLE IF NOT EXISTS consents (seq INTEGER NOT NULL REFERENCES operations (seq), n "
+    "INTEGER NOT NULL, consent BLOB NOT NULL, PRIMARY KEY (seq, n)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS deliveries (id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT "
     "NULL, n INTEGER NOT NULL, dataset TEXT NOT NULL, row BLOB NOT NULL, state TEXT NOT NULL, "
     "attempts "
@@ -265,6 +267,24 @@ static enum journal_err add_image(struct journal *j, const struct journal_op *op
     return wjournal_run(st);
 }
 
+/* What a record that a user entered says of that user's consent. */
+static enum journal_err add_consent(struct journal *j, const struct journal_op *op, int64_t seq,
+                                    int64_t n, const json_t *consent)
+{
+    struct buf sealed;
+    buf_init(&sealed);
+    sqlite3_stmt *st = NULL;
+    if (wjournal_seal(j, op->id, n, "consent", consent, &sealed))
+        st = wjournal_sql(j, "INSERT INTO consents (seq, n, consent) VALUES (?, ?, ?)", NULL, 0);
+    if (st) {
+        sqlite3_bind_int64(st, 1, seq);
+        sqlite3_bind_int64(st, 2, n);
+        sqlite3_bind_blob(st, 3, sealed.p, (int)sealed.n, SQLITE_TRANSIENT);
+    }
+    buf_fini(&sealed);
+    return wjournal_run(st);
+}
+
 /* Keys past their time make room for the same word again. */
 static enum journal_err forget_keys(struct journal *j, uint64_t now_ms)
 {
@@ -292,6 +312,9 @@ enum journal_err wjournal_prepare(struct journal *j, const struct journal_op *op
     {
         if (!err)
             err = add_image(j, op, seq, (int64_t)i, row);
+        const json_t *consent = json_object_get(row, "consent");
+        if (!err && consent)
+            err = add_consent(j, op, seq, (int64_t)i, consent);
     }
     err = wjournal_end(j, err);
     pthread_mutex_unlock(&j->lock);

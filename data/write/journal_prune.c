@@ -37,6 +37,7 @@ size_t wjournal_prune(struct journal *j, uint64_t before_ms, unsigned max)
         ("INSERT INTO pruned (one, at) SELECT 1, max(at) FROM operations WHERE seq IN temp.gone "
          "HAVING count(*) > 0 ON CONFLICT (one) DO UPDATE SET at = max(at, excluded.at)"),
         "DELETE FROM deliveries WHERE seq IN temp.gone",
+        "DELETE FROM consents WHERE seq IN temp.gone",
         "DELETE FROM images WHERE seq IN temp.gone",
         "DELETE FROM operations WHERE seq IN temp.gone",
     };

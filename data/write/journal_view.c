@@ -144,6 +144,20 @@ static json_t *row_of(struct journal *j, const char *id, int64_t n, sqlite3_stmt
     return row;
 }
 
+/* Where the row has one. */
+static bool add_consent(struct journal *j, const char *id, json_t *row, sqlite3_stmt *st, int at)
+{
+    if (!row || sqlite3_column_type(st, at) == SQLITE_NULL)
+        return row != NULL;
+    json_t *consent =
+        wjournal_open_image(j, id, sqlite3_column_int64(st, 0), "consent",
+                            sqlite3_column_blob(st, at), (size_t)sqlite3_column_bytes(st, at));
+    if (consent)
+        return json_object_set_new(row, "consent", consent) == 0;
+    json_decref(row);
+    return false;
+}
+
 json_t *wjournal_rows(struct journal *j, const char *id)
 {
     const char *const texts[] = {id};
@@ -151,13 +165,14 @@ json_t *wjournal_rows(struct journal *j, const char *id)
     bool ok = true;
     pthread_mutex_lock(&j->lock);
     sqlite3_stmt *st = wjournal_sql(j,
-                                    "SELECT n, row_key, before, after FROM images JOIN operations "
-                                    "USING (seq) WHERE id = ? ORDER BY n",
+                                    "SELECT n, row_key, before, after, consent FROM images JOIN "
+                                    "operations USING (seq) LEFT JOIN consents USING (seq, n) "
+                                    "WHERE id = ? ORDER BY n",
                                     texts, 1);
     int rc = SQLITE_ERROR;
     while (st && ok && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         json_t *row = row_of(j, id, sqlite3_column_int64(st, 0), st, 1);
-        ok = row && json_array_append_new(rows, row) == 0;
+        ok = add_consent(j, id, row, st, 4) && json_array_append_new(rows, row) == 0;
     }
     sqlite3_finalize(st);
     pthread_mutex_unlock(&j->lock);

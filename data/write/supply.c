@@ -127,7 +127,7 @@ static json_t *key_names(const struct supplying *s)
     return names;
 }
 
-static enum source_err put(struct supplying *s, const json_t *record)
+static enum source_err put(struct supplying *s, const json_t *record, json_t *consent)
 {
     json_t *before = NULL, *after = NULL, *key = rows_key(s->op.shape, record);
     enum source_err err = key ? rows_read(&s->rows, key, &before) : SOURCE_OK;
@@ -148,8 +148,8 @@ static enum source_err put(struct supplying *s, const json_t *record)
         s->inserted += !before;
     }
     if (!err && !same)
-        json_array_append_new(s->op.rows, json_pack("{s:O, s:O?, s:O}", "key", key, "before",
-                                                    before, "after", after));
+        json_array_append_new(s->op.rows, json_pack("{s:O, s:O?, s:O, s:O*}", "key", key, "before",
+                                                    before, "after", after, "consent", consent));
     json_decref(before);
     json_decref(after);
     json_decref(key);
@@ -170,7 +170,7 @@ static enum problem put_all(struct supplying *s)
     json_array_foreach(s->records, i, record)
     {
         if (!err)
-            err = put(s, record);
+            err = put(s, record, json_array_get(json_object_get(s->body, "consents"), i));
     }
     if (err)
         return source_fail(s, err);
@@ -202,11 +202,14 @@ static void fill_op(struct supplying *s)
     op->at_ms = clock_wall_ms();
     op->status = 200;
     char *records = json_dumps(json_object_get(s->body, "records"), JSON_COMPACT);
+    char *consents = json_dumps(json_object_get(s->body, "consents"), JSON_COMPACT);
     crypto_hmac_begin(s->w->version);
     crypto_hmac_add(s->w->version, op->dataset, strlen(op->dataset));
     crypto_hmac_add(s->w->version, records ? records : "", records ? strlen(records) : 0);
+    crypto_hmac_add(s->w->version, consents ? consents : "", consents ? strlen(consents) : 0);
     crypto_hmac_end(s->w->version, op->fingerprint);
     free(records);
+    free(consents);
 }
 
 static enum problem attempt(struct supplying *s)

@@ -354,11 +354,15 @@ static enum problem gate_purpose(const struct policy_call *c)
 static enum problem gate_way(const struct policy_call *c)
 {
     const struct policy_subscription *s = c->subscription;
-    uint8_t way = c->stream != POLICY_STREAM_NONE ? POLICY_WAY_EVENT
-                  : c->export_                    ? POLICY_WAY_EXPORT
-                                                  : POLICY_WAY_CALL;
-    return is_own(c) || s == NULL || s->ways == 0 || (s->ways & way) ? PROBLEM_OK
-                                                                     : PROBLEM_ACCESS_NOT_AGREED;
+    bool call = c->stream == POLICY_STREAM_NONE && !c->export_;
+    unsigned way = c->stream != POLICY_STREAM_NONE ? POLICY_WAY_EVENT
+                   : c->export_                    ? POLICY_WAY_EXPORT
+                   : c->sdk != POLICY_SDK_NONE     ? POLICY_WAY_CALL | POLICY_WAY_SDK
+                                                   : POLICY_WAY_CALL;
+    if (is_own(c) || s == NULL || s->ways == 0 || (s->ways & way)) {
+        return PROBLEM_OK;
+    }
+    return call && (s->ways & POLICY_WAY_SDK) ? PROBLEM_SDK_REQUIRED : PROBLEM_ACCESS_NOT_AGREED;
 }
 
 /* EC-7.1.3-T2, -T3: only a controlled environment writes. A dataset's POST carries a query unless

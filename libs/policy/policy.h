@@ -74,7 +74,8 @@ enum policy_way {
     POLICY_WAY_CALL = 1,
     POLICY_WAY_EXPORT = 2,
     POLICY_WAY_EVENT = 4,
-    POLICY_WAY_AGGREGATE = 8 /* groups of rows, in a call: looked at by the data service */
+    POLICY_WAY_AGGREGATE = 8, /* groups of rows, in a call: looked at by the data service */
+    POLICY_WAY_SDK = 16       /* a call through a registered SDK */
 };
 
 #define POLICY_FIELDS_MAX  512 /* = PLAN_FIELDS_MAX */

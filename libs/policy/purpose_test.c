@@ -100,6 +100,7 @@ static void the_way(void **state)
         uint8_t ways, stream;
         bool file;
         enum problem want;
+        uint8_t sdk;
     } ways[] = {
         {0, POLICY_STREAM_NONE, false, PROBLEM_OK},
         {POLICY_WAY_CALL, POLICY_STREAM_NONE, false, PROBLEM_OK},
@@ -109,6 +110,12 @@ static void the_way(void **state)
         {POLICY_WAY_EVENT, POLICY_STREAM_EVENT, false, PROBLEM_OK},
         {POLICY_WAY_CALL, POLICY_STREAM_EVENT, false, PROBLEM_ACCESS_NOT_AGREED},
         {POLICY_WAY_CALL, POLICY_STREAM_OPEN, false, PROBLEM_ACCESS_NOT_AGREED},
+        {POLICY_WAY_CALL, POLICY_STREAM_NONE, false, PROBLEM_OK, POLICY_SDK_CURRENT},
+        {POLICY_WAY_SDK, POLICY_STREAM_NONE, false, PROBLEM_SDK_REQUIRED},
+        {POLICY_WAY_SDK, POLICY_STREAM_NONE, false, PROBLEM_OK, POLICY_SDK_CURRENT},
+        {POLICY_WAY_SDK, POLICY_STREAM_NONE, false, PROBLEM_OK, POLICY_SDK_OUTDATED},
+        {POLICY_WAY_SDK, POLICY_STREAM_NONE, true, PROBLEM_ACCESS_NOT_AGREED, POLICY_SDK_CURRENT},
+        {POLICY_WAY_SDK, POLICY_STREAM_EVENT, false, PROBLEM_ACCESS_NOT_AGREED},
     };
     static struct policy_verdict v;
     const struct policy_field field = {.path = SLICE("x"), .level = POLICY_L1};
@@ -135,7 +142,8 @@ static void the_way(void **state)
                                          .subscription = &s,
                                          .method = POLICY_GET,
                                          .stream = ways[i].stream,
-                                         .export_ = ways[i].file};
+                                         .export_ = ways[i].file,
+                                         .sdk = ways[i].sdk};
         policy_decide(&call, &v);
         if (v.reason != ways[i].want) {
             fail_msg("%zu: %s", i, problem_row(v.reason)->code);

@@ -22,11 +22,9 @@ static const struct word app_state_words[] = {{"active", POLICY_ACTIVE},
                                               {NULL, 0}};
 static const struct word channel_words[] = {
     {"server", POLICY_SERVER}, {"mobile", POLICY_MOBILE}, {NULL, 0}};
-static const struct word way_words[] = {{"call", POLICY_WAY_CALL},
-                                        {"export", POLICY_WAY_EXPORT},
-                                        {"event", POLICY_WAY_EVENT},
-                                        {"aggregate", POLICY_WAY_AGGREGATE},
-                                        {NULL, 0}};
+static const struct word way_words[] = {
+    {"call", POLICY_WAY_CALL},           {"export", POLICY_WAY_EXPORT}, {"event", POLICY_WAY_EVENT},
+    {"aggregate", POLICY_WAY_AGGREGATE}, {"sdk", POLICY_WAY_SDK},       {NULL, 0}};
 static const struct word term_words[] = {
     {"once", POLICY_ONCE}, {"period", POLICY_PERIOD}, {"agreement", POLICY_AGREEMENT}, {NULL, 0}};
 

@@ -179,13 +179,16 @@ test('[SW-3.1] a declaration handed in once, at one place, is there for each ser
   assert.equal((await becomes(find, 200, { key: second, grant: also.id })).json.length, 1);
 });
 
-test('[EC-4.1b, EC-4.3.1a, BK-5e] a business unit records sales and supplies them, an app shows them to its user, and the user gets the same from the holder: each a process of its own', async () => {
+test('[EC-4.1b, EC-4.3.1a, BK-5e, EC-6.1.1.1a] a business unit records sales, with what its user agreed to or not at all, and supplies them, an app shows them to its user, and the user gets the same from the holder: each a process of its own', async () => {
   const merchant = merchantId(0), dataset = (await as.trade.list('datasets')).find((d) => d.name === 'orders');
-  const { key } = await as.trade.post('/supply_keys', { dataset_id: dataset.id, name: 'back office' });
-  const unit = await program('unit.mjs', { store: path.join(p.dir, 'sales'), control: p.control, ca: p.caFile, dataset: dataset.id, 'key-file': secretFile('supply', key) });
+  const { key } = await as.trade.post('/supply_keys', { dataset_id: dataset.id, name: 'back office', user_entered: true });
+  const unit = await program('unit.mjs', { store: path.join(p.dir, 'sales'), control: p.control, ca: p.caFile, dataset: dataset.id, 'key-file': secretFile('supply', key), 'user-entered': 'yes' });
   const sale = { order_id: 'O-UNIT-1', merchant_id: merchant, product_title: '茶叶礼盒', category: 'food', quantity: 2, amount: 88.5, currency: 'CNY', status: 'paid', ordered_at: '2026-05-06 07:08:09',
     buyer_name: '欧阳测试', buyer_phone: '13812345678', buyer_email: 'buyer@example.com', buyer_address: '太原市高新区长风街1号1室', card_number: '6222020200112230010', pay_password: 'x' };
-  assert.equal((await ask(unit, '/sales', sale)).status, 201);
+  const consent = { reference: 'tick 7781', purpose: 'selling', given_at: '2026-05-06T07:08:00Z' };
+  for (const lacking of [undefined, {}, { ...consent, given_at: '2126-01-01T00:00:00Z' }]) assert.equal((await ask(unit, '/sales', { ...sale, consent: lacking })).status, 422);
+  assert.deepEqual((await ask(unit, '/sales')).json, [], 'nothing of it was recorded');
+  assert.equal((await ask(unit, '/sales', { ...sale, consent })).status, 201);
   await until(async () => (await ask(unit, '/sales')).json.every((s) => s.supplied), { ms: 10000, what: 'the sale to be supplied' });
   const app = await sample();
   const shown = await asked(app, 'alice', '/orders?limit=100');

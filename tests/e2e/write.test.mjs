@@ -237,7 +237,7 @@ test('[SW-9.7-1a] a stock PostgREST client inserts, updates and deletes', async 
   assert.deepEqual([gone.error, gone.status], [null, 204]);
 });
 
-test('[EC-4.1c, EC-4.3.1a, EC-4.3.2c, EC-4.3.4, SW-3.1] a business unit supplies records by its own key on its own endpoint, once; no app\'s proof opens it, and apps have them at once', async () => {
+test('[EC-4.1c, EC-4.3.1a, EC-4.3.2c, EC-4.3.4, SW-3.1, EC-6.1.1.1a] a business unit supplies records by its own key on its own endpoint, once; no app\'s proof opens it, and apps have them at once', async () => {
   const key = await world.provider.post('/supply_keys', { dataset_id: world.dataset, name: 'ERP' });
   const supply = (records, more = {}) => p.rest.raw('POST', `/supply/${world.dataset}/records`, JSON.stringify({ records }), { 'content-type': 'application/json', authorization: `Bearer ${key.key}`, ...more });
   const declared = await supply([{ order_id: 'D-1', merchant_id: 'M00001', quantity: 1, card_number: '6222020000000000' }, { order_id: 'D-2', merchant_id: 'M00002', quantity: 2 }], { 'idempotency-key': 'push-1' });
@@ -255,6 +255,19 @@ test('[EC-4.1c, EC-4.3.1a, EC-4.3.2c, EC-4.3.4, SW-3.1] a business unit supplies
   assert.equal(await code(supply([{ order_id: 'D-3' }], { authorization: `Bearer ${key.key.slice(0, -2)}xx` })), 'credential-unknown');
   assert.equal(await code(p.rest.raw('POST', `/supply/${lite.dataset}/records`, '{"records":[{}]}', { 'content-type': 'application/json', authorization: `Bearer ${key.key}` })), 'credential-unknown');
   refused(await p.send('GET', `${ORDERS}?limit=1`, { headers: { authorization: `Bearer ${key.key}` } }), 401, 'token-invalid');
+  // what users enter comes with the consent of each
+  const form = await world.provider.post('/supply_keys', { dataset_id: world.dataset, name: 'form', user_entered: true });
+  const entered = (body) => p.rest.raw('POST', `/supply/${world.dataset}/records`, JSON.stringify(body), { 'content-type': 'application/json', authorization: `Bearer ${form.key}` });
+  const record = { order_id: 'D-9', merchant_id: 'M00001', quantity: 3 }, consent = { reference: 'form 12', purpose: 'delivery', given_at: '2026-05-06T07:08:00Z' };
+  const unsaid = [[], [{ ...consent, given_at: '2126-05-06T07:08:00Z' }], [{ ...consent, purpose: '' }], [{ ...consent, more: 1 }], ['yes'], [null]];
+  for (const consents of unsaid) assert.deepEqual(await entered({ records: [record], consents }).then((a) => [a.status, a.body.code, a.body.where]), [422, 'consent-incomplete', '/consents/0']);
+  assert.equal(await code(entered({ records: [record] })), 'consent-incomplete');
+  assert.equal(await code(entered({ records: [record], consents: [consent, consent] })), 'body-invalid');
+  assert.equal(await one('D-9'), undefined, 'nothing of these was written');
+  const agreed = await entered({ records: [record], consents: [consent] });
+  assert.equal(agreed.status, 200, JSON.stringify(agreed.body));
+  const kept = await world.provider.get(`/writes/${agreed.body.operation_id}`);
+  assert.deepEqual(JSON.stringify(kept).includes('"form 12"') && kept.images?.[0]?.consent, consent, JSON.stringify(kept));
   await rollback(declared.body.operation_id).then(() => assert.fail('a later push builds on it'), (e) => assert.equal(e.code, 'rollback-refused'));
   await world.provider.act('supply_keys', key.id, 'revoke');
   assert.equal(await code(supply([{ order_id: 'D-3' }])), 'credential-inactive');

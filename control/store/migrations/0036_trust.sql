@@ -44,3 +44,6 @@ CREATE TABLE analysis_tasks (
 CREATE INDEX analysis_tasks_app ON analysis_tasks (app_id, created_at);
 CREATE INDEX analysis_tasks_created ON analysis_tasks (created_at);
 CREATE INDEX analysis_tasks_state ON analysis_tasks (state, created_at);
+
+-- What users entered at a business unit is supplied with the consent of each.
+ALTER TABLE supply_keys ADD COLUMN user_entered INTEGER NOT NULL DEFAULT 0;
