@@ -190,8 +190,8 @@ function word(target, more = {}) {
   const id = (text) => Buffer.from((text ?? '0'.repeat(32)).replaceAll('-', ''), 'hex');
   const issued = Buffer.alloc(8);
   issued.writeBigUInt64BE(BigInt(more.issued ?? Date.now()));
-  const payload = Buffer.concat([Buffer.from([2]), issued, ...[randomUUID(), randomUUID(), more.app ?? world.app, world.key.id, randomUUID(), undefined, undefined].map(id),
-    Buffer.from([1, 4, 203, 0, 113, 9]), Buffer.alloc(12), Buffer.from([0])]);
+  const payload = Buffer.concat([Buffer.from([3]), issued, ...[randomUUID(), randomUUID(), more.app ?? world.app, world.key.id, randomUUID(), undefined, undefined].map(id),
+    Buffer.from([1, 0, 4, 203, 0, 113, 9]), Buffer.alloc(12), Buffer.from([0])]);
   const sm3 = (key, ...parts) => parts.reduce((h, part) => h.update(part), createHmac('sm3', key)).digest();
   const mac = sm3(sm3(master, 'link.inner'), payload, Buffer.from([3]), 'GET', Buffer.from([0]), target);
   return `${payload.toString('base64url')}.${mac.toString('base64url')}`;

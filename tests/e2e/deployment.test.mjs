@@ -37,7 +37,7 @@ class Separate extends Platform {
   }
 
   run(role) {
-    const child = spawn(path.join(BUILD, 'cli/sluice'), [role, '--config', this.file], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(path.join(BUILD, 'cli/sluice'), [role, '--config', this.file, ...(role === 'control' && !this.asShipped ? ['--trial'] : [])], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (d) => { this.log = (this.log + d).slice(-100000); });
     child.gone = new Promise((resolve) => child.once('exit', resolve));
     this.roles[role] = child;
