@@ -29,6 +29,7 @@ struct trial {
     char *purpose;                         /* percent-encoded */
     char version[APP_VERSION_MAX + 1];     /* of an app whose calls say it */
     bool live;                             /* the caller knows that it writes in earnest */
+    char target[TARGET_MAX + 300];         /* path and more */
     struct probe_call q;
 };
 
@@ -273,12 +274,10 @@ static enum problem answer_base(struct rest_call *c, struct trial *t)
 
 static enum problem ask(struct rest_call *c, struct trial *t)
 {
-    char target[TARGET_MAX + 300];
-
     t->probe.zh = c->zh;
-    snprintf(target, sizeof target, "%.255s%s", row_text(t->api, "path"), t->more);
+    snprintf(t->target, sizeof t->target, "%.255s%s", row_text(t->api, "path"), t->more);
     t->q.method = t->method;
-    t->q.target = target;
+    t->q.target = t->target;
     if (t->key && !t->q.input) {
         return answer_base(c, t);
     }
@@ -290,7 +289,7 @@ static enum problem ask(struct rest_call *c, struct trial *t)
     }
     return rest_answer(c, 200,
                        json_pack("{s:i, s:s, s:s, s:i, s:O?}", "status", (int)t->answer.status,
-                                 "target", target, "transaction_id", t->answer.transaction, "ms",
+                                 "target", t->target, "transaction_id", t->answer.transaction, "ms",
                                  (int)(t->answer.ms + 0.5), "body", t->answer.json));
 }
 
@@ -307,7 +306,7 @@ static enum problem run(struct rest_call *c, struct trial *t)
 
 enum problem service_try(struct rest_call *c)
 {
-    struct trial t = {0};
+    struct trial t = {.method = ""};
     enum problem p = read_body(c, &t);
 
     if (p == PROBLEM_OK && atomic_fetch_add(&running, 1) >= AT_ONCE) {
