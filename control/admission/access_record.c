@@ -4,6 +4,7 @@
  * platform has of the app, never said by anybody. What was not chosen has no steps here. */
 #include <stdlib.h>
 
+#include "admission/gate.h"
 #include "admission/inner.h"
 
 /* One query a step, that has a row when it is done. ?1 app, ?2 organisation, ?3 content of the plan
@@ -186,25 +187,5 @@ static enum problem describe(struct rest_call *c, struct store_txn *txn, const j
 
 enum problem rest_app_access_record(struct rest_call *c)
 {
-    struct store_txn *txn = NULL;
-    json_t *app = NULL, *answer = NULL;
-    struct uuid u;
-
-    if (!uuid_parse(&u, c->segment[1], strlen(c->segment[1]))) {
-        return PROBLEM_NOT_FOUND;
-    }
-    enum problem p = rest_begin(c, STORE_READ, &txn);
-    if (p != PROBLEM_OK) {
-        return p;
-    }
-    p = row_load(c, txn, &apps_resource, c->segment[1], true, &app);
-    p = p == PROBLEM_OK && !app ? PROBLEM_NOT_FOUND : p;
-    p = p == PROBLEM_OK ? describe(c, txn, app, &answer) : p;
-    store_rollback(&txn);
-    json_decref(app);
-    if (p != PROBLEM_OK) {
-        json_decref(answer);
-        return p;
-    }
-    return rest_answer(c, 200, answer);
+    return gate_describe_app(c, describe);
 }

@@ -152,7 +152,7 @@ static enum problem describe(struct rest_call *c, struct store_txn *txn, const j
     return p;
 }
 
-enum problem rest_app_admission(struct rest_call *c)
+enum problem gate_describe_app(struct rest_call *c, gate_describe what)
 {
     struct store_txn *txn = NULL;
     json_t *app = NULL, *answer = NULL;
@@ -167,7 +167,7 @@ enum problem rest_app_admission(struct rest_call *c)
     }
     p = row_load(c, txn, &apps_resource, c->segment[1], true, &app);
     p = p == PROBLEM_OK && !app ? PROBLEM_NOT_FOUND : p;
-    p = p == PROBLEM_OK ? describe(c, txn, app, &answer) : p;
+    p = p == PROBLEM_OK ? what(c, txn, app, &answer) : p;
     store_rollback(&txn);
     json_decref(app);
     if (p != PROBLEM_OK) {
@@ -175,4 +175,9 @@ enum problem rest_app_admission(struct rest_call *c)
         return p;
     }
     return rest_answer(c, 200, answer);
+}
+
+enum problem rest_app_admission(struct rest_call *c)
+{
+    return gate_describe_app(c, describe);
 }

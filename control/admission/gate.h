@@ -16,6 +16,11 @@ struct gate_condition {
  * is off or every condition holds. app: a whole row of apps. */
 enum problem admission_gate(struct rest_call *c, struct store_txn *txn, const json_t *app)
     __attribute__((warn_unused_result));
+/* Answers with what `what` says of the app that the path names, if the caller sees it. */
+typedef enum problem (*gate_describe)(struct rest_call *c, struct store_txn *txn, const json_t *app,
+                                      json_t **answer);
+enum problem gate_describe_app(struct rest_call *c, gate_describe what)
+    __attribute__((warn_unused_result));
 #define APP_VERSION_MAX 40
 /* The version of the app that is live; "": none was filed and went live (versions.c). */
 enum problem app_version_live(struct rest_call *c, struct store_txn *txn, const char *app_id,

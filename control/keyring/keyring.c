@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "keyring/keyring.h"
+#include "keyring/inner.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,14 +22,14 @@ static const char *const labels[KEYRING_KEPT] = {
     [KEYRING_SIGN_ON] = "peers.sign-on",
 };
 
-static bool complain(const char *path, enum crypto_err err)
+bool keyring_complain(const char *path, enum crypto_err err)
 {
     fprintf(stderr, "sluice: control: %s: %s\n", path,
             err == CRYPTO_EIO ? strerror(errno) : crypto_strerror(err));
     return false;
 }
 
-static void path_of(const struct control *ctl, const char *name, char out[static PATH_MAX])
+void keyring_path(const struct control *ctl, const char *name, char out[static PATH_MAX])
 {
     snprintf(out, PATH_MAX, "%.*s/keys/%s", PATH_MAX - 64, ctl->cfg->data_dir, name);
 }
@@ -45,18 +45,18 @@ bool keyring_load(struct control *ctl, const char *folder)
     snprintf(path, sizeof path, "%.*s/%s", PATH_MAX - 64, folder, FILE_NOW);
     enum crypto_err err = crypto_keyfile_create(path, now);
     if (err != CRYPTO_OK) {
-        return complain(path, err);
+        return keyring_complain(path, err);
     }
     crypto_derive(now, "store.secret", ring->key[0]);
     ring->n = 1;
     crypto_wipe(now, sizeof now);
-    path_of(ctl, FILE_NEXT, path);
+    keyring_path(ctl, FILE_NEXT, path);
     err = crypto_keyfile_load(path, next);
     if (err == CRYPTO_EIO && errno == ENOENT) {
         return true;
     }
     if (err != CRYPTO_OK) {
-        return complain(path, err);
+        return keyring_complain(path, err);
     }
     memcpy(ring->key[1], ring->key[0], CRYPTO_KEY_LEN);
     crypto_derive(next, "store.secret", ring->key[0]);
@@ -71,10 +71,10 @@ bool keyring_take_next(struct control *ctl)
     uint8_t next[CRYPTO_KEY_LEN], key[CRYPTO_KEY_LEN];
     char path[PATH_MAX];
 
-    path_of(ctl, FILE_NEXT, path);
+    keyring_path(ctl, FILE_NEXT, path);
     enum crypto_err err = crypto_keyfile_create(path, next);
     if (err != CRYPTO_OK) {
-        return complain(path, err);
+        return keyring_complain(path, err);
     }
     crypto_derive(next, "store.secret", key);
     crypto_wipe(next, sizeof next);
@@ -96,8 +96,8 @@ bool keyring_drop_old(struct control *ctl)
     uint8_t next[CRYPTO_KEY_LEN];
     char path[PATH_MAX], now[PATH_MAX];
 
-    path_of(ctl, FILE_NEXT, path);
-    path_of(ctl, FILE_NOW, now);
+    keyring_path(ctl, FILE_NEXT, path);
+    keyring_path(ctl, FILE_NOW, now);
     enum crypto_err err = crypto_keyfile_load(path, next);
     if (err == CRYPTO_EIO && errno == ENOENT) {
         return ring->n == 1; /* killed behind the last step */
@@ -110,7 +110,7 @@ bool keyring_drop_old(struct control *ctl)
         err = CRYPTO_EIO;
     }
     if (err != CRYPTO_OK) {
-        return complain(path, err);
+        return keyring_complain(path, err);
     }
     pthread_rwlock_wrlock(&ring->lock);
     ring->n = 1;

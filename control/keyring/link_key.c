@@ -9,20 +9,8 @@
 #include "base/codec.h"
 #include "core.h"
 #include "crypto/keystore.h"
-#include "keyring/keyring.h"
+#include "keyring/inner.h"
 #include "link/ring.h"
-
-static bool complain(const char *path, enum crypto_err err)
-{
-    fprintf(stderr, "sluice: control: %s: %s\n", path,
-            err == CRYPTO_EIO ? strerror(errno) : crypto_strerror(err));
-    return false;
-}
-
-static void path_of(const struct control *ctl, const char *name, char out[static PATH_MAX])
-{
-    snprintf(out, PATH_MAX, "%.*s/keys/%s", PATH_MAX - 64, ctl->cfg->data_dir, name);
-}
 
 static void id_of(const uint8_t key[static CRYPTO_KEY_LEN], char out[static KEYRING_ID_LEN + 1])
 {
@@ -38,14 +26,14 @@ bool link_key_next(struct control *ctl, char newest[static KEYRING_ID_LEN + 1],
     uint8_t now[CRYPTO_KEY_LEN], next[CRYPTO_KEY_LEN];
     char path[PATH_MAX];
 
-    path_of(ctl, "link.key", path);
+    keyring_path(ctl, "link.key", path);
     enum crypto_err err = crypto_keyfile_load(path, now);
     if (err == CRYPTO_OK) {
-        path_of(ctl, "link.next.key", path);
+        keyring_path(ctl, "link.next.key", path);
         err = crypto_keyfile_create(path, next);
     }
     if (err != CRYPTO_OK) {
-        return complain(path, err);
+        return keyring_complain(path, err);
     }
     id_of(next, newest);
     id_of(now, other);
@@ -60,8 +48,8 @@ bool link_key_drop(struct control *ctl)
     uint8_t next[CRYPTO_KEY_LEN];
     char path[PATH_MAX], now[PATH_MAX];
 
-    path_of(ctl, "link.next.key", path);
-    path_of(ctl, "link.key", now);
+    keyring_path(ctl, "link.next.key", path);
+    keyring_path(ctl, "link.key", now);
     enum crypto_err err = crypto_keyfile_load(path, next);
     if (err == CRYPTO_EIO && errno == ENOENT) {
         return true; /* killed behind the last step */
@@ -74,5 +62,5 @@ bool link_key_drop(struct control *ctl)
         err = CRYPTO_EIO;
     }
     (void)link_ring_look(true);
-    return err == CRYPTO_OK || complain(path, err);
+    return err == CRYPTO_OK || keyring_complain(path, err);
 }
