@@ -36,6 +36,8 @@ extern const struct resource documents_resource;
 enum problem api_load(struct rest_call *c, struct store_txn *txn, const struct resource *res,
                       const char *id, json_t **row);  /* unscoped; must be there */
 uint64_t api_ms(const json_t *row, const char *name); /* 0: none */
+/* Who decides, and when: decided_by and decided_at. */
+void api_decided(struct rest_call *c, json_t *row);
 json_t *api_feed_ms(const json_t *row, const char *name);
 /* What a grant, subscription or agreement is for, one purpose a line, as nodes are told it. New. */
 json_t *api_purposes(const char *lines);

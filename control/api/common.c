@@ -243,3 +243,12 @@ enum problem api_check_words(struct rest_call *c, const char *where, const json_
     json_decref(seen);
     return p;
 }
+
+void api_decided(struct rest_call *c, json_t *row)
+{
+    char now[CLOCK_RFC3339_LEN + 1];
+
+    clock_format_ms(c->now_ms, now);
+    json_object_set_new(row, "decided_by", json_string(c->user.login));
+    json_object_set_new(row, "decided_at", json_string(now));
+}

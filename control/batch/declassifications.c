@@ -5,7 +5,6 @@
 #include "batch/batch.h"
 
 #include "api/api.h"
-#include "base/clock.h"
 
 static const struct attr attrs[] = {
     {"dataset_id", ATTR_REF, AF_REQUIRED | AF_IMMUTABLE | AF_FILTER, .ref = "datasets"},
@@ -94,18 +93,9 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return p;
 }
 
-static void sign(struct rest_call *c, json_t *row)
-{
-    char now[CLOCK_RFC3339_LEN + 1];
-
-    clock_format_ms(c->now_ms, now);
-    json_object_set_new(row, "decided_by", json_string(c->user.login));
-    json_object_set_new(row, "decided_at", json_string(now));
-}
-
 static enum problem refuse(struct rest_call *c, struct change *ch)
 {
-    sign(c, ch->row);
+    api_decided(c, ch->row);
     return PROBLEM_OK;
 }
 
@@ -147,7 +137,7 @@ static enum problem approve(struct rest_call *c, struct change *ch)
         api_load(c, ch->txn, &datasets_resource, row_text(ch->row, "dataset_id"), &dataset);
     p = p == PROBLEM_OK ? apply(c, ch, dataset) : p;
     json_decref(dataset);
-    sign(c, ch->row);
+    api_decided(c, ch->row);
     return p;
 }
 

@@ -5,7 +5,6 @@
 #include "sdks/sdks.h"
 
 #include "api/apis.h"
-#include "base/clock.h"
 
 #define NO_END "4102444800000" /* 2100-01-01 */
 
@@ -36,21 +35,12 @@ static enum problem check(struct rest_call *c, struct change *ch)
     return p;
 }
 
-static void sign(struct rest_call *c, json_t *row)
-{
-    char now[CLOCK_RFC3339_LEN + 1];
-
-    clock_format_ms(c->now_ms, now);
-    json_object_set_new(row, "decided_by", json_string(c->user.login));
-    json_object_set_new(row, "decided_at", json_string(now));
-}
-
 static enum problem decide(struct rest_call *c, struct change *ch)
 {
     if (strcmp(row_text(ch->row, "requested_by"), c->user.login) == 0) {
         return rest_fail(c, PROBLEM_SELF_APPROVAL, "", "somebody else decides");
     }
-    sign(c, ch->row);
+    api_decided(c, ch->row);
     return PROBLEM_OK;
 }
 
